@@ -1,0 +1,49 @@
+"""What a revision changes on the board, made outside the lock and copied in during one hold.
+
+`Image` is a run of cells with their new values; all columns marked *commit* in the layout change only this way. `servers`
+names few changed servers, to be looked at one by one by the pump; `backends` those whose servers are all to be looked at,
+and every backend whose chain of servers changed.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import MutableSequence
+from dataclasses import dataclass, field
+
+from dataplane.core import pump
+from dataplane.core.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """New values for `len(values)` cells from `start` on."""
+
+    start: int
+    values: array[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One revision: its number, the number of the tables it goes with, and its images."""
+
+    revision: int
+    tables: int
+    images: tuple[Image, ...] = ()
+    servers: tuple[int, ...] = ()
+    backends: tuple[int, ...] = field(default=())
+
+
+def commit(cells: MutableSequence[int], at: Layout, revision: Commit) -> None:
+    """Make a revision true for everybody at once. The caller holds the lock; this hold does not pump."""
+    for image in revision.images:
+        cells[image.start : image.start + len(image.values)] = image.values
+    if revision.tables != cells[at.TABLES]:
+        cells[at.TABLES] = revision.tables
+        pump.restart_sweeps(cells, at)
+    for server in revision.servers:
+        pump.list_server(cells, at, server)
+        cells[at.RECHECK + cells[at.BACKEND + server]] = 1
+    for backend in revision.backends:
+        pump.list_all(cells, at, backend)
+    cells[at.REVISION] = revision.revision

@@ -1,0 +1,237 @@
+"""Where every fact of the board lives: a table of int64 cells, laid out as columns.
+
+A column is one contiguous run with a cell per server (or backend, worker, ...), so that a commit of a thousand servers is
+a few slice copies. The layout is made once for the maximum a data plane may grow to; untouched pages of the sparse
+mapping cost nothing. Attributes written in capitals are the first cell of their column: `cells[layout.LIMIT + s]`.
+
+Who writes what is the first rule of the board. Each column says it in one of four words:
+
+- commit: the supervisor, inside the hold that commits a revision; nobody else.
+- own: the worker whose row it is, alone. `SERVED` inside holds; `STREAMS`, `IDLE`, `OLDEST`, `HEARTBEAT` and the
+  counters without the lock (one aligned 8-byte store each).
+- entry: the truth of the waiting line; `STATE` is always the store that makes the rest count.
+- derived: whoever holds the lock; can be rebuilt from the others and is rebuilt after a holder's death.
+
+A reference from one cell to a server or an entry (`FIRST_SERVER`, `NEXT_SERVER`, list heads, heap links, ...) holds its
+index + 1, so that 0, what a fresh mapping is filled with, means none. In the pump lists' `*_NEXT` columns 0 means not
+listed, 1 the last one listed, index + 2 who comes next.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+from dataplane.core.counters import COUNTERS
+
+
+class Rota(IntEnum):
+    """May a server be sent traffic? One cell answers for admin state, operational state, weight and backup election."""
+
+    OUT = 0
+    PERSISTENT = 1
+    IN = 2
+
+
+class EntryState(IntEnum):
+    """State of an entry of the waiting line."""
+
+    FREE = 0
+    WAITING = 1
+    GIVEN = 2
+    REFUSED = 3
+
+
+class Algorithm(IntEnum):
+    """Balancing algorithm of a backend, as it stands in its cell."""
+
+    ROUNDROBIN = 0
+    LEASTCONN = 1
+    RANDOM = 2
+    FIRST = 3
+
+
+UNLIMITED: Final = -1
+NOBODY: Final = -1
+ANY: Final = -1
+LAYOUT_VERSION: Final = 1
+
+_SERVER_COLUMNS: Final = (
+    # commit
+    'BACKEND', 'NEXT_SERVER', 'SERVER_ID', 'ROTA', 'ADMIN', 'OPSTATE', 'UWEIGHT', 'EWEIGHT', 'LIMIT', 'MINLIMIT',
+    'MAXQUEUE', 'BACKUP', 'GENERATION', 'CHANGED_AT',
+    # derived
+    'TOTAL', 'MOVE_NEXT', 'GIVE_NEXT', 'FWRR_NPOS', 'FWRR_LPOS', 'FWRR_REST', 'FWRR_TREE',
+)  # fmt: skip
+_BACKEND_COLUMNS: Final = (
+    # commit
+    'FIRST_SERVER', 'ALGORITHM', 'DRAWS', 'FULLCONN', 'IN_ROTATION', 'DYNAMIC_LIMITS', 'ROTATION_WEIGHT', 'ROTATION_MAXW',
+    'ACTIVE_UP', 'BACKUP_UP',
+    # derived
+    'BETOTAL', 'BEWAITING', 'MOVE_HEAD', 'MOVE_TAIL', 'MOVE_SWEEP', 'GIVE_HEAD', 'GIVE_TAIL', 'GIVE_SWEEP', 'RECHECK',
+    'CURSOR', 'FWRR_POS', 'FWRR_CYCLE', 'FWRR_WEIGHT',
+)  # fmt: skip
+_ENTRY_CELLS: Final = (
+    # entry
+    'E_STATE', 'E_WORKER', 'E_TOKEN', 'E_BACKEND', 'E_WISH', 'E_KEY', 'E_SEQ', 'E_QUEUE', 'E_SERVER',
+    # derived
+    'E_CHILD', 'E_NEXT', 'E_PREV', 'E_LINKED', 'E_SPARE1', 'E_SPARE2', 'E_SPARE3',
+)  # fmt: skip
+ENTRY_STRIDE: Final = len(_ENTRY_CELLS)
+
+
+class Layout:
+    """Addresses of all cells for given maxima. `size` is the number of cells.
+
+    `workers` rows exist for workers 0..workers-1; the counters have one more row, `departed`, that keeps what dead
+    workers counted and the maxima, and is written inside holds and by the supervisor.
+    """
+
+    def __init__(self, *, workers: int, servers: int, backends: int, frontends: int, entries: int) -> None:
+        self.workers, self.servers, self.backends = workers, servers, backends
+        self.frontends, self.entries, self.departed = frontends, entries, workers
+        self._next = 0
+        # board: commit
+        self.VERSION = self._take(1)
+        self.REVISION = self._take(1)
+        self.TABLES = self._take(1)
+        self.GLOBAL_MAXCONN = self._take(1)
+        # board: derived
+        self.SEQUENCE = self._take(1)
+        self.FREE_ROOT = self._take(1)
+        self.HIGH_WATER = self._take(1)
+        self._take(9)
+        # worker: ASIDE set by the supervisor, cleared by the worker; HEARTBEAT (ms) own; MAIL_* derived
+        self.ASIDE = self._take(workers)
+        self.HEARTBEAT = self._take(workers)
+        self.MAIL_HEAD = self._take(workers)
+        self.MAIL_TAIL = self._take(workers)
+        for name in _SERVER_COLUMNS:
+            setattr(self, name, self._take(servers))
+        for name in _BACKEND_COLUMNS:
+            setattr(self, name, self._take(backends))
+        self.FEMAXCONN = self._take(frontends)
+        # queues, derived: 2*s own queue of persistent streams, 2*s+1 own queue of hash streams, 2*servers+b backend's
+        self.queues = 2 * servers + backends
+        self.QUEUE_ROOT = self._take(self.queues)
+        self.QUEUE_LENGTH = self._take(self.queues)
+        # worker x server and worker x backend, own
+        self.SERVED = self._take(workers * servers)
+        self.STREAMS = self._take(workers * servers)
+        self.IDLE = self._take(workers * servers)
+        self.OLDEST = self._take(workers * servers)
+        self.BECONN = self._take(workers * backends)
+        # counters: one block of COUNTERS cells per (worker or departed) x (frontend, backend, server), own
+        self._frontend_counters = self._take((workers + 1) * frontends * COUNTERS)
+        self._backend_counters = self._take((workers + 1) * backends * COUNTERS)
+        self._server_counters = self._take((workers + 1) * servers * COUNTERS)
+        self._process_counters = self._take((workers + 1) * COUNTERS)
+        # entries, one row of ENTRY_STRIDE cells each; the attribute is the cell of entry 0
+        first = self._take(entries * ENTRY_STRIDE)
+        for offset, name in enumerate(_ENTRY_CELLS):
+            setattr(self, name, first + offset)
+        self.size = self._next
+
+    # columns made by setattr, for readers and mypy
+    BACKEND: int
+    NEXT_SERVER: int
+    SERVER_ID: int
+    ROTA: int
+    ADMIN: int
+    OPSTATE: int
+    UWEIGHT: int
+    EWEIGHT: int
+    LIMIT: int
+    MINLIMIT: int
+    MAXQUEUE: int
+    BACKUP: int
+    GENERATION: int
+    CHANGED_AT: int
+    TOTAL: int
+    MOVE_NEXT: int
+    GIVE_NEXT: int
+    FWRR_NPOS: int
+    FWRR_LPOS: int
+    FWRR_REST: int
+    FWRR_TREE: int
+    FIRST_SERVER: int
+    ALGORITHM: int
+    DRAWS: int
+    FULLCONN: int
+    IN_ROTATION: int
+    DYNAMIC_LIMITS: int
+    ROTATION_WEIGHT: int
+    ROTATION_MAXW: int
+    ACTIVE_UP: int
+    BACKUP_UP: int
+    BETOTAL: int
+    BEWAITING: int
+    RECHECK: int
+    MOVE_HEAD: int
+    MOVE_TAIL: int
+    MOVE_SWEEP: int
+    GIVE_HEAD: int
+    GIVE_TAIL: int
+    GIVE_SWEEP: int
+    CURSOR: int
+    FWRR_POS: int
+    FWRR_CYCLE: int
+    FWRR_WEIGHT: int
+    E_STATE: int
+    E_WORKER: int
+    E_TOKEN: int
+    E_BACKEND: int
+    E_WISH: int
+    E_KEY: int
+    E_SEQ: int
+    E_QUEUE: int
+    E_SERVER: int
+    E_CHILD: int
+    E_NEXT: int
+    E_PREV: int
+    E_LINKED: int
+
+    def _take(self, cells: int) -> int:
+        start = self._next
+        self._next += cells
+        return start
+
+    def served(self, worker: int, server: int) -> int:
+        """Cell: slots of `server` that `worker` holds."""
+        return self.SERVED + worker * self.servers + server
+
+    def streams(self, worker: int, server: int) -> int:
+        """Cell: streams of `worker` whose target is `server`, slot or not (removability, facts 2.4)."""
+        return self.STREAMS + worker * self.servers + server
+
+    def idle(self, worker: int, server: int) -> int:
+        """Cell: idle upstream connections of `worker` to `server`."""
+        return self.IDLE + worker * self.servers + server
+
+    def oldest(self, worker: int, server: int) -> int:
+        """Cell: the oldest session generation alive on `worker` towards `server`, as of its last effects pass."""
+        return self.OLDEST + worker * self.servers + server
+
+    def beconn(self, worker: int, backend: int) -> int:
+        """Cell: streams of `worker` that selected `backend`, queued or served."""
+        return self.BECONN + worker * self.backends + backend
+
+    def backend_queue(self, backend: int) -> int:
+        """Number of a backend's queue."""
+        return 2 * self.servers + backend
+
+    def frontend_counters(self, row: int, frontend: int) -> int:
+        """First cell of the counter block of a frontend in a worker's (or the departed) row."""
+        return self._frontend_counters + (row * self.frontends + frontend) * COUNTERS
+
+    def backend_counters(self, row: int, backend: int) -> int:
+        """First cell of the counter block of a backend."""
+        return self._backend_counters + (row * self.backends + backend) * COUNTERS
+
+    def server_counters(self, row: int, server: int) -> int:
+        """First cell of the counter block of a server."""
+        return self._server_counters + (row * self.servers + server) * COUNTERS
+
+    def process_counters(self, row: int) -> int:
+        """First cell of the counter block of the whole process."""
+        return self._process_counters + row * COUNTERS

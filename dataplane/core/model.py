@@ -1,0 +1,266 @@
+"""The vocabulary of a data plane's configuration: what haproxy.cfg compiles to and what the control plane's push adds.
+
+Everything here is immutable plain data, made once per change and shared by reference. Times are milliseconds (None: not
+limited), sizes bytes, weights 0-256. Names and defaults are those of HAProxy's configuration manual; where a value has a
+fallback in the manual (`timeout queue` falls back to `timeout connect`) the compiler has already applied it, so readers
+never look twice. Runtime state (who is drained, how many slots are taken) is never here: that is on the board.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """What a session on the stats socket may do (management manual, 9.3); each level includes those before it."""
+
+    USER = 'user'
+    OPERATOR = 'operator'
+    ADMIN = 'admin'
+
+
+class AdminState(StrEnum):
+    """The administrative state a person or the control plane asks for."""
+
+    READY = 'ready'
+    DRAIN = 'drain'
+    MAINT = 'maint'
+
+
+class Origin(StrEnum):
+    """Who asked for an administrative state; each origin's wish is kept apart and the most restrictive one counts."""
+
+    CLI = 'cli'
+    CONFIG = 'config'
+    PUSH = 'push'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Milliseconds; None means no limit. `tunnel` None: `client` and `server` stay in force after an upgrade."""
+
+    client: int | None = None
+    server: int | None = None
+    connect: int | None = None
+    queue: int | None = None
+    http_request: int | None = None
+    http_keep_alive: int | None = None
+    tunnel: int | None = None
+    client_fin: int | None = None
+    server_fin: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogTarget:
+    """One `log` line. `address`: 'stdout', 'stderr', 'fd@N', 'HOST:PORT' (UDP) or '/path' (unix datagram socket)."""
+
+    address: str
+    facility: str = 'local0'
+    level: str = 'debug'
+    min_level: str = 'emerg'
+    format: str = 'rfc3164'
+    length: int = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardFor:
+    """`option forwardfor [except NET] [header NAME] [if-none]`."""
+
+    header: str = 'X-Forwarded-For'
+    except_net: str | None = None
+    if_none: bool = False
+
+
+class KeepAlive(StrEnum):
+    """Connection mode of the HTTP proxy (`option http-keep-alive | http-server-close | httpclose`)."""
+
+    KEEP_ALIVE = 'http-keep-alive'
+    SERVER_CLOSE = 'http-server-close'
+    CLOSE = 'httpclose'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """One listening address. `host` with `port`, or `path` (unix socket), or `fd` (inherited and already bound)."""
+
+    name: str
+    host: str = ''
+    port: int = 0
+    path: str | None = None
+    fd: int | None = None
+    maxconn: int = 0
+    backlog: int = 0
+    v6only: bool = False
+    mode: int | None = None
+    where: str = ''
+
+    @property
+    def address(self) -> str:
+        """How the address is written in errors, `show stat` and the log."""
+        if self.path is not None:
+            return f'unix@{self.path}'
+        if self.fd is not None:
+            return f'fd@{self.fd}'
+        return f'[{self.host}]:{self.port}' if ':' in self.host else f'{self.host}:{self.port}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorityRule:
+    """`http-request set-priority-class|set-priority-offset`: a fixed `value`, or the integer in request header `header`."""
+
+    kind: str
+    value: int = 0
+    header: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frontend:
+    """A `frontend`, or the front half of a `listen`. `maxconn` is resolved (never 0)."""
+
+    name: str
+    id: int
+    binds: tuple[Bind, ...]
+    maxconn: int
+    timeouts: Timeouts = Timeouts()
+    default_backend: str | None = None
+    use_backend: str | None = None
+    use_routes: bool = False
+    priority_rules: tuple[PriorityRule, ...] = ()
+    log_targets: tuple[LogTarget, ...] = ()
+    httplog: bool = False
+    dontlognull: bool = False
+    dontlog_normal: bool = False
+    forwardfor: ForwardFor | None = None
+    keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
+    http_ignore_probes: bool = False
+    disabled: bool = False
+    where: str = ''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One `server` line or one pushed server. `maxconn` 0: unlimited. `port` 0: the port the client connected to.
+
+    `minconn` equals `maxconn` where the limit is static (HAProxy's post-parse rule has been applied).
+    """
+
+    name: str
+    id: int
+    host: str
+    port: int
+    weight: int = 1
+    maxconn: int = 0
+    minconn: int = 0
+    maxqueue: int = 0
+    backup: bool = False
+    disabled: bool = False
+    pool_max_conn: int = -1
+    pool_purge_delay: int = 5000
+    max_reuse: int = -1
+    where: str = ''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """`balance roundrobin | leastconn | first | random [DRAWS]`."""
+
+    algorithm: str = 'random'
+    draws: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """A `backend`, the back half of a `listen`, or a pushed backend. `fullconn` is resolved (at least 1)."""
+
+    name: str
+    id: int
+    servers: tuple[Server, ...] = ()
+    balance: Balance = Balance()
+    timeouts: Timeouts = Timeouts()
+    retries: int = 3
+    redispatch: int = 0
+    fullconn: int = 1
+    allbackups: bool = False
+    abortonclose: bool = True
+    forwardfor: ForwardFor | None = None
+    keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
+    http_reuse: str = 'safe'
+    priority_rules: tuple[PriorityRule, ...] = ()
+    disabled: bool = False
+    pushed: bool = False
+    where: str = ''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One row of the pushed route table. `host` is lower case without port ('' any; '*.example.org' any one label)."""
+
+    host: str
+    path_prefix: str
+    backend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsListener:
+    """A `listen`/`frontend` that serves only the statistics page and the Prometheus exporter."""
+
+    name: str
+    binds: tuple[Bind, ...]
+    uri: str = '/'
+    metrics_path: str | None = '/metrics'
+    where: str = ''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsSocket:
+    """One `stats socket` line: `path` (unix) or `host`:`port`; `mode` as in chmod."""
+
+    path: str | None = None
+    host: str = ''
+    port: int = 0
+    mode: int | None = None
+    level: Level = Level.OPERATOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """`control-plane URL [token-file F] [ca-file F]`."""
+
+    url: str
+    token_file: str | None = None
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Global:
+    """The `global` section, resolved."""
+
+    maxconn: int = 10_000
+    nbthread: int = 1
+    node: str = ''
+    description: str = ''
+    log_targets: tuple[LogTarget, ...] = ()
+    log_tag: str = 'haproxy'
+    log_send_hostname: str | None = None
+    pidfile: str | None = None
+    hard_stop_after: int | None = None
+    bufsize: int = 16_384
+    maxrewrite: int = 1_024
+    maxhdr: int = 101
+    stats_sockets: tuple[StatsSocket, ...] = ()
+    stats_timeout: int = 10_000
+    isolation_timeout: int = 1_000
+    state_dir: str | None = None
+    control_plane: ControlPlane | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A whole configuration: what a file compiles to, or that file together with what was pushed."""
+
+    globals: Global = field(default_factory=Global)
+    frontends: tuple[Frontend, ...] = ()
+    backends: tuple[Backend, ...] = ()
+    routes: tuple[Route, ...] = ()
+    stats_listeners: tuple[StatsListener, ...] = ()
