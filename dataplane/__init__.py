@@ -1,0 +1,21 @@
+"""The data plane, room by room. This module imports nothing.
+
+What a request meets, from the outside in:
+
+- `worker` is one process with one event loop: it accepts, parses, relays and logs. `worker.desk` is the one place where
+  decisions of the core become callbacks and sockets.
+- `core` is the pure room: it decides who is served, who waits and who is refused, and what a change means for them. No
+  asyncio, no clock, no socket, no randomness of its own. It works on cells of integers that somebody hands it.
+- `board` is those cells in shared memory, with the one lock under which every decision of every worker is taken.
+
+What a change meets:
+
+- `supervisor` is the parent process: it owns the listening sockets, the board and the workers, and puts every change, from
+  whatever door, in one order. `supervisor.publish` is that one door.
+- `config` turns haproxy.cfg into a snapshot; `cli` speaks HAProxy's runtime protocol; both are pure.
+- `wire` is what planes and processes say to each other: versions, events, frames. The control plane shares this room and
+  no other.
+
+Imports point one way (tests/architecture holds the table). The three knots where objects are put together are
+`supervisor.main`, `worker.main` and, in the other plane, `controlplane.app`.
+"""
