@@ -1,0 +1,58 @@
+# Everything a person or a CI job types. Needs Python 3.11 (with venv) and make; all else is installed into .venv.
+# PYTHON=...  the interpreter .venv is made with          WORKERS=n  test processes (default: one per core)
+# PYTEST=...  further arguments for pytest                SOAK=n     seconds of `make soak` (default 1800)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install check format test run soak lock clean
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
+WORKERS ?= auto
+SOAK ?= 1800
+BIN := .venv/bin
+STAMP := .venv/.installed
+export PYTHONDONTWRITEBYTECODE ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+install: $(STAMP) ## .venv with both planes, sluicectl and the development tools
+
+$(STAMP): requirements.lock pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo 'sluice needs Python 3.11; name it with make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv \
+	  || { rm -rf .venv; echo 'python3.11 cannot make a venv; on Debian: apt-get install python3.11-venv' >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+check: $(STAMP) ## format, lint, types, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/architecture $(PYTEST)
+
+format: $(STAMP) ## let the formatter and the linter mend what they can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(STAMP) ## everything that needs no cluster
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup $(PYTEST)
+
+run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends all
+	@exec $(BIN)/python deploy/demo/run.py
+
+soak: $(STAMP) ## the reproducer for half an hour
+	SLUICE_SOAK_SECONDS=$(SOAK) $(BIN)/python -m pytest -q -m soak -o timeout=$$(( $(SOAK) + 600 )) $(PYTEST)
+
+lock: $(STAMP) ## newest versions the ranges in pyproject.toml allow, with hashes
+	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --upgrade --all-extras --allow-unsafe --strip-extras \
+	  --generate-hashes --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
+	  --output-file requirements.lock pyproject.toml
+
+clean: ## remove .venv, caches and what `make run` left
+	rm -rf .venv run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,80 @@
+"""The source tree as these tests see it: files, modules and who imports whom, read without importing anything."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ('dataplane', 'controlplane', 'sluicectl')
+
+
+@dataclass(frozen=True)
+class Module:
+    name: str
+    path: Path
+    tree: ast.Module
+
+    @property
+    def where(self) -> str:
+        return str(self.path.relative_to(ROOT))
+
+
+@dataclass(frozen=True)
+class Import:
+    importer: str
+    imported: str
+    where: str
+
+
+def _module(path: Path) -> Module:
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    name = '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+    return Module(name, path, ast.parse(path.read_text(), str(path)))
+
+
+@cache
+def modules() -> dict[str, Module]:
+    """Every module of the product by its dotted name."""
+    found = (_module(path) for package in PACKAGES for path in sorted((ROOT / package).rglob('*.py')))
+    return {module.name: module for module in found}
+
+
+def python_files() -> list[Path]:
+    """Every Python file of the repository, tests and demo included."""
+    places = (*PACKAGES, 'deploy', 'tests')
+    return sorted(path for place in places for path in (ROOT / place).rglob('*.py'))
+
+
+def _named(module: Module, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ''
+    if node.level:
+        parts = module.name.split('.')
+        package = parts if module.path.name == '__init__.py' else parts[:-1]
+        base = '.'.join([*package[: len(package) - node.level + 1], *([base] if base else [])])
+    for alias in node.names:
+        full = f'{base}.{alias.name}'
+        yield full if full in modules() else base
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    """Every import statement, wherever it stands (top, function, TYPE_CHECKING), as full module names."""
+    return tuple(
+        Import(module.name, imported, f'{module.where}:{node.lineno}')
+        for module in modules().values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for imported in _named(module, node)
+    )
+
+
+def inside(module: str, room: str) -> bool:
+    """Is `module` the room itself or something in it?"""
+    return module == room or module.startswith(room + '.')

@@ -1,0 +1,93 @@
+"""What the documentation names is really there: files, modules, names inside them, tests, and its own links."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import PACKAGES, ROOT, modules
+
+DOCUMENTS = sorted([ROOT / 'README.md', ROOT / 'CHANGELOG.md', *(ROOT / 'docs').rglob('*.md')])
+CODE = re.compile(r'(?<!`)`([^`\n]+)`(?!`)')
+LINK = re.compile(r'\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)')
+# made when Sluice runs or is built, so not in the repository
+MADE = ('run/', '.venv')
+
+
+def prose(document: Path) -> str:
+    """The text without fenced blocks, which hold commands and their output."""
+    return re.sub(r'^```.*?^```', '', document.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@cache
+def known_tests() -> frozenset[str]:
+    files = list((ROOT / 'tests').rglob('test_*.py'))
+    names = {path.stem for path in files}
+    for path in files:
+        names |= {
+            node.name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+    return frozenset(names)
+
+
+@cache
+def names_in(module: str) -> frozenset[str]:
+    """Functions, classes, attributes and constants spelt anywhere in a module."""
+    found: set[str] = set()
+    for node in ast.walk(modules()[module].tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.alias):
+            found.add(node.asname or node.name)
+    return frozenset(found)
+
+
+def exists(dotted: str) -> bool:
+    parts = dotted.split('.')
+    for cut in range(len(parts), 0, -1):
+        name = '.'.join(parts[:cut])
+        if name in modules():
+            return all(part in names_in(name) for part in parts[cut:])
+    return False
+
+
+def problem(token: str) -> str | None:
+    """Why a word in backticks cannot be true, or None."""
+    word = token.split('::', maxsplit=1)[0].rstrip('()')
+    if re.fullmatch(r'test_\w+', word):
+        return None if word in known_tests() else 'no such test'
+    if re.fullmatch(r'[\w.-]+(/[\w.*-]+)+/?', word) and word.split('/')[0] in {*PACKAGES, 'tests', 'docs', 'deploy'}:
+        return None if list(ROOT.glob(word.rstrip('/'))) else 'no such file'
+    if re.fullmatch(r'[a-z]+(\.\w+)+', word) and word.split('.')[0] in PACKAGES:
+        return None if exists(word) else 'no such module or name'
+    return None
+
+
+@pytest.mark.parametrize('document', DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_name_what_exists(document: Path) -> None:
+    wrong = [f'`{token}`: {why}' for token in CODE.findall(prose(document)) if (why := problem(token))]
+    for target in LINK.findall(prose(document)):
+        if '://' not in target and not target.startswith(MADE) and not (document.parent / target).exists():
+            wrong.append(f'link to {target}')
+    assert not wrong, f'{document.relative_to(ROOT)}: {wrong}'
+
+
+def test_headers_name_what_exists() -> None:
+    """The same for the essays at the top of modules, which rot as easily."""
+    wrong = [
+        f'{module.where}: `{token}`: {why}'
+        for module in modules().values()
+        for token in CODE.findall(ast.get_docstring(module.tree) or '')
+        if (why := problem(token))
+    ]
+    assert not wrong, '\n'.join(wrong)
