@@ -38,12 +38,10 @@ def commit(cells: MutableSequence[int], at: Layout, revision: Commit) -> None:
     """Make a revision true for everybody at once. The caller holds the lock; this hold does not pump."""
     for image in revision.images:
         cells[image.start : image.start + len(image.values)] = image.values
-    if revision.tables != cells[at.TABLES]:
-        cells[at.TABLES] = revision.tables
-        pump.restart_sweeps(cells, at)
+    cells[at.TABLES] = revision.tables
     for server in revision.servers:
         pump.list_server(cells, at, server)
         cells[at.RECHECK + cells[at.BACKEND + server]] = 1
     for backend in revision.backends:
-        pump.list_all(cells, at, backend)
+        pump.list_anew(cells, at, backend)
     cells[at.REVISION] = revision.revision

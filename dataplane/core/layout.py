@@ -68,14 +68,15 @@ _BACKEND_COLUMNS: Final = (
     'FIRST_SERVER', 'ALGORITHM', 'DRAWS', 'FULLCONN', 'IN_ROTATION', 'DYNAMIC_LIMITS', 'ROTATION_WEIGHT', 'ROTATION_MAXW',
     'ACTIVE_UP', 'BACKUP_UP',
     # derived
-    'BETOTAL', 'BEWAITING', 'MOVE_HEAD', 'MOVE_TAIL', 'MOVE_SWEEP', 'GIVE_HEAD', 'GIVE_TAIL', 'GIVE_SWEEP', 'RECHECK',
+    'BETOTAL', 'BEWAITING', 'MOVE_HEAD', 'MOVE_TAIL', 'MOVE_SWEEP', 'MOVE_END', 'GIVE_HEAD', 'GIVE_TAIL', 'GIVE_SWEEP',
+    'GIVE_END', 'RECHECK',
     'CURSOR', 'FWRR_POS', 'FWRR_CYCLE', 'FWRR_WEIGHT',
 )  # fmt: skip
 _ENTRY_CELLS: Final = (
     # entry
-    'E_STATE', 'E_WORKER', 'E_TOKEN', 'E_BACKEND', 'E_WISH', 'E_KEY', 'E_SEQ', 'E_QUEUE', 'E_SERVER',
+    'E_STATE', 'E_WORKER', 'E_BACKEND', 'E_WISH', 'E_KEY', 'E_SEQ', 'E_QUEUE', 'E_SERVER',
     # derived
-    'E_CHILD', 'E_NEXT', 'E_PREV', 'E_LINKED', 'E_SPARE1', 'E_SPARE2', 'E_SPARE3',
+    'E_CHILD', 'E_NEXT', 'E_PREV', 'E_LINKED',
 )  # fmt: skip
 ENTRY_STRIDE: Final = len(_ENTRY_CELLS)
 
@@ -96,10 +97,11 @@ class Layout:
         self.REVISION = self._take(1)
         self.TABLES = self._take(1)
         self.GLOBAL_MAXCONN = self._take(1)
-        # board: derived
+        # board: whoever holds the lock, one store each that only grows: right at any instant
         self.SEQUENCE = self._take(1)
-        self.FREE_ROOT = self._take(1)
         self.HIGH_WATER = self._take(1)
+        # board: derived
+        self.FREE_ROOT = self._take(1)
         self._take(9)
         # worker: ASIDE set by the supervisor, cleared by the worker; HEARTBEAT (ms) own; MAIL_* derived
         self.ASIDE = self._take(workers)
@@ -170,16 +172,17 @@ class Layout:
     MOVE_HEAD: int
     MOVE_TAIL: int
     MOVE_SWEEP: int
+    MOVE_END: int
     GIVE_HEAD: int
     GIVE_TAIL: int
     GIVE_SWEEP: int
+    GIVE_END: int
     CURSOR: int
     FWRR_POS: int
     FWRR_CYCLE: int
     FWRR_WEIGHT: int
     E_STATE: int
     E_WORKER: int
-    E_TOKEN: int
     E_BACKEND: int
     E_WISH: int
     E_KEY: int

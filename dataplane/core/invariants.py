@@ -1,0 +1,159 @@
+"""What must hold on every board, and a checker that names what is broken.
+
+The numbers are those of the project's list in docs/invariants.md; the first fifteen restate what a queueing proxy must
+never get wrong, the rest what this board adds. Checked here, from the cells alone, between two holds:
+
+- I1  No server is given a slot above its limit. (A limit lowered later may leave more in use; then nothing is given.)
+- I2  Totals are the sums of their parts: a server's slots in use, a backend's streams, every queue's length.
+- I3  A stream owns at most one slot and at most one entry, never both; every entry belongs to one stream.
+- I5  A backend with nobody in rotation has nobody waiting in its queue, once its pump is at rest.
+- I7  Nobody waits while a server it may use has room, once the pump is at rest.
+- I8  Queues are in order: class, then arrival plus offset, then sequence.
+- I9  Nobody waits for a server that left, once the pump is at rest.
+- I12 The mail of a worker holds exactly its entries that were given or refused.
+- I15 Free entries are in the free list and in no queue.
+
+The others are about what happens over time (I4, I6, I10, I11, I13, I14) or inside a hold (I1 at the store that gives, I8
+towards a newcomer); tests/exhaustive checks them at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableSequence
+
+from dataplane.core import heap, line, pump
+from dataplane.core.layout import ENTRY_STRIDE, Layout, Rota
+from dataplane.core.limit import limit
+from dataplane.core.stream import Life, Stream
+
+
+class Broken(AssertionError):
+    """An invariant does not hold; `number` is its name in the list."""
+
+    def __init__(self, number: str, text: str) -> None:
+        super().__init__(f'{number}: {text}')
+        self.number = number
+
+
+def check(cells: MutableSequence[int], at: Layout) -> None:
+    """Everything that follows from the cells. The caller holds the lock, and nobody died in the last hold."""
+    waiting = check_entries(cells, at)
+    for backend in range(at.backends):
+        if cells[at.FIRST_SERVER + backend]:
+            check_backend(cells, at, backend, waiting)
+
+
+def check_backend(cells: MutableSequence[int], at: Layout, backend: int, waiting: dict[int, list[int]]) -> None:
+    """Totals of a backend and its servers, and the pump's promise when it is at rest."""
+    streams = sum(cells[at.beconn(worker, backend)] for worker in range(at.workers))
+    if streams != cells[at.BETOTAL + backend]:
+        raise Broken('I2', f'backend {backend} has {streams} streams, its total says {cells[at.BETOTAL + backend]}')
+    queues = [at.backend_queue(backend)]
+    members = chain(cells, at, backend)
+    for server in members:
+        used = used_slots(cells, at, server)
+        if used != cells[at.TOTAL + server]:
+            raise Broken('I2', f'server {server} has {used} slots in use, its total says {cells[at.TOTAL + server]}')
+        queues += [2 * server, 2 * server + 1]
+    linked = sum(cells[at.QUEUE_LENGTH + queue] for queue in queues)
+    if linked != cells[at.BEWAITING + backend]:
+        raise Broken('I2', f'backend {backend} has {linked} waiting, its total says {cells[at.BEWAITING + backend]}')
+    if not pump.pumping(cells, at, backend):
+        check_rest(cells, at, backend, members, waiting)
+
+
+def check_rest(
+    cells: MutableSequence[int], at: Layout, backend: int, members: list[int], waiting: dict[int, list[int]]
+) -> None:
+    """With the pump at rest nobody waits for room and nobody waits for a server that left."""
+    shared = waiting.get(at.backend_queue(backend), [])
+    if shared and not any(cells[at.ROTA + server] == Rota.IN for server in members):
+        raise Broken('I5', f'entries {shared} wait for backend {backend}, which has nobody in rotation')
+    for server in members:
+        own = waiting.get(2 * server, []) + waiting.get(2 * server + 1, [])
+        for entry in own:
+            if not line.wish_usable(cells, at, cells[at.E_QUEUE + entry * ENTRY_STRIDE]):
+                raise Broken('I9', f'entry {entry} waits for server {server}, which left')
+        most = limit(cells, at, server, cells[at.BETOTAL + backend])
+        may = own + (shared if cells[at.ROTA + server] == Rota.IN else [])
+        if may and (most < 0 or cells[at.TOTAL + server] < most):
+            raise Broken('I7', f'entries {may} wait while server {server} has room')
+
+
+def check_entries(cells: MutableSequence[int], at: Layout) -> dict[int, list[int]]:
+    """Every entry is where its state says. Returns the entries in order by queue, workers set aside left out."""
+    free, posted, linked = set(), set(), set()
+    for entry in range(cells[at.HIGH_WATER]):
+        state = cells[at.E_STATE + entry * ENTRY_STRIDE]
+        (free if state == line.FREE else linked if state == line.WAITING else posted).add(entry)
+    if any(cells[at.E_STATE + entry * ENTRY_STRIDE] for entry in range(cells[at.HIGH_WATER], at.entries)[:64]):
+        raise Broken('I15', f'an entry above the high-water mark {cells[at.HIGH_WATER]} is in use')
+    if free != set(_walk(cells, at, at.FREE_ROOT)):
+        raise Broken('I15', f'free entries {sorted(free)} are not those of the free list')
+    mail = [entry for worker in range(at.workers) for entry in line.mail(cells, at, worker)]
+    if posted != set(mail) or len(mail) != len(posted):
+        raise Broken('I12', f'given or refused entries {sorted(posted)}, but the mail holds {sorted(mail)}')
+    waiting: dict[int, list[int]] = {}
+    found = set()
+    for queue in {cells[at.E_QUEUE + entry * ENTRY_STRIDE] for entry in linked}:
+        entries = _walk(cells, at, at.QUEUE_ROOT + queue)
+        if len(entries) != cells[at.QUEUE_LENGTH + queue]:
+            raise Broken('I2', f'queue {queue} holds {entries}, its length says {cells[at.QUEUE_LENGTH + queue]}')
+        found.update(entries)
+        waiting[queue] = [e for e in entries if not cells[at.ASIDE + cells[at.E_WORKER + e * ENTRY_STRIDE]]]
+    missing = {e for e in linked - found if not cells[at.ASIDE + cells[at.E_WORKER + e * ENTRY_STRIDE]]}
+    if found - linked or missing:
+        raise Broken('I8', f'entries {sorted(missing)} wait in no queue, {sorted(found - linked)} are queued but do not wait')
+    return waiting
+
+
+def check_worker(cells: MutableSequence[int], at: Layout, worker: int, streams: Iterable[Stream]) -> None:
+    """What a living worker holds is what its rows and entries say (I3)."""
+    held: dict[int, int] = {}
+    entries: set[int] = set()
+    for stream in streams:
+        if stream.life in (Life.SLOT, Life.RUNNING):
+            held[stream.server] = held.get(stream.server, 0) + 1
+        elif stream.life is Life.WAITING:
+            row = stream.entry * ENTRY_STRIDE
+            if stream.entry in entries or not cells[at.E_STATE + row] or cells[at.E_WORKER + row] != worker:
+                raise Broken('I3', f'{stream!r} of worker {worker} waits without an entry of its own')
+            entries.add(stream.entry)
+    for server in range(at.servers):
+        if cells[at.served(worker, server)] != held.get(server, 0):
+            said = cells[at.served(worker, server)]
+            raise Broken('I3', f'worker {worker} holds {held.get(server, 0)} slots of server {server}, its row says {said}')
+
+
+def used_slots(cells: MutableSequence[int], at: Layout, server: int) -> int:
+    """Slots in use by the truth: every worker's row, and the entries given the server and not yet taken."""
+    given = sum(
+        cells[at.E_STATE + entry * ENTRY_STRIDE] == line.GIVEN and cells[at.E_SERVER + entry * ENTRY_STRIDE] == server
+        for entry in range(cells[at.HIGH_WATER])
+    )
+    return given + sum(cells[at.served(worker, server)] for worker in range(at.workers))
+
+
+def chain(cells: MutableSequence[int], at: Layout, backend: int) -> list[int]:
+    """The servers of a backend, in configuration order."""
+    members = []
+    following = cells[at.FIRST_SERVER + backend]
+    while following:
+        members.append(following - 1)
+        following = cells[at.NEXT_SERVER + following - 1]
+    return members
+
+
+def _walk(cells: MutableSequence[int], at: Layout, root: int) -> list[int]:
+    """The entries of a heap; that each comes after its parent is checked on the way."""
+    found, todo = [], [cells[root]] if cells[root] else []
+    while todo:
+        entry = todo.pop() - 1
+        found.append(entry)
+        child = cells[at.E_CHILD + entry * ENTRY_STRIDE]
+        while child:
+            if heap.before(cells, at, child - 1, entry):
+                raise Broken('I8', f'entry {child - 1} is queued behind entry {entry}, which comes after it')
+            todo.append(child)
+            child = cells[at.E_NEXT + (child - 1) * ENTRY_STRIDE]
+    return sorted(found, key=lambda e: (cells[at.E_KEY + e * ENTRY_STRIDE], cells[at.E_SEQ + e * ENTRY_STRIDE]))

@@ -1,0 +1,343 @@
+"""The doors of the core: what one process may do to the board inside one hold of its lock.
+
+A hold is `enter(torn)`, one or more doors, `leave()`; the caller takes and gives the lock around it, rings the
+workers that `leave` names, and kills its own process when anything in between raises: a hold either happens or is
+repaired by the next owner (design: an exception inside a hold is a death). Doors are synchronous, know no clock and no
+socket, and return plain values. Truth is written one store at a time in an order that a death may cut anywhere.
+
+Invariants are numbered in `invariants.py`. The two that carry everything else:
+
+- a slot is reserved before anybody is awoken, and given back only when the server can no longer see the old request;
+- between holds, a backend that is not pumping has nobody waiting for room and nobody waiting for a server that left,
+  so `admit` needs to look at nothing but the pump and the balancer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableSequence
+
+from dataplane.core import commit as commits
+from dataplane.core import line, pump, repair
+from dataplane.core.balance import BALANCERS
+from dataplane.core.counters import C
+from dataplane.core.layout import ENTRY_STRIDE, NOBODY, Algorithm, Layout
+from dataplane.core.limit import limit
+from dataplane.core.stream import Admission, Life, Stream
+
+SUPERVISOR = -1
+"""In the set of workers to ring: the supervisor, because pumping is left or a repair was made."""
+
+_MAIL_BUDGET = 200
+
+
+class Plane:
+    """One process's view of the board: worker `worker`, or the supervisor (-1). `draw` gives 32 random bits."""
+
+    def __init__(self, cells: MutableSequence[int], at: Layout, worker: int, draw: Callable[[], int]) -> None:
+        self.cells = cells
+        self.at = at
+        self.worker = worker
+        self.draw = draw
+        self._rings: set[int] = set()
+        self._touched: list[int] = []
+        self._pump = pump.Pump(at, self.room, self.choose, self._rings)
+        self._members: dict[int, tuple[int, ...]] = {}
+        self._members_of = -1
+
+    # -- a hold -----------------------------------------------------------------------------------------------------
+
+    def enter(self, *, torn: bool, beat: Callable[[], None] | None = None) -> None:
+        """Begin a hold. `torn`: the last owner died in it, so everything derived is rebuilt first (`beat` between backends)."""
+        if torn:
+            repair.rebuild(self.cells, self.at, beat)
+            self._rings.add(SUPERVISOR)
+        if self.worker >= 0 and self.cells[self.at.ASIDE + self.worker]:
+            repair.back(self.cells, self.at, self.worker)
+            self._rings.add(SUPERVISOR)
+
+    def leave(self, budget: int = pump.BUDGET) -> tuple[int, ...]:
+        """End a hold: pump the backends it was about, within the budget. Returns the workers to ring after unlocking."""
+        cells = self.cells
+        for backend in self._touched:
+            if cells[self.at.BEWAITING + backend] and self._pump.run(cells, backend, budget):
+                self._rings.add(SUPERVISOR)
+        self._touched.clear()
+        if not self._rings:
+            return ()
+        rings = tuple(self._rings)
+        self._rings.clear()
+        return rings
+
+    # -- questions --------------------------------------------------------------------------------------------------
+
+    def members(self, backend: int) -> tuple[int, ...]:
+        """Servers of a backend in configuration order, those that left but still hold something included."""
+        cells, at = self.cells, self.at
+        if self._members_of != cells[at.TABLES]:
+            self._members.clear()
+            self._members_of = cells[at.TABLES]
+        found = self._members.get(backend)
+        if found is None:
+            chain = []
+            following = cells[at.FIRST_SERVER + backend]
+            while following:
+                chain.append(following - 1)
+                following = cells[at.NEXT_SERVER + following - 1]
+            found = self._members[backend] = tuple(chain)
+        return found
+
+    def room(self, server: int) -> bool:
+        """Is a slot of this server free now? The one predicate."""
+        cells, at = self.cells, self.at
+        most = cells[at.LIMIT + server]
+        if most < 0:
+            return True
+        if cells[at.MINLIMIT + server] != most:
+            most = limit(cells, at, server, cells[at.BETOTAL + cells[at.BACKEND + server]])
+        return cells[at.TOTAL + server] < most
+
+    def choose(self, backend: int, avoid: int) -> int:
+        """The server in rotation that the balancer picks among those with room, or NOBODY."""
+        cells, at = self.cells, self.at
+        balancer = BALANCERS[Algorithm(cells[at.ALGORITHM + backend])]
+        return balancer.choose(cells, at, self.members(backend), backend, avoid, self.room, self.draw)
+
+    # -- doors of a worker ------------------------------------------------------------------------------------------
+
+    def admit(self, stream: Stream, tables: int, now: int) -> Admission:
+        """A newcomer, routed under `tables`, at `now` (ms). It owns a slot, or an entry, or nothing (refused, route again)."""
+        cells, at = self.cells, self.at
+        if tables != cells[at.TABLES]:
+            return Admission.ROUTE_AGAIN
+        if not stream.key:
+            stream.key = ((stream.klass + 2048) << 48) + (1 << 40) + now + stream.offset
+            stream.seq = cells[at.SEQUENCE]
+            cells[at.SEQUENCE] = stream.seq + 1
+        self._count(stream)
+        return self._decide(stream)
+
+    def again(self, stream: Stream, tables: int, avoid: int) -> Admission:
+        """Decide anew, with its old key, a stream whose slot is of no use: its server left, or another is to be tried."""
+        if stream.life is Life.SLOT or stream.life is Life.RUNNING:
+            self._give_back(stream)
+        if tables != self.cells[self.at.TABLES]:
+            self._end(stream)
+            stream.life = Life.NEW
+            return Admission.ROUTE_AGAIN
+        stream.avoid = avoid
+        return self._decide(stream)
+
+    def settle(self, waiting: Mapping[int, Stream]) -> list[Stream]:
+        """The doorbell's handler: look at this worker's mail. Returns the streams whose wait is over (SLOT or ENDED).
+
+        `waiting` is what the worker holds, by entry. At most 200 at once; more mail rings the own bell again.
+        """
+        cells, at = self.cells, self.at
+        done = []
+        mail = line.mail(cells, at, self.worker)
+        for entry in mail[:_MAIL_BUDGET]:
+            row = entry * ENTRY_STRIDE
+            stream, server = waiting[entry], cells[at.E_SERVER + row]
+            if cells[at.E_STATE + row] == line.REFUSED:
+                line.unpost(cells, at, entry)
+                line.free(cells, at, entry)
+                self._end(stream)
+                done.append(stream)
+            elif line.usable(cells, at, stream.wish, server):
+                self._take(stream, entry, server)
+                done.append(stream)
+            else:
+                repair.take_back(cells, at, entry)
+                self._touched.append(stream.backend)
+        if len(mail) > _MAIL_BUDGET:
+            self._rings.add(self.worker)
+        return done
+
+    def cancel(self, stream: Stream) -> None:
+        """A waiting stream ends by itself: its client went away, or its time in the queue is over."""
+        cells, at, entry = self.cells, self.at, stream.entry
+        row = entry * ENTRY_STRIDE
+        state, server = cells[at.E_STATE + row], cells[at.E_SERVER + row]
+        if state == line.WAITING:
+            line.dequeue(cells, at, entry)
+        else:
+            line.unpost(cells, at, entry)
+        line.free(cells, at, entry)
+        if state == line.GIVEN:
+            self._freed(server)
+        self._end(stream)
+
+    def release(self, stream: Stream) -> None:
+        """The exchange is over, or its upstream socket shut down: the slot goes to the next."""
+        self._give_back(stream)
+        self._end(stream)
+
+    # -- what effects ask, without the lock (each reads cells that a commit writes in one store) -----------------------
+
+    def is_over(self, stream: Stream) -> bool:
+        """Does the stream belong to a session generation that was shut down?"""
+        return stream.life in (Life.SLOT, Life.RUNNING) and stream.generation < self.cells[self.at.GENERATION + stream.server]
+
+    def is_barred(self, stream: Stream) -> bool:
+        """Does the stream hold a slot, with nothing sent on it, of a server that takes it no more?"""
+        return stream.life is Life.SLOT and not line.usable(self.cells, self.at, stream.wish, stream.server)
+
+    # -- doors of the supervisor ---------------------------------------------------------------------------------------
+
+    def commit(self, revision: commits.Commit) -> None:
+        """Make a revision true. This hold does not pump: the supervisor's next ones do, one loop turn apart."""
+        commits.commit(self.cells, self.at, revision)
+        self._rings.add(SUPERVISOR)
+
+    def set_aside(self, worker: int) -> None:
+        """A worker stands still: what it was given goes to others, and its waiters are passed over until it is back."""
+        repair.set_aside(self.cells, self.at, worker)
+        self._rings.add(SUPERVISOR)
+
+    def clear(self, worker: int, budget: int = pump.BUDGET) -> bool:
+        """One slice of clearing a worker that is dead by its pidfd. Returns whether that was the last."""
+        done = repair.clear(self.cells, self.at, worker, budget)
+        self._rings.update(range(self.at.workers))
+        self._rings.add(SUPERVISOR)
+        return done
+
+    def pump_idle(self, budget: int = pump.BUDGET) -> bool:
+        """A hold of the supervisor's own that only pumps. Returns whether anything is left."""
+        cells, at = self.cells, self.at
+        for backend in range(at.backends):
+            if cells[at.BEWAITING + backend] and self._pump.run(cells, backend, budget):
+                return True
+        return False
+
+    def is_removable(self, server: int) -> bool:
+        """Does nobody hold, target, wait for or list this server (facts 2.4)? Only then may its number be used again."""
+        cells, at = self.cells, self.at
+        held = sum(
+            cells[at.served(v, server)] + cells[at.streams(v, server)] + cells[at.idle(v, server)]
+            for v in range(at.workers)
+        )
+        waiting = cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1] + cells[at.TOTAL + server]
+        return not (held or waiting or cells[at.MOVE_NEXT + server] or cells[at.GIVE_NEXT + server])
+
+    # -- inside ---------------------------------------------------------------------------------------------------------
+
+    def _decide(self, stream: Stream) -> Admission:
+        """A slot, an entry or a refusal, for a stream that owns nothing. Bounded: at most one wish is dropped (I6)."""
+        cells, at, backend, wish = self.cells, self.at, stream.backend, stream.wish
+        pumping = pump.pumping(cells, at, backend)
+        if line.wish_usable(cells, at, wish):
+            server = wish >> 1
+            if not pumping and self.room(server):
+                return self._serve(stream, server)
+            if not self._own_queue_full(server):
+                return self._wait(stream, wish)
+            if not stream.redispatch:
+                return self._refuse(stream, Admission.FULL)
+            stream.wish = NOBODY
+        if not cells[at.IN_ROTATION + backend]:
+            return self._refuse(stream, Admission.NOSRV)
+        if not pumping:
+            server = self.choose(backend, stream.avoid)
+            if server >= 0:
+                return self._serve(stream, server)
+        return self._wait(stream, at.backend_queue(backend))
+
+    def _own_queue_full(self, server: int) -> bool:
+        cells, at = self.cells, self.at
+        most = cells[at.MAXQUEUE + server]
+        return 0 < most <= cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1]
+
+    def _serve(self, stream: Stream, server: int) -> Admission:
+        """Reserve a slot and hand it over: the worker's own row is the one store that counts."""
+        cells, at = self.cells, self.at
+        cells[at.served(self.worker, server)] += 1
+        cells[at.TOTAL + server] = total = cells[at.TOTAL + server] + 1
+        most = at.server_counters(at.departed, server) + C.SMAX
+        if total > cells[most]:
+            cells[most] = total
+        stream.server = server
+        stream.generation = cells[at.GENERATION + server]
+        stream.life = Life.SLOT
+        return Admission.SLOT
+
+    def _wait(self, stream: Stream, queue: int) -> Admission:
+        """Take a place in a queue. With the pool used up it is as a full queue."""
+        cells, at = self.cells, self.at
+        entry = line.take_free(cells, at)
+        if entry < 0:
+            return self._refuse(stream, Admission.FULL)
+        line.fill(cells, at, entry, self.worker, stream, queue)
+        self._note_position(stream, queue)
+        line.enqueue(cells, at, entry)
+        self._pump.list_room(cells, entry)
+        self._touched.append(stream.backend)
+        stream.entry = entry
+        stream.life = Life.WAITING
+        return Admission.WAITING
+
+    def _note_position(self, stream: Stream, queue: int) -> None:
+        """How many were ahead when it queued (%sq, %bq of the log)."""
+        ahead = self.cells[self.at.QUEUE_LENGTH + queue]
+        if queue < 2 * self.at.servers:
+            stream.position_server = ahead
+        else:
+            stream.position_backend = ahead
+
+    def _take(self, stream: Stream, entry: int, server: int) -> None:
+        """The slot of a GIVEN entry becomes the worker's: its row first, then the entry is free."""
+        cells, at = self.cells, self.at
+        cells[at.served(self.worker, server)] += 1
+        line.unpost(cells, at, entry)
+        line.free(cells, at, entry)
+        most = at.server_counters(at.departed, server) + C.SMAX
+        if cells[at.TOTAL + server] > cells[most]:
+            cells[most] = cells[at.TOTAL + server]
+        stream.entry = NOBODY
+        stream.server = server
+        stream.generation = cells[at.GENERATION + server]
+        stream.life = Life.SLOT
+
+    def _give_back(self, stream: Stream) -> None:
+        server = stream.server
+        self.cells[self.at.served(self.worker, server)] -= 1
+        stream.life = Life.NEW
+        self._freed(server)
+
+    def _freed(self, server: int) -> None:
+        """One slot less in use; whoever waits is looked at before this hold ends."""
+        cells, at = self.cells, self.at
+        cells[at.TOTAL + server] -= 1
+        backend = cells[at.BACKEND + server]
+        if cells[at.BEWAITING + backend]:
+            pump.list_give(cells, at, backend, server)
+            self._touched.append(backend)
+
+    def _refuse(self, stream: Stream, why: Admission) -> Admission:
+        self._end(stream)
+        return why
+
+    def _count(self, stream: Stream) -> None:
+        """The stream belongs to its backend from here to its end: fullconn and minconn go by this number."""
+        cells, at, backend = self.cells, self.at, stream.backend
+        cells[at.beconn(self.worker, backend)] += 1
+        total = cells[at.BETOTAL + backend] + 1
+        cells[at.BETOTAL + backend] = total
+        stream.counted = True
+        most = at.backend_counters(at.departed, backend) + C.SMAX
+        if total > cells[most]:
+            cells[most] = total
+        if cells[at.DYNAMIC_LIMITS + backend] and cells[at.BEWAITING + backend]:
+            # One stream more may raise dynamic limits: those who wait come before this one.
+            pump.list_all(cells, at, backend)
+            self._touched.append(backend)
+
+    def _end(self, stream: Stream) -> None:
+        stream.life = Life.ENDED
+        stream.entry = NOBODY
+        if stream.counted:
+            stream.counted = False
+            cells, at = self.cells, self.at
+            cells[at.beconn(self.worker, stream.backend)] -= 1
+            cells[at.BETOTAL + stream.backend] -= 1
+
+

@@ -1,0 +1,155 @@
+"""Repair: what the next owner does after a holder's death, and what the supervisor does about workers that stopped or died.
+
+Two kinds of facts, two ways (design 2, rules 2 and 9). What is *derived* is rebuilt by whoever gets the lock next, from rows
+and entries alone; which pumping was under way cannot be known, so everything is listed. What a dead worker *owned* is
+cleared by the supervisor alone, and only once the pidfd says the process is gone: until then its sockets may be open, and
+a slot freed early would let two requests into a server that takes one.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, MutableSequence
+
+from dataplane.core import heap, line, pump
+from dataplane.core.balance import BALANCERS
+from dataplane.core.layout import ENTRY_STRIDE, Algorithm, Layout
+
+
+def rebuild(cells: MutableSequence[int], at: Layout, beat: Callable[[], None] | None = None) -> None:
+    """Everything derived, anew. `beat` is called between backends so that a long rebuild is not taken for a stopped worker."""
+    high = _high_water(cells, at)
+    cells[at.HIGH_WATER] = high
+    for first, count in ((at.MAIL_HEAD, at.workers), (at.MAIL_TAIL, at.workers), (at.QUEUE_ROOT, at.queues)):
+        cells[first : first + count] = _zeros(count)
+    cells[at.QUEUE_LENGTH : at.QUEUE_LENGTH + at.queues] = _zeros(at.queues)
+    cells[at.FREE_ROOT] = 0
+    for backend in range(at.backends):
+        if cells[at.FIRST_SERVER + backend]:
+            _rebuild_backend(cells, at, backend)
+            if beat:
+                beat()
+    sequence = _rebuild_entries(cells, at, high)
+    cells[at.SEQUENCE] = max(cells[at.SEQUENCE], sequence)
+
+
+def _rebuild_backend(cells: MutableSequence[int], at: Layout, backend: int) -> None:
+    members = []
+    following = cells[at.FIRST_SERVER + backend]
+    while following:
+        server = following - 1
+        members.append(server)
+        cells[at.TOTAL + server] = sum(cells[at.served(worker, server)] for worker in range(at.workers))
+        cells[at.MOVE_NEXT + server] = cells[at.GIVE_NEXT + server] = 0
+        following = cells[at.NEXT_SERVER + server]
+    cells[at.BETOTAL + backend] = sum(cells[at.beconn(worker, backend)] for worker in range(at.workers))
+    cells[at.BEWAITING + backend] = 0
+    cells[at.MOVE_HEAD + backend] = cells[at.MOVE_TAIL + backend] = 0
+    cells[at.GIVE_HEAD + backend] = cells[at.GIVE_TAIL + backend] = 0
+    pump.list_all(cells, at, backend)
+    BALANCERS[Algorithm(cells[at.ALGORITHM + backend])].rebuild(cells, at, backend, members)
+
+
+def _high_water(cells: MutableSequence[int], at: Layout) -> int:
+    """One more than the highest entry in use. The old mark bounds the scan; it is raised before an entry above it is filled."""
+    high = cells[at.HIGH_WATER]
+    while high and cells[at.E_STATE + (high - 1) * ENTRY_STRIDE] == line.FREE:
+        high -= 1
+    return high
+
+
+def _rebuild_entries(cells: MutableSequence[int], at: Layout, high: int) -> int:
+    """Queues, mail and the free list. Returns the highest sequence alive + 1."""
+    sequence, posted = 0, []
+    for entry in range(high):
+        row = entry * ENTRY_STRIDE
+        state = cells[at.E_STATE + row]
+        cells[at.E_LINKED + row] = 0
+        if state == line.FREE:
+            cells[at.E_KEY + row] = cells[at.E_SEQ + row] = entry
+            heap.insert(cells, at, at.FREE_ROOT, entry)
+            continue
+        sequence = max(sequence, cells[at.E_SEQ + row] + 1)
+        if state == line.WAITING:
+            if not cells[at.ASIDE + cells[at.E_WORKER + row]]:
+                line.enqueue(cells, at, entry)
+            continue
+        posted.append(entry)
+        if state == line.GIVEN:
+            cells[at.TOTAL + cells[at.E_SERVER + row]] += 1
+    for entry in sorted(posted, key=lambda e: (cells[at.E_KEY + e * ENTRY_STRIDE], cells[at.E_SEQ + e * ENTRY_STRIDE])):
+        line.post(cells, at, entry)
+    return sequence
+
+
+def take_back(cells: MutableSequence[int], at: Layout, entry: int) -> None:
+    """A slot given and not taken returns to its server; the entry waits again with its old key, and is moved if it must be."""
+    row = entry * ENTRY_STRIDE
+    server, backend, queue = cells[at.E_SERVER + row], cells[at.E_BACKEND + row], cells[at.E_QUEUE + row]
+    line.unpost(cells, at, entry)
+    cells[at.E_STATE + row] = line.WAITING
+    if not cells[at.ASIDE + cells[at.E_WORKER + row]]:
+        line.enqueue(cells, at, entry)
+    cells[at.TOTAL + server] -= 1
+    pump.list_give(cells, at, backend, server)
+    if queue < 2 * at.servers:
+        pump.list_server(cells, at, queue >> 1)
+    cells[at.RECHECK + backend] = 1
+
+
+def set_aside(cells: MutableSequence[int], at: Layout, worker: int) -> None:
+    """The worker's heartbeat is stale: what it was given goes back, and its waiters are passed over from now on."""
+    cells[at.ASIDE + worker] = 1
+    for entry in line.mail(cells, at, worker):
+        if cells[at.E_STATE + entry * ENTRY_STRIDE] == line.GIVEN:
+            take_back(cells, at, entry)
+
+
+def back(cells: MutableSequence[int], at: Layout, worker: int) -> None:
+    """The worker goes on: its waiters are in the order again, with their old keys, and everything is looked at."""
+    cells[at.ASIDE + worker] = 0
+    for entry in range(cells[at.HIGH_WATER]):
+        row = entry * ENTRY_STRIDE
+        if (
+            cells[at.E_STATE + row] == line.WAITING
+            and cells[at.E_WORKER + row] == worker
+            and not cells[at.E_LINKED + row]
+        ):
+            line.enqueue(cells, at, entry)
+    for backend in range(at.backends):
+        if cells[at.BEWAITING + backend]:
+            pump.list_all(cells, at, backend)
+
+
+def clear(cells: MutableSequence[int], at: Layout, worker: int, budget: int) -> bool:
+    """One slice of clearing what a dead worker owned: its rows at once, its entries `budget` at a time. Returns whether done.
+
+    The worker stays aside until the last slice, so nothing is given to it meanwhile; each slice ends with a rebuild, which
+    lists every server, because any of them may have had its slots.
+    """
+    cells[at.ASIDE + worker] = 1
+    for first, count in (
+        (at.served(worker, 0), at.servers),
+        (at.streams(worker, 0), at.servers),
+        (at.idle(worker, 0), at.servers),
+        (at.oldest(worker, 0), at.servers),
+        (at.beconn(worker, 0), at.backends),
+    ):
+        cells[first : first + count] = _zeros(count)
+    left = budget
+    for entry in range(cells[at.HIGH_WATER]):
+        row = entry * ENTRY_STRIDE
+        if cells[at.E_STATE + row] == line.FREE or cells[at.E_WORKER + row] != worker:
+            continue
+        if not left:
+            break
+        cells[at.E_STATE + row] = line.FREE
+        left -= 1
+    else:
+        cells[at.ASIDE + worker] = 0
+    rebuild(cells, at)
+    return not cells[at.ASIDE + worker]
+
+
+def _zeros(count: int) -> array[int]:
+    return array('q', bytes(8 * count))

@@ -1,0 +1,263 @@
+"""Small worlds around the real core: what is fixed in one exploration, and one state of it.
+
+A state is the board's cells (the real ones, laid out by the real layout), the streams every worker holds, and what the
+surroundings did: who is dead, stopped, rung. Only `dataplane.core` decides; nothing here repeats its rules.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from dataplane.core import pump
+from dataplane.core.commit import Commit, Image
+from dataplane.core.layout import ANY, ENTRY_STRIDE, UNLIMITED, Algorithm, Layout, Rota
+from dataplane.core.plane import Plane
+from dataplane.core.stream import Life, Stream
+
+DEAD, CLEARED, UP = range(3)
+LOST = 5
+"""A stream's life once its worker died with a slot: its socket to the server may still be open."""
+
+
+class Wish(NamedTuple):
+    """One stream of a world: its worker, the one server it wants, whether also while that drains, whether it is urgent."""
+
+    worker: int
+    own: int | None = None
+    persistent: bool = False
+    urgent: bool = False
+
+    def make(self) -> Stream:
+        """The stream as the core gets it."""
+        wish = ANY if self.own is None else 2 * self.own + (not self.persistent)
+        return Stream(0, wish, -1 if self.urgent else 0)
+
+
+@dataclass(frozen=True)
+class World:
+    """The layout, what may happen and how often. `changes`: (kind, server, value); `maxqueue` 0: not limited."""
+
+    workers: int
+    limits: tuple[int, ...]
+    streams: tuple[Wish, ...]
+    changes: tuple[tuple[str, int, int], ...] = ()
+    kills: int = 0
+    cancels: int = 0
+    spurious: int = 0
+    stops: int = 0
+    budget: int = 1
+    pool: int = 0
+    algorithm: Algorithm = Algorithm.FIRST
+    minlimits: tuple[int, ...] = ()
+    fullconn: int = 1
+    maxqueue: int = 0
+    backups: tuple[int, ...] = ()
+    at: Layout = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        pool = self.pool or len(self.streams)
+        layout = Layout(workers=self.workers, servers=len(self.limits), backends=1, frontends=1, entries=pool)
+        object.__setattr__(self, 'at', layout)
+
+    def board(self) -> list[int]:
+        """The cells as a ledger would have committed them: every server ready, or a backup that is not elected."""
+        at, cells = self.at, Recorded([0] * self.at.size)
+        count = len(self.limits)
+        cells[at.FIRST_SERVER] = 1
+        cells[at.ALGORITHM] = self.algorithm
+        cells[at.FULLCONN] = self.fullconn
+        for server in range(count):
+            cells[at.NEXT_SERVER + server] = server + 2 if server + 1 < count else 0
+            cells[at.SERVER_ID + server] = server + 1
+            cells[at.LIMIT + server] = self.limits[server]
+            cells[at.MINLIMIT + server] = self.minlimits[server] if self.minlimits else self.limits[server]
+            cells[at.UWEIGHT + server] = 1
+            cells[at.EWEIGHT + server] = 16
+            cells[at.MAXQUEUE + server] = self.maxqueue
+            cells[at.ROTA + server] = Rota.PERSISTENT if server in self.backups else Rota.IN
+        cells[at.DYNAMIC_LIMITS] = int(bool(self.minlimits) and self.minlimits != self.limits)
+        cells[at.IN_ROTATION] = count - len(self.backups)
+        return cells
+
+
+class Recorded(list[int]):
+    """Cells that note each store while `log` is a list, so that a death can keep any prefix of a hold's stores."""
+
+    log: list[tuple[int, int]] | None = None
+
+    def __setitem__(self, where: Any, value: Any) -> None:
+        """Store, and note it unless it changes nothing (a prefix with it is then the prefix without it)."""
+        if self.log is not None and not isinstance(where, slice) and self[where] != value:
+            self.log.append((where, value))
+        list.__setitem__(self, where, value)
+
+
+class State:
+    """One state of a world."""
+
+    __slots__ = ('acked', 'alive', 'bell', 'cells', 'change', 'left', 'lost', 'stopped', 'streams', 'torn', 'w')
+
+    def __init__(self, world: World) -> None:
+        self.w = world
+        self.cells = world.board()
+        self.streams = [wish.make() for wish in world.streams]
+        self.lost: list[int | None] = [None] * len(world.streams)
+        self.alive, self.stopped = [UP] * world.workers, [0] * world.workers
+        self.bell, self.acked = [0] * world.workers, [0] * world.workers
+        self.change, self.torn = 0, False
+        self.left = [world.kills, world.cancels, world.spurious, world.stops]
+
+    def clone(self) -> State:
+        """A copy whose streams may be changed."""
+        n = object.__new__(State)
+        n.w, n.change, n.torn = self.w, self.change, self.torn
+        n.cells, n.lost, n.streams = Recorded(self.cells), self.lost[:], [copy(stream) for stream in self.streams]
+        n.alive, n.stopped = self.alive[:], self.stopped[:]
+        n.bell, n.acked, n.left = self.bell[:], self.acked[:], self.left[:]
+        return n
+
+    def key(self) -> bytes:
+        """Equal for states that behave alike: of the derived cells only the pump's lists and the balancer's cursor matter."""
+        at, cells = self.w.at, self.cells
+        out = cells[at.SERVED : at.SERVED + at.workers * at.servers] + cells[at.BECONN : at.BECONN + at.workers]
+        out += cells[at.ASIDE : at.ASIDE + at.workers]
+        out += [cells[at.REVISION], cells[at.SEQUENCE], self.change, self.torn]
+        out += self.alive + self.stopped + self.bell + self.acked + self.left
+        for row in range(0, at.entries * ENTRY_STRIDE, ENTRY_STRIDE):
+            if cells[at.E_STATE + row]:
+                out += cells[at.E_STATE + row : at.E_KEY + row]
+                out += (cells[at.E_KEY + row] >> 48, *cells[at.E_SEQ + row : at.E_SERVER + row + 1])
+            else:
+                out.append(0)
+        for stream, lost in zip(self.streams, self.lost, strict=True):
+            out += (stream.life, stream.entry, stream.server, stream.seq, stream.generation, stream.wish, stream.counted)
+            out.append(-1 if lost is None else lost)
+        if not self.torn:
+            out += self.listed()
+        return bytes([v & 255 for v in out])
+
+    def listed(self) -> list[int]:
+        """The pump's lists in order, its sweeps, and the balancer's cursor."""
+        at, cells, out = self.w.at, self.cells, []
+        for head, column in ((at.MOVE_HEAD, at.MOVE_NEXT), (at.GIVE_HEAD, at.GIVE_NEXT)):
+            server = cells[head] - 1
+            while server >= 0:
+                out.append(server)
+                server = cells[column + server] - 2
+            out.append(99)
+        out += [cells[column] for column in (at.MOVE_SWEEP, at.MOVE_END, at.GIVE_SWEEP, at.GIVE_END, at.RECHECK, at.CURSOR)]
+        return out
+
+    def of(self, worker: int) -> Iterator[tuple[int, Stream]]:
+        """The streams of a worker, with their numbers."""
+        for i, wish in enumerate(self.w.streams):
+            if wish.worker == worker:
+                yield i, self.streams[i]
+
+    def waiting(self, worker: int) -> dict[int, Stream]:
+        """What a worker knows of its own entries."""
+        return {stream.entry: stream for _, stream in self.of(worker) if stream.life is Life.WAITING}
+
+    def pumping(self) -> bool:
+        """Is something left to pump? With a torn board nobody knows before the rebuild, which lists everything."""
+        return not self.torn and pump.pumping(self.cells, self.w.at, 0)
+
+    def die(self, worker: int) -> None:
+        """SIGKILL. Slots stay taken and sockets open until the supervisor clears the rows."""
+        self.left[0] -= 1
+        self.alive[worker], self.bell[worker], self.stopped[worker] = DEAD, 0, 0
+        for i, stream in self.of(worker):
+            if stream.life in (Life.SLOT, Life.RUNNING):
+                self.lost[i] = stream.server
+            if stream.life is not Life.NEW:
+                stream.life, stream.entry, stream.counted = Life.ENDED, -1, False
+
+    def change_now(self) -> Commit:
+        """The next change of the world, as a ledger would make it into images."""
+        at, cells = self.w.at, self.cells
+        kind, server, value = self.w.changes[self.change]
+        self.change += 1
+        if kind == 'limit':
+            images = [Image(at.LIMIT + server, array('q', [value])), Image(at.MINLIMIT + server, array('q', [value]))]
+        elif kind == 'shutdown':
+            images = [Image(at.GENERATION + server, array('q', [cells[at.GENERATION + server] + 1]))]
+        else:
+            rota = {'disable': Rota.OUT, 'drain': Rota.PERSISTENT, 'enable': Rota.IN}[kind]
+            rotas = cells[at.ROTA : at.ROTA + at.servers]
+            rotas[server] = rota
+            active = sum(r == Rota.IN for s, r in enumerate(rotas) if s not in self.w.backups)
+            for backup in self.w.backups[:1]:
+                rotas[backup] = Rota.PERSISTENT if active else Rota.IN
+            images = [
+                Image(at.ROTA, array('q', rotas)),
+                Image(at.IN_ROTATION, array('q', [sum(r == Rota.IN for r in rotas)])),
+            ]
+        listed = (server, *self.w.backups)
+        return Commit(self.change, 0, tuple(images), listed if value != SWEEP else (), (0,) if value == SWEEP else ())
+
+
+SWEEP = 77
+"""As the value of a change: it is committed as one that touches so many servers that all of the backend are swept."""
+
+
+def copy(stream: Stream) -> Stream:
+    """An independent stream with the same holdings."""
+    n = object.__new__(Stream)
+    for name in Stream.__slots__:
+        setattr(n, name, getattr(stream, name))
+    return n
+
+
+def planes(world: World, kind: Callable[..., Plane] = Plane) -> list[Plane]:
+    """One plane per worker and, last (index -1), the supervisor's."""
+    cells = world.board()
+    return [kind(cells, world.at, worker, lambda: 0) for worker in [*range(world.workers), -1]]
+
+
+A, B, C = Wish(0), Wish(1), Wish(2)
+KA, KB = Wish(0, 0, True), Wish(1, 0, True)
+HA, HB = Wish(0, 0), Wish(1, 0)
+OFF, KILL, ON = ('disable', 0, 0), ('shutdown', 0, 0), ('enable', 0, 0)
+DRAINED, OFF1, ON1, TWO, ONE = ('drain', 0, 0), ('disable', 1, 0), ('enable', 1, 0), ('limit', 0, 2), ('limit', 0, 1)
+ALL_OFF, ALL_ON = ('disable', 0, SWEEP), ('enable', 0, SWEEP)
+
+WORLDS: dict[str, World] = {
+    'plain': World(2, (1,), (A, A, B), cancels=1, spurious=1),
+    'order': World(3, (2,), (A, A, B, B, C)),
+    'three': World(3, (1, 1), (A, B, C, KB), cancels=1),
+    'urgent': World(2, (1,), (A, B, Wish(1, urgent=True), Wish(0, urgent=True)), cancels=1),
+    'disable': World(2, (1, 1), (A, KB, B), (OFF,), cancels=1),
+    'flip': World(2, (1,), (A, B, B), (OFF, KILL, ON)),
+    'limit': World(2, (1,), (A, A, B), (TWO, ONE), cancels=1),
+    'zero': World(2, (1,), (A, B, B), (('limit', 0, 0), ('limit', 0, UNLIMITED)), cancels=1),
+    'drain': World(2, (1, 1), (A, KB, HA, B), (DRAINED,)),
+    'farm': World(2, (1, 1), (A, KB, B), (OFF, OFF1, ON)),
+    'pump': World(2, (1, 1), (KA, KB, KA, B), (OFF,)),
+    'pump-up': World(2, (1,), (A, B, B, A), (('limit', 0, UNLIMITED),)),
+    'pool': World(2, (1,), (A, B, B), (OFF,), cancels=1, pool=1),
+    'kill': World(2, (1,), (A, B, B), kills=1),
+    'kill-two': World(2, (1, 1), (A, KA, B, B), kills=1),
+    'kills': World(3, (1,), (A, B, C, C), kills=2),
+    'kill-max': World(2, (1,), (A, B, B), (TWO, ONE), kills=1),
+    'kill-off': World(2, (1, 1), (KA, KB, KB), (OFF,), kills=1),
+    'kill-end': World(3, (1, 1), (A, B, C), (KILL,), kills=1),
+    'kill-dry': World(2, (1, 1), (A, KB, HB), (DRAINED, ON), kills=1),
+    'storm': World(2, (1,), (A, B, B), (OFF, KILL, ON), kills=1),
+    'stop': World(2, (1,), (A, B, A), cancels=1, stops=1),
+    'stops': World(2, (1, 1), (A, KB, B, A), stops=2),
+    'stop-off': World(2, (1, 1), (KA, KB, B), (OFF,), stops=1),
+    'stop-on': World(2, (1,), (A, B), (OFF, ON), stops=1),
+    'stop-die': World(2, (1,), (A, B, A), (OFF,), kills=1, stops=1),
+    # beyond the shared model: sweeps, hashed and persistent waiters side by side, backups, dynamic limits, full queues
+    'sweep': World(2, (1, 1), (KA, HB, A, B), (ALL_OFF, ALL_ON)),
+    'sweep-kill': World(2, (1, 1), (KA, HB, B), (ALL_OFF,), kills=1),
+    'hash': World(2, (1, 1), (HA, KB, HB, A), (DRAINED, OFF)),
+    'backup': World(2, (1, 1), (A, B, B, KA), (OFF, ON), backups=(1,)),
+    'backup-kill': World(2, (1, 1), (A, B, B), (OFF,), kills=1, backups=(1,)),
+    'dynamic': World(2, (2,), (A, B, B, A), minlimits=(1,), fullconn=3, cancels=1),
+    'queue-full': World(2, (1, 1), (KA, KB, KB, HA), maxqueue=1, cancels=1),
+    'least': World(2, (1, 2), (A, B, B, A), (OFF,), cancels=1, algorithm=Algorithm.LEASTCONN),
+}
