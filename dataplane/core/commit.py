@@ -41,7 +41,6 @@ def commit(cells: MutableSequence[int], at: Layout, revision: Commit) -> None:
     cells[at.TABLES] = revision.tables
     for server in revision.servers:
         pump.list_server(cells, at, server)
-        cells[at.RECHECK + cells[at.BACKEND + server]] = 1
     for backend in revision.backends:
         pump.list_anew(cells, at, backend)
     cells[at.REVISION] = revision.revision

@@ -14,7 +14,7 @@ Invariants are numbered in `invariants.py`. The two that carry everything else:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableSequence
+from collections.abc import Callable, MutableMapping, MutableSequence
 
 from dataplane.core import commit as commits
 from dataplane.core import line, pump, repair
@@ -59,7 +59,7 @@ class Plane:
         """End a hold: pump the backends it was about, within the budget. Returns the workers to ring after unlocking."""
         cells = self.cells
         for backend in self._touched:
-            if cells[self.at.BEWAITING + backend] and self._pump.run(cells, backend, budget):
+            if self._pump.run(cells, backend, budget):
                 self._rings.add(SUPERVISOR)
         self._touched.clear()
         if not self._rings:
@@ -127,13 +127,25 @@ class Plane:
         stream.avoid = avoid
         return self._decide(stream)
 
-    def settle(self, waiting: Mapping[int, Stream]) -> list[Stream]:
-        """The doorbell's handler: look at this worker's mail. Returns the streams whose wait is over (SLOT or ENDED).
+    def move_to(self, stream: Stream, backend: int, tables: int, now: int) -> Admission:
+        """Its route changed before anything was sent: leave the old backend and ask in the new one, with the old key."""
+        if stream.life is Life.WAITING:
+            self.cancel(stream)
+        elif stream.life is Life.SLOT:
+            self.release(stream)
+        stream.backend = backend
+        stream.life = Life.NEW
+        return self.admit(stream, tables, now)
 
-        `waiting` is what the worker holds, by entry. At most 200 at once; more mail rings the own bell again.
+    def settle(self, waiting: MutableMapping[int, Stream]) -> tuple[list[Stream], list[Stream]]:
+        """The doorbell's handler: look at this worker's mail. Returns the streams now served, and those refused.
+
+        `waiting` is what the worker holds, by entry; whose wait is over is taken out of it. At most 200 entries at once:
+        more mail rings the own bell again.
         """
         cells, at = self.cells, self.at
-        done = []
+        served: list[Stream] = []
+        refused: list[Stream] = []
         mail = line.mail(cells, at, self.worker)
         for entry in mail[:_MAIL_BUDGET]:
             row = entry * ENTRY_STRIDE
@@ -142,16 +154,16 @@ class Plane:
                 line.unpost(cells, at, entry)
                 line.free(cells, at, entry)
                 self._end(stream)
-                done.append(stream)
+                refused.append(waiting.pop(entry))
             elif line.usable(cells, at, stream.wish, server):
                 self._take(stream, entry, server)
-                done.append(stream)
+                served.append(waiting.pop(entry))
             else:
                 repair.take_back(cells, at, entry)
                 self._touched.append(stream.backend)
         if len(mail) > _MAIL_BUDGET:
             self._rings.add(self.worker)
-        return done
+        return served, refused
 
     def cancel(self, stream: Stream) -> None:
         """A waiting stream ends by itself: its client went away, or its time in the queue is over."""
@@ -301,6 +313,7 @@ class Plane:
         server = stream.server
         self.cells[self.at.served(self.worker, server)] -= 1
         stream.life = Life.NEW
+        stream.server = NOBODY
         self._freed(server)
 
     def _freed(self, server: int) -> None:

@@ -26,8 +26,11 @@ OUT, PERSISTENT, IN = (int(rota) for rota in Rota)
 
 
 def list_server(cells: MutableSequence[int], at: Layout, server: int) -> None:
-    """This server changed: look at who must leave it and at who can be given its room."""
+    """This server changed: look at who must leave it and at who can be given its room, if anybody waits at all."""
     backend = cells[at.BACKEND + server]
+    if not cells[at.BEWAITING + backend]:
+        return
+    cells[at.RECHECK + backend] = 1
     list_move(cells, at, backend, server)
     list_give(cells, at, backend, server)
 
@@ -47,6 +50,8 @@ def list_all(cells: MutableSequence[int], at: Layout, backend: int) -> None:
 
     A sweep under way is not begun again but goes once round from where it is, so that asking often starves nobody.
     """
+    if not cells[at.BEWAITING + backend]:
+        return
     first = cells[at.FIRST_SERVER + backend]
     cells[at.MOVE_SWEEP + backend] = cells[at.MOVE_END + backend] = cells[at.MOVE_SWEEP + backend] or first
     cells[at.GIVE_SWEEP + backend] = cells[at.GIVE_END + backend] = cells[at.GIVE_SWEEP + backend] or first
@@ -60,8 +65,12 @@ def list_anew(cells: MutableSequence[int], at: Layout, backend: int) -> None:
 
 
 def pumping(cells: MutableSequence[int], at: Layout, backend: int) -> bool:
-    """Is something left to pump? Where nobody waits, no: what the lists still name does not matter."""
-    return cells[at.BEWAITING + backend] > 0 and (
+    """Is something left to pump? Where nobody waits, no: what the lists may still name does not matter."""
+    return cells[at.BEWAITING + backend] > 0 and _listed(cells, at, backend)
+
+
+def _listed(cells: MutableSequence[int], at: Layout, backend: int) -> bool:
+    return (
         cells[at.RECHECK + backend] > 0
         or cells[at.GIVE_HEAD + backend] > 0
         or cells[at.MOVE_HEAD + backend] > 0
@@ -92,7 +101,18 @@ class Pump:
                 return True
             self._step(cells, backend)
             budget -= 1
+        if not cells[self.at.BEWAITING + backend] and _listed(cells, self.at, backend):
+            self._forget(cells, backend)
         return False
+
+    def _forget(self, cells: MutableSequence[int], backend: int) -> None:
+        """Nobody waits any more: the lists, which may name too much, name nobody."""
+        at = self.at
+        cells[at.RECHECK + backend] = cells[at.MOVE_SWEEP + backend] = cells[at.GIVE_SWEEP + backend] = 0
+        while cells[at.MOVE_HEAD + backend]:
+            _pop(cells, at.MOVE_NEXT, at.MOVE_HEAD + backend, at.MOVE_TAIL + backend)
+        while cells[at.GIVE_HEAD + backend]:
+            _pop(cells, at.GIVE_NEXT, at.GIVE_HEAD + backend, at.GIVE_TAIL + backend)
 
     def _step(self, cells: MutableSequence[int], backend: int) -> None:
         """One look: move one entry, or give one slot, or take one name off the lists."""

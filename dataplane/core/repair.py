@@ -31,6 +31,8 @@ def rebuild(cells: MutableSequence[int], at: Layout, beat: Callable[[], None] | 
                 beat()
     sequence = _rebuild_entries(cells, at, high)
     cells[at.SEQUENCE] = max(cells[at.SEQUENCE], sequence)
+    for backend in range(at.backends):
+        pump.list_all(cells, at, backend)
 
 
 def _rebuild_backend(cells: MutableSequence[int], at: Layout, backend: int) -> None:
@@ -46,7 +48,7 @@ def _rebuild_backend(cells: MutableSequence[int], at: Layout, backend: int) -> N
     cells[at.BEWAITING + backend] = 0
     cells[at.MOVE_HEAD + backend] = cells[at.MOVE_TAIL + backend] = 0
     cells[at.GIVE_HEAD + backend] = cells[at.GIVE_TAIL + backend] = 0
-    pump.list_all(cells, at, backend)
+    cells[at.RECHECK + backend] = cells[at.MOVE_SWEEP + backend] = cells[at.GIVE_SWEEP + backend] = 0
     BALANCERS[Algorithm(cells[at.ALGORITHM + backend])].rebuild(cells, at, backend, members)
 
 
@@ -91,10 +93,9 @@ def take_back(cells: MutableSequence[int], at: Layout, entry: int) -> None:
     if not cells[at.ASIDE + cells[at.E_WORKER + row]]:
         line.enqueue(cells, at, entry)
     cells[at.TOTAL + server] -= 1
-    pump.list_give(cells, at, backend, server)
+    pump.list_server(cells, at, server)
     if queue < 2 * at.servers:
         pump.list_server(cells, at, queue >> 1)
-    cells[at.RECHECK + backend] = 1
 
 
 def set_aside(cells: MutableSequence[int], at: Layout, worker: int) -> None:
@@ -117,8 +118,7 @@ def back(cells: MutableSequence[int], at: Layout, worker: int) -> None:
         ):
             line.enqueue(cells, at, entry)
     for backend in range(at.backends):
-        if cells[at.BEWAITING + backend]:
-            pump.list_all(cells, at, backend)
+        pump.list_all(cells, at, backend)
 
 
 def clear(cells: MutableSequence[int], at: Layout, worker: int, budget: int) -> bool:

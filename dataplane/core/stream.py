@@ -1,7 +1,7 @@
 """A stream: one request on its way through a backend, as the core sees it.
 
 Made by a worker's exchange, which extends it with sockets and bytes. The core writes `life`, `entry`, `server`, `key`,
-`seq`, `generation` and the two positions; everything else is the wish of the stream and is set before the first `admit`.
+`seq`, `generation`, `tables` (the number its route was chosen under) and the two positions; everything else is the wish of the stream and is set before the first `admit`.
 A stream owns at most one slot and at most one entry of the waiting line, never both (I3); which of the two is in `life`.
 """
 
@@ -43,7 +43,7 @@ class Stream:
 
     __slots__ = (
         'avoid', 'backend', 'counted', 'entry', 'generation', 'key', 'klass', 'life', 'offset', 'position_backend',
-        'position_server', 'redispatch', 'seq', 'server', 'wish',
+        'position_server', 'redispatch', 'seq', 'server', 'tables', 'wish',
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +62,7 @@ class Stream:
         self.seq = 0
         self.generation = 0
         self.counted = False
+        self.tables = 0
         self.position_server = 0
         self.position_backend = 0
 
@@ -70,6 +71,10 @@ class Stream:
             f'<Stream backend={self.backend} wish={self.wish} {self.life.name} entry={self.entry} '
             f'server={self.server} key={self.key}.{self.seq} generation={self.generation}>'
         )
+
+    def route(self) -> int:
+        """Tables changed before anything was sent: the backend under the tables now in force, NOBODY when there is none."""
+        return self.backend
 
     def on_slot(self) -> None:
         """The wait is over: a slot is reserved on `self.server`."""

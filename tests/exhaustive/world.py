@@ -56,11 +56,14 @@ class World:
     maxqueue: int = 0
     backups: tuple[int, ...] = ()
     at: Layout = field(init=False, compare=False)
+    streams_of: list[list[int]] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         pool = self.pool or len(self.streams)
         layout = Layout(workers=self.workers, servers=len(self.limits), backends=1, frontends=1, entries=pool)
         object.__setattr__(self, 'at', layout)
+        of = [[i for i, wish in enumerate(self.streams) if wish.worker == v] for v in range(self.workers)]
+        object.__setattr__(self, 'streams_of', [*of, []])
 
     def board(self) -> list[int]:
         """The cells as a ledger would have committed them: every server ready, or a backup that is not elected."""
@@ -110,11 +113,13 @@ class State:
         self.change, self.torn = 0, False
         self.left = [world.kills, world.cancels, world.spurious, world.stops]
 
-    def clone(self) -> State:
-        """A copy whose streams may be changed."""
+    def clone(self, worker: int = -1) -> State:
+        """A copy; the streams of `worker` may be changed in it, the others are shared."""
         n = object.__new__(State)
         n.w, n.change, n.torn = self.w, self.change, self.torn
-        n.cells, n.lost, n.streams = Recorded(self.cells), self.lost[:], [copy(stream) for stream in self.streams]
+        n.cells, n.lost, n.streams = Recorded(self.cells), self.lost[:], self.streams[:]
+        for i in self.w.streams_of[worker]:
+            n.streams[i] = copy(self.streams[i])
         n.alive, n.stopped = self.alive[:], self.stopped[:]
         n.bell, n.acked, n.left = self.bell[:], self.acked[:], self.left[:]
         return n
@@ -153,9 +158,8 @@ class State:
 
     def of(self, worker: int) -> Iterator[tuple[int, Stream]]:
         """The streams of a worker, with their numbers."""
-        for i, wish in enumerate(self.w.streams):
-            if wish.worker == worker:
-                yield i, self.streams[i]
+        for i in self.w.streams_of[worker]:
+            yield i, self.streams[i]
 
     def waiting(self, worker: int) -> dict[int, Stream]:
         """What a worker knows of its own entries."""
@@ -205,9 +209,9 @@ SWEEP = 77
 
 def copy(stream: Stream) -> Stream:
     """An independent stream with the same holdings."""
-    n = object.__new__(Stream)
-    for name in Stream.__slots__:
-        setattr(n, name, getattr(stream, name))
+    n = Stream(stream.backend, stream.wish, stream.klass)
+    n.life, n.entry, n.server, n.key, n.seq = stream.life, stream.entry, stream.server, stream.key, stream.seq
+    n.generation, n.counted, n.avoid = stream.generation, stream.counted, stream.avoid
     return n
 
 

@@ -1,0 +1,340 @@
+"""The desk: the one place where what the core decides becomes something that happens in this worker.
+
+Every method is synchronous and is one hold of the board's lock, entered and left here and nowhere else in a worker. No
+await may come between what a hold decided and what is done about it, so callers act on the answer in the same loop turn.
+Streams are told of what befell them only after the lock is given back, one by one, never inside another's logic (I11).
+
+An exception inside a hold is a death: the process says why on stderr and kills itself holding the lock, and the next
+owner repairs (design 2, rule 4). A stream's slot is given back by `leave` only when its exchange is complete or its
+upstream socket was shut down; the heir's request would otherwise overtake the end of the old one at the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from dataplane.board import Bells, Board
+from dataplane.core.layout import NOBODY
+from dataplane.core.plane import SUPERVISOR, Plane
+from dataplane.core.stream import Admission, Life, Stream
+from dataplane.core.tables import Tables
+
+_SLICE = 100
+"""Streams looked at per loop turn of an effects pass; 100 looks are ~30 us, a hold for each that must go ~6 us more."""
+
+
+@dataclass(slots=True)
+class Effects:
+    """What one revision (and those it overtook) did to the streams of this worker."""
+
+    requeued: int = 0
+    refused: int = 0
+    killed: int = 0
+
+
+class Desk:
+    """Admission, waiting and leaving for all streams of one worker."""
+
+    def __init__(
+        self,
+        board: Board,
+        bells: Bells,
+        worker: int,
+        tables: Tables,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        rng: random.Random,
+    ) -> None:
+        self.tables = tables
+        self.on_tables: Callable[[Tables], None] = _nothing
+        self.settle_pools: Callable[[], None] = _nothing_at_all
+        self._board = board
+        self._bells = bells
+        self._worker = worker
+        self._loop = loop
+        self._cells = board.cells
+        self._at = board.layout
+        self._plane = Plane(board.cells, board.layout, worker, lambda: rng.getrandbits(32))
+        self._prepared: dict[int, Tables] = {}
+        self._waiting: dict[int, Stream] = {}
+        self._holding: set[Stream] = set()
+        self._pending: list[Callable[[Effects], None]] = []
+        self._effects = Effects()
+        self._pass: list[Stream] | None = None
+
+    def __repr__(self) -> str:
+        return f'<Desk worker={self._worker} waiting={len(self._waiting)} holding={len(self._holding)}>'
+
+    # -- what an exchange asks -----------------------------------------------------------------------------------------
+
+    def admit(self, stream: Stream) -> Admission:
+        """Ask for a server of `stream.backend`, chosen under `self.tables`. On WAITING its `on_slot` or `on_refused` follows."""
+        stream.tables = self.tables.number
+        self._enter()
+        try:
+            outcome = self._plane.admit(stream, stream.tables, _now())
+            rings = self._plane.leave()
+        except BaseException:
+            _die()
+        return self._leave(stream, outcome, rings)
+
+    def again(self, stream: Stream, avoid: int = NOBODY) -> Admission:
+        """Give back its slot, if it has one, and decide anew with its old key, in one hold.
+
+        For a failed try (`avoid` names the server) and after `on_server_left`. When tables changed since its route was
+        chosen the route is chosen again first.
+        """
+        self._holding.discard(stream)
+        self.adopt_committed()
+        backend = stream.route() if stream.tables != self.tables.number else stream.backend
+        if backend == NOBODY:
+            self.leave(stream)
+            return Admission.NOSRV
+        stream.tables = self.tables.number
+        self._enter()
+        try:
+            if backend != stream.backend:
+                outcome = self._plane.move_to(stream, backend, stream.tables, _now())
+            else:
+                outcome = self._plane.again(stream, stream.tables, avoid)
+            rings = self._plane.leave()
+        except BaseException:
+            _die()
+        return self._leave(stream, outcome, rings)
+
+    def sent(self, stream: Stream) -> None:
+        """The first byte of its request is about to be written to the server: from here on the server is not changed."""
+        stream.life = Life.RUNNING
+
+    def leave(self, stream: Stream) -> None:
+        """Its end, whatever it holds; calling it twice is harmless (I3)."""
+        life = stream.life
+        if life is Life.ENDED or life is Life.NEW:
+            return
+        self._enter()
+        try:
+            if life is Life.WAITING:
+                del self._waiting[stream.entry]
+                self._plane.cancel(stream)
+            else:
+                self._plane.release(stream)
+            rings = self._plane.leave()
+        except BaseException:
+            _die()
+        self._board.unlock()
+        self._holding.discard(stream)
+        if rings:
+            self._ring(rings)
+
+    # -- what wakes this worker ------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """The doorbell, or a guess that it rang: whoever of our waiters was given a slot or refused is told."""
+        self.adopt_committed()
+        if not self._cells[self._at.MAIL_HEAD + self._worker]:
+            return
+        self._enter()
+        try:
+            served, refused = self._plane.settle(self._waiting)
+            rings = self._plane.leave()
+        except BaseException:
+            _die()
+        self._board.unlock()
+        self._holding.update(served)
+        if rings:
+            self._ring(rings)
+        for stream in refused:
+            self._effects.refused += bool(self._pending)
+            stream.on_refused(Admission.NOSRV)
+        for stream in served:
+            self._tell(stream)
+
+    def heartbeat(self, now: int) -> None:
+        """Every 20 ms: say that the loop runs, look at the aside mark, and settle what a lost bell did not tell. `now` in ms."""
+        cells, at, worker = self._cells, self._at, self._worker
+        cells[at.HEARTBEAT + worker] = now
+        if cells[at.ASIDE + worker]:
+            self._enter()
+            try:
+                rings = self._plane.leave()
+            except BaseException:
+                _die()
+            self._board.unlock()
+            self._ring(rings)
+        self.settle()
+
+    # -- revisions -------------------------------------------------------------------------------------------------------
+
+    def prepare(self, tables: Tables) -> None:
+        """Keep tables that may be committed; nothing is decided under them before."""
+        self._prepared[tables.number] = tables
+
+    def discard(self, number: int) -> None:
+        """Tables that were refused elsewhere and will never be committed."""
+        self._prepared.pop(number, None)
+
+    def adopt_committed(self) -> bool:
+        """If the board has other tables than ours, take the prepared ones into force. Returns whether it did."""
+        number = self._cells[self._at.TABLES]
+        if number == self.tables.number:
+            return False
+        self.tables = self._prepared.pop(number)
+        for older in [n for n in self._prepared if n < number]:
+            del self._prepared[older]
+        self.on_tables(self.tables)
+        return True
+
+    def effects(self, revision: int, applied: Callable[[Effects], None]) -> None:
+        """A revision was committed: settle the difference between the board and ourselves, in slices, then call `applied`.
+
+        The effects are of everything the board says when the last pass looks, so revisions may follow one another.
+        """
+        self._pending.append(applied)
+        self._pass = None
+        self._loop.call_soon(self._look, revision)
+
+    def _look(self, revision: int) -> None:
+        """One slice. A pass that finds nothing ends it; a commit meanwhile begins a new pass."""
+        if not self._pending:
+            return
+        if self._pass is None:
+            self.settle()
+            self._pass = [*self._waiting.values(), *self._holding]
+        now, self._pass = self._pass[:_SLICE], self._pass[_SLICE:]
+        changed = self._effects.requeued + self._effects.refused + self._effects.killed
+        for stream in now:
+            self._affect(stream)
+        if changed != self._effects.requeued + self._effects.refused + self._effects.killed:
+            self._dirty = True
+        if self._pass:
+            self._loop.call_soon(self._look, revision)
+        elif self._dirty:
+            self._dirty, self._pass = False, None
+            self._loop.call_soon(self._look, revision)
+        else:
+            self._applied()
+
+    _dirty = False
+
+    def _affect(self, stream: Stream) -> None:
+        """What the board, as it is, asks of one stream."""
+        if stream.life is Life.WAITING:
+            if stream.tables != self.tables.number:
+                self._reroute(stream)
+        elif self._plane.is_over(stream):
+            self._effects.killed += 1
+            stream.on_shutdown()
+        elif self._plane.is_barred(stream) or (
+            stream.life is Life.SLOT and stream.tables != self.tables.number and stream.route() != stream.backend
+        ):
+            self._effects.requeued += 1
+            stream.on_server_left()
+
+    def _reroute(self, stream: Stream) -> None:
+        """Tables changed while it waited: it stays, or asks in the backend that its route now names."""
+        backend = stream.route()
+        if backend == stream.backend:
+            stream.tables = self.tables.number
+            return
+        if backend == NOBODY:
+            self.leave(stream)
+            self._effects.refused += 1
+            stream.on_refused(Admission.NOSRV)
+            return
+        del self._waiting[stream.entry]
+        self._effects.requeued += 1
+        outcome = self.again(stream)
+        if outcome is Admission.SLOT:
+            stream.on_slot()
+        elif outcome is not Admission.WAITING:
+            stream.on_refused(outcome)
+
+    def _applied(self) -> None:
+        self.settle_pools()
+        self._note_oldest()
+        pending, self._pending, self._pass = self._pending, [], None
+        effects, self._effects = self._effects, Effects()
+        for applied in pending:
+            applied(effects)
+            effects = Effects()
+
+    def _note_oldest(self) -> None:
+        """Publish the oldest session generation alive per server: what the ack of a shutdown rests on (G9)."""
+        cells, at = self._cells, self._at
+        oldest: dict[int, int] = {}
+        for stream in self._holding:
+            oldest[stream.server] = min(oldest.get(stream.server, stream.generation), stream.generation)
+        for server in self.tables.servers:
+            cells[at.oldest(self._worker, server)] = oldest.get(server, cells[at.GENERATION + server])
+
+    # -- inside ------------------------------------------------------------------------------------------------------------
+
+    def _enter(self) -> None:
+        torn = self._board.lock()
+        try:
+            self._plane.enter(torn=torn, beat=self._beat)
+        except BaseException:
+            _die()
+        if torn:
+            self._board.consistent()
+
+    def _leave(self, stream: Stream, outcome: Admission, rings: Iterable[int]) -> Admission:
+        """Give the lock back and note what the stream now owns."""
+        self._board.unlock()
+        if outcome is Admission.SLOT:
+            self._holding.add(stream)
+        elif outcome is Admission.WAITING:
+            self._waiting[stream.entry] = stream
+        elif outcome is Admission.ROUTE_AGAIN:
+            self.adopt_committed()
+        if rings:
+            self._ring(rings)
+        return outcome
+
+    def _tell(self, stream: Stream) -> None:
+        """The wait of this stream ended with a slot, unless an earlier one's callback made it leave meanwhile."""
+        if stream.life is not Life.SLOT:
+            return
+        if stream.tables != self.tables.number and stream.route() != stream.backend:
+            stream.on_server_left()
+        else:
+            stream.on_slot()
+
+    def _ring(self, rings: Iterable[int]) -> None:
+        for worker in rings:
+            if worker == self._worker:
+                self._loop.call_soon(self.settle)
+            elif worker == SUPERVISOR:
+                self._bells.ring(len(self._bells.fds) - 1)
+            else:
+                self._bells.ring(worker)
+
+    def _beat(self) -> None:
+        self._cells[self._at.HEARTBEAT + self._worker] = _now()
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _die() -> NoReturn:
+    """End this process while it holds the lock: the next owner is told so, and repairs."""
+    traceback.print_exc()
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError('unreachable: the process was killed')
+
+
+def _nothing(tables: Tables) -> None:
+    """Nobody wants to know of new tables yet."""
+
+
+def _nothing_at_all() -> None:
+    """No pools to settle yet."""
