@@ -1,0 +1,183 @@
+"""The configuration in force, from its three sources: the file, what the control plane pushed, addresses set at run time.
+
+The file owns its names: a pushed backend that has one of them is refused, and so is a file that takes a pushed name. All
+problems are reported at once. Pushed backends and servers may leave their id (and fullconn) to be chosen here; a name keeps
+the id it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+from dataplane.core.layout import Algorithm
+from dataplane.core.limit import declared, default_fullconn
+from dataplane.core.model import AdminState, Backend, Route, Server, Snapshot
+from dataplane.core.tables import prefix_of
+from dataplane.core.weight import UWEIGHT_MAX
+
+ALGORITHMS: Final[Mapping[str, Algorithm]] = {algorithm.name.lower(): algorithm for algorithm in Algorithm}
+"""`balance` words and what stands in the backend's cell."""
+FIRST_PROXY_ID: Final = 2
+
+Key = tuple[str, str]
+Named = TypeVar('Named', Backend, Server)
+
+
+class Refused(Exception):
+    """A change that cannot be made. Nothing has changed. `backends`: those at fault, where that can be said."""
+
+    def __init__(self, problems: Iterable[str], backends: Iterable[str] = ()) -> None:
+        self.problems = tuple(problems)
+        self.backends = tuple(backends)
+        super().__init__('; '.join(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything a configuration is made of. `states`: the control plane's wishes; `addresses`: set at run time."""
+
+    file: Snapshot = field(default_factory=Snapshot)
+    backends: tuple[Backend, ...] = ()
+    routes: tuple[Route, ...] = ()
+    states: Mapping[Key, tuple[AdminState, int]] = field(default_factory=dict)
+    addresses: Mapping[Key, tuple[str, int]] = field(default_factory=dict)
+
+    def declared(self) -> dict[Key, Server]:
+        """The servers as file and push have them, by (backend, server)."""
+        return {(b.name, s.name): s for b in (*self.file.backends, *self.backends) for s in b.servers}
+
+    def following(self, file: Snapshot) -> Sources:
+        """With another file."""
+        return self._keeping(replace(self, file=file))
+
+    def pushing(
+        self, backends: Sequence[Backend], routes: Sequence[Route], states: Mapping[Key, tuple[AdminState, int]]
+    ) -> Sources:
+        """With another wish of the control plane."""
+        return self._keeping(replace(self, backends=tuple(backends), routes=tuple(routes), states=dict(states)))
+
+    def addressed(self, key: Key, address: tuple[str, int]) -> Sources:
+        """With another address for one server."""
+        return replace(self, addresses={**self.addresses, key: address})
+
+    def _keeping(self, new: Sources) -> Sources:
+        """An address set at run time lives on while the address it stands in for is still declared."""
+        if not self.addresses:
+            return new
+        before, after = self.declared(), new.declared()
+        kept = {
+            key: address
+            for key, address in self.addresses.items()
+            if key in after and (after[key].host, after[key].port) == (before[key].host, before[key].port)
+        }
+        return replace(new, addresses=kept)
+
+
+def compose(sources: Sources, previous: Snapshot) -> Snapshot:
+    """The configuration in force. `previous`: the one before, whose ids names keep. Raises Refused with all problems."""
+    pushed = tuple(replace(backend, pushed=True) for backend in sources.backends)
+    _check(sources, pushed)
+    before = {backend.name: backend for backend in previous.backends if backend.pushed}
+    taken = {backend.id for backend in sources.file.backends} | {front.id for front in sources.file.frontends}
+    pushed = _number(pushed, before, taken, FIRST_PROXY_ID)
+    backends = []
+    for backend in (*sources.file.backends, *pushed):
+        if backend.pushed:
+            backend = _complete(backend, before.get(backend.name), sources)
+        backends.append(_address(backend, sources.addresses))
+    return replace(sources.file, backends=tuple(backends), routes=sources.routes)
+
+
+def _complete(backend: Backend, before: Backend | None, sources: Sources) -> Backend:
+    """A pushed backend with everything resolved that the compiler resolves in a file."""
+    known = {server.name: server for server in before.servers} if before is not None else {}
+    servers = []
+    for server in _number(backend.servers, known, set(), 1):
+        maxconn, minconn = declared(server.maxconn, server.minconn)
+        if (maxconn, minconn) != (server.maxconn, server.minconn):
+            server = replace(server, maxconn=maxconn, minconn=minconn)
+        servers.append(server)
+    fullconn = backend.fullconn if backend.fullconn > 0 else default_fullconn(backend, sources.file.frontends)
+    return replace(backend, servers=tuple(servers), fullconn=fullconn)
+
+
+def _number(items: tuple[Named, ...], before: Mapping[str, Named], taken: set[int], first: int) -> tuple[Named, ...]:
+    """Items with ids: their own if it is free, that of the same name before, else the lowest free one from `first`."""
+    taken = set(taken)
+    ids: dict[str, int] = {}
+    for wanted in ({i.name: i.id for i in items}, {i.name: before[i.name].id for i in items if i.name in before}):
+        for name, number in wanted.items():
+            if name not in ids and number > 0 and number not in taken:
+                ids[name] = number
+                taken.add(number)
+    for item in items:
+        if item.name not in ids:
+            while first in taken:
+                first += 1
+            ids[item.name] = first
+            taken.add(first)
+    return tuple(item if item.id == ids[item.name] else replace(item, id=ids[item.name]) for item in items)
+
+
+def _address(backend: Backend, addresses: Mapping[Key, tuple[str, int]]) -> Backend:
+    """The backend with the addresses set at run time."""
+    if not any(key[0] == backend.name for key in addresses):
+        return backend
+    servers = []
+    for server in backend.servers:
+        host, port = addresses.get((backend.name, server.name), (server.host, server.port))
+        servers.append(replace(server, host=host, port=port))
+    return replace(backend, servers=tuple(servers))
+
+
+def _check(sources: Sources, pushed: tuple[Backend, ...]) -> None:
+    problems: list[tuple[str, str]] = []
+    owned = {backend.name: backend.where for backend in sources.file.backends}
+    names = set(owned)
+    for backend in pushed:
+        if backend.name in owned:
+            where = f' ({owned[backend.name]})' if owned[backend.name] else ''
+            problems.append((backend.name, f"backend '{backend.name}' belongs to the configuration file{where}"))
+        elif backend.name in names:
+            problems.append((backend.name, f"backend '{backend.name}' is pushed twice"))
+        names.add(backend.name)
+        problems.extend((backend.name, problem) for problem in _check_backend(backend))
+    seen = set()
+    for route in sources.routes:
+        where = f"route '{route.host}{route.path_prefix}'"
+        if route.backend not in names:
+            problems.append((route.backend, f"{where}: no such backend '{route.backend}'"))
+        if (key := (route.host, prefix_of(route.path_prefix))) in seen:
+            problems.append((route.backend, f'{where} is given twice'))
+        seen.add(key)
+    if problems:
+        raise Refused((text for _, text in problems), dict.fromkeys(name for name, _ in problems))
+
+
+def _check_backend(backend: Backend) -> list[str]:
+    """What a file's compiler would have refused, too."""
+    problems = []
+    if backend.balance.algorithm not in ALGORITHMS:
+        problems.append(f"backend '{backend.name}': unknown balance algorithm '{backend.balance.algorithm}'")
+    if backend.balance.draws < 1:
+        problems.append(f"backend '{backend.name}': random needs at least 1 draw, not {backend.balance.draws}")
+    seen = set()
+    for server in backend.servers:
+        where = f"server '{backend.name}/{server.name}'"
+        if server.name in seen:
+            problems.append(f'{where} is given twice')
+        seen.add(server.name)
+        if not server.host:
+            problems.append(f'{where}: no address')
+        for what, value, most in (
+            ('port', server.port, 65_535),
+            ('weight', server.weight, UWEIGHT_MAX),
+            ('maxconn', server.maxconn, None),
+            ('minconn', server.minconn, None),
+            ('maxqueue', server.maxqueue, None),
+        ):
+            if value < 0 or (most is not None and value > most):
+                problems.append(f'{where}: {what} {value} is out of range')
+    return problems

@@ -1,0 +1,254 @@
+"""The supervisor's whole truth: what every server was declared as, what was set since, and what the board must say.
+
+All changes of the shared world come here, in one order. Cell changes are applied at once; structural ones are proposed
+(new tables, nothing changed yet), prepared by the workers, then adopted; in between, cell changes go on and are kept.
+`commit` gives what differs from the last commit as column images, made outside the lock. What must hold:
+
+- a server's index means that server until it was reclaimed: who is removed stays in its backend's chain, out of rotation,
+  while streams may hold slots of it, and comes back to the same index if it reappears with the same address meanwhile;
+- the chain of a backend changes only together with the number of the tables, because processes cache it by that number;
+- session generations and table numbers never fall.
+
+The order of columns in one commit does not matter: they are copied in under one hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from dataplane.core.allocate import Indexes, allocate
+from dataplane.core.changes import (
+    AdoptFile,
+    AdoptPush,
+    CellChange,
+    SetAddress,
+    SetAdmin,
+    SetFrontendMaxconn,
+    SetGlobalMaxconn,
+    SetMaxconn,
+    SetWeight,
+    ShutdownSessions,
+    StructuralChange,
+)
+from dataplane.core.columns import Columns
+from dataplane.core.commit import Commit
+from dataplane.core.compose import Refused, Sources, compose
+from dataplane.core.layout import Layout
+from dataplane.core.model import AdminState, Origin
+from dataplane.core.record import ServerRecord, appeared
+from dataplane.core.rotation import Rotation
+from dataplane.core.tables import Tables
+
+__all__ = ['Ledger', 'Proposal', 'Refused', 'ServerRecord']
+
+_FEW = 16
+"""So many changed servers are named one by one in a commit; more are named by their backends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A structural change that could be made. `tables` is what workers prepare.
+
+    Without a difference that workers can see (`is_structural` False: only weights, limits and states differ) the number of
+    `tables` is the one in force, and nothing needs to be prepared.
+    """
+
+    tables: Tables
+    sources: Sources
+    base: Sources
+    is_structural: bool
+
+
+class Ledger:
+    """One per data plane, in its supervisor. Times are monotonic ms."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.tables = Tables(0)
+        self.maxconn = 0
+        self._sources = Sources()
+        self._records: dict[int, ServerRecord] = {}
+        self._departed: dict[int, ServerRecord] = {}
+        self._frontend_maxconn: dict[str, int] = {}
+        self._columns = Columns()
+        self._rotation = Rotation(layout, self._columns)
+
+    # -- questions --------------------------------------------------------------------------------------------------
+
+    @property
+    def departed(self) -> Mapping[int, ServerRecord]:
+        """Servers, by index, that no table has any more and that may still hold slots, until `reclaim`."""
+        return MappingProxyType(self._departed)
+
+    @property
+    def records(self) -> Mapping[int, ServerRecord]:
+        """All servers of the tables in force, by index."""
+        return MappingProxyType(self._records)
+
+    def server(self, backend: str, server: str) -> ServerRecord:
+        """What is known of a server. Raises Refused with HAProxy's words for an unknown name."""
+        if self.tables.backend_of(backend) is None:
+            raise Refused(('No such backend.',), (backend,))
+        index = self.tables.server_of(backend, server)
+        if index is None:
+            raise Refused(('No such server.',), (backend,))
+        return self._records[index]
+
+    def frontend_maxconn(self, frontend: str) -> int:
+        """The limit in force of a frontend. Raises Refused for an unknown name."""
+        if frontend not in self._frontend_maxconn:
+            raise Refused(('No such frontend.',))
+        return self._frontend_maxconn[frontend]
+
+    # -- cell changes -----------------------------------------------------------------------------------------------
+
+    def apply(self, change: CellChange, now_ms: int) -> None:
+        """Make a cell change true from the next commit on. Raises Refused (and changes nothing) when it cannot be."""
+        match change:
+            case SetFrontendMaxconn():
+                self._set_frontend_maxconn(change)
+            case SetGlobalMaxconn():
+                self._set_maxconn(_at_least_one(change.maxconn))
+            case _:
+                self._keep(_changed(self.server(change.backend, change.server), change, now_ms))
+
+    def _set_frontend_maxconn(self, change: SetFrontendMaxconn) -> None:
+        index = self.tables.frontend_of(change.frontend)
+        if index is None:
+            raise Refused(('No such frontend.',))
+        self._limit_frontend(index, change.frontend, _at_least_one(change.maxconn))
+
+    def _limit_frontend(self, index: int, name: str, maxconn: int) -> None:
+        self._frontend_maxconn[name] = maxconn
+        self._columns.set(self.layout.FEMAXCONN, index, maxconn)
+
+    def _set_maxconn(self, maxconn: int) -> None:
+        self.maxconn = maxconn
+        self._columns.set(self.layout.GLOBAL_MAXCONN, 0, maxconn)
+
+    def _keep(self, record: ServerRecord) -> None:
+        """This is the record from now on."""
+        self._records[record.index] = record
+        self._rotation.put(record)
+
+    # -- structural changes -------------------------------------------------------------------------------------------
+
+    def propose(self, change: StructuralChange) -> Proposal:
+        """What the change would lead to; nothing changes yet. Raises Refused with every problem found."""
+        match change:
+            case AdoptFile():
+                sources = self._sources.following(change.snapshot)
+            case AdoptPush():
+                sources = self._sources.pushing(change.backends, change.routes, change.states)
+            case SetAddress():
+                server = self.server(change.backend, change.server).server
+                address = change.host, server.port if change.port is None else change.port
+                sources = self._sources.addressed((change.backend, change.server), address)
+        snapshot = compose(sources, self.tables.snapshot)
+        tables, is_structural = allocate(snapshot, self.tables, self._indexes())
+        if isinstance(change, AdoptPush):
+            _check_states(change, tables)
+        return Proposal(tables, sources, self._sources, is_structural)
+
+    def adopt(self, proposal: Proposal, now_ms: int) -> None:
+        """The proposal becomes the truth, with the cell changes applied since. Raises RuntimeError if another came between."""
+        if proposal.base is not self._sources:
+            raise RuntimeError(f'tables {proposal.tables.number} were proposed for a configuration that is no more')
+        before, self.tables, self._sources = self.tables, proposal.tables, proposal.sources
+        old = self._records | self._departed
+        self._records = {}
+        for backend, servers in self.tables.members.items():
+            for index in servers:
+                self._keep(self._declared(backend, index, old.pop(index, None), now_ms))
+        self._departed = old
+        for record in old.values():
+            self._rotation.retire(record)
+        if proposal.is_structural:
+            self._rotation.arrange(self.tables, old.values())
+        self._adopt_limits(before)
+
+    def _declared(self, backend: int, index: int, old: ServerRecord | None, now: int) -> ServerRecord:
+        """The record of a server of the new tables: its old one carried over, or a fresh one."""
+        name, server = self.tables.backends[backend].name, self.tables.servers[index]
+        if old is None:
+            record = appeared(server, index, backend, name, now)
+        elif index in self._departed:
+            record = appeared(server, index, backend, name, now).shut(old.generation)
+        else:
+            record = old.redeclared(server, index, backend, now)
+        wish, generation = self._sources.states.get((name, server.name), (AdminState.READY, 0))
+        return record.asked(Origin.PUSH, wish, now).shut(generation)
+
+    def _adopt_limits(self, before: Tables) -> None:
+        """Connection limits of frontends and of the whole: what was set at run time lives on where the file says the same."""
+        known = {frontend.name: frontend.maxconn for frontend in before.frontends.values()}
+        kept, self._frontend_maxconn = self._frontend_maxconn, {}
+        for index, frontend in self.tables.frontends.items():
+            same = known.get(frontend.name) == frontend.maxconn
+            self._limit_frontend(index, frontend.name, kept[frontend.name] if same else frontend.maxconn)
+        maxconn = self.tables.snapshot.globals.maxconn
+        if not self.maxconn or before.snapshot.globals.maxconn != maxconn:
+            self._set_maxconn(maxconn)
+
+    def _indexes(self) -> Indexes:
+        return Indexes(self.layout, {
+            (r.backend, r.name, r.server.host, r.server.port): (r.backend_index, r.index) for r in self._departed.values()
+        })
+
+    # -- commit -------------------------------------------------------------------------------------------------------
+
+    def commit(self, revision: int) -> Commit:
+        """Everything that changed since the last commit, which is taken for done."""
+        self._rotation.elect(self.tables, self._records)
+        servers, backends = self._rotation.looked_at()
+        if len(servers) > _FEW:
+            backends |= {self._columns.get(self.layout.BACKEND, server) for server in servers}
+            servers = set()
+        return Commit(
+            revision, self.tables.number, self._columns.images(), tuple(sorted(servers)), tuple(sorted(backends))
+        )
+
+    def reclaim(self, indexes: Iterable[int]) -> None:
+        """These servers left and hold nothing any more (Plane.is_removable): their indexes are free for others.
+
+        They leave the chain with the next tables; until then they are passed over. Raises KeyError for a server that
+        has not departed.
+        """
+        for index in indexes:
+            del self._departed[index]
+
+
+def _changed(
+    record: ServerRecord, change: SetAdmin | SetWeight | SetMaxconn | ShutdownSessions, now: int
+) -> ServerRecord:
+    """The record after a change of its server. Raises Refused when a value is out of range."""
+    try:
+        match change:
+            case SetAdmin():
+                return record.asked(change.origin, change.state, now)
+            case SetWeight():
+                return record.weighed(change.weight, percent=change.percent)
+            case SetMaxconn():
+                return record.limited(change.maxconn)
+            case ShutdownSessions():
+                return record.shut(change.generation)
+    except ValueError as problem:
+        raise Refused((str(problem),), (record.backend,)) from problem
+
+
+def _at_least_one(maxconn: int) -> int:
+    if maxconn < 1:
+        raise Refused(('Value out of range.',))
+    return maxconn
+
+
+def _check_states(change: AdoptPush, tables: Tables) -> None:
+    """A wish for a server that nobody declared is refused rather than forgotten."""
+    unknown = [key for key in change.states if tables.server_of(*key) is None]
+    if unknown:
+        raise Refused(
+            (f"state for '{backend}/{server}': no such server" for backend, server in unknown),
+            dict.fromkeys(backend for backend, _ in unknown),
+        )

@@ -1,0 +1,57 @@
+"""How many requests a server may have at once: maxconn, or with minconn a share that grows with the backend's load.
+
+Two servers of maxconn 100 and minconn 10 in a backend of fullconn 200 take 10 each while fewer than 20 streams are in the
+backend, then 5 % per ten streams more, and 100 each from 200 on. Limits do not move by themselves: the share is computed
+whenever a server is looked at. Manual: `maxconn`, `minconn`, `fullconn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableSequence
+
+from dataplane.core.layout import UNLIMITED, Layout
+from dataplane.core.model import Backend, Frontend
+
+
+def limit(cells: MutableSequence[int], layout: Layout, server: int, beconn: int) -> int:
+    """The limit in force of `server` when `beconn` streams are in its backend, queued or not; UNLIMITED (-1), or 0: none.
+
+    `beconn` counts only where the server's limit is dynamic (DYNAMIC_LIMITS of the backend says whether any is).
+    """
+    top = cells[layout.LIMIT + server]
+    low = cells[layout.MINLIMIT + server]
+    if low == top or top <= 0:
+        return top
+    full = cells[layout.FULLCONN + cells[layout.BACKEND + server]]
+    if beconn >= full:
+        return top
+    return max(low, beconn * top // full)
+
+
+def declared(maxconn: int, minconn: int) -> tuple[int, int]:
+    """What a server line means by its (maxconn, minconn): a minconn alone or above maxconn raises maxconn to it; none is maxconn."""
+    top = max(maxconn, minconn)
+    return top, minconn or top
+
+
+def bounds(maxconn: int, minconn: int) -> tuple[int, int]:
+    """The LIMIT and MINLIMIT cells for values set so far: equal where the limit is static, both UNLIMITED for maxconn 0.
+
+    A maxconn lowered at run time below minconn takes minconn with it.
+    """
+    if maxconn == 0:
+        return UNLIMITED, UNLIMITED
+    return maxconn, min(minconn, maxconn)
+
+
+def default_fullconn(backend: Backend, frontends: Iterable[Frontend]) -> int:
+    """Give fullconn of a backend that names none: a tenth, rounded up, of the maxconn of all frontends that can reach it.
+
+    They reach it by `default_backend` or `use_backend`, and a pushed one by `use-routes`. Never below 1.
+    """
+    reach = sum(
+        frontend.maxconn
+        for frontend in frontends
+        if backend.name in (frontend.default_backend, frontend.use_backend) or (backend.pushed and frontend.use_routes)
+    )
+    return max(1, (reach + 9) // 10)

@@ -1,0 +1,129 @@
+"""From records to columns: what the board must say of each server, who is in rotation, and which backup was elected.
+
+Columns of a server are wanted as soon as its record changes; the election of a backend is done once per commit, over its
+servers in configuration order, however many of them changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dataplane.core.columns import Columns
+from dataplane.core.compose import ALGORITHMS
+from dataplane.core.layout import LAYOUT_VERSION, Layout, Rota
+from dataplane.core.limit import bounds
+from dataplane.core.model import Backend
+from dataplane.core.record import ServerRecord
+from dataplane.core.state import reach
+from dataplane.core.tables import Tables
+
+
+class Rotation:
+    """Writes the commit columns of servers and backends, and remembers who must be looked at after the commit."""
+
+    def __init__(self, layout: Layout, columns: Columns) -> None:
+        self._at = layout
+        self._columns = columns
+        self._dirty: set[int] = set()
+        self._servers: set[int] = set()
+        self._backends: set[int] = set()
+        self._chained: set[int] = set()
+        columns.set(layout.VERSION, 0, LAYOUT_VERSION)
+
+    def put(self, record: ServerRecord) -> None:
+        """The cells that follow from the record alone; its backend is due for an election if any changed."""
+        at, server = self._at, record.server
+        top, low = bounds(record.maxconn, record.minconn)
+        self._set(record, {
+            at.BACKEND: record.backend_index,
+            at.SERVER_ID: server.id,
+            at.ADMIN: record.admin,
+            at.OPSTATE: record.opstate,
+            at.UWEIGHT: record.uweight,
+            at.EWEIGHT: record.eweight,
+            at.LIMIT: top,
+            at.MINLIMIT: low,
+            at.MAXQUEUE: server.maxqueue,
+            at.BACKUP: int(server.backup),
+            at.GENERATION: record.generation,
+        })
+        self._columns.set(at.CHANGED_AT, record.index, record.changed_at)
+
+    def retire(self, record: ServerRecord) -> None:
+        """A server that is in no table any more: nobody gets it."""
+        self._set(record, {self._at.ROTA: Rota.OUT})
+
+    def arrange(self, tables: Tables, departed: Iterable[ServerRecord]) -> None:
+        """Chains and settings of all backends of new tables; who departed comes last in its backend's chain."""
+        chains = {backend: list(servers) for backend, servers in tables.members.items()}
+        for record in departed:
+            chains.setdefault(record.backend_index, []).append(record.index)
+        for backend in self._chained - chains.keys():
+            self._chain(backend, [])
+            self._dirty.add(backend)
+        for backend, chain in chains.items():
+            self._chain(backend, chain)
+            self._dirty.add(backend)
+        self._chained = {backend for backend, chain in chains.items() if chain}
+        for index, settings in tables.backends.items():
+            self._settle(index, settings)
+
+    def elect(self, tables: Tables, records: Mapping[int, ServerRecord]) -> None:
+        """Who is in rotation, in every backend with a change since the last time."""
+        for backend in sorted(self._dirty):
+            self._elect(backend, tables.backends.get(backend), [records[s] for s in tables.members.get(backend, ())])
+        self._dirty.clear()
+
+    def looked_at(self) -> tuple[set[int], set[int]]:
+        """Servers and backends that changed since the last call."""
+        servers, backends = self._servers, self._backends
+        self._servers, self._backends = set(), set()
+        return servers, backends
+
+    def _set(self, record: ServerRecord, values: Mapping[int, int]) -> None:
+        changed = [self._columns.set(column, record.index, int(value)) for column, value in values.items()]
+        if any(changed):
+            self._servers.add(record.index)
+            self._dirty.add(record.backend_index)
+
+    def _chain(self, backend: int, chain: list[int]) -> None:
+        """Link the servers: the cell of each holds the index of the next plus one, 0 at the end."""
+        links = [*(server + 1 for server in chain), 0]
+        changed = [self._columns.set(self._at.FIRST_SERVER, backend, links[0])]
+        for server, following in zip(chain, links[1:], strict=True):
+            changed.append(self._columns.set(self._at.NEXT_SERVER, server, following))
+        if any(changed):
+            self._backends.add(backend)
+
+    def _settle(self, index: int, backend: Backend) -> None:
+        """Settings of a backend that live in cells."""
+        at = self._at
+        changed = [
+            self._columns.set(at.ALGORITHM, index, ALGORITHMS[backend.balance.algorithm]),
+            self._columns.set(at.DRAWS, index, max(1, backend.balance.draws)),
+            self._columns.set(at.FULLCONN, index, backend.fullconn),
+        ]
+        if any(changed):
+            self._backends.add(index)
+
+    def _elect(self, index: int, backend: Backend | None, records: list[ServerRecord]) -> None:
+        """Backups serve only when no active server is usable: the first usable one, or all with `allbackups`."""
+        usable = [] if backend is None or backend.disabled else [record for record in records if record.usable]
+        active = {record.index for record in usable if not record.server.backup}
+        backups = [record.index for record in usable if record.server.backup]
+        elected = active or set(backups if backend is not None and backend.allbackups else backups[:1])
+        for record in records:
+            rota = reach(record.effective, record.opstate, record.eweight, elected=record.index in elected)
+            if backend is None or backend.disabled:
+                rota = Rota.OUT
+            if self._columns.set(self._at.ROTA, record.index, rota):
+                self._servers.add(record.index)
+        weights = [record.eweight for record in records if record.index in elected]
+        at, columns = self._at, self._columns
+        dynamic = any(columns.get(at.LIMIT, r.index) != columns.get(at.MINLIMIT, r.index) for r in records)
+        columns.set(at.IN_ROTATION, index, len(elected))
+        columns.set(at.ROTATION_WEIGHT, index, sum(weights))
+        columns.set(at.ROTATION_MAXW, index, max(weights, default=0))
+        columns.set(at.ACTIVE_UP, index, len(active))
+        columns.set(at.BACKUP_UP, index, len(backups))
+        columns.set(at.DYNAMIC_LIMITS, index, int(dynamic))
