@@ -1,0 +1,212 @@
+"""The access log: lines are collected per target and written in batches, and never does the loop wait for a reader.
+
+Streams (`stdout`, `stderr`, `fd@N`) are written in pieces of at most PIPE_BUF after poll(2) said there is room: the
+descriptor is shared with other processes, so O_NONBLOCK must not be set on it, and such a piece is atomic on a pipe.
+Datagrams (UDP, unix) go one per line. What does not fit into a target's bounded buffer, or whose socket refuses, is
+dropped and counted in C.DROPPED_LOGS.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final, Protocol
+
+from dataplane.core.counters import C
+from dataplane.core.model import Global, LogTarget
+from dataplane.worker.httplog import Dates, Framing, is_wanted
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import MutableSequence, Sequence
+
+    from dataplane.core.layout import Layout
+
+BUFFER_LIMIT: Final = 1 << 20
+_PIECE: Final = 4_096
+_DELAY: Final = 0.01
+_RETRY: Final = 0.05
+_STREAMS: Final = {'stdout': 1, 'stderr': 2}
+_LEVEL: Final = 'info'
+
+
+class Sink(Protocol):
+    """Where the messages of one address go."""
+
+    def flush(self) -> bool:
+        """Write what can be written now; True when something is left."""
+
+    def add(self, message: bytes) -> bool:
+        """Take one message; False when it must be dropped."""
+
+    def close(self) -> None:
+        """Give back what was opened."""
+
+
+class StreamSink:
+    """A descriptor that takes lines; regular files always take them, pipes and terminals when poll(2) says so."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lines: deque[bytes] = deque()
+        self._size = 0
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLOUT)
+
+    def add(self, message: bytes) -> bool:
+        """Keep one line for the next flush."""
+        if self._size + len(message) >= BUFFER_LIMIT:
+            return False
+        self._lines.append(message + b'\n')
+        self._size += len(message) + 1
+        return True
+
+    def flush(self) -> bool:
+        """Write pieces of whole lines while there is room."""
+        while self._lines:
+            ready = self._poll.poll(0)
+            if not ready or ready[0][1] & (select.POLLERR | select.POLLNVAL):
+                return True
+            self._write_piece()
+        return False
+
+    def _write_piece(self) -> None:
+        piece = self._lines.popleft()
+        while self._lines and len(piece) + len(self._lines[0]) <= _PIECE:
+            piece += self._lines.popleft()
+        try:
+            written = os.write(self._fd, piece)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            written = len(piece)  # nobody will ever read it; the next poll says POLLERR and the buffer fills up
+        self._size -= written
+        if written < len(piece):
+            self._lines.appendleft(piece[written:])
+
+    def close(self) -> None:
+        """The descriptor is not ours."""
+
+
+class DatagramSink:
+    """A syslog socket: UDP, or a unix datagram socket. Sent at once; what the kernel refuses is lost, as in syslog."""
+
+    def __init__(self, family: socket.AddressFamily, address: str | tuple[str, int]) -> None:
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.settimeout(0)
+        self._address = address
+
+    def add(self, message: bytes) -> bool:
+        """Send one message."""
+        try:
+            self._socket.sendto(message, self._address)
+        except OSError:
+            return False
+        return True
+
+    def flush(self) -> bool:
+        """Nothing waits."""
+        return False
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+def open_sink(address: str) -> Sink:
+    """The sink of a LogTarget's address. Raises OSError or ValueError naming it."""
+    if address in _STREAMS:
+        return StreamSink(_STREAMS[address])
+    if address.startswith('fd@'):
+        return StreamSink(int(address[3:]))
+    if address.startswith('/'):
+        return DatagramSink(socket.AF_UNIX, address)
+    host, _, port = address.rpartition(':')
+    if not port.isdigit():
+        raise ValueError(f'log address {address!r} is neither a stream, a path nor HOST:PORT')
+    family, _, _, _, where = socket.getaddrinfo(host.strip('[]') or '127.0.0.1', int(port), type=socket.SOCK_DGRAM)[0]
+    return DatagramSink(family, (str(where[0]), int(port)))
+
+
+class AccessLog:
+    """All targets of this worker. One per worker; `adopt` follows the `global` section."""
+
+    def __init__(self, loop: AbstractEventLoop, cells: MutableSequence[int], layout: Layout, worker: int) -> None:
+        self._loop = loop
+        self._cells = cells
+        self._dropped = layout.process_counters(worker) + C.DROPPED_LOGS
+        self._sinks: dict[str, Sink | None] = {}
+        self._framings: dict[LogTarget, Framing | None] = {}
+        self._settings = Global()
+        self._scheduled = False
+        self._closed = False
+        self.dates = Dates()
+
+    def adopt(self, settings: Global) -> None:
+        """Follow the log settings of a configuration that came into force."""
+        self._settings = settings
+        self._framings.clear()
+
+    def write(self, targets: Sequence[LogTarget], text: str) -> None:
+        """Log one line of level `info` to every target that wants it."""
+        second = int(time.time())
+        for target in targets:
+            if target in self._framings:
+                framing = self._framings[target]
+            else:
+                framing = self._framings[target] = self._framing(target)
+            if framing is None:
+                continue
+            message = framing.frame(text, second).encode('utf-8', 'backslashreplace')
+            self._send(target, message[: target.length - 1])
+
+    def _framing(self, target: LogTarget) -> Framing | None:
+        """The framing for a target, None when its level leaves access lines out."""
+        if not is_wanted(_LEVEL, target.level):
+            return None
+        level = target.min_level if not is_wanted(target.min_level, _LEVEL) else _LEVEL
+        host = self._settings.log_send_hostname
+        if target.format == 'rfc5424' and host is None:
+            host = self._settings.node or socket.gethostname()
+        tag = self._settings.log_tag
+        return Framing(target.format, target.facility, level, tag, os.getpid(), host, self.dates)
+
+    def _send(self, target: LogTarget, message: bytes) -> None:
+        address = target.address
+        if address not in self._sinks:
+            self._sinks[address] = self._open(address)
+        sink = self._sinks[address]
+        if sink is None or not sink.add(message):
+            self._cells[self._dropped] += 1
+        elif not self._scheduled and not self._closed:
+            self._scheduled = True
+            self._loop.call_later(_DELAY, self._flush)
+
+    @staticmethod
+    def _open(address: str) -> Sink | None:
+        """The sink, or None when it cannot be opened: the log must never end the traffic; its lines count as dropped."""
+        try:
+            return open_sink(address)
+        except (OSError, ValueError):
+            return None
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        if self._closed:
+            return
+        left = [sink for sink in self._sinks.values() if sink is not None and sink.flush()]
+        if left:
+            self._scheduled = True
+            self._loop.call_later(_RETRY, self._flush)
+
+    def close(self) -> None:
+        """Write what can be written without waiting, count the rest as dropped with the process, close the sockets."""
+        self._closed = True
+        for sink in self._sinks.values():
+            if sink is not None:
+                sink.flush()
+                sink.close()
+        self._sinks.clear()

@@ -1,0 +1,431 @@
+"""One client connection: reads heads, hands requests over one at a time and in order, writes what comes back.
+
+What a client may make this process keep is bounded: a head by `tune.bufsize` less `tune.maxrewrite`, pipelined bytes and
+the body of a request that has no server yet by `tune.bufsize`, unsent output by the transport's high-water mark (above it
+the server is not read, and no further request begins). Beyond that the connection is not read, which is what
+back-pressure is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, cast
+
+from dataplane.core.termination import BAD_REQUEST, CLIENT_LEFT_REQUEST, LOCAL_ANSWER, REQUEST_TIMEOUT, Termination
+from dataplane.worker.clock import now_ms
+from dataplane.worker.ending import Story, record
+from dataplane.worker.exchange import Exchange
+from dataplane.worker.framing import BadBody, Body, body_of
+from dataplane.worker.head import BadHead, RequestHead, incomplete, parse_request
+from dataplane.worker.pages import page, parser_page
+from dataplane.worker.seeker import Stage
+from dataplane.worker.wheel import Timer
+
+if TYPE_CHECKING:
+    from dataplane.core.model import Frontend
+    from dataplane.worker.context import Context
+    from dataplane.worker.sides import Owner
+    from dataplane.worker.upstream import Upstream
+
+_LINGER: Final = 1_000
+_OPTIONS_ANSWER: Final = b'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'
+
+
+class Phase(IntEnum):
+    """What a client connection is doing. FRESH: nothing of a first request has come; IDLE: between two requests."""
+
+    FRESH = 0
+    IDLE = 1
+    HEAD = 2
+    BUSY = 3
+    LINGER = 4
+    CLOSED = 5
+
+
+class Hold(IntEnum):
+    """Reasons for not reading from a client; a bit each."""
+
+    BODY = 1
+    PIPELINE = 2
+
+
+class Client(asyncio.Protocol):
+    """Serves one accepted connection of frontend number `index`."""
+
+    __slots__ = (
+        '_began', '_body', '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled',
+        '_timer', '_transport', '_wall', '_write_paused', 'address', 'exchange', 'local_port', 'own', 'phase', 'port',
+        'requests', 'server_timer',
+    )  # fmt: skip
+
+    def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
+        self._context = context
+        self._owner = owner
+        self._index = index
+        self._frontend = frontend
+        self._sock = sock
+        self._transport: asyncio.Transport | None = None
+        self._timer = Timer(self._expired)
+        self.server_timer = Timer(self._server_expired)
+        self._buffer = b''
+        self._body: Body | None = None
+        self._holds = 0
+        self._eof = self._write_paused = False
+        self._stalled = 0
+        self._began = now_ms()
+        self._wall = time.time()
+        self.address, self.port = '', 0
+        self.local_port = 0
+        self.own: Upstream | None = None
+        self.requests = 0
+        self.exchange: Exchange | None = None
+        self.phase = Phase.FRESH
+
+    # -- the connection ----------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop has taken the accepted socket over."""
+        self._transport = cast(asyncio.Transport, transport)
+        peer, local = transport.get_extra_info('peername'), transport.get_extra_info('sockname')
+        if isinstance(peer, tuple) and isinstance(local, tuple):
+            self.address, self.port, self.local_port = peer[0], peer[1], local[1]
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, by whomever."""
+        if self.phase is Phase.CLOSED:
+            return
+        phase, self.phase = self.phase, Phase.CLOSED
+        self._timer.disarm()
+        if self.exchange is not None:
+            self.exchange.client_gone()
+        elif phase is Phase.HEAD or (phase is Phase.FRESH and not self._frontend.dontlognull):
+            self._record_unserved(CLIENT_LEFT_REQUEST, 400)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.phase = Phase.CLOSED
+        self.exchange = None
+        self._buffer = b''
+        self._timer.disarm()
+        self.server_timer.disarm()
+        if self.own is not None:
+            pool = self._context.pools.known(self.own.server)
+            if pool is not None:
+                pool.close(self.own)
+            self.own = None
+        self._owner.parted(self, self._index)
+
+    def eof_received(self) -> bool:
+        """The client will send no more; half-closed connections still get the answer they wait for, where configured."""
+        self._eof = True
+        if self.exchange is not None:
+            return self.exchange.client_eof()
+        if self.phase is Phase.LINGER or not self._buffer:
+            return False
+        return self.phase is Phase.IDLE  # pipelined requests are still to be served
+
+    # -- heads -------------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if self.exchange is not None:
+            self._during(self.exchange, data)
+        elif self.phase <= Phase.HEAD:
+            self._read_head(data)
+
+    def _read_head(self, data: bytes) -> None:
+        known = len(self._buffer)
+        if known:
+            data = self._buffer + data
+        elif data[0] in b'\r\n':
+            data = data.lstrip(b'\r\n')
+        if not data:
+            return
+        if self.phase is not Phase.HEAD:
+            self._begin_head()
+        end = data.find(b'\r\n\r\n', max(0, known - 3)) + 4
+        try:
+            if (end if end >= 4 else len(data)) > self._context.head_limit:
+                raise BadHead('the request head is too large')
+            if end < 4:
+                incomplete(data)
+                self._buffer = data
+                return
+            head = parse_request(data[:end], self._context.max_fields)
+        except BadHead as bad:
+            self._refuse(bad.status)
+            return
+        self._start(head, end, data[end:])
+
+    def _begin_head(self) -> None:
+        """The first byte of a request is here: `timeout http-request` runs, for a fresh connection since it was accepted."""
+        if self.phase is Phase.IDLE:
+            self._began = now_ms()
+            self._wall = time.time()
+            timeouts = self._frontend.timeouts
+            self._arm(timeouts.client if timeouts.http_request is None else timeouts.http_request)
+        self.phase = Phase.HEAD
+
+    def _await_request(self) -> None:
+        """Wait for the first byte of the first request, or of the next one."""
+        timeouts = self._frontend.timeouts
+        timeout = timeouts.client if timeouts.http_request is None else timeouts.http_request
+        if self.phase is Phase.IDLE and timeouts.http_keep_alive is not None:
+            timeout = timeouts.http_keep_alive
+        self._arm(timeout)
+
+    def _arm(self, timeout: int | None) -> None:
+        if timeout is None:
+            self._timer.disarm()
+        else:
+            self._context.wheel.arm(self._timer, now_ms() + timeout)
+
+    def _start(self, head: RequestHead, size: int, rest: bytes) -> None:
+        """A whole head is here, and perhaps bytes after it."""
+        if head.max_forwards == 0:
+            self._answer_here(head, rest)
+            return
+        context = self._context
+        self._timer.disarm()
+        self.phase = Phase.BUSY
+        self.requests += 1
+        self._frontend = context.frontend(self._index, self._frontend)
+        exchange = Exchange(context, self, self._index, self._frontend, head, self._began, self._wall)
+        exchange.story.received = size
+        self._buffer = rest
+        if head.length:
+            self._body = body = body_of(head.length)
+            try:
+                payload = body.feed(rest)
+            except BadBody:
+                self._refuse(400)
+                return
+            self._buffer = body.rest
+            self.exchange = exchange
+            exchange.client_body(payload, done=body.done)
+            self._await_body(body)
+        self.exchange = exchange
+        exchange.begin()
+
+    def _answer_here(self, head: RequestHead, rest: bytes) -> None:
+        """OPTIONS that may be forwarded no further (RFC 9110, 7.6.2): this hop is the one it asks about."""
+        self.requests += 1
+        self.write(_OPTIONS_ANSWER)
+        story = Story(self._index, self._wall)
+        story.asked(head.method, head.target, head.version)
+        story.status, story.sent, story.request_ms = 200, len(_OPTIONS_ANSWER), now_ms() - self._began
+        self._record(story, LOCAL_ANSWER)
+        self._buffer = rest
+        self._after(keep=head.keep_alive and not head.length)
+
+    # -- while a request is served -----------------------------------------------------------------------------------
+
+    def _during(self, exchange: Exchange, data: bytes) -> None:
+        body = self._body
+        if body is not None and not body.done:
+            try:
+                payload = body.feed(data)
+            except BadBody:
+                exchange.bad_body()
+                return
+            data = body.rest
+            self._keep_more(data)
+            self._await_body(body)
+            exchange.client_body(payload, done=body.done)
+        elif exchange.stage is Stage.TUNNEL:
+            exchange.client_tunnel(data)
+        else:
+            self._keep_more(data)
+
+    def _keep_more(self, data: bytes) -> None:
+        """Keep what was sent beyond this request; served later, and in order."""
+        if data:
+            self._buffer += data
+            if len(self._buffer) >= self._context.bufsize:
+                self._hold(Hold.PIPELINE, held=True)
+
+    def _await_body(self, body: Body) -> None:
+        """While a body is being read, `timeout client` limits each silence."""
+        if body.done:
+            self._timer.disarm()
+        elif not self._holds:
+            self._arm(self._frontend.timeouts.client)
+
+    def hold_body(self, *, held: bool) -> None:
+        """Stop, or go on, reading the request's body (or a tunnel's bytes)."""
+        self._hold(Hold.BODY, held=held)
+        if held:
+            self._timer.disarm()
+        elif self._body is not None:
+            self._await_body(self._body)
+
+    def _hold(self, reason: Hold, *, held: bool) -> None:
+        before = self._holds
+        self._holds = before | reason if held else before & ~reason
+        if self._transport is None or bool(before) == bool(self._holds):
+            return
+        if self._holds:
+            self._transport.pause_reading()
+            self._owner.deaf(self)
+        else:
+            self._transport.resume_reading()
+
+    def has_more(self) -> bool:
+        """Has the client sent bytes beyond this request?"""
+        return bool(self._buffer)
+
+    def take_more(self) -> bytes:
+        """Those bytes; they are no request."""
+        more, self._buffer = self._buffer, b''
+        self._hold(Hold.PIPELINE, held=False)
+        return more
+
+    def exchange_done(self, *, keep: bool) -> None:
+        """The exchange is over: on with the next request, or close once everything is sent."""
+        unread = self._body is not None and not self._body.done
+        self.exchange = self._body = None
+        self._after(keep=keep and not unread, unread=unread)
+
+    def _after(self, *, keep: bool, unread: bool = False) -> None:
+        self.phase = Phase.IDLE
+        self._hold(Hold.BODY, held=False)
+        if not keep or self._context.stopping:
+            self._close(linger=unread or bool(self._buffer))
+        elif self._buffer:
+            self._context.loop.call_soon(self._next)
+        elif self._eof:
+            self._close(linger=False)
+        else:
+            self._await_request()
+
+    def _next(self) -> None:
+        """Serve what was pipelined, unless the client does not even take what it was answered so far."""
+        if self.phase is not Phase.IDLE or self._write_paused:
+            return
+        data, self._buffer = self._buffer, b''
+        self._hold(Hold.PIPELINE, held=False)
+        if data:
+            self._read_head(data)
+        if self._eof and self.exchange is None and self.phase in (Phase.IDLE, Phase.HEAD):
+            self._close(linger=False)
+
+    # -- what is written ---------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        if self._transport is not None and self.phase is not Phase.CLOSED:
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        """Send no more."""
+        if self._transport is not None and not self._transport.is_closing() and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def is_congested(self) -> bool:
+        """Is more waiting to be sent than should be?"""
+        return self._write_paused
+
+    def pause_writing(self) -> None:
+        """More is buffered than the client takes: `timeout client` limits each time in which it takes nothing."""
+        self._write_paused = True
+        assert self._transport is not None
+        self._stalled = self._transport.get_write_buffer_size()
+        self._arm(self._frontend.timeouts.client)
+        if self.exchange is not None:
+            self.exchange.client_congested(congested=True)
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._write_paused = False
+        self._timer.disarm()
+        if self.exchange is not None:
+            self.exchange.client_congested(congested=False)
+        elif self.phase is Phase.IDLE:
+            self._await_request()
+            self._next()
+
+    # -- ends --------------------------------------------------------------------------------------------------------
+
+    def _refuse(self, status: int) -> None:
+        """What came is no request that may be served: answer as HAProxy's parser does, and close."""
+        answer = parser_page(status) if status in (400, 408) else page(status, close=True)
+        self.exchange = self._body = None
+        self.phase = Phase.HEAD
+        self._record_unserved(REQUEST_TIMEOUT if status == 408 else BAD_REQUEST, status)
+        self.write(answer)
+        self._close(linger=True)
+
+    def _record_unserved(self, end: Termination, status: int) -> None:
+        story = Story(self._index, self._wall)
+        story.status = status
+        self._record(story, end)
+
+    def _record(self, story: Story, end: Termination) -> None:
+        story.active = now_ms() - self._began
+        record(self._context, self._frontend, f'{self.address}:{self.port}', story, end)
+
+    def _close(self, *, linger: bool) -> None:
+        """Close once everything is sent. `linger`: the client may still be sending; closing now would reset the
+        connection and could destroy the answer on its way, so what comes is discarded for a moment (RFC 9112, 9.6).
+        """
+        transport = self._transport
+        if transport is None or self.phase is Phase.CLOSED:
+            return
+        self.phase = Phase.LINGER
+        self._buffer = b''
+        self._hold(Hold.PIPELINE, held=False)
+        self._hold(Hold.BODY, held=False)
+        if linger and not self._eof:
+            self.write_eof()
+            self._arm(_LINGER)
+        else:
+            self._arm(self._frontend.timeouts.client)
+            transport.close()
+
+    def cut(self) -> None:
+        """End the connection at once: its answer cannot be completed."""
+        self.exchange = self._body = None
+        if self.phase is Phase.CLOSED:
+            return
+        transport = self._transport
+        self._forget()
+        if transport is not None:
+            transport.abort()
+
+    def close_idle(self) -> None:
+        """A soft stop: between two requests there is nothing to wait for."""
+        if self.phase is Phase.IDLE and not self._buffer:
+            self._close(linger=False)
+
+    def check(self) -> None:
+        """While it is not read: has it gone? Called now and then by its owner; a read would not tell."""
+        if self.exchange is not None and self._holds and self._owner.is_gone(self._sock):
+            self.exchange.client_gone()
+
+    # -- timeouts ----------------------------------------------------------------------------------------------------
+
+    def _server_expired(self) -> None:
+        if self.exchange is not None:
+            self.exchange.server_timeout()
+
+    def _expired(self) -> None:
+        if self._write_paused and self._transport is not None:
+            left = self._transport.get_write_buffer_size()
+            if left < self._stalled:
+                self._stalled = left
+                self._arm(self._frontend.timeouts.client)
+                return
+        if self.exchange is not None:
+            self.exchange.client_timeout()
+        elif self.phase is Phase.LINGER:
+            self.cut()
+        elif self.phase is Phase.IDLE:
+            self._close(linger=False)
+        elif self.phase is Phase.FRESH and self._frontend.http_ignore_probes:
+            self.cut()
+        elif self.phase is not Phase.CLOSED:
+            self._refuse(408)

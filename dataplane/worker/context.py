@@ -1,0 +1,68 @@
+"""What everything in one worker shares: the loop, the desk, the wheel, figures, log and pools. Built by traffic.py."""
+
+from __future__ import annotations
+
+from collections.abc import MutableSequence
+from typing import TYPE_CHECKING
+
+from dataplane.core.layout import Layout
+from dataplane.core.model import Backend, ForwardFor, Frontend, Global
+from dataplane.worker.access_log import AccessLog
+from dataplane.worker.clock import now_ms
+from dataplane.worker.desk import Desk
+from dataplane.worker.figures import Figures
+from dataplane.worker.headers import ForwardedFor
+from dataplane.worker.pool import Pools
+from dataplane.worker.wheel import Wheel
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+
+class Context:
+    """One per worker. `stopping`: a soft stop has begun, every answer closes its connection."""
+
+    def __init__(
+        self, loop: AbstractEventLoop, desk: Desk, cells: MutableSequence[int], layout: Layout, worker: int, log: AccessLog
+    ) -> None:
+        self.loop = loop
+        self.desk = desk
+        self.cells = cells
+        self.layout = layout
+        self.worker = worker
+        self.log = log
+        self.figures = Figures(cells, layout, worker)
+        self.pools = Pools(loop, cells, layout, worker)
+        self.wheel = Wheel(now_ms())
+        self.stopping = False
+        self.bufsize = 0
+        self.head_limit = 0
+        self.max_fields = 0
+        self._numbers = 0
+        self._forwarded: dict[ForwardFor, ForwardedFor] = {}
+
+    def adopt(self, settings: Global) -> None:
+        """Follow the `global` section: sizes in bytes, `maxhdr` in fields."""
+        self.bufsize = settings.bufsize
+        self.head_limit = settings.bufsize - settings.maxrewrite
+        self.max_fields = settings.maxhdr
+        self._forwarded.clear()
+
+    def number(self) -> int:
+        """A number for a new exchange, unique in this worker's life."""
+        self._numbers += 1
+        return self._numbers
+
+    def frontend(self, index: int, last: Frontend) -> Frontend:
+        """The frontend as the tables in force have it; `last` when it is gone from them."""
+        return self.desk.tables.frontends.get(index, last)
+
+    def forwarded(self, frontend: Frontend, backend: Backend) -> ForwardedFor | None:
+        """`option forwardfor` for a request: the backend's, else the frontend's."""
+        option = backend.forwardfor or frontend.forwardfor
+        if option is None:
+            return None
+        ready = self._forwarded.get(option)
+        if ready is None:
+            ready = self._forwarded[option] = ForwardedFor(option)
+        return ready

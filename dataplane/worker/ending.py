@@ -1,0 +1,114 @@
+"""The end of a request: its figures and its line in the log, from what the exchange noted on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dataplane.core.counters import C
+from dataplane.core.layout import NOBODY
+from dataplane.core.termination import DONE, OUTCOMES, Termination
+from dataplane.worker.httplog import http_line, request_line
+
+if TYPE_CHECKING:
+    from dataplane.core.model import Frontend
+    from dataplane.worker.context import Context
+
+BADREQ: Final = '<BADREQ>'
+NOSRV: Final = '<NOSRV>'
+_FRONTEND_ONLY: Final = frozenset((C.EREQ, C.DREQ, C.INTERCEPTED))
+_BACKEND_ONLY: Final = frozenset((C.ECON, C.ERESP))
+_UNLOGGED_STATUS: Final = 500
+
+
+class Story:
+    """What is known of one request when it ends. Times are ms, -1 where it never got that far; `backend`, `server`,
+    `frontend` are indexes (NOBODY: none). `reached` is set once a server was chosen, and stays when it was left again.
+    """
+
+    __slots__ = (
+        'active', 'ahead', 'backend', 'backend_name', 'connect_ms', 'frontend', 'line', 'reached', 'received',
+        'redispatched', 'request_ms', 'response_ms', 'retries', 'sent', 'server', 'server_name', 'status', 'wait_ms',
+        'wall',
+    )  # fmt: skip
+
+    def __init__(self, frontend: int, wall: float) -> None:
+        self.frontend = frontend
+        self.backend = NOBODY
+        self.server = NOBODY
+        self.backend_name = ''
+        self.server_name = NOSRV
+        self.wall = wall
+        self.request_ms = self.wait_ms = self.connect_ms = self.response_ms = -1
+        self.active = 0
+        self.status = -1
+        self.received = self.sent = 0
+        self.retries = 0
+        self.redispatched = False
+        self.reached = False
+        self.ahead = (0, 0)
+        self.line = BADREQ
+
+    def asked(self, method: bytes, target: bytes, version: int) -> None:
+        """The request line is known."""
+        self.line = request_line(method, target, version)
+
+
+def record(context: Context, frontend: Frontend, client: str, story: Story, end: Termination) -> None:
+    """Count and log a request that has ended. Call it while its connection still counts as open."""
+    _count(context, story, end)
+    if frontend.httplog and frontend.log_targets and not (frontend.dontlog_normal and _is_normal(story, end)):
+        context.log.write(frontend.log_targets, _line(context, frontend, client, story, end))
+
+
+def _is_normal(story: Story, end: Termination) -> bool:
+    """`option dontlog-normal`: complete, at the first try, and not a server error."""
+    return end is DONE and not story.retries and not story.redispatched and 0 < story.status < _UNLOGGED_STATUS
+
+
+def _count(context: Context, story: Story, end: Termination) -> None:
+    figures = context.figures
+    front = figures.frontend(story.frontend)
+    behind: tuple[int, ...] = ()
+    if story.backend != NOBODY:
+        behind = (figures.backend(story.backend),)
+        if story.reached:
+            behind += (figures.server(story.server),)
+    figures.finished((front, *behind), story.status, story.received, story.sent)
+    if story.reached and story.response_ms >= 0:
+        figures.timed(behind, (story.wait_ms, story.connect_ms, story.response_ms, story.active))
+    counter = OUTCOMES[end].counter
+    if counter is None:
+        return
+    if counter in _FRONTEND_ONLY:
+        figures.add(counter, front)
+    elif counter in _BACKEND_ONLY:
+        figures.add(counter, *(behind or (front,)))
+    else:
+        figures.add(counter, front, *behind)
+
+
+def _line(context: Context, frontend: Frontend, client: str, story: Story, end: Termination) -> str:
+    figures, at, cells = context.figures, context.layout, context.cells
+    backend_connections = server_connections = 0
+    if story.backend != NOBODY:
+        # A stream leaves its backend and server before it is logged; HAProxy counts it in.
+        backend_connections = cells[at.BETOTAL + story.backend] + 1
+        if story.reached:
+            server_connections = cells[at.TOTAL + story.server] + 1
+    counts = (
+        figures.all_connections(), figures.connections(story.frontend), backend_connections, server_connections,
+        story.retries,
+    )  # fmt: skip
+    return http_line(
+        client,
+        context.log.dates.http(story.wall),
+        (frontend.name, story.backend_name or frontend.name, story.server_name),
+        (story.request_ms, story.wait_ms, story.connect_ms, story.response_ms, story.active),
+        story.status,
+        story.sent,
+        f'{end}--',
+        counts,
+        story.redispatched,
+        story.ahead,
+        story.line,
+    )

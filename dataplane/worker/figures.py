@@ -1,0 +1,136 @@
+"""What this worker counts, in its own rows of the board: aligned stores, no lock (core/counters.py names them).
+
+A request is counted once, at its end, for its frontend, backend and server together; connections when they open and
+close. Gauges and rates that the log and the limits need over all workers are summed from the rows when asked for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import MutableSequence
+from typing import Final
+
+from dataplane.core.counters import C
+from dataplane.core.layout import Layout
+
+_STATUS_CLASSES: Final = (C.HRSP_1XX, C.HRSP_2XX, C.HRSP_3XX, C.HRSP_4XX, C.HRSP_5XX)
+_TIME_SUMS: Final = ((C.QTIME, C.QTIME_MAX), (C.CTIME, C.CTIME_MAX), (C.RTIME, C.RTIME_MAX), (C.TTIME, C.TTIME_MAX))
+
+
+class Figures:
+    """The counters of one worker."""
+
+    def __init__(self, cells: MutableSequence[int], layout: Layout, worker: int) -> None:
+        self.cells = cells
+        self.layout = layout
+        self.worker = worker
+        self.process = layout.process_counters(worker)
+
+    def frontend(self, frontend: int) -> int:
+        """First cell of this worker's block for a frontend."""
+        return self.layout.frontend_counters(self.worker, frontend)
+
+    def backend(self, backend: int) -> int:
+        """First cell of this worker's block for a backend."""
+        return self.layout.backend_counters(self.worker, backend)
+
+    def server(self, server: int) -> int:
+        """First cell of this worker's block for a server."""
+        return self.layout.server_counters(self.worker, server)
+
+    def add(self, counter: int, *blocks: int, amount: int = 1) -> None:
+        """Add to one counter in several blocks."""
+        cells = self.cells
+        for block in blocks:
+            cells[block + counter] += amount
+
+    # -- connections ---------------------------------------------------------------------------------------------
+
+    def connections(self, frontend: int) -> int:
+        """Client connections open now on a frontend, over all workers."""
+        at, cells = self.layout, self.cells
+        return sum(cells[at.frontend_counters(row, frontend) + C.SCUR] for row in range(at.workers))
+
+    def all_connections(self) -> int:
+        """Client connections open now in the whole data plane."""
+        at, cells = self.layout, self.cells
+        return sum(cells[at.process_counters(row) + C.SCUR] for row in range(at.workers))
+
+    def opened(self, frontend: int, now: int) -> None:
+        """A client connection was accepted at `now` (ms)."""
+        block = self.frontend(frontend)
+        self.add(C.SCUR, block, self.process)
+        self.add(C.CONN_TOT, block, self.process)
+        self.add(C.STOT, block)
+        self._rate(block, C.CONN_SEC, C.CONN_RATE_MAX, now)
+        self._rate(block, C.SESS_SEC, C.RATE_MAX, now)
+        self._rate(self.process, C.CONN_SEC, C.CONN_RATE_MAX, now)
+        self._rate(self.process, C.SESS_SEC, C.RATE_MAX, now)
+        self.cells[block + C.LASTSESS] = int(time.time())
+        self._raise_max(self.layout.frontend_counters(self.layout.departed, frontend) + C.SMAX, self.connections(frontend))
+
+    def closed(self, frontend: int) -> None:
+        """A client connection is gone."""
+        self.add(C.SCUR, self.frontend(frontend), self.process, amount=-1)
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def request(self, frontend: int, now: int) -> None:
+        """A request's head was received at `now` (ms)."""
+        block = self.frontend(frontend)
+        self.add(C.REQ_TOT, block, self.process)
+        self._rate(block, C.REQ_SEC, C.REQ_RATE_MAX, now)
+
+    def selected(self, backend: int, now: int) -> None:
+        """A request selected its backend."""
+        block = self.backend(backend)
+        self.add(C.STOT, block)
+        self.add(C.REQ_TOT, block)
+        self._rate(block, C.SESS_SEC, C.RATE_MAX, now)
+
+    def assigned(self, backend: int, server: int, now: int) -> None:
+        """A server was chosen for a request."""
+        block = self.server(server)
+        self.add(C.STOT, block)
+        self.add(C.LBTOT, block, self.backend(backend))
+        self._rate(block, C.SESS_SEC, C.RATE_MAX, now)
+
+    def finished(self, blocks: tuple[int, ...], status: int, received: int, sent: int) -> None:
+        """A request ended: its bytes and the class of its status (below 100: none was given), in every block it touched."""
+        klass = _STATUS_CLASSES[status // 100 - 1] if 100 <= status < 600 else C.HRSP_OTHER
+        cells = self.cells
+        for block in blocks:
+            cells[block + C.BIN] += received
+            cells[block + C.BOUT] += sent
+            cells[block + klass] += 1
+
+    def timed(self, blocks: tuple[int, ...], timers: tuple[int, int, int, int]) -> None:
+        """The times of a request that had a server: in queue, to connect, to answer, in all (ms; negative counts as 0)."""
+        cells = self.cells
+        second = int(time.time())
+        for block in blocks:
+            cells[block + C.TIMES] += 1
+            cells[block + C.LASTSESS] = second
+            for value, (total, most) in zip(timers, _TIME_SUMS, strict=True):
+                if value > 0:
+                    cells[block + total] += value
+                    if value > cells[block + most]:
+                        cells[block + most] = value
+
+    # -- rates ---------------------------------------------------------------------------------------------------
+
+    def _rate(self, block: int, triple: int, most: int, now: int) -> None:
+        """Count one event in a frequency counter: the second it stands for, this second's count, the last one's."""
+        cells, first, second = self.cells, block + triple, now // 1000
+        if cells[first] == second:
+            cells[first + 1] += 1
+            if cells[first + 1] > cells[block + most]:
+                cells[block + most] = cells[first + 1]
+            return
+        cells[first + 2] = cells[first + 1] if cells[first] == second - 1 else 0
+        cells[first + 1] = 1
+        cells[first] = second
+
+    def _raise_max(self, cell: int, value: int) -> None:
+        if value > self.cells[cell]:
+            self.cells[cell] = value

@@ -1,0 +1,75 @@
+"""What is changed in a head on its way through (RFC 9110, 7.6): everything else is relayed as the bytes it came in.
+
+As in HAProxy: no Via and no Date of our own, `option forwardfor` adds a line rather than editing one, the request's
+version is kept, an answer is always HTTP/1.1. Hop-by-hop fields end here in both directions (the parser marked them).
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from dataplane.core.model import ForwardFor
+from dataplane.worker.framing import CHUNKED
+from dataplane.worker.head import RequestHead, ResponseHead
+
+_END: Final = (b'', b'')
+_WEBSOCKET: Final = b'websocket'
+
+
+class ForwardedFor:
+    """`option forwardfor`, ready for use: decides for a client whether to add the field, and writes it."""
+
+    __slots__ = ('_except', '_if_none', '_name', '_prefix')
+
+    def __init__(self, option: ForwardFor) -> None:
+        self._name = option.header.lower().encode()
+        self._prefix = option.header.encode() + b': '
+        self._except = ip_network(option.except_net, strict=False) if option.except_net else None
+        self._if_none = option.if_none
+
+    def line(self, head: RequestHead, client: str) -> bytes:
+        """The line to add to `head` for a client's address in text; empty when none is to be added."""
+        if not client or (self._except is not None and ip_address(client) in self._except):
+            return b''
+        if self._if_none and head.values(self._name):
+            return b''
+        return self._prefix + client.encode()
+
+
+def wants_websocket(head: RequestHead) -> bool:
+    """Is this a request to switch protocols that may be forwarded? Others lose their Upgrade field and stay HTTP."""
+    return head.upgrade == _WEBSOCKET and head.method == b'GET' and head.version == 1 and not head.length
+
+
+def request_bytes(head: RequestHead, forwarded: bytes, *, close: bool, switch: bool) -> bytes:
+    """The head as it goes to the server. `forwarded` is a line or empty; `close`: this connection serves it alone."""
+    lines = head.kept_lines()
+    if head.length == CHUNKED:
+        lines.append(b'Transfer-Encoding: chunked')
+    if forwarded:
+        lines.append(forwarded)
+    if switch:
+        lines.append(b'Connection: Upgrade')
+        lines.append(b'Upgrade: websocket')
+    elif close:
+        lines.append(b'Connection: close')
+    elif head.version == 0:
+        lines.append(b'Connection: keep-alive')
+    lines.extend(_END)
+    return b'\r\n'.join(lines)
+
+
+def response_bytes(head: ResponseHead, connection: bytes, *, chunked: bool) -> bytes:
+    """The head as it goes to the client. `connection` is the Connection field's value, or empty."""
+    lines = head.kept_lines()
+    if head.version == 0:
+        lines[0] = b'HTTP/1.1' + lines[0][8:]
+    if chunked:
+        lines.append(b'Transfer-Encoding: chunked')
+    if connection:
+        lines.append(b'Connection: ' + connection)
+        if connection == b'Upgrade':
+            lines.append(b'Upgrade: websocket')
+    lines.extend(_END)
+    return b'\r\n'.join(lines)

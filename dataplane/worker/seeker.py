@@ -1,0 +1,289 @@
+"""The first chapter of a request: it is routed, admitted, perhaps queued, and connected to its server.
+
+A `Seeker` is the core's stream with sockets: the desk says what it owns (`life`), `stage` says what it waits for. Every
+method is one event and returns in the same loop turn; nothing is awaited. The second chapter is in exchange.py.
+
+    ROUTED -> QUEUED -> CONNECTING <-> TURN_AROUND -> (exchange.py) HEADERS -> BODY or TUNNEL -> OVER
+
+HAProxy's manual, 8.4, names the timers that are noted in `story`; facts of the retry policy are in core/retry.py.
+"""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+from dataplane.core.counters import C
+from dataplane.core.layout import ANY, NOBODY
+from dataplane.core.retry import leaves, may_retry, turn_around
+from dataplane.core.state import OpState
+from dataplane.core.stream import Admission, Stream
+from dataplane.core.termination import CONNECT_REFUSED, NO_RESOURCE, NO_SERVER, QUEUE_FULL, Termination
+from dataplane.worker.clock import now_ms
+from dataplane.worker.ending import Story
+from dataplane.worker.head import RequestHead
+from dataplane.worker.routing import choose_backend, priority
+
+if TYPE_CHECKING:
+    from dataplane.core.model import Backend, Frontend, Server
+    from dataplane.worker.context import Context
+    from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.upstream import Upstream
+
+_NO_RESOURCE: Final = frozenset((
+    errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN,
+))  # fmt: skip
+
+
+class Stage(IntEnum):
+    """What an exchange is waiting for."""
+
+    ROUTED = 0
+    QUEUED = 1
+    CONNECTING = 2
+    TURN_AROUND = 3
+    HEADERS = 4
+    BODY = 5
+    TUNNEL = 6
+    OVER = 7
+
+
+class Seeker(Stream):
+    """A request on its way to a server. Its end (`_fail`) and what follows the connection (`_send`) are the exchange's."""
+
+    __slots__ = (
+        '_backend', '_client', '_context', '_frontend', '_leaving', '_must_open', '_queue_deadline', '_received_at',
+        '_reused', '_upstream', '_waiting_since', 'began', 'head', 'number', 'stage', 'story',
+    )  # fmt: skip
+
+    def __init__(
+        self, context: Context, client: ClientEnd, index: int, frontend: Frontend, head: RequestHead, began: int,
+        wall: float,
+    ) -> None:  # fmt: skip
+        super().__init__(NOBODY)
+        self._context = context
+        self._client = client
+        self._frontend = frontend
+        self._backend: Backend | None = None
+        self.head = head
+        self.number = context.number()
+        self.stage = Stage.ROUTED
+        self.began = began
+        self._received_at = self._waiting_since = now_ms()
+        self._queue_deadline = 0
+        self._upstream: Upstream | None = None
+        self._reused = self._must_open = self._leaving = False
+        self.story = story = Story(index, wall)
+        story.request_ms = self._received_at - began
+        story.asked(head.method, head.target, head.version)
+
+    # -- routed and admitted -----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The head is complete (and `client_body` was called with what came along with it): find a server."""
+        self._context.figures.request(self.story.frontend, self._received_at)
+        self._ask()
+
+    def route(self) -> int:
+        """The backend's index under the tables in force, NOBODY when none is named."""
+        tables = self._context.desk.tables
+        self._frontend = self._context.frontend(self.story.frontend, self._frontend)
+        backend = choose_backend(tables, self._frontend, self.head)
+        return NOBODY if backend is None else backend
+
+    def _ask(self) -> None:
+        """Choose the route and ask the desk; again while tables change in between, which each time needs a commit."""
+        context, admission = self._context, Admission.ROUTE_AGAIN
+        while admission is Admission.ROUTE_AGAIN:
+            self.backend = self.route()
+            if self.backend == NOBODY:
+                self._fail(NO_SERVER)
+                return
+            self._learn_backend()
+            self.klass, self.offset = priority(self._frontend, self._backend_of(), self.head)
+            admission = context.desk.admit(self)
+        context.figures.selected(self.backend, self._received_at)
+        self._act(admission)
+
+    def _learn_backend(self) -> None:
+        self._backend = backend = self._context.desk.tables.backends[self.backend]
+        self.redispatch = backend.redispatch != 0
+        self.story.backend = self.backend
+        self.story.backend_name = backend.name
+
+    def _backend_of(self) -> Backend:
+        assert self._backend is not None
+        return self._backend
+
+    def _act(self, admission: Admission) -> None:
+        """Do what the desk decided."""
+        if admission is Admission.SLOT:
+            self._assigned()
+        elif admission is Admission.WAITING:
+            self._wait()
+        elif admission is Admission.ROUTE_AGAIN:
+            self._ask()
+        else:
+            self.on_refused(admission)
+
+    def _wait(self) -> None:
+        self.stage = Stage.QUEUED
+        now = now_ms()
+        self._waiting_since = now
+        timeout = self._backend_of().timeouts.queue
+        if timeout is not None:
+            # One deadline for all the time in queues: who is moved to another queue does not wait anew.
+            self._queue_deadline = self._queue_deadline or now + timeout
+            self._context.wheel.arm(self._client.server_timer, self._queue_deadline)
+
+    def on_slot(self) -> None:
+        """The wait is over: a slot is reserved on `server`."""
+        self._assigned()
+
+    def on_refused(self, why: Admission) -> None:
+        """Nobody usable is left, or the queue is full."""
+        self._fail(QUEUE_FULL if why is Admission.FULL else NO_SERVER)
+
+    def on_server_left(self) -> None:
+        """The server reserved takes no more traffic, and nothing was sent to it: decide anew."""
+        self._release_upstream()
+        self._client.server_timer.disarm()
+        self.stage = Stage.ROUTED
+        self._again(NOBODY)
+
+    def _again(self, avoid: int) -> None:
+        admission = self._context.desk.again(self, avoid)
+        if self.backend != NOBODY:
+            self._learn_backend()
+        self._act(admission)
+
+    # -- connected ---------------------------------------------------------------------------------------------------
+
+    def _assigned(self) -> None:
+        """A slot is reserved on `server`: note what the log and the figures want to know, then connect."""
+        story, figures, now = self.story, self._context.figures, now_ms()
+        self._client.server_timer.disarm()
+        if self.stage is Stage.QUEUED:
+            story.wait_ms = max(story.wait_ms, 0) + now - self._waiting_since
+        else:
+            story.wait_ms = max(story.wait_ms, 0)
+        story.ahead = (self.position_server, self.position_backend)
+        if story.reached and story.server != self.server:
+            story.redispatched = True
+            figures.add(C.WREDIS, figures.server(story.server), figures.backend(self.backend))
+        if story.server != self.server or not story.reached:
+            figures.assigned(self.backend, self.server, now)
+        story.reached = True
+        story.server = self.server
+        self._waiting_since = now
+        self._connect()
+
+    def _server(self) -> Server | None:
+        """The server as the tables describe it; None when they changed within this very loop turn and it is gone."""
+        return self._context.desk.tables.servers.get(self.server)
+
+    def _connect(self) -> None:
+        """Take an idle connection, or open one."""
+        context, client, backend, server = self._context, self._client, self._backend_of(), self._server()
+        self.stage = Stage.CONNECTING
+        if server is None:
+            self._again(NOBODY)
+            return
+        self.story.server_name = server.name
+        pool = context.pools.of(self.server, server)
+        upstream = None
+        if not self._must_open:
+            upstream = pool.take(backend.http_reuse, client.own, first=client.requests == 1)
+            client.own = None if upstream is client.own else client.own
+        if upstream is not None:
+            upstream.user = self
+            self._upstream = upstream
+            self._reused = True
+            self.story.connect_ms = 0
+            context.figures.add(C.REUSE, context.figures.server(self.server), context.figures.backend(self.backend))
+            self._send()
+            return
+        self._reused = False
+        self._upstream = pool.open(self, self.generation, client.local_port)
+        timeout = backend.timeouts.connect
+        if timeout is not None:
+            context.wheel.arm(client.server_timer, now_ms() + timeout)
+
+    def on_connected(self) -> None:
+        """The server accepted the connection."""
+        figures = self._context.figures
+        self._client.server_timer.disarm()
+        self.story.connect_ms = now_ms() - self._waiting_since
+        figures.add(C.CONNECT, figures.server(self.server), figures.backend(self.backend))
+        self._send()
+
+    def on_connect_failed(self, error: int) -> None:
+        """The server could not be reached; `error` is the errno."""
+        self._upstream = None
+        self._client.server_timer.disarm()
+        self._retry(NO_RESOURCE if error in _NO_RESOURCE else CONNECT_REFUSED)
+
+    def _retry(self, failure: Termination) -> None:
+        """A try failed before anything was sent: another one, here or elsewhere, or the end."""
+        backend, cells, at = self._backend_of(), self._context.cells, self._context.layout
+        attempt = self.story.retries + 1
+        if not may_retry(failure, attempt, backend.retries):
+            self._fail(failure)
+            return
+        self.story.retries = attempt
+        active = cells[at.ACTIVE_UP + self.backend]
+        own = self.wish != ANY
+        self._leaving = leaves(
+            attempt, backend.retries, backend.redispatch, state=OpState(cells[at.OPSTATE + self.server]), active=active,
+            persistent=own and not self.wish & 1, hashed=own and bool(self.wish & 1),
+        )  # fmt: skip
+        pause = turn_around(
+            backend.timeouts.connect, same_server=not self._leaving, active=active, immediate=failure is NO_RESOURCE
+        )
+        if not pause:
+            self._try_again()
+            return
+        self.stage = Stage.TURN_AROUND
+        self._context.wheel.arm(self._client.server_timer, now_ms() + pause)
+
+    def _try_again(self) -> None:
+        if self._leaving:
+            self.wish = ANY
+            self._again(self.server)
+            return
+        figures = self._context.figures
+        figures.add(C.WRETR, figures.server(self.server), figures.backend(self.backend))
+        self._connect()
+
+    # -- the other chapter -------------------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        """The connection is there: send the request."""
+        raise NotImplementedError
+
+    def _fail(self, end: Termination, *, silent: bool = False) -> None:
+        """End otherwise than as it should."""
+        raise NotImplementedError
+
+    def on_server_data(self, data: bytes) -> None:
+        """Bytes from the server."""
+        raise NotImplementedError
+
+    def on_server_eof(self) -> bool:
+        """The server will send no more."""
+        raise NotImplementedError
+
+    def on_server_lost(self) -> None:
+        """The connection to the server is gone."""
+        raise NotImplementedError
+
+    def on_server_congested(self, *, congested: bool) -> None:
+        """The server takes less than it is sent, or again enough."""
+        raise NotImplementedError
+
+    def _release_upstream(self) -> None:
+        """Let the connection go, telling the server."""
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.shutdown()

@@ -1,0 +1,92 @@
+"""What the two halves of a request's way, and their owner, ask of each other. Types only: the halves are in client.py and
+upstream.py, the owner in traffic.py.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from dataplane.worker.upstream import Upstream
+    from dataplane.worker.wheel import Timer
+
+
+class ServerUser(Protocol):
+    """Who uses a connection to a server; called by that connection, one event at a time."""
+
+    def on_connected(self) -> None:
+        """The connection is established."""
+
+    def on_connect_failed(self, error: int) -> None:
+        """It could not be established; `error` is the errno. The connection is of no more use."""
+
+    def on_server_data(self, data: bytes) -> None:
+        """Bytes from the server."""
+
+    def on_server_eof(self) -> bool:
+        """The server will send no more. True: the connection stays open for what is still to be sent."""
+
+    def on_server_lost(self) -> None:
+        """The connection is gone."""
+
+    def on_server_congested(self, *, congested: bool) -> None:
+        """The server reads slower than it is sent to, or again fast enough."""
+
+
+class ClientEnd(Protocol):
+    """What an exchange asks of its client's connection."""
+
+    address: str
+    port: int
+    local_port: int
+    requests: int
+    server_timer: Timer
+    own: Upstream | None
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; `is_congested` tells when it is time to stop."""
+
+    def write_eof(self) -> None:
+        """Send no more."""
+
+    def is_congested(self) -> bool:
+        """Is more waiting to be sent than should be?"""
+
+    def hold_body(self, *, held: bool) -> None:
+        """Stop, or go on, reading the request's body (or a tunnel's bytes)."""
+
+    def has_more(self) -> bool:
+        """Has the client sent bytes beyond this request?"""
+
+    def take_more(self) -> bytes:
+        """Those bytes; they are no request."""
+
+    def exchange_done(self, *, keep: bool) -> None:
+        """The exchange is over: go on with the next request, or close once everything is sent."""
+
+    def cut(self) -> None:
+        """End the connection at once: its answer cannot be completed."""
+
+
+class Checked(Protocol):
+    """A client's connection as its owner sees it while it is not read."""
+
+    def check(self) -> None:
+        """Has it gone meanwhile? Then its exchange ends."""
+
+    def close_idle(self) -> None:
+        """A soft stop: close it if it waits for a next request."""
+
+
+class Owner(Protocol):
+    """Who made a client's connection and hears of its end."""
+
+    def parted(self, client: Checked, frontend: int) -> None:
+        """The connection is gone."""
+
+    def deaf(self, client: Checked) -> None:
+        """The connection is not read for now, so nothing would tell that its client goes away."""
+
+    def is_gone(self, sock: socket.socket) -> bool:
+        """Has the peer of a connection that is not read closed it?"""

@@ -1,0 +1,231 @@
+"""All traffic of one worker: its listeners, its clients, its pools, and the clock that drives their timers.
+
+Built by the worker's main, which also owns the desk and the log; everything else of the data path is made here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from collections.abc import Callable, MutableSequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dataplane.core.layout import NOBODY, Layout
+from dataplane.core.model import Frontend
+from dataplane.worker.client import Client, Phase
+from dataplane.worker.clock import now_ms
+from dataplane.worker.context import Context
+from dataplane.worker.listener import Listener
+from dataplane.worker.wheel import TICK
+
+if TYPE_CHECKING:
+    from dataplane.core.tables import Tables
+    from dataplane.worker.access_log import AccessLog
+    from dataplane.worker.desk import Desk
+    from dataplane.worker.sides import Checked
+
+_LOOK_AT_DEAF: Final = 100
+_SWEEP: Final = 500
+
+
+class Traffic:
+    """`board_cells` and `layout` are the board's; `worker` is this worker's row."""
+
+    def __init__(
+        self, *, loop: asyncio.AbstractEventLoop, desk: Desk, board_cells: MutableSequence[int], layout: Layout,
+        worker: int, log: AccessLog,
+    ) -> None:  # fmt: skip
+        self._loop = loop
+        self._context = Context(loop, desk, board_cells, layout, worker, log)
+        self._clients: set[Client] = set()
+        self._deaf: set[Checked] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._listeners: list[Listener] = []
+        self._done: Callable[[], None] | None = None
+        self._deaf_at = self._sweep_at = now_ms()
+        desk.on_tables = self.adopt
+        desk.settle_pools = self.settle_pools
+        self.adopt(desk.tables)
+        self._ticker = loop.call_later(TICK / 1000, self._tick)
+
+    # -- listening ---------------------------------------------------------------------------------------------------
+
+    def listen(self, sock: socket.socket, frontend: int, bind_name: str) -> None:
+        """Accept clients of frontend number `frontend` on a listening socket; `bind_name` is for error messages only."""
+        known = self._context.desk.tables.frontends.get(frontend)
+        if known is None:
+            raise ValueError(f'bind {bind_name!r}: there is no frontend number {frontend} in the tables')
+        listener = Listener(
+            self._loop, sock, lambda: self._has_room(frontend), lambda accepted: self._accepted(accepted, frontend, known)
+        )
+        self._listeners.append(listener)
+        listener.resume()
+
+    def stop_listening(self) -> None:
+        """Accept no more. The sockets stay open: closing one would reset what is in its backlog."""
+        for listener in self._listeners:
+            listener.stop()
+        self._listeners.clear()
+
+    def _has_room(self, frontend: int) -> bool:
+        context = self._context
+        cells, at, figures = context.cells, context.layout, context.figures
+        limit, whole = cells[at.FEMAXCONN + frontend], cells[at.GLOBAL_MAXCONN]
+        return (limit <= 0 or figures.connections(frontend) < limit) and (
+            whole <= 0 or figures.all_connections() < whole
+        )
+
+    def _accepted(self, sock: socket.socket, index: int, known: Frontend) -> None:
+        context = self._context
+        frontend = context.frontend(index, known)
+        context.figures.opened(index, now_ms())
+        client = Client(context, self, index, frontend, sock)
+        self._clients.add(client)
+        if frontend.log_targets and not frontend.httplog:
+            context.log.write(frontend.log_targets, _connect_line(sock, frontend.name))
+        task = self._loop.create_task(self._attach(client, sock, index))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _attach(self, client: Client, sock: socket.socket, index: int) -> None:
+        """Let the loop take the socket over; the only task of a client's connection, and a short one."""
+        try:
+            await self._loop.connect_accepted_socket(lambda: client, sock)
+        except OSError:
+            sock.close()
+            self.parted(client, index)
+
+    # -- what clients tell -------------------------------------------------------------------------------------------
+
+    def parted(self, client: Checked, frontend: int) -> None:
+        """A client's connection is gone."""
+        if client not in self._clients:
+            return
+        self._clients.discard(client)
+        self._deaf.discard(client)
+        self._context.figures.closed(frontend)
+        if not self._context.stopping:
+            for listener in self._listeners:
+                listener.resume()
+        self._finish_soft_stop()
+
+    def deaf(self, client: Checked) -> None:
+        """A client's connection is not read for now."""
+        self._deaf.add(client)
+
+    def is_gone(self, sock: socket.socket) -> bool:
+        """Has the peer closed a connection that is not read?"""
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._ticker = self._loop.call_later(TICK / 1000, self._tick)
+        self.tick(now_ms())
+
+    def tick(self, now: int) -> None:
+        """Turn the timer wheel to `now` (ms) and do what is to be done now and then. Harmless to call more often."""
+        self._context.wheel.turn(now)
+        if now - self._deaf_at >= _LOOK_AT_DEAF:
+            self._deaf_at = now
+            if self._deaf:
+                deaf, self._deaf = self._deaf, set()
+                for client in deaf:
+                    client.check()
+            for listener in self._listeners:
+                listener.resume()
+        if now - self._sweep_at >= _SWEEP:
+            self._sweep_at = now
+            self._context.pools.sweep(now)
+
+    # -- revisions and stops -----------------------------------------------------------------------------------------
+
+    def adopt(self, tables: Tables) -> None:
+        """Tables came into force."""
+        context = self._context
+        context.adopt(tables.snapshot.globals)
+        context.log.adopt(tables.snapshot.globals)
+        context.pools.adopt(tables)
+
+    def settle_pools(self) -> None:
+        """Close idle connections to servers that take no traffic, are gone, or had their sessions shut down."""
+        self._context.pools.settle()
+
+    def soft_stop(self, done: Callable[[], None]) -> None:
+        """Accept no more, close idle connections, answer what is under way with `Connection: close`; then call `done`."""
+        self._context.stopping = True
+        self._done = done
+        self.stop_listening()
+        for client in list(self._clients):
+            client.close_idle()
+        self._finish_soft_stop()
+
+    def _finish_soft_stop(self) -> None:
+        if self._done is not None and not self._clients:
+            done, self._done = self._done, None
+            self._loop.call_soon(done)
+
+    def close(self) -> None:
+        """End everything at once: listeners, clients, pools, timers. The log is its owner's."""
+        self.stop_listening()
+        self._ticker.cancel()
+        for client in list(self._clients):
+            if client.exchange is not None:
+                client.exchange.client_gone()
+            client.cut()
+        for pool in self._context.pools:
+            pool.drop()
+
+    # -- sessions ----------------------------------------------------------------------------------------------------
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """One row per request under way, for `show sess`."""
+        now = now_ms()
+        return [self._session(client, now) for client in self._clients if client.exchange is not None]
+
+    def _session(self, client: Client, now: int) -> dict[str, Any]:
+        exchange = client.exchange
+        assert exchange is not None
+        tables, story = self._context.desk.tables, exchange.story
+        frontend = tables.frontends.get(story.frontend)
+        return {
+            'id': self._session_id(exchange.number),
+            'proto': 'tcpv6' if ':' in client.address else 'tcpv4',
+            'src': f'{client.address}:{client.port}',
+            'frontend': frontend.name if frontend is not None else '',
+            'backend': story.backend_name if exchange.backend != NOBODY else '<NONE>',
+            'server': story.server_name if exchange.server != NOBODY else '<none>',
+            'age_ms': now - exchange.began,
+            'state': exchange.stage.name,
+            'retries': story.retries,
+            'request': story.line,
+        }
+
+    def _session_id(self, number: int) -> str:
+        return f'0x{self._context.worker + 1:04x}{number:012x}'
+
+    def kill(self, session_id: str) -> bool:
+        """End one request as an administrator does; False when there is none of that id."""
+        for client in self._clients:
+            if client.exchange is not None and self._session_id(client.exchange.number) == session_id:
+                client.exchange.on_shutdown()
+                return True
+        return False
+
+    def __repr__(self) -> str:
+        busy = sum(client.phase is Phase.BUSY for client in self._clients)
+        return f'<Traffic worker={self._context.worker} clients={len(self._clients)} busy={busy}>'
+
+
+def _connect_line(sock: socket.socket, name: str) -> str:
+    """What HAProxy logs at accept when no format is set."""
+    try:
+        peer, local = sock.getpeername(), sock.getsockname()
+    except OSError:
+        peer = local = None
+    if not isinstance(peer, tuple) or not isinstance(local, tuple):
+        return f'Connect from unix:1 to unix:1 ({name}/HTTP)'
+    return f'Connect from {peer[0]}:{peer[1]} to {local[0]}:{local[1]} ({name}/HTTP)'

@@ -1,0 +1,212 @@
+"""One connection to a server: connecting, carrying one exchange after the other, idle in between.
+
+The socket is made and connected here rather than by the loop, so that `shutdown` can be truthful at every stage: when it
+returns, shutdown(2) has been done and the server has been told (design, the board, rule 6). A transport's own abort()
+would tell it one loop turn later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataplane.worker.sides import ServerUser
+
+Address = tuple[socket.AddressFamily, Any]
+_UNDERWAY: Final = (0, errno.EINPROGRESS)
+
+
+class Link(IntEnum):
+    """Stage of a connection to a server."""
+
+    NEW = 0
+    CONNECTING = 1
+    ATTACHING = 2
+    OPEN = 3
+    CLOSED = 4
+
+
+class Upstream(asyncio.Protocol):
+    """`generation` is the server's session generation it was opened under; `uses` counts the requests sent on it.
+
+    `parted` is called with this connection when it ends while nobody uses it (idle in a pool).
+    """
+
+    __slots__ = (
+        '_loop', '_parted', '_sock', '_task', '_transport', 'generation', 'idle_since', 'link', 'server', 'user', 'uses',
+    )  # fmt: skip
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, server: int, generation: int, user: ServerUser,
+        parted: Callable[[Upstream], None],
+    ) -> None:  # fmt: skip
+        self._loop = loop
+        self._parted = parted
+        self._sock: socket.socket | None = None
+        self._transport: asyncio.Transport | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.server = server
+        self.generation = generation
+        self.user: ServerUser | None = user
+        self.uses = 0
+        self.idle_since = 0
+        self.link = Link.NEW
+
+    # -- connecting ----------------------------------------------------------------------------------------------
+
+    def connect(self, address: Address) -> None:
+        """Begin to connect to an address in numbers. The user hears on_connected or on_connect_failed, never inline."""
+        family, where = address
+        self.link = Link.CONNECTING
+        try:
+            self._sock = sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            error = sock.connect_ex(where)
+        except OSError as failure:
+            error = failure.errno or errno.EIO
+        if error in _UNDERWAY:
+            self._loop.add_writer(sock.fileno(), self._writable)
+        else:
+            self._loop.call_soon(self._failed, error)
+
+    def resolve_and_connect(self, host: str, port: int) -> None:
+        """The same for a host name, by the system's resolver and without blocking the loop."""
+        self.link = Link.CONNECTING
+        self._task = self._loop.create_task(self._resolve(host, port))
+
+    async def _resolve(self, host: str, port: int) -> None:
+        try:
+            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError:
+            self._failed(errno.EHOSTUNREACH)
+            return
+        if self.link is Link.CONNECTING:
+            self.connect((found[0][0], found[0][4]))
+
+    def _writable(self) -> None:
+        sock = cast(socket.socket, self._sock)
+        self._loop.remove_writer(sock.fileno())
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self._failed(error)
+            return
+        self.link = Link.ATTACHING
+        self._task = self._loop.create_task(self._attach(sock))
+
+    async def _attach(self, sock: socket.socket) -> None:
+        try:
+            await self._loop.create_connection(lambda: self, sock=sock)
+        except OSError as failure:
+            self._failed(failure.errno or errno.EIO)
+
+    def _failed(self, error: int) -> None:
+        if self.link is Link.CLOSED:
+            return
+        self.link = Link.CLOSED
+        if self._sock is not None:
+            self._sock.close()
+        user, self.user = self.user, None
+        if user is not None:
+            user.on_connect_failed(error)
+
+    # -- what the transport says ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop has taken the socket over."""
+        self._transport = cast(asyncio.Transport, transport)
+        if self.link is Link.CLOSED:
+            self._transport.abort()
+            return
+        self.link = Link.OPEN
+        if self.user is not None:
+            self.user.on_connected()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes for the user; without one they are the start of no response, and the connection is poisoned."""
+        if self.user is not None:
+            self.user.on_server_data(data)
+        else:
+            self._part()
+
+    def eof_received(self) -> bool:
+        """The server sends no more."""
+        if self.user is not None:
+            return self.user.on_server_eof()
+        self._part()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, by whomever."""
+        if self.link is Link.CLOSED:
+            return
+        self.link = Link.CLOSED
+        user, self.user = self.user, None
+        if user is not None:
+            user.on_server_lost()
+        else:
+            self._parted(self)
+
+    def pause_writing(self) -> None:
+        """More is buffered than the server takes."""
+        if self.user is not None:
+            self.user.on_server_congested(congested=True)
+
+    def resume_writing(self) -> None:
+        """The server has caught up."""
+        if self.user is not None:
+            self.user.on_server_congested(congested=False)
+
+    def _part(self) -> None:
+        if self.link is not Link.CLOSED:
+            self.shutdown()
+            self._parted(self)
+
+    # -- what the user does --------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the server."""
+        if self._transport is not None and self.link is Link.OPEN:
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        """Send no more to the server, but go on reading."""
+        if self._transport is not None and self.link is Link.OPEN and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def hold(self, *, held: bool) -> None:
+        """Stop, or go on, reading from the server."""
+        if self._transport is None or self.link is not Link.OPEN:
+            return
+        if held:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def is_alive(self) -> bool:
+        """May a request be sent on it?"""
+        return self.link is Link.OPEN and self._transport is not None and not self._transport.is_closing()
+
+    def shutdown(self) -> None:
+        """End it now, at whatever stage: once this returns the server has been told. Its user hears no more of it."""
+        if self.link is Link.CLOSED:
+            return
+        link, self.link = self.link, Link.CLOSED
+        self.user = None
+        sock = self._sock
+        if sock is None:
+            return
+        if link is Link.CONNECTING:
+            self._loop.remove_writer(sock.fileno())
+            sock.close()
+            return
+        try:
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the server was first
+        if self._transport is not None:
+            self._transport.abort()
