@@ -1,0 +1,179 @@
+"""The commands: which words name one, at which level, and what is said about those that name none.
+
+The usage lines, their order (alphabetical) and the sentences around them are HAProxy's. A word that names nothing is
+compared with what could have stood in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import Enum, auto
+from typing import Final
+
+from dataplane.cli.session import Answer, Severity
+from dataplane.core.model import Level
+
+
+class Verb(Enum):
+    """What a command does; the supervisor has one method for each."""
+
+    DISABLE_SERVER = auto()
+    ECHO = auto()
+    ENABLE_SERVER = auto()
+    EXPERIMENTAL_MODE = auto()
+    EXPERT_MODE = auto()
+    GET_WEIGHT = auto()
+    HELP = auto()
+    OPERATOR = auto()
+    PROMPT = auto()
+    QUIT = auto()
+    SET_MAXCONN_FRONTEND = auto()
+    SET_MAXCONN_GLOBAL = auto()
+    SET_MAXCONN_SERVER = auto()
+    SET_SERVER = auto()
+    SET_SEVERITY_OUTPUT = auto()
+    SET_TIMEOUT = auto()
+    SET_WEIGHT = auto()
+    SHOW_BACKEND = auto()
+    SHOW_CLI_LEVEL = auto()
+    SHOW_CLI_SOCKETS = auto()
+    SHOW_ENV = auto()
+    SHOW_INFO = auto()
+    SHOW_SERVERS_CONN = auto()
+    SHOW_SERVERS_STATE = auto()
+    SHOW_SESS = auto()
+    SHOW_STAT = auto()
+    SHOW_VERSION = auto()
+    SHUTDOWN_SESSION = auto()
+    SHUTDOWN_SESSIONS_SERVER = auto()
+    USER = auto()
+    WAIT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: its leading words, its usage line in two halves ('' for a hidden one), and the level it asks for."""
+
+    words: tuple[str, ...]
+    verb: Verb
+    usage: str
+    purpose: str
+    level: Level = Level.USER
+
+    @property
+    def line(self) -> str:
+        """The usage line as `help` shows it."""
+        return f'  {self.usage:<40}: {self.purpose}\n'
+
+
+def _entry(words: str, verb: Verb, usage: str = '', purpose: str = '', level: Level = Level.USER) -> Entry:
+    return Entry(tuple(words.split()), verb, usage, purpose, level)
+
+
+_OPER, _ADMIN = Level.OPERATOR, Level.ADMIN
+COMMANDS: Final[tuple[Entry, ...]] = (
+    _entry('disable server', Verb.DISABLE_SERVER, 'disable server (DEPRECATED)',
+           "disable a server for maintenance (use 'set server' instead)", _ADMIN),
+    _entry('echo', Verb.ECHO, 'echo <text>', 'print text to the output'),
+    _entry('enable server', Verb.ENABLE_SERVER, 'enable server  (DEPRECATED)',
+           "enable a disabled server (use 'set server' instead)", _ADMIN),
+    _entry('experimental-mode', Verb.EXPERIMENTAL_MODE, level=_ADMIN),
+    _entry('expert-mode', Verb.EXPERT_MODE, level=_ADMIN),
+    _entry('get weight', Verb.GET_WEIGHT, 'get weight <bk>/<srv>', "report a server's current weight"),
+    _entry('operator', Verb.OPERATOR, 'operator', 'lower the level of the current CLI session to operator'),
+    _entry('set maxconn frontend', Verb.SET_MAXCONN_FRONTEND, 'set maxconn frontend <frontend> <value>',
+           "change a frontend's maxconn setting", _ADMIN),
+    _entry('set maxconn global', Verb.SET_MAXCONN_GLOBAL, 'set maxconn global <value>',
+           'change the per-process maxconn setting', _ADMIN),
+    _entry('set maxconn server', Verb.SET_MAXCONN_SERVER, 'set maxconn server <bk>/<srv>',
+           "change a server's maxconn setting", _ADMIN),
+    _entry('set server', Verb.SET_SERVER, 'set server <bk>/<srv> [opts]',
+           "change a server's state, weight, address or ssl", _ADMIN),
+    _entry('set severity-output', Verb.SET_SEVERITY_OUTPUT, 'set severity-output [none|number|string]',
+           'set presence of severity level in feedback information'),
+    _entry('set timeout', Verb.SET_TIMEOUT, 'set timeout [cli] <delay>', 'change a timeout setting'),
+    _entry('set weight', Verb.SET_WEIGHT, 'set weight <bk>/<srv>  (DEPRECATED)',
+           "change a server's weight (use 'set server' instead)", _ADMIN),
+    _entry('show backend', Verb.SHOW_BACKEND, 'show backend', 'list backends in the current running config'),
+    _entry('show cli level', Verb.SHOW_CLI_LEVEL, 'show cli level', 'display the level of the current CLI session'),
+    _entry('show cli sockets', Verb.SHOW_CLI_SOCKETS, 'show cli sockets', 'dump list of cli sockets'),
+    _entry('show env', Verb.SHOW_ENV, 'show env [var]', 'dump environment variables known to the process', _OPER),
+    _entry('show info', Verb.SHOW_INFO, 'show info [desc|json|typed|float]*',
+           'report information about the running process'),
+    _entry('show servers conn', Verb.SHOW_SERVERS_CONN, 'show servers conn [<backend>]',
+           'dump server connections status (all or for a single backend)'),
+    _entry('show servers state', Verb.SHOW_SERVERS_STATE, 'show servers state [<backend>]',
+           'dump volatile server information (all or for a single backend)'),
+    _entry('show sess', Verb.SHOW_SESS, 'show sess [help|<id>|all|susp|older...]',
+           'report the list of current streams or dump this exact stream', _OPER),
+    _entry('show stat', Verb.SHOW_STAT, 'show stat [desc|json|no-maint|typed|up]*',
+           'report counters for each proxy and server'),
+    _entry('show version', Verb.SHOW_VERSION, 'show version', 'show version of the current process'),
+    _entry('shutdown session', Verb.SHUTDOWN_SESSION, 'shutdown session [id]', 'kill a specific session', _ADMIN),
+    _entry('shutdown sessions server', Verb.SHUTDOWN_SESSIONS_SERVER, 'shutdown sessions server <bk>/<srv>',
+           'kill sessions on a server', _ADMIN),
+    _entry('user', Verb.USER, 'user', 'lower the level of the current CLI session to user'),
+    _entry('wait', Verb.WAIT, 'wait {-h|<delay_ms>} cond [args...]',
+           'wait the specified delay or condition (-h to see list)', _ADMIN),
+)  # fmt: skip
+ALWAYS: Final[tuple[Entry, ...]] = (
+    _entry('help', Verb.HELP, 'help [<command>]', 'list matching or all commands'),
+    _entry('prompt', Verb.PROMPT, 'prompt [help | n | i | p | timed ]*', 'toggle interactive mode with prompt'),
+    _entry('quit', Verb.QUIT, 'quit', 'disconnect'),
+)
+_CLOSEST: Final = 5
+
+
+def find(words: Sequence[str]) -> Entry | None:
+    """The command these words begin with, None when they name none."""
+    for entry in (*COMMANDS, *ALWAYS):
+        if tuple(words[: len(entry.words)]) == entry.words:
+            return entry
+    return None
+
+
+def unknown(words: Sequence[str]) -> Answer:
+    """The answer to words that name no command."""
+    if words and words[0]:
+        head = f"Unknown command: '{words[0]}', but maybe one of the following ones is a better match:\n"
+    else:
+        head = "Unknown command: ''. Please enter one of the following commands only:\n"
+    return Answer(head + _lines(words), Severity.INFO)
+
+
+def help_text(words: Sequence[str]) -> Answer:
+    """The answer to `help` followed by `words`."""
+    return Answer(f'The following commands are valid at this level:\n{_lines(words)}', Severity.INFO)
+
+
+def _lines(words: Sequence[str]) -> str:
+    given = [word for word in words if word]
+    depth = max(_common(entry.words, given) for entry in COMMANDS)
+    candidates = [entry for entry in COMMANDS if entry.usage and _common(entry.words, given) >= depth]
+    if depth < len(given):
+        if deeper := [entry for entry in candidates if len(entry.words) > depth]:
+            candidates = _closest(deeper, given[depth], depth)
+    return ''.join(entry.line for entry in (*candidates, *ALWAYS)).removesuffix('\n')
+
+
+def _common(words: Sequence[str], given: Sequence[str]) -> int:
+    """How many leading words both have in common."""
+    count = 0
+    while count < min(len(words), len(given)) and words[count] == given[count]:
+        count += 1
+    return count
+
+
+def _closest(candidates: list[Entry], word: str, position: int) -> list[Entry]:
+    """Up to five candidates of which the word at `position`, or a later one, is much like `word`, in their own order."""
+    scores = {entry.words: max(_likeness(word, other) for other in entry.words[position:]) for entry in candidates}
+    best = sorted(scores.values(), reverse=True)[:_CLOSEST]
+    least = max(best[-1], 0.6 * best[0])
+    return [entry for entry in candidates if scores[entry.words] >= least][:_CLOSEST]
+
+
+def _likeness(left: str, right: str) -> float:
+    """From 0, nothing in common, to 1."""
+    return SequenceMatcher(None, left.lower(), right).ratio()

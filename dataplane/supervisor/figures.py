@@ -1,0 +1,378 @@
+"""The figures of the whole data plane, read from the board: what the stats socket, the page and the exporter show.
+
+Pure reading, without the lock: a counter has one writer and is one aligned store. Sums go over the rows of the workers and
+the departed row, where the supervisor keeps what dead workers counted; it moves a row there within one turn of the loop in
+which these functions run, too, so no figure runs backwards or counts twice while a worker restarts. Gauges are summed over
+the workers alone: nothing of a dead worker is open.
+
+Dumps are iterators, one object at a time, so that a caller can let others run in between. A dump that spans several turns
+shows each object as it was at its own moment.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dataplane.cli.fields import Value
+from dataplane.cli.info import uptime
+from dataplane.cli.servers import ServerConnections, ServerState
+from dataplane.cli.stat import Kind, Row
+from dataplane.core import weight
+from dataplane.core.admin import LOCAL_MASK, Admin, effective
+from dataplane.core.counters import COUNTERS, C
+from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, EntryState, Layout
+from dataplane.core.model import AdminState, Backend, Frontend, Server
+from dataplane.core.state import OpState
+from dataplane.supervisor.tally import ABSENT_BACK, ABSENT_FRONT, AVERAGES, BACK, COMMON, FRONT, PEAKS, Tally
+
+if TYPE_CHECKING:
+    from dataplane.core.tables import Tables
+
+Cells = memoryview | Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who this process is. `started_ms` is monotonic, `started_at` the wall-clock second, `boot_ms` what the start took."""
+
+    version: str
+    release_date: str
+    started_ms: int
+    started_at: int
+    boot_ms: int = 0
+    warnings: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervision:
+    """What the supervisor knows of its workers and its changes. `pause` in microseconds: the last one and the longest."""
+
+    revision: int = 0
+    pause_us: int = 0
+    pause_max_us: int = 0
+    workers: int = 0
+    restarts: int = 0
+    stopping: bool = False
+
+
+class Figures:
+    """All figures of one data plane.
+
+    `tables` gives the tables in force, `clock` monotonic ms, `wall` wall-clock seconds, `supervision` the supervisor's own
+    numbers. `cells` and `layout` are the board's.
+    """
+
+    def __init__(
+        self,
+        *,
+        cells: Cells,
+        layout: Layout,
+        tables: Callable[[], Tables],
+        identity: Identity,
+        supervision: Callable[[], Supervision],
+        clock: Callable[[], int],
+        wall: Callable[[], float],
+    ) -> None:
+        self._cells, self._at, self._tables, self.identity = cells, layout, tables, identity
+        self._supervision, self._clock, self._wall = supervision, clock, wall
+
+    @property
+    def tables(self) -> Tables:
+        """The tables in force."""
+        return self._tables()
+
+    @property
+    def supervision(self) -> Supervision:
+        """The supervisor's own numbers."""
+        return self._supervision()
+
+    @property
+    def workers(self) -> int:
+        """How many rows of workers are in use."""
+        return min(self._at.workers, self.tables.snapshot.globals.nbthread)
+
+    def uptime_ms(self) -> int:
+        """Milliseconds since the start."""
+        return self._clock() - self.identity.started_ms
+
+    def uptime_s(self) -> int:
+        """Seconds since the start."""
+        return self.uptime_ms() // 1000
+
+    def rows(self) -> Iterator[Row]:
+        """`show stat`: per proxy its frontend, its servers, its backend; proxies by their number."""
+        tables = self.tables
+        fronts = [(front.id, 0, index) for index, front in tables.frontends.items()]
+        backs = [(back.id, 1, index) for index, back in tables.backends.items()]
+        for _, side, index in sorted(fronts + backs):
+            if side == 0:
+                yield self._frontend_row(index, tables.frontends[index])
+            else:
+                backend = tables.backends[index]
+                for server in tables.members[index]:
+                    yield self._server_row(server, tables.servers[server], backend)
+                yield self._backend_row(index, backend, tables.members[index])
+
+    def _tally(self, first: Callable[[int], int]) -> Tally:
+        cells, rows = self._cells, []
+        for row in (*range(self.workers), self._at.departed):
+            start = first(row)
+            rows.append(list(cells[start : start + COUNTERS]))
+        return Tally(rows, self._clock())
+
+    def _per_worker(self, column: Callable[[int, int], int], index: int) -> tuple[int, ...]:
+        return tuple(self._cells[column(worker, index)] for worker in range(self.workers))
+
+    def _frontend_row(self, index: int, frontend: Frontend) -> Row:
+        tally = self._tally(lambda row: self._at.frontend_counters(row, index))
+        stopped = frontend.disabled or self.supervision.stopping
+        values: dict[str, Value] = dict.fromkeys(ABSENT_FRONT, 0)
+        values |= {name: tally.total(counter) for name, counter in (*COMMON, *FRONT)}
+        values |= {
+            'pxname': frontend.name,
+            'svname': 'FRONTEND',
+            'scur': tally.gauge(C.SCUR),
+            'smax': tally.peak(C.SMAX),
+            'slim': self._cells[self._at.FEMAXCONN + index],
+            'status': 'STOP' if stopped else 'OPEN',
+            'pid': 1,
+            'iid': frontend.id,
+            'sid': 0,
+            'type': int(Kind.FRONTEND),
+            'mode': 'http',
+            'rate': tally.rate(C.SESS_SEC),
+            'rate_max': tally.peak(C.RATE_MAX),
+            'req_rate': tally.rate(C.REQ_SEC),
+            'req_rate_max': tally.peak(C.REQ_RATE_MAX),
+            'conn_rate': tally.rate(C.CONN_SEC),
+            'conn_rate_max': tally.peak(C.CONN_RATE_MAX),
+        }
+        return Row(Kind.FRONTEND, frontend.id, 0, values)
+
+    def _behind(self, tally: Tally) -> dict[str, Value]:
+        """What servers and backends have in common."""
+        values: dict[str, Value] = {name: tally.total(counter) for name, counter in (*COMMON, *BACK)}
+        values |= {name: tally.average(counter) for name, counter in AVERAGES}
+        values |= {name: tally.peak(counter) for name, counter in PEAKS}
+        last = tally.peak(C.LASTSESS)
+        return values | {
+            'qmax': tally.peak(C.QMAX),
+            'smax': tally.peak(C.SMAX),
+            'rate': tally.rate(C.SESS_SEC),
+            'rate_max': tally.peak(C.RATE_MAX),
+            'lastsess': max(0, int(self._wall()) - last) if last else -1,
+            'pid': 1,
+            'mode': 'http',
+        }
+
+    def _server_row(self, index: int, server: Server, backend: Backend) -> Row:
+        cells, at = self._cells, self._at
+        served = sum(self._per_worker(at.served, index))
+        idle = sum(self._per_worker(at.idle, index))
+        values = self._behind(self._tally(lambda row: at.server_counters(row, index)))
+        values |= {
+            'pxname': backend.name,
+            'svname': server.name,
+            'qcur': self._queued(index),
+            'scur': served,
+            'status': self.status(index),
+            'weight': weight.shown(cells[at.EWEIGHT + index]),
+            'uweight': cells[at.UWEIGHT + index],
+            'act': int(not server.backup),
+            'bck': int(server.backup),
+            'lastchg': self._age_s(index),
+            'iid': backend.id,
+            'sid': server.id,
+            'type': int(Kind.SERVER),
+            'addr': address(server),
+            'srv_icur': idle,
+            'idle_conn_cur': 0,
+            'safe_conn_cur': idle,
+            'used_conn_cur': served,
+            'need_conn_est': served,
+            'srid': 0,
+            'priv_idle_cur': 0,
+        }
+        if cells[at.LIMIT + index] != UNLIMITED:
+            values['slim'] = cells[at.LIMIT + index]
+        if cells[at.MAXQUEUE + index]:
+            values['qlimit'] = cells[at.MAXQUEUE + index]
+        if server.pool_max_conn >= 0:
+            values['src_ilim'] = server.pool_max_conn
+        return Row(Kind.SERVER, backend.id, server.id, values)
+
+    def _backend_row(self, index: int, backend: Backend, members: Sequence[int]) -> Row:
+        cells, at = self._cells, self._at
+        tally = self._tally(lambda row: at.backend_counters(row, index))
+        in_use = weight.shown(cells[at.ROTATION_WEIGHT + index])
+        values = dict.fromkeys(ABSENT_BACK, 0) | self._behind(tally)
+        values |= {
+            'pxname': backend.name,
+            'svname': 'BACKEND',
+            'dreq': tally.total(C.DREQ),
+            'qcur': cells[at.QUEUE_LENGTH + at.backend_queue(index)],
+            'scur': sum(self._per_worker(at.beconn, index)),
+            'slim': cells[at.FULLCONN + index],
+            'status': 'UP' if cells[at.IN_ROTATION + index] or not members else 'DOWN',
+            'weight': in_use,
+            'uweight': in_use,
+            'act': cells[at.ACTIVE_UP + index],
+            'bck': cells[at.BACKUP_UP + index],
+            'chkdown': tally.total(C.DOWN_TRANS),
+            'lastchg': min((self._age_s(server) for server in members), default=self.uptime_s()),
+            'iid': backend.id,
+            'sid': 0,
+            'type': int(Kind.BACKEND),
+            'algo': backend.balance.algorithm,
+            'agg_server_status': 0,
+            'agg_server_check_status': 0,
+            'agg_check_status': 0,
+        }
+        return Row(Kind.BACKEND, backend.id, 0, values)
+
+    def status(self, server: int) -> str:
+        """A server's state in the words of `show stat`; without health checks an available one is `no check`."""
+        cells, at = self._cells, self._at
+        admin, state = effective(cells[at.ADMIN + server]), cells[at.OPSTATE + server]
+        if admin is AdminState.MAINT:
+            return 'MAINT'
+        if state in {OpState.STOPPED, OpState.STOPPING}:
+            return 'DOWN' if state == OpState.STOPPED else 'NOLB'
+        return 'DRAIN' if admin is AdminState.DRAIN or not cells[at.UWEIGHT + server] else 'no check'
+
+    def _age_s(self, server: int) -> int:
+        return max(0, self._clock() - self._cells[self._at.CHANGED_AT + server]) // 1000
+
+    def _queued(self, server: int) -> int:
+        first = self._at.QUEUE_LENGTH + 2 * server
+        return int(self._cells[first] + self._cells[first + 1])
+
+    def server_states(self, backends: Sequence[int]) -> Iterator[ServerState]:
+        """`show servers state`. A wish of the control plane is shown as HAProxy's flag for the same, 1 or 8."""
+        tables, cells, at = self.tables, self._cells, self._at
+        for backend in backends:
+            for index in tables.members[backend]:
+                server, flags = tables.servers[index], cells[at.ADMIN + index]
+                yield ServerState(
+                    backend_id=tables.backends[backend].id,
+                    backend=tables.backends[backend].name,
+                    id=server.id,
+                    name=server.name,
+                    host=server.host,
+                    port=server.port,
+                    opstate=cells[at.OPSTATE + index],
+                    admin=_haproxy_flags(flags),
+                    uweight=cells[at.UWEIGHT + index],
+                    iweight=server.weight,
+                    age=self._age_s(index),
+                )
+
+    def server_connections(self, backends: Sequence[int]) -> Iterator[ServerConnections]:
+        """`show servers conn`; `served` counts slots, those given to somebody who has not taken them yet among them."""
+        tables, cells, at = self.tables, self._cells, self._at
+        for backend in backends:
+            for index in tables.members[backend]:
+                server = tables.servers[index]
+                used = sum(self._per_worker(at.served, index))
+                yield ServerConnections(
+                    backend_id=tables.backends[backend].id,
+                    backend=tables.backends[backend].name,
+                    id=server.id,
+                    name=server.name,
+                    host=server.host,
+                    port=server.port,
+                    purge_delay=server.pool_purge_delay,
+                    served=max(used, cells[at.TOTAL + index]),
+                    used=used,
+                    used_max=self._tally(lambda row, index=index: at.server_counters(row, index)).peak(C.SMAX),  # type: ignore[misc]
+                    idle_limit=server.pool_max_conn,
+                    idle=self._per_worker(at.idle, index),
+                )
+
+    def attached(self, server: int) -> bool:
+        """Whether anything is attached to a server anywhere: slots, streams that aim at it, idle connections, waiters.
+
+        Told from the rows and the entries, which are true at every instant, never from the totals, which a repair rebuilds.
+        """
+        at = self._at
+        if any(any(self._per_worker(column, server)) for column in (at.served, at.streams, at.idle)):
+            return True
+        end = self._cells[at.HIGH_WATER] * ENTRY_STRIDE
+        states, queues, given = (
+            list(self._cells[first : first + end : ENTRY_STRIDE]) for first in (at.E_STATE, at.E_QUEUE, at.E_SERVER)
+        )
+        own = (2 * server, 2 * server + 1)
+        return any(
+            (state == EntryState.WAITING and queue in own) or (state == EntryState.GIVEN and target == server)
+            for state, queue, target in zip(states, queues, given, strict=True)
+        )
+
+    def info(self) -> dict[str, Value]:
+        """`show info`, without the fields that are always 0."""
+        tables, cells, at, supervision = self.tables, self._cells, self._at, self.supervision
+        settings = tables.snapshot.globals
+        tally = self._tally(at.process_counters)
+        streams = sum(sum(self._per_worker(at.beconn, backend)) for backend in tables.backends)
+        waiting = sum(cells[at.QUEUE_LENGTH + at.backend_queue(backend)] for backend in tables.backends)
+        waiting += sum(self._queued(server) for server in tables.servers)
+        listeners = sum(len(frontend.binds) for frontend in tables.frontends.values())
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        values: dict[str, Value] = {
+            'Name': 'Sluice',
+            'Version': self.identity.version,
+            'Release_date': self.identity.release_date,
+            'Nbthread': settings.nbthread,
+            'Nbproc': 1,
+            'Process_num': 1,
+            'Pid': os.getpid(),
+            'Uptime': uptime(self.uptime_s()),
+            'Uptime_sec': self.uptime_s(),
+            'Ulimit-n': descriptors,
+            'Maxsock': descriptors,
+            'Maxconn': cells[at.GLOBAL_MAXCONN],
+            'Hard_maxconn': settings.maxconn,
+            'CurrConns': tally.gauge(C.SCUR),
+            'CumConns': tally.total(C.CONN_TOT),
+            'CumReq': tally.total(C.REQ_TOT),
+            'ConnRate': tally.rate(C.CONN_SEC),
+            'MaxConnRate': tally.peak(C.CONN_RATE_MAX),
+            'SessRate': tally.rate(C.SESS_SEC),
+            'MaxSessRate': tally.peak(C.RATE_MAX),
+            'Tasks': streams,
+            'Run_queue': waiting,
+            'node': settings.node,
+            'Stopping': int(supervision.stopping),
+            'Jobs': tally.gauge(C.SCUR) + listeners,
+            'Listeners': listeners,
+            'DroppedLogs': tally.total(C.DROPPED_LOGS),
+            'TotalBytesOut': tally.total(C.BOUT),
+            'Build info': self.identity.version,
+            'Start_time_sec': self.identity.started_at,
+            'Tainted': '0',
+            'TotalWarnings': self.identity.warnings,
+            'BootTime_ms': self.identity.boot_ms,
+            'CurrStreams': streams,
+            'CumStreams': tally.total(C.STOT),
+            'NbThreadGroups': 1,
+        }
+        if settings.description:
+            values['description'] = settings.description
+        return values
+
+
+def address(server: Server) -> str:
+    """A server's address and port as `show stat` writes them."""
+    return f'[{server.host}]:{server.port}' if ':' in server.host else f'{server.host}:{server.port}'
+
+
+def _haproxy_flags(flags: int) -> int:
+    known = flags & LOCAL_MASK
+    if flags & Admin.PMAINT:
+        known |= Admin.FMAINT
+    if flags & Admin.PDRAIN:
+        known |= Admin.FDRAIN
+    return int(known)

@@ -1,0 +1,365 @@
+"""What the commands of the stats socket do: the one interpreter between `dataplane.cli` and the supervisor.
+
+Every change goes through the publisher and is answered when all live workers have applied it; the answer names those that
+could not. Nothing is decided here before an await and trusted after it: names are looked up, the change is handed over, and
+the ledger looks again. Dumps let other callbacks of the loop run every few rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from dataplane.cli import arguments, commands, info, servers, stat
+from dataplane.cli.commands import Verb
+from dataplane.cli.grammar import Command
+from dataplane.cli.session import Answer, Complaint, Session, Severity, SeverityOutput
+from dataplane.core import weight
+from dataplane.core.changes import (
+    Change,
+    SetAddress,
+    SetAdmin,
+    SetFrontendMaxconn,
+    SetGlobalMaxconn,
+    SetMaxconn,
+    SetWeight,
+    ShutdownSessions,
+)
+from dataplane.core.compose import Refused
+from dataplane.core.ledger import Ledger, ServerRecord
+from dataplane.core.model import AdminState, Level, Origin, StatsSocket
+from dataplane.supervisor.figures import Figures
+from dataplane.supervisor.wait import Patience, wait_for
+
+if TYPE_CHECKING:
+    from dataplane.core.tables import Tables
+
+SET_SERVER_USAGE: Final = (
+    'usage: set server <backend>/<server> addr | agent | agent-addr | agent-port | agent-send | check-addr | check-port | '
+    'fqdn | health | name | ssl | state | weight'
+)
+_STATE_USAGE: Final = "'set server <srv> state' expects 'ready', 'drain' and 'maint'."
+_TURN: Final = 32
+"""Rows of a dump after which other callbacks of the loop have their turn."""
+
+_Item = TypeVar('_Item')
+
+
+class Applied(Protocol):
+    """What the publisher says of a change that was made."""
+
+    @property
+    def missing(self) -> Sequence[int]:
+        """Workers that did not confirm it: dead meanwhile, or standing still."""
+
+
+class Publisher(Protocol):
+    """The one door for changes."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The supervisor's truth."""
+
+    async def submit(self, changes: Sequence[Change], *, source: str) -> Applied:
+        """Make the changes on all workers. Raises Refused."""
+
+
+class Workers(Protocol):
+    """The worker processes."""
+
+    async def sessions(self) -> list[dict[str, object]]:
+        """Their streams, one dictionary each."""
+
+    async def kill_session(self, session_id: str, /) -> bool:
+        """End one stream; False when nobody has it."""
+
+
+class Verbs:
+    """One method per verb. `wall_ms` is wall-clock ms, from which session generations are made."""
+
+    def __init__(
+        self,
+        *,
+        publisher: Publisher,
+        workers: Workers,
+        figures: Figures,
+        environment: Mapping[str, str],
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self.sockets: tuple[StatsSocket, ...] = ()
+        self._publisher, self._workers, self._figures = publisher, workers, figures
+        self._environment, self._wall_ms = environment, wall_ms
+        self._methods: Final[dict[Verb, _Method]] = {verb: getattr(self, f'_{verb.name.lower()}') for verb in Verb}
+
+    async def run(self, command: Command, session: Session, patience: Patience) -> Answer:
+        """Do one command and say what is to be said. `patience` tells whether the client still waits for the answer."""
+        entry = commands.find(command.words)
+        if entry is None:
+            return commands.unknown(command.words)
+        try:
+            if not session.may(entry.level):
+                raise Complaint('Permission denied')
+            return await self._methods[entry.verb](command.words[len(entry.words) :], session, patience)
+        except Complaint as complaint:
+            return complaint.answer
+        except Refused as refused:
+            return Answer('\n'.join(refused.problems), Severity.ERROR)
+
+    # -- names ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _tables(self) -> Tables:
+        return self._publisher.ledger.tables
+
+    def _backend(self, word: str, unknown: str = 'No such backend.') -> int:
+        """Index of a backend by its name or `#id`."""
+        tables = self._tables
+        index = tables.backend_of(word)
+        if index is None and word[:1] == '#':
+            index = next((index for index, backend in tables.backends.items() if f'#{backend.id}' == word), None)
+        if index is None:
+            raise Complaint(unknown)
+        return index
+
+    def _server(self, word: str) -> ServerRecord:
+        """A server by `backend/server`, each a name or `#id`."""
+        backend_word, server_word = arguments.server_path(word)
+        backend = self._backend(backend_word)
+        tables = self._tables
+        if tables.backends[backend].disabled:
+            raise Complaint('Proxy is disabled.')
+        index = tables.server_of(tables.backends[backend].name, server_word)
+        if index is None and server_word[:1] == '#':
+            members = tables.members[backend]
+            index = next((index for index in members if f'#{tables.servers[index].id}' == server_word), None)
+        if index is None:
+            raise Complaint('No such server.')
+        return self._publisher.ledger.records[index]
+
+    def _backends(self, word: str) -> list[int]:
+        """The backend named, or all of them, by their numbers."""
+        if word:
+            return [self._backend(word, "Can't find backend.")]
+        return sorted(self._tables.backends, key=lambda index: self._tables.backends[index].id)
+
+    # -- changes ----------------------------------------------------------------------------------------------------
+
+    async def _submit(self, change: Change) -> Answer:
+        applied = await self._publisher.submit([change], source='cli')
+        if not applied.missing:
+            return Answer()
+        names = ', '.join(str(worker) for worker in applied.missing)
+        return Answer(f'Applied, but not confirmed by worker {names}.', Severity.WARNING)
+
+    async def _set_state(self, record: ServerRecord, state: AdminState) -> Answer:
+        """Ask for a state; say so when the control plane's wish keeps the server in a stricter one."""
+        answer = await self._submit(SetAdmin(record.backend, record.name, state))
+        pushed = record.wished(Origin.PUSH)
+        if answer.text or _STRICTNESS[pushed] <= _STRICTNESS[state]:
+            return answer
+        name = f'{record.backend}/{record.name}'
+        return Answer(f'{name} stays in {pushed}, as the control plane asks.', Severity.WARNING)
+
+    async def _disable_server(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        return await self._set_state(self._server(_word(words, 0)), AdminState.MAINT)
+
+    async def _enable_server(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        return await self._set_state(self._server(_word(words, 0)), AdminState.READY)
+
+    async def _set_server(self, words: _Words, session: Session, patience: Patience) -> Answer:
+        record = self._server(_word(words, 0))
+        match words[1:2]:
+            case ('state',):
+                try:
+                    state = AdminState(_word(words, 2))
+                except ValueError:
+                    raise Complaint(_STATE_USAGE) from None
+                return await self._set_state(record, state)
+            case ('weight',):
+                return await self._set_weight((words[0], *words[2:]), session, patience)
+            case ('addr',):
+                return await self._set_address(record, words[2:])
+        raise Complaint(SET_SERVER_USAGE)
+
+    async def _set_weight(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        record = self._server(_word(words, 0))
+        try:
+            value, percent = weight.parse(_word(words, 1))
+        except ValueError as problem:
+            raise Complaint(str(problem)) from None
+        return await self._submit(SetWeight(record.backend, record.name, value, percent))
+
+    async def _get_weight(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        record = self._server(_word(words, 0))
+        return Answer(f'{record.uweight} (initial {record.iweight})')
+
+    async def _set_address(self, record: ServerRecord, words: _Words) -> Answer:
+        host, port = arguments.address(words)
+        old = record.server
+        changes = []
+        if host != old.host:
+            changes.append(f"IP changed from '{old.host}' to '{host}'")
+        if port is not None and port != old.port:
+            changes.append(f"port changed from '{old.port}' to '{port}'")
+        if not changes:
+            return Answer('nothing changed', Severity.WARNING)
+        answer = await self._submit(SetAddress(record.backend, record.name, host, port))
+        said = f"{', '.join(changes)} by 'stats socket command'"
+        return Answer(f'{said}\n{answer.text}' if answer.text else said, Severity.WARNING)
+
+    async def _set_maxconn_server(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        record = self._server(_word(words, 0))
+        return await self._submit(SetMaxconn(record.backend, record.name, arguments.server_maxconn(_word(words, 1))))
+
+    async def _set_maxconn_frontend(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        name = _word(words, 0)
+        if not name:
+            raise Complaint('A frontend name is expected.')
+        frontends = self._tables.frontends
+        index = self._tables.frontend_of(name)
+        if index is None:
+            index = next((index for index, frontend in frontends.items() if f'#{frontend.id}' == name), None)
+        if index is None:
+            raise Complaint('No such frontend.')
+        change = SetFrontendMaxconn(frontends[index].name, arguments.frontend_maxconn(_word(words, 1)))
+        return await self._submit(change)
+
+    async def _set_maxconn_global(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        most = self._tables.snapshot.globals.maxconn
+        return await self._submit(SetGlobalMaxconn(arguments.global_maxconn(_word(words, 0), most=most)))
+
+    async def _shutdown_sessions_server(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        record = self._server(_word(words, 0))
+        generation = max(record.generation + 1, self._wall_ms())
+        return await self._submit(ShutdownSessions(record.backend, record.name, generation))
+
+    async def _shutdown_session(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        if not await self._workers.kill_session(arguments.session_pointer(_word(words, 0))):
+            raise Complaint("No such session (use 'show sess').")
+        return Answer()
+
+    # -- questions --------------------------------------------------------------------------------------------------
+
+    async def _show_stat(self, words: _Words, session: Session, _patience: Patience) -> Answer:
+        request = stat.parse(words)
+        rows = stat.select(await gather(self._figures.rows()), request)
+        written = await gather(stat.parts(rows, request, legends=session.may(Level.OPERATOR)))
+        return Answer(stat.assemble(written, request))
+
+    async def _show_info(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        request = info.parse(words)
+        values = self._figures.info()
+        if request.floats:
+            values['Uptime_sec'] = f'{self._figures.uptime_ms() / 1000:.6f}'
+        return Answer(info.render(values, request))
+
+    async def _show_servers_state(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        rows = await gather(self._figures.server_states(self._backends(_word(words, 0))))
+        return Answer(servers.show_state(rows))
+
+    async def _show_servers_conn(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        rows = await gather(self._figures.server_connections(self._backends(_word(words, 0))))
+        return Answer(servers.show_connections(rows, self._figures.workers))
+
+    async def _show_sess(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        request = servers.parse_sess(words)
+        return Answer(servers.show_sessions(await self._workers.sessions(), request))
+
+    async def _show_backend(self, _words: _Words, _session: Session, _patience: Patience) -> Answer:
+        return Answer(servers.show_backends(self._tables.backends[index].name for index in self._backends('')))
+
+    async def _show_version(self, _words: _Words, _session: Session, _patience: Patience) -> Answer:
+        return Answer(self._figures.identity.version)
+
+    async def _show_env(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        return Answer(servers.show_env(self._environment, _word(words, 0)))
+
+    async def _show_cli_level(self, _words: _Words, session: Session, _patience: Patience) -> Answer:
+        return Answer(session.level, Severity.INFO)
+
+    async def _show_cli_sockets(self, _words: _Words, _session: Session, _patience: Patience) -> Answer:
+        return Answer(servers.show_sockets(self.sockets))
+
+    async def _help(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        return commands.help_text(words)
+
+    async def _echo(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        return Answer(' '.join(words), Severity.INFO)
+
+    async def _wait(self, words: _Words, _session: Session, patience: Patience) -> Answer:
+        return await wait_for(words, patience, self._hindrance)
+
+    def _hindrance(self, word: str) -> str:
+        """Why a server cannot be removed yet, '' when it can. Raises Complaint when waiting will not help (HAProxy: del server)."""
+        record = self._server(word)
+        if record.effective is not AdminState.MAINT:
+            raise Complaint('Only servers in maintenance mode can be deleted.')
+        if self._figures.attached(record.index):
+            return 'Server still has connections attached to it, cannot remove it.'
+        return ''
+
+    # -- the session itself -----------------------------------------------------------------------------------------
+
+    async def _prompt(self, words: _Words, session: Session, _patience: Patience) -> Answer:
+        session.change_mode(words)
+        return Answer()
+
+    async def _quit(self, _words: _Words, session: Session, _patience: Patience) -> Answer:
+        session.ended = True
+        return Answer()
+
+    async def _operator(self, _words: _Words, session: Session, _patience: Patience) -> Answer:
+        session.lower(Level.OPERATOR)
+        return Answer()
+
+    async def _user(self, _words: _Words, session: Session, _patience: Patience) -> Answer:
+        session.lower(Level.USER)
+        return Answer()
+
+    async def _expert_mode(self, words: _Words, session: Session, _patience: Patience) -> Answer:
+        session.expert, answer = _switch('expert-mode', words, is_on=session.expert)
+        return answer
+
+    async def _experimental_mode(self, words: _Words, session: Session, _patience: Patience) -> Answer:
+        session.experimental, answer = _switch('experimental-mode', words, is_on=session.experimental)
+        return answer
+
+    async def _set_severity_output(self, words: _Words, session: Session, _patience: Patience) -> Answer:
+        try:
+            session.severity = SeverityOutput(_word(words, 0))
+        except ValueError:
+            raise Complaint("one of 'none', 'number', 'string' is a required argument") from None
+        return Answer()
+
+    async def _set_timeout(self, words: _Words, session: Session, _patience: Patience) -> Answer:
+        if words[:1] != ('cli',):
+            raise Complaint("'set timeout' only supports 'cli'.")
+        session.timeout_ms = arguments.cli_timeout(_word(words, 1))
+        return Answer()
+
+
+_Words = tuple[str, ...]
+_Method = Callable[[_Words, Session, Patience], Awaitable[Answer]]
+_STRICTNESS: Final = {AdminState.READY: 0, AdminState.DRAIN: 1, AdminState.MAINT: 2}
+
+
+def _word(words: _Words, index: int) -> str:
+    return words[index] if index < len(words) else ''
+
+
+def _switch(name: str, words: _Words, *, is_on: bool) -> tuple[bool, Answer]:
+    """`NAME [on|off]`: the new position, and what is said when it is only asked for."""
+    if words[:1] in {('on',), ('off',)}:
+        return words[0] == 'on', Answer()
+    return is_on, Answer(f'{name} is {"ON" if is_on else "OFF"}', Severity.INFO)
+
+
+async def gather(items: Iterable[_Item]) -> list[_Item]:
+    """The items as a list, with a turn for others every few of them."""
+    found = []
+    for item in items:
+        found.append(item)
+        if len(found) % _TURN == 0:
+            await asyncio.sleep(0)
+    return found

@@ -1,0 +1,86 @@
+"""`wait`: sleep, or until a server is removable, no longer than the client has the patience for.
+
+As in HAProxy the condition is looked at again after half of the time already waited, and at least ten times in all. A
+client that closed its side and has sent nothing more to be done is not waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from dataplane.cli.arguments import wait_delay
+from dataplane.cli.session import Answer, Complaint, Severity
+
+USAGE: Final = """Usage: wait {-h|<duration>} [condition [args...]]
+  - '-h' displays this help
+  - <duration> is the maximum wait time, optionally suffixed by the unit among
+    'us', 'ms', 's', 'm', 'h', and 'd'. ; the default unit is milliseconds.
+  - <condition> indicates what to wait for, no longer than the specified
+    duration. Supported conditions are:
+    - <none> : by default, just sleep for the specified duration.
+    - srv-removable <px>/<sv> : wait for this server to become removable."""
+_REMOVABLE: Final = frozenset({'srv-removable', 'server-removable'})
+
+
+@dataclass(slots=True)
+class Patience:
+    """Whether the client still waits. `closed` is set when it closed its side; `more` tells of input not yet done."""
+
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    more: Callable[[], bool] = bool
+
+    async def last(self, seconds: float) -> bool:
+        """Wait; False at once when the client is gone and nothing more of it is to be done."""
+        if self.more():
+            await asyncio.sleep(seconds)
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await self.closed.wait()
+        except TimeoutError:
+            return True
+        return False
+
+
+async def wait_for(words: tuple[str, ...], patience: Patience, hindrance: Callable[[str], str]) -> Answer:
+    """Do `wait`. `hindrance` says why a server cannot be removed ('' when it can) and raises Complaint when it never will."""
+    if words[:1] == ('-h',):
+        return Answer(USAGE, Severity.INFO)
+    seconds = wait_delay(words[0] if words else '')
+    condition = words[1] if len(words) > 1 else ''
+    if condition in _REMOVABLE:
+        if len(words) < 3:
+            raise Complaint('Missing server name (<backend>/<server>).')
+        return await _until_removable(words[2], seconds, patience, hindrance)
+    if condition:
+        return Answer(USAGE, Severity.INFO if condition == '-h' else Severity.ERROR)
+    return _done() if await patience.last(seconds) else _complain('Interrupted.')
+
+
+async def _until_removable(name: str, seconds: float, patience: Patience, hindrance: Callable[[str], str]) -> Answer:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    while True:
+        try:
+            reason = hindrance(name)
+        except Complaint as complaint:
+            return _complain(f'Failed. {complaint.answer.text}')
+        if not reason:
+            return _done()
+        elapsed = loop.time() - start
+        if elapsed >= seconds:
+            return _complain(f'Wait delay expired. {reason}')
+        pause = min(elapsed / 2 + 0.001, seconds / 10, seconds - elapsed)
+        if not await patience.last(pause):
+            return _complain(f'Interrupted. {reason}')
+
+
+def _done() -> Answer:
+    return Answer('Done.', Severity.INFO)
+
+
+def _complain(text: str) -> Answer:
+    return Answer(text, Severity.ERROR)

@@ -1,0 +1,109 @@
+"""A data plane's supervisor without processes: the real ledger and layout, cells in an array, changes committed at once.
+
+For tests of what stands in front of the ledger (stats socket, page, exporter). Workers' rows are filled in by the tests.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from dataplane.core import commit
+from dataplane.core.changes import AdoptFile, AdoptPush, Change, SetAddress
+from dataplane.core.counters import C
+from dataplane.core.layout import Layout
+from dataplane.core.ledger import Ledger
+from dataplane.core.model import Backend, Balance, Bind, Frontend, Global, Server, Snapshot
+from dataplane.supervisor.figures import Figures, Identity, Supervision
+from dataplane.supervisor.verbs import Verbs
+
+SNAPSHOT = Snapshot(
+    globals=Global(maxconn=1000, nbthread=2, node='n1', stats_timeout=5000),
+    frontends=(Frontend(name='fe', id=2, binds=(Bind(name='b', host='127.0.0.1', port=80),), maxconn=100),),
+    backends=(
+        Backend(
+            name='px',
+            id=3,
+            balance=Balance(algorithm='roundrobin'),
+            fullconn=10,
+            servers=(
+                Server(name='s1', id=1, host='127.0.0.1', port=18472, maxconn=1, minconn=1, weight=10),
+                Server(name='s2', id=2, host='127.0.0.1', port=18473, maxqueue=5, backup=True),
+                Server(name='s3', id=3, host='127.0.0.1', port=18474, disabled=True),
+            ),
+        ),
+        Backend(name='empty', id=4, balance=Balance(algorithm='leastconn')),
+    ),
+)
+IDENTITY = Identity(version='1.2.3', release_date='2026/11/23', started_ms=0, started_at=1_700_000_000)
+
+
+@dataclass
+class Outcome:
+    revision: int
+    missing: tuple[int, ...] = ()
+
+
+@dataclass
+class Plane:
+    """Everything the stats socket needs. `now_ms` is the clock; `missing` what the next changes report."""
+
+    snapshot: Snapshot = SNAPSHOT
+    now_ms: int = 10_000
+    missing: tuple[int, ...] = ()
+    killed: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    rows: list[dict[str, object]] = field(default_factory=list)
+    supervision: Supervision = field(default_factory=Supervision)
+
+    def __post_init__(self) -> None:
+        self.layout = Layout(workers=4, servers=64, backends=16, frontends=8, entries=32)
+        self.cells = array('q', bytes(8 * self.layout.size))
+        self.ledger = Ledger(self.layout)
+        self.revision = 0
+        self.make(AdoptFile(self.snapshot))
+        self.figures = Figures(
+            cells=self.cells,
+            layout=self.layout,
+            tables=lambda: self.ledger.tables,
+            identity=IDENTITY,
+            supervision=lambda: self.supervision,
+            clock=lambda: self.now_ms,
+            wall=lambda: 1_700_000_100.0,
+        )
+
+    def make(self, *changes: Change) -> Outcome:
+        """Make changes true on the board, as the supervisor's door does."""
+        for change in changes:
+            if isinstance(change, (AdoptFile, AdoptPush, SetAddress)):
+                self.ledger.adopt(self.ledger.propose(change), self.now_ms)
+            else:
+                self.ledger.apply(change, self.now_ms)
+        self.revision += 1
+        commit.commit(self.cells, self.layout, self.ledger.commit(self.revision))
+        return Outcome(self.revision, self.missing)
+
+    async def submit(self, changes: Sequence[Change], *, source: str) -> Outcome:
+        self.sources.append(source)
+        return self.make(*changes)
+
+    async def sessions(self) -> list[dict[str, object]]:
+        return self.rows
+
+    async def kill_session(self, session_id: str, /) -> bool:
+        self.killed.append(session_id)
+        return any(row['id'] == session_id for row in self.rows)
+
+    def verbs(self, wall_ms: Callable[[], int] = lambda: 5_000) -> Verbs:
+        return Verbs(publisher=self, workers=self, figures=self.figures, environment={'HOME': '/root'}, wall_ms=wall_ms)
+
+    def server(self, backend: str, server: str) -> int:
+        """Index of a server."""
+        index = self.ledger.tables.server_of(backend, server)
+        assert index is not None
+        return index
+
+    def count(self, start: int, counter: C, amount: int = 1) -> None:
+        """Add to a counter of the block that begins at `start`."""
+        self.cells[start + counter] += amount
