@@ -1,0 +1,57 @@
+"""haproxy.cfg text -> snapshot: the configuration room. Pure: it is given texts and variables, and touches nothing.
+
+    files -> reader (lexer, variables, .if) -> parser (sections, keywords) -> drafts -> checks -> compile -> Snapshot
+
+What must hold: every keyword of HAProxy's manual is in `keywords`, and is supported, accepted with a warning or refused
+by name - never silently ignored; every error is reported at once, each with file and line; whatever the text, the only
+thing raised is `ConfigErrors`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dataplane.config.checks import check
+from dataplane.config.compile import compile_snapshot
+from dataplane.config.parser import Parser
+from dataplane.config.problems import ConfigErrors, Problem, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dataplane.core.model import Snapshot
+
+__all__ = ['ConfigErrors', 'Loaded', 'Problem', 'load']
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that can be used. `diags` are the texts of `.diag` lines, for diagnostic mode only."""
+
+    snapshot: Snapshot
+    warnings: tuple[Problem, ...] = ()
+    notices: tuple[Problem, ...] = ()
+    diags: tuple[Problem, ...] = ()
+
+
+def load(files: Sequence[tuple[str, str]], env: Mapping[str, str], *, cores: int, maxconn: int | None = None) -> Loaded:
+    """Compile `files` - pairs of name and text, in the order of the command line - to a snapshot.
+
+    `cores` is the number of workers where `nbthread` says nothing; `maxconn` (`-n`) goes before the file's own. Texts
+    are decoded with `errors='surrogateescape'`. Raises ConfigErrors with every error of all files.
+    """
+    report = Report()
+    parser = Parser(env, report)
+    parser.parse(files)
+    check(parser.proxies, report, pushed='control_plane' in parser.general.values)
+    order = {name: index for index, (name, _) in enumerate(files)}
+    errors, warnings = _sorted(report.errors, order), _sorted(report.warnings, order)
+    if errors:
+        raise ConfigErrors(errors, warnings)
+    snapshot = compile_snapshot(parser.general, parser.proxies, cores=cores, maxconn=maxconn)
+    return Loaded(snapshot, warnings, tuple(report.notices), tuple(report.diags))
+
+
+def _sorted(problems: Iterable[Problem], order: Mapping[str, int]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (order.get(problem.file, len(order)), problem.line)))

@@ -1,0 +1,101 @@
+"""config: `bind` lines (configuration manual 5.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dataplane.config.address import Address, parse_bind
+from dataplane.config.general import parse_mode
+from dataplane.config.keywords import BIND, Status
+from dataplane.config.problems import Rejected, Report, did_you_mean, shown
+from dataplane.config.values import parse_int
+from dataplane.core.model import Bind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataplane.config.reader import Line
+
+MAX_BINDS: Final = 4_096
+"""Most addresses one proxy listens on: a range of ports typed wrongly must not open them all."""
+
+
+@dataclass(slots=True)
+class _Options:
+    name: str = ''
+    maxconn: int = 0
+    backlog: int = 0
+    v6only: bool = False
+    mode: int | None = None
+
+
+def parse_bind_line(line: Line, section: str, number: int, report: Report) -> list[Bind]:
+    """The listeners of one line; `number` is that of its first one in the proxy, from which unnamed ones are called."""
+    if not line.word(1):
+        msg = "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments."
+        raise Rejected(msg)
+    addresses = parse_bind(line.word(1))
+    options = _options(line, section, report)
+    count = sum(address.high - address.low + 1 for address in addresses)
+    if number + count - 1 > MAX_BINDS:
+        msg = f"'bind' : more than {MAX_BINDS} listeners in one section"
+        raise Rejected(msg)
+    return _binds(addresses, options, number, line.where)
+
+
+def _binds(addresses: Sequence[Address], options: _Options, number: int, where: str) -> list[Bind]:
+    binds: list[Bind] = []
+    for address in addresses:
+        for port in range(address.low, address.high + 1):
+            binds.append(
+                Bind(
+                    name=options.name or f'sock-{number + len(binds)}', host=address.host, port=port, path=address.path,
+                    fd=address.fd, maxconn=options.maxconn, backlog=options.backlog, mode=options.mode, where=where,
+                    v6only=options.v6only and ':' in address.host,
+                )
+            )  # fmt: skip
+    return binds
+
+
+def _options(line: Line, section: str, report: Report) -> _Options:
+    """Read the words after the address. All that are wrong are named at once."""
+    prefix = f"'bind {shown(line.word(1))}' in section '{section}'"
+    options, wrong, at = _Options(), [], 2
+    while at < len(line.words):
+        name = line.words[at]
+        known = BIND.get(name)
+        if known is None:
+            wrong.append(f"{prefix}: unknown keyword '{shown(name)}'{did_you_mean(name, BIND)}.")
+            break
+        values = line.words[at + 1 : at + 1 + known.arguments]
+        at += 1 + known.arguments
+        if len(values) < known.arguments or (known.arguments and not values[0]):
+            wrong.append(f"{prefix} : '{name}' : missing {'name' if name == 'name' else 'value'}")
+        elif known.status is Status.REFUSED:
+            wrong.append(f"{prefix} : '{name}' is not supported: {known.note}.")
+        elif known.status is Status.ACCEPTED:
+            report.warning(line.file, line.number, f"{prefix} : '{name}' has no effect: {known.note}.")
+        else:
+            try:
+                _apply(options, name, values[0] if values else '')
+            except Rejected as problem:
+                wrong.append(f'{prefix} : {problem}')
+    for text in wrong[:-1]:
+        report.error(line.file, line.number, text)
+    if wrong:
+        raise Rejected(wrong[-1])
+    return options
+
+
+def _apply(options: _Options, name: str, value: str) -> None:
+    if name == 'name':
+        options.name = value
+    elif name == 'maxconn':
+        options.maxconn = parse_int(value, 'maxconn', 0)
+    elif name == 'backlog':
+        options.backlog = parse_int(value, 'backlog', 0)
+    elif name == 'mode':
+        options.mode = parse_mode(value, 'bind')
+    else:
+        options.v6only = name == 'v6only'

@@ -1,0 +1,169 @@
+"""config: drafts -> snapshot. Applies the manual's defaults and fallbacks, and numbers as HAProxy does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dataplane.config.draft import Side
+from dataplane.config.general import MAX_THREADS
+from dataplane.config.proxysection import DEFAULT_STATS_URI
+from dataplane.core.model import Backend, Frontend, Global, Server, Snapshot, StatsListener, Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dataplane.config.draft import GlobalDraft, ProxyDraft, ServerDraft
+    from dataplane.core.model import Bind, LogTarget
+
+_FIRST_PROXY_ID = 2
+_FIRST_SERVER_ID = 1
+
+
+def compile_snapshot(
+    general: GlobalDraft, proxies: Sequence[ProxyDraft], *, cores: int, maxconn: int | None
+) -> Snapshot:
+    """The snapshot of drafts that have no errors. `maxconn` is the command line's and goes before the file's."""
+    settings = _global(general, cores, maxconn)
+    numbered = list(zip(proxies, number([proxy.id for proxy in proxies], _FIRST_PROXY_ID), strict=True))
+    traffic = [(proxy, number_) for proxy, number_ in numbered if not proxy.serves_stats]
+    frontends = tuple(_frontend(proxy, id_, settings) for proxy, id_ in traffic if proxy.side & Side.FRONTEND)
+    backends = tuple(_backend(proxy, id_, frontends) for proxy, id_ in traffic if proxy.side & Side.BACKEND)
+    stats = tuple(_stats_listener(proxy, settings) for proxy in proxies if proxy.serves_stats and not proxy.disabled)
+    return Snapshot(globals=settings, frontends=frontends, backends=backends, stats_listeners=stats)
+
+
+def number(given: Sequence[int], first: int) -> list[int]:
+    """The ids of proxies or servers, where `given` has 0 for those without one of their own.
+
+    HAProxy's counter moves on with every one of them, also past those with an own id, and skips ids that are taken.
+    """
+    taken = {id_ for id_ in given if id_}
+    ids, following = [], first
+    for own in given:
+        if own:
+            ids.append(own)
+        else:
+            while following in taken:
+                following += 1
+            ids.append(following)
+            taken.add(following)
+        following += 1
+    return ids
+
+
+def _global(general: GlobalDraft, cores: int, maxconn: int | None) -> Global:
+    values: dict[str, Any] = {'nbthread': max(1, min(cores, MAX_THREADS))} | general.values
+    settings = Global(**values, maxconn=maxconn or general.maxconn, stats_sockets=tuple(general.stats_sockets))
+    targets = _log_targets(general.logs, hostname=settings.log_send_hostname)
+    return replace(settings, log_targets=targets, maxrewrite=min(settings.maxrewrite, settings.bufsize // 2))
+
+
+def _log_targets(targets: Iterable[LogTarget], *, hostname: str | None) -> tuple[LogTarget, ...]:
+    """`log-send-hostname` makes rfc3164, which has the host's name, of lines that ask for no format of their own."""
+    if hostname is None:
+        return tuple(targets)
+    return tuple(replace(target, format='rfc3164') if target.format == 'local' else target for target in targets)
+
+
+def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
+    maxconn = proxy.maxconn or settings.maxconn
+    own = proxy.name if proxy.side is Side.BOTH else None
+    logs = _log_targets(proxy.logs, hostname=settings.log_send_hostname)
+    return Frontend(
+        name=proxy.name,
+        id=id_,
+        binds=_binds(proxy, maxconn),
+        maxconn=maxconn,
+        timeouts=_timeouts(proxy.timeouts),
+        default_backend=proxy.default_backend.name if proxy.default_backend else own,
+        use_backend=proxy.use_backend.name if proxy.use_backend else None,
+        use_routes=proxy.use_routes,
+        priority_rules=tuple(proxy.rules),
+        log_targets=(*(settings.log_targets if proxy.log_global else ()), *logs),
+        httplog=proxy.httplog,
+        dontlognull=proxy.dontlognull,
+        dontlog_normal=proxy.dontlog_normal,
+        forwardfor=proxy.forwardfor,
+        keep_alive=proxy.keep_alive,
+        http_ignore_probes=proxy.http_ignore_probes,
+        disabled=proxy.disabled,
+        where=proxy.where,
+    )
+
+
+def _binds(proxy: ProxyDraft, maxconn: int) -> tuple[Bind, ...]:
+    """Listeners with their backlog resolved: the bind line's, the proxy's, or as many as it may have connections."""
+    return tuple(replace(bind, backlog=bind.backlog or proxy.backlog or maxconn) for bind in proxy.binds)
+
+
+def _timeouts(given: dict[str, int]) -> Timeouts:
+    """`queue` falls back to `connect` and `http-keep-alive` to `http-request`; 0 is no limit."""
+    values = {name: time or None for name, time in given.items()}
+    values.setdefault('queue', values.get('connect'))
+    values.setdefault('http-keep-alive', values.get('http-request'))
+    return Timeouts(**{name.replace('-', '_'): time for name, time in values.items()})
+
+
+def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend]) -> Backend:
+    ids = number([server.id for server in proxy.servers], _FIRST_SERVER_ID)
+    return Backend(
+        name=proxy.name,
+        id=id_,
+        servers=tuple(_server(server, own) for server, own in zip(proxy.servers, ids, strict=True)),
+        balance=proxy.balance,
+        timeouts=_timeouts(proxy.timeouts),
+        retries=proxy.retries,
+        redispatch=proxy.redispatch,
+        fullconn=proxy.fullconn or default_fullconn(proxy, frontends),
+        allbackups=proxy.allbackups,
+        abortonclose=proxy.abortonclose,
+        forwardfor=proxy.forwardfor,
+        keep_alive=proxy.keep_alive,
+        http_reuse=proxy.http_reuse,
+        priority_rules=() if proxy.side is Side.BOTH else tuple(proxy.rules),
+        disabled=proxy.disabled,
+        where=proxy.where,
+    )
+
+
+def default_fullconn(proxy: ProxyDraft, frontends: Iterable[Frontend]) -> int:
+    """A tenth (rounded up, at least 1) of the connections the frontends that can reach the backend may have.
+
+    A `listen` always counts as one that reaches itself, as it does for HAProxy.
+    """
+    own = proxy.name if proxy.side is Side.BOTH else None
+    reaching = (fe.maxconn for fe in frontends if proxy.name in (fe.default_backend, fe.use_backend) or fe.name == own)
+    return max(1, -(-sum(reaching) // 10))
+
+
+def _server(server: ServerDraft, id_: int) -> Server:
+    """HAProxy's rule after parsing: minconn alone or above maxconn lifts maxconn; maxconn alone is a static limit."""
+    maxconn = max(server.maxconn, server.minconn)
+    return Server(
+        name=server.name,
+        id=id_,
+        host=server.host,
+        port=server.port,
+        weight=server.weight,
+        maxconn=maxconn,
+        minconn=server.minconn or maxconn,
+        maxqueue=server.maxqueue,
+        backup=server.backup,
+        disabled=server.disabled,
+        pool_max_conn=server.pool_max_conn,
+        pool_purge_delay=server.pool_purge_delay,
+        max_reuse=server.max_reuse,
+        where=f'{server.file}:{server.line}',
+    )
+
+
+def _stats_listener(proxy: ProxyDraft, settings: Global) -> StatsListener:
+    """Without any `stats` line there is no page (`uri` ''); without an exporter rule no metrics (None)."""
+    return StatsListener(
+        name=proxy.name,
+        binds=_binds(proxy, proxy.maxconn or settings.maxconn),
+        uri=(proxy.stats_uri or DEFAULT_STATS_URI) if proxy.stats else '',
+        metrics_path=proxy.metrics_path,
+        where=proxy.where,
+    )

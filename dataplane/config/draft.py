@@ -1,0 +1,135 @@
+"""config: what the sections of a file add up to while they are being read. Mutable, gone once the snapshot is compiled.
+
+A proxy starts as a copy of its `defaults`, so that what a field holds is always what counts for it, and compiling needs
+no second look at any defaults section. None means: not set anywhere.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field, replace
+from enum import Flag
+from typing import TYPE_CHECKING
+
+from dataplane.core.model import Balance, Global, KeepAlive
+
+if TYPE_CHECKING:
+    from dataplane.core.model import Bind, ForwardFor, LogTarget, PriorityRule, StatsSocket
+
+
+class Side(Flag):
+    """The halves a proxy has, and the halves a keyword means."""
+
+    FRONTEND = 1
+    BACKEND = 2
+    BOTH = 3
+
+
+SIDES = {'frontend': Side.FRONTEND, 'backend': Side.BACKEND, 'listen': Side.BOTH, 'defaults': Side.BOTH}
+
+
+@dataclass(slots=True)
+class ServerDraft:
+    """One `server` line; also what `default-server` lines add up to."""
+
+    name: str = ''
+    host: str = ''
+    port: int = 0
+    id: int = 0
+    weight: int = 1
+    maxconn: int = 0
+    minconn: int = 0
+    maxqueue: int = 0
+    backup: bool = False
+    disabled: bool = False
+    pool_max_conn: int = -1
+    pool_purge_delay: int = 5_000
+    max_reuse: int = -1
+    file: str = ''
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A backend named by `default_backend` or `use_backend`, and where."""
+
+    name: str
+    file: str
+    line: int
+
+
+@dataclass(slots=True)
+class ProxyDraft:
+    """One `frontend`, `backend`, `listen` or `defaults` section. Times in milliseconds, None or 0 for no limit."""
+
+    kind: str
+    name: str
+    file: str
+    line: int
+    mode: str | None = None
+    id: int = 0
+    id_line: int = 0
+    disabled: bool = False
+    maxconn: int = 0
+    backlog: int = 0
+    fullconn: int = 0
+    binds: list[Bind] = field(default_factory=list)
+    servers: list[ServerDraft] = field(default_factory=list)
+    default_server: ServerDraft = field(default_factory=ServerDraft)
+    default_backend: Target | None = None
+    use_backend: Target | None = None
+    use_routes: bool = False
+    rules: list[PriorityRule] = field(default_factory=list)
+    timeouts: dict[str, int] = field(default_factory=dict)
+    logs: list[LogTarget] = field(default_factory=list)
+    log_global: bool = False
+    balance: Balance = field(default_factory=Balance)
+    retries: int = 3
+    redispatch: int = 0
+    http_reuse: str = 'safe'
+    forwardfor: ForwardFor | None = None
+    keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
+    httplog: bool = False
+    dontlognull: bool = False
+    dontlog_normal: bool = False
+    http_ignore_probes: bool = False
+    abortonclose: bool = True
+    allbackups: bool = False
+    stats: bool = False
+    stats_uri: str | None = None
+    metrics: bool = False
+    metrics_path: str | None = None
+
+    @property
+    def side(self) -> Side:
+        """Which halves the proxy has."""
+        return SIDES[self.kind]
+
+    @property
+    def where(self) -> str:
+        """`FILE:LINE` of the section's first line."""
+        return f'{self.file}:{self.line}'
+
+    @property
+    def serves_stats(self) -> bool:
+        """Does it answer the statistics page or the exporter itself, instead of passing traffic on?"""
+        return self.stats or self.metrics
+
+    def heir(self, kind: str, name: str, file: str, line: int) -> ProxyDraft:
+        """A new proxy that begins with everything this defaults section says."""
+        new = copy(self)
+        new.kind, new.name, new.file, new.line = kind, name, file, line
+        new.rules, new.logs, new.timeouts = list(self.rules), list(self.logs), dict(self.timeouts)
+        new.binds, new.servers = [], []
+        new.default_server = replace(self.default_server)
+        return new
+
+
+@dataclass(slots=True)
+class GlobalDraft:
+    """The `global` section: the values of `core.model.Global` by name, and what is resolved only at the end."""
+
+    values: dict[str, object] = field(default_factory=dict)
+    logs: list[LogTarget] = field(default_factory=list)
+    stats_sockets: list[StatsSocket] = field(default_factory=list)
+    maxconn: int = Global().maxconn

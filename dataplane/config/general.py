@@ -1,0 +1,246 @@
+"""config: the `global` section (configuration manual 3)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from dataplane.config.address import parse_bind
+from dataplane.config.logs import parse_log_line
+from dataplane.config.problems import Rejected, shown
+from dataplane.config.reader import Modifier
+from dataplane.config.values import parse_int, parse_size, parse_time
+from dataplane.core.model import ControlPlane, Level, StatsSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataplane.config.draft import GlobalDraft
+    from dataplane.config.problems import Report
+    from dataplane.config.reader import Line, Scope
+
+MAX_THREADS: Final = 64
+_SHORTEST_ISOLATION: Final = 100
+_NODE: Final = re.compile(r'[A-Za-z0-9._-]+', re.ASCII)
+_URL: Final = re.compile(r'(wss?|https?)://[^\s/?#@]+(/[^\s#]*)?')
+_VARIABLE: Final = re.compile(r'[A-Za-z_][A-Za-z0-9_]*', re.ASCII)
+_PAIRS: Final = (
+    'mode',
+    'level',
+    'user',
+    'group',
+    'uid',
+    'gid',
+    'expose-fd',
+    'name',
+    'severity-output',
+    'maxconn',
+    'backlog',
+    'id',
+)
+_NO_EFFECT: Final = ('user', 'group', 'uid', 'gid', 'expose-fd', 'severity-output', 'maxconn', 'backlog', 'id', 'name')
+
+
+class GlobalSection:
+    """Puts the lines of `global` sections into a draft; `setenv` and its kin change the scope at once."""
+
+    def __init__(self, draft: GlobalDraft, scope: Scope, report: Report) -> None:
+        self._draft, self._scope, self._report = draft, scope, report
+        self.handlers: dict[str, Callable[[Line], None]] = {
+            'maxconn': self._maxconn,
+            'nbthread': self._nbthread,
+            'log': self._log,
+            'log-tag': self._text('log_tag', "'log-tag' expects a tag for use in syslog."),
+            'log-send-hostname': self._send_hostname,
+            'node': self._node,
+            'description': self._description,
+            'pidfile': self._text('pidfile', "'pidfile' expects a file name as an argument."),
+            'state-dir': self._text('state_dir', "'state-dir' expects a directory as an argument."),
+            'hard-stop-after': self._hard_stop_after,
+            'isolation-timeout': self._isolation_timeout,
+            'tune.bufsize': self._size('bufsize'),
+            'tune.maxrewrite': self._size('maxrewrite'),
+            'tune.http.maxhdr': self._maxhdr,
+            'stats': self._stats,
+            'control-plane': self._control_plane,
+            'setenv': self._setenv,
+            'presetenv': self._setenv,
+            'unsetenv': self._unsetenv,
+            'resetenv': self._resetenv,
+        }
+
+    def _set(self, name: str, value: object) -> None:
+        self._draft.values[name] = value
+
+    def _text(self, name: str, complaint: str) -> Callable[[Line], None]:
+        def handler(line: Line) -> None:
+            line.at_most(1)
+            if not line.word(1):
+                raise Rejected(complaint)
+            self._set(name, line.word(1))
+
+        return handler
+
+    def _size(self, name: str) -> Callable[[Line], None]:
+        def handler(line: Line) -> None:
+            line.at_most(1)
+            self._set(name, parse_size(line.word(1), line.words[0], 1_024 if name == 'bufsize' else 0))
+
+        return handler
+
+    def _maxconn(self, line: Line) -> None:
+        line.at_most(1)
+        self._draft.maxconn = parse_int(line.word(1), 'maxconn', 1)
+
+    def _nbthread(self, line: Line) -> None:
+        line.at_most(1)
+        self._set('nbthread', parse_int(line.word(1), 'nbthread', 1, MAX_THREADS))
+
+    def _maxhdr(self, line: Line) -> None:
+        line.at_most(1)
+        self._set('maxhdr', parse_int(line.word(1), 'tune.http.maxhdr', 1, 32_767))
+
+    def _log(self, line: Line) -> None:
+        if line.modifier is Modifier.NO:
+            line.at_most(0)
+            self._draft.logs.clear()
+        else:
+            self._draft.logs.append(parse_log_line(line, proxy=False))
+
+    def _send_hostname(self, line: Line) -> None:
+        line.at_most(1)
+        self._set('log_send_hostname', line.word(1))
+
+    def _node(self, line: Line) -> None:
+        line.at_most(1)
+        if not _NODE.fullmatch(line.word(1)):
+            msg = "'node' requires a name made of letters, digits, '.', '-' and '_'."
+            raise Rejected(msg)
+        self._set('node', line.word(1))
+
+    def _description(self, line: Line) -> None:
+        self._set('description', description_of(line))
+
+    def _hard_stop_after(self, line: Line) -> None:
+        line.at_most(1)
+        self._set('hard_stop_after', parse_time(line.word(1), 'hard-stop-after') or None)
+
+    def _isolation_timeout(self, line: Line) -> None:
+        line.at_most(1)
+        value = parse_time(line.word(1), 'isolation-timeout')
+        if value < _SHORTEST_ISOLATION:
+            msg = f"'isolation-timeout' must be at least {_SHORTEST_ISOLATION} ms (was '{shown(line.word(1))}')"
+            raise Rejected(msg)
+        self._set('isolation_timeout', value)
+
+    def _control_plane(self, line: Line) -> None:
+        url = line.word(1)
+        if not _URL.fullmatch(url):
+            msg = f"'control-plane' expects a ws://, wss://, http:// or https:// URL (got '{shown(url)}')."
+            raise Rejected(msg)
+        files: dict[str, str] = {}
+        for at in range(2, len(line.words), 2):
+            option, value = line.word(at), line.word(at + 1)
+            if option not in ('token-file', 'ca-file') or not value or option in files:
+                msg = f"'control-plane' only supports 'token-file FILE' and 'ca-file FILE' (got '{shown(option)}')."
+                raise Rejected(msg)
+            files[option] = value
+        self._set(
+            'control_plane', ControlPlane(url=url, token_file=files.get('token-file'), ca_file=files.get('ca-file'))
+        )
+
+    def _stats(self, line: Line) -> None:
+        what = line.word(1)
+        if what == 'socket':
+            self._draft.stats_sockets.append(self._stats_socket(line))
+        elif what == 'timeout':
+            line.at_most(2)
+            self._set('stats_timeout', self._positive(parse_time(line.word(2), 'stats timeout')))
+        elif what == 'maxconn':
+            line.at_most(2)
+            parse_int(line.word(2), 'stats maxconn', 1)
+            self._report.warning(
+                line.file, line.number, "'stats maxconn' has no effect: connections to stats sockets are few."
+            )
+        else:
+            msg = f"'stats' only supports 'socket', 'maxconn' and 'timeout' (got '{shown(what)}')"
+            raise Rejected(msg)
+
+    @staticmethod
+    def _positive(timeout: int) -> int:
+        if timeout == 0:
+            msg = "'stats timeout' expects a positive value"
+            raise Rejected(msg)
+        return timeout
+
+    def _stats_socket(self, line: Line) -> StatsSocket:
+        if not line.word(2):
+            msg = "'stats socket' in global section expects an address or a path to a UNIX socket"
+            raise Rejected(msg)
+        addresses = parse_bind(line.word(2))
+        address = addresses[0]
+        if len(addresses) > 1 or address.low != address.high or address.fd is not None:
+            msg = f"'stats socket' : expects one address with one port or one path (got '{shown(line.word(2))}')"
+            raise Rejected(msg)
+        options = self._socket_options(line)
+        mode = parse_mode(options['mode'], 'stats socket') if 'mode' in options else None
+        level = options.get('level', Level.OPERATOR)
+        if level not in tuple(Level):
+            msg = f"'stats socket' : 'level' only supports 'user', 'operator', and 'admin' (got '{shown(level)}')"
+            raise Rejected(msg)
+        return StatsSocket(path=address.path, host=address.host, port=address.low, mode=mode, level=Level(level))
+
+    def _socket_options(self, line: Line) -> dict[str, str]:
+        options: dict[str, str] = {}
+        for at in range(3, len(line.words), 2):
+            option, value = line.word(at), line.word(at + 1)
+            if option not in _PAIRS:
+                msg = f"'stats socket' : unknown keyword '{shown(option)}'."
+                raise Rejected(msg)
+            if not value:
+                msg = f"'stats socket' : '{option}' : missing value"
+                raise Rejected(msg)
+            if option in _NO_EFFECT:
+                self._report.warning(line.file, line.number, f"'stats socket' : '{option}' has no effect.")
+            options[option] = value
+        return options
+
+    def _setenv(self, line: Line) -> None:
+        name = line.words[0]
+        if len(line.words) != 3:
+            msg = f"'{name}' expects a name and a value."
+            raise Rejected(msg)
+        if not _VARIABLE.fullmatch(line.word(1)):
+            msg = f"'{name}' : '{shown(line.word(1))}' is not a variable's name."
+            raise Rejected(msg)
+        if name == 'setenv' or line.word(1) not in self._scope.env:
+            self._scope.env[line.word(1)] = line.word(2)
+
+    def _unsetenv(self, line: Line) -> None:
+        if len(line.words) < 2:
+            msg = "'unsetenv' expects at least one variable's name."
+            raise Rejected(msg)
+        for name in line.words[1:]:
+            self._scope.env.pop(name, None)
+
+    def _resetenv(self, line: Line) -> None:
+        kept = set(line.words[1:])
+        for name in [name for name in self._scope.env if name not in kept]:
+            del self._scope.env[name]
+
+
+def description_of(line: Line) -> str:
+    """The text of a `description` line: all its words."""
+    text = ' '.join(line.words[1:])
+    if not text.strip() or not text.isprintable():
+        msg = "'description' expects a string argument of printable characters."
+        raise Rejected(msg)
+    return text
+
+
+def parse_mode(word: str, what: str) -> int:
+    """Permissions of a unix socket: an octal number."""
+    if not re.fullmatch('[0-7]{1,4}', word, re.ASCII):
+        msg = f"'{what}' : 'mode' : missing or invalid mode '{shown(word)}' (octal integer expected)"
+        raise Rejected(msg)
+    return int(word, 8)

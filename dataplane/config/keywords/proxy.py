@@ -1,0 +1,166 @@
+"""config: the keywords of proxy sections (configuration manual 4) and the actions of `http-request` (4.3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dataplane.config.keywords.table import accepted, refused, supported, table
+
+TIMEOUTS: Final = (
+    'client', 'server', 'connect', 'queue', 'http-request', 'http-keep-alive', 'tunnel', 'client-fin', 'server-fin',
+)  # fmt: skip
+"""Names of the `timeout` lines that count."""
+
+PROXY: Final = table(
+    supported("""
+        backlog, bind, default_backend, default-server, disabled, enabled, fullconn, http-reuse, id,
+        log, maxconn, retries, server, option allbackups, option abortonclose, option dontlog-normal,
+        option dontlognull, option forwardfor, option http-ignore-probes, option http-keep-alive,
+        option http-server-close, option httpclose, option redispatch, timeout client, timeout server,
+        timeout connect, timeout queue, timeout http-request, timeout http-keep-alive, timeout tunnel,
+        timeout client-fin, timeout server-fin
+    """),
+    supported('mode', '`http` only. Without it a proxy is refused: HAProxy would take it for a tcp one'),
+    supported('description', 'checked and then left out: nothing shows it yet'),
+    supported('option httplog', 'without `clf`'),
+    supported('balance', '`roundrobin`, `leastconn`, `first`, `random[(DRAWS)]`; unset means random'),
+    supported('use_backend', 'with a fixed name and without a condition'),
+    supported('use-routes', "Sluice's own: then look host and path up in the routes the control plane pushed"),
+    supported(
+        'http-request',
+        'the actions `set-priority-class`, `set-priority-offset` and `use-service`',
+    ),
+    supported('stats enable, stats uri', 'in a `listen` or `frontend` of its own, without servers or backends'),
+    accepted(
+        'the page looks as it looks',
+        """
+        stats hide-version, stats realm, stats refresh, stats show-desc, stats show-legends, stats show-node,
+        stats show-version
+    """,
+    ),
+    accepted(
+        'there are no health checks, tarpits or TLS handshakes it could limit',
+        """
+        timeout check, timeout tarpit, timeout client-hs
+    """,
+    ),
+    accepted('the log tag of the global section is used', 'log-tag'),
+    accepted('used by statistics that are not written', 'guid'),
+    accepted(
+        'tuning of the socket layer without effect here',
+        """
+        clitcpka-cnt, clitcpka-idle, clitcpka-intvl, srvtcpka-cnt, srvtcpka-idle, srvtcpka-intvl, option clitcpka,
+        option srvtcpka, option tcpka, option tcp-smart-accept, option tcp-smart-connect, option http-no-delay,
+        option splice-auto, option splice-request, option splice-response, option use-small-buffers, option nolinger
+    """,
+    ),
+    accepted(
+        'it is so anyway',
+        """
+        option contstats, option disable-h2-upgrade, option http-pretend-keepalive, option idle-close-on-response,
+        option independent-streams, option log-health-checks, option socket-stats
+    """,
+    ),
+    refused(
+        'rules with conditions are not supported yet',
+        """
+        acl, http-response, http-after-response, redirect, tcp-request connection, tcp-request content,
+        tcp-request inspect-delay, tcp-request session, tcp-response content, tcp-response inspect-delay,
+        quic-initial, monitor fail, monitor-uri, force-be-switch, filter, filter-sequence, tcp-request, tcp-response
+    """,
+    ),
+    refused(
+        'health checks are not supported yet',
+        """
+        external-check command, external-check path, http-check comment, http-check connect,
+        http-check disable-on-404, http-check expect, http-check send, http-check send-state, http-check set-var,
+        http-check unset-var, tcp-check comment, tcp-check connect, tcp-check expect, tcp-check send,
+        tcp-check send-lf, tcp-check send-binary, tcp-check send-binary-lf, tcp-check set-var, tcp-check unset-var,
+        option external-check, option httpchk, option ldap-check, option mysql-check, option pgsql-check,
+        option redis-check, option smtpchk, option spop-check, option ssl-hello-chk, option tcp-check, tcp-check,
+        http-check
+    """,
+    ),
+    refused(
+        'cookies and stick tables are not supported yet',
+        """
+        cookie, appsession, stick match, stick on, stick store-request, stick store-response, stick-table,
+        persist rdp-cookie, force-persist, ignore-persist, option persist, use-server, option prefer-last-server,
+        max-keep-alive-queue, max-session-srv-conns, option checkcache
+    """,
+    ),
+    refused(
+        'hash balancing is not supported yet',
+        """
+        hash-balance-factor, hash-preserve-affinity, hash-type
+    """,
+    ),
+    refused(
+        'log lines have the format of `option httplog` or none',
+        """
+        log-format, log-format-sd, log-steps, error-log-format, option tcplog, option httpslog,
+        option log-separate-errors, option logasap, unique-id-format, unique-id-header, capture cookie,
+        capture request header, capture response header, declare capture
+    """,
+    ),
+    refused(
+        "answers of the proxy's own are HAProxy's built-in ones",
+        """
+        errorfile, errorfiles, errorloc, errorloc302, errorloc303, http-error
+    """,
+    ),
+    refused(
+        'heads are relayed as they came, but for what the rules of RFC 9112 forbid',
+        """
+        option h1-case-adjust-bogus-client, option h1-case-adjust-bogus-server, option http-drop-request-trailers,
+        option http-drop-response-trailers, option http-restrict-req-hdr-names, option http-use-proxy-header,
+        option originalto, option forwarded, http-send-name-header, option accept-invalid-http-request,
+        option accept-invalid-http-response, option accept-unsafe-violations-in-http-request,
+        option accept-unsafe-violations-in-http-response
+    """,
+    ),
+    refused('bodies are streamed, never gathered', 'option http-buffer-request, compression'),
+    refused('retrying is done after failed connections only', 'retry-on'),
+    refused('the source address is chosen by the system', 'source, option transparent'),
+    refused('DNS resolvers are not supported yet', 'server-template'),
+    refused('there is no state file to start from', 'load-server-state-from-file, server-state-file-name'),
+    refused('rates of connections and sessions are not limited', 'rate-limit sessions'),
+    refused(
+        'the statistics page has no accounts: let it listen where only friends are',
+        """
+        stats admin, stats auth, stats http-request, stats scope
+    """,
+    ),
+    refused(
+        'e-mail alerts are not supported',
+        """
+        email-alert from, email-alert level, email-alert mailers, email-alert myhostname, email-alert to
+    """,
+    ),
+    refused('FastCGI is not supported', 'use-fcgi-app'),
+    refused('TLS is not supported yet', 'crt'),
+    refused('backends are published as they are', 'be-unpublished'),
+    refused('tcp mode is not supported yet', 'dispatch, option http_proxy'),
+)
+"""Keywords of `defaults`, `frontend`, `listen` and `backend`; those of several words stand with all of them."""
+
+ACTIONS: Final = table(
+    supported(
+        'set-priority-class, set-priority-offset', 'with `int(N)`, `hdr(NAME)` or `req.hdr(NAME)`, without a condition'
+    ),
+    supported('use-service', '`prometheus-exporter [if { path P }]`, in a proxy of its own'),
+    refused(
+        'rules set queue priorities only',
+        """
+        add-acl, add-header, add-headers-bin, allow, attach-srv, auth, cache-use, capture, del-acl, del-header,
+        del-headers-bin, del-map, deny, disable-l7-retry, do-log, do-resolve, early-hint, normalize-uri, pause,
+        redirect, reject, replace-header, replace-path, replace-pathq, replace-uri, replace-value, return,
+        sc-add-gpc, sc-inc-gpc, sc-inc-gpc0, sc-inc-gpc1, sc-set-gpt, sc-set-gpt0, send-spoe-group,
+        set-bandwidth-limit, set-bc-mark, set-bc-tos, set-dst, set-dst-port, set-fc-mark, set-fc-tos, set-header,
+        set-headers-bin, set-log-level, set-map, set-mark, set-method, set-nice, set-path, set-pathq, set-query,
+        set-retries, set-src, set-src-port, set-timeout, set-tos, set-uri, set-var, set-var-fmt, silent-drop,
+        strict-mode, tarpit, track-sc0, track-sc1, track-sc2, unset-var, wait-for-body, wait-for-handshake
+    """,
+    ),
+)
+"""Actions of `http-request` that HAProxy knows."""

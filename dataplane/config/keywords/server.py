@@ -1,0 +1,74 @@
+"""config: the words of `server` and `default-server` lines (configuration manual 5.2)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dataplane.config.keywords.table import accepted, refused, supported, table
+
+SERVER: Final = table(
+    supported("""
+        weight:1, maxconn:1, minconn:1, maxqueue:1, backup, no-backup, disabled, enabled, id:1, pool-max-conn:1,
+        pool-purge-delay:1, max-reuse:1
+    """),
+    accepted('idle connections are kept per worker, without a lower bound', 'pool-low-conn:1'),
+    accepted('tuning of the socket layer without effect here', 'tfo, no-tfo, tcp-ut:1, cc:1, idle-ping:1'),
+    accepted(
+        'it is so anyway: what it switches off does not exist',
+        """
+        no-agent-check, no-check, no-check-reuse-pool, no-check-send-proxy, no-check-sni-auto, no-check-ssl,
+        no-send-proxy, no-send-proxy-v2, no-send-proxy-v2-ssl, no-send-proxy-v2-ssl-cn, no-sni-auto, no-ssl,
+        no-verifyhost, stick, non-stick
+    """,
+    ),
+    accepted('used by statistics that are not written', 'guid:1'),
+    refused(
+        'health checks are not supported yet',
+        """
+        check, check-alpn:1, check-pool-conn-name:1, check-proto:1, check-reuse-pool, check-send-proxy, check-sni:1,
+        check-sni-auto, check-ssl, check-via-socks4, healthcheck:1, inter:1, fastinter:1, downinter:1, rise:1,
+        fall:1, addr:1, port:1, observe:1, on-error:1, error-limit:1, on-marked-down:1, on-marked-up:1, track:1,
+        init-state:1
+    """,
+    ),
+    refused(
+        'agent checks are not supported yet',
+        """
+        agent-check, agent-send:1, agent-inter:1, agent-addr:1, agent-port:1
+    """,
+    ),
+    refused('servers do not start slowly yet', 'slowstart:1'),
+    refused('cookies and stick tables are not supported yet', 'cookie:1, shard:1'),
+    refused('hash balancing is not supported yet', 'hash-key:1'),
+    refused('a slot is held for one request', 'strict-maxconn'),
+    refused('redirecting servers are not supported', 'redir:1'),
+    refused('the source address is chosen by the system', 'source:1, usesrc:1, interface:1, namespace:1'),
+    refused(
+        'the PROXY protocol is not supported yet',
+        """
+        send-proxy, send-proxy-v2, send-proxy-v2-ssl, send-proxy-v2-ssl-cn, proxy-v2-options:1,
+        set-proxy-v2-tlv-fmt:1
+    """,
+    ),
+    refused(
+        'DNS resolvers are not supported yet',
+        """
+        resolvers:1, resolve-opts:1, resolve-prefer:1, resolve-net:1, init-addr:1
+    """,
+    ),
+    refused('HTTP/1.1 is the only protocol', 'proto:1, ws:1'),
+    refused('tunnels to a server are not supported', 'socks4:1, tcp-md5sig:1'),
+    refused('log servers are not supported', 'log-bufsize:1, log-proto:1'),
+    refused('the pool of a server is one, whatever the name', 'pool-conn-name:1'),
+    refused('default-server sections have no names yet', 'from:1'),
+    refused(
+        'TLS is not supported yet',
+        """
+        ssl, allow-0rtt, alpn:1, npn:1, ca-file:1, ciphers:1, ciphersuites:1, client-sigalgs:1, crl-file:1, crt:1,
+        curves:1, force-sslv3, force-tlsv10, force-tlsv11, force-tlsv12, force-tlsv13, ktls:1, no-renegotiate,
+        renegotiate, no-ssl-reuse, no-sslv3, no-tls-tickets, no-tlsv10, no-tlsv11, no-tlsv12, no-tlsv13, sigalgs:1,
+        sni:1, sni-auto, ssl-max-ver:1, ssl-min-ver:1, ssl-reuse, tls-tickets, verify:1, verifyhost:1
+    """,
+    ),
+)
+"""Words of a `server` line, after its name and address."""

@@ -1,0 +1,54 @@
+"""config: `log` lines, in `global` and in proxies (configuration manual 3.1 and 4.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dataplane.config.address import parse_log
+from dataplane.config.problems import Rejected, shown
+from dataplane.config.values import parse_int
+from dataplane.core.model import LogTarget
+
+if TYPE_CHECKING:
+    from dataplane.config.reader import Line
+
+LEVELS: Final = ('emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug')
+FACILITIES: Final = (
+    'kern', 'user', 'mail', 'daemon', 'auth', 'syslog', 'lpr', 'news', 'uucp', 'cron', 'auth2', 'ftp', 'ntp', 'audit',
+    'alert', 'cron2', 'local0', 'local1', 'local2', 'local3', 'local4', 'local5', 'local6', 'local7',
+)  # fmt: skip
+FORMATS: Final = ('local', 'rfc3164', 'rfc5424', 'priority', 'short', 'timed', 'iso', 'raw')
+DEFAULT_FORMAT: Final = 'local'
+"""What a line without `format` has; `log-send-hostname` makes it 'rfc3164' (done by the compiler)."""
+
+_SHORTEST, _LONGEST = 80, 65_535
+
+
+def parse_log_line(line: Line, *, proxy: bool) -> LogTarget:
+    """`log ADDRESS [len N] [format F] FACILITY [LEVEL [MINLEVEL]]`. Raises Rejected."""
+    if not line.word(1) or not line.word(2):
+        msg = f'log : expects <address> and <facility> {"or global " if proxy else ""}as arguments'
+        raise Rejected(msg)
+    address = parse_log(line.word(1))
+    at, length, form = 2, 1024, DEFAULT_FORMAT
+    while (word := line.word(at)) in ('len', 'format', 'sample', 'profile'):
+        if word in ('sample', 'profile'):
+            msg = f"log : '{word}' is not supported"
+            raise Rejected(msg)
+        if word == 'len':
+            length = parse_int(line.word(at + 1), 'log len', _SHORTEST, _LONGEST)
+        else:
+            form = _one_of(line.word(at + 1), FORMATS, 'unknown log format')
+        at += 2
+    facility = _one_of(line.word(at), FACILITIES, 'unknown log facility')
+    level = _one_of(line.word(at + 1) or 'debug', LEVELS, 'unknown optional log level')
+    minimum = _one_of(line.word(at + 2) or 'emerg', LEVELS, 'unknown optional minimum log level')
+    line.at_most(at + 2)
+    return LogTarget(address=address, facility=facility, level=level, min_level=minimum, format=form, length=length)
+
+
+def _one_of(word: str, known: tuple[str, ...], complaint: str) -> str:
+    if word not in known:
+        msg = f"log : {complaint} '{shown(word)}'"
+        raise Rejected(msg)
+    return word

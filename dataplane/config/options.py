@@ -1,0 +1,134 @@
+"""config: `option` lines of proxies that are supported (configuration manual 4.2)."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Final
+
+from dataplane.config.draft import Side
+from dataplane.config.problems import Rejected, shown
+from dataplane.config.reader import Modifier
+from dataplane.config.values import MAX_INT, parse_int
+from dataplane.core.model import ForwardFor, KeepAlive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataplane.config.draft import ProxyDraft
+    from dataplane.config.reader import Line
+
+_FLAGS: Final = {
+    'dontlognull': ('dontlognull', False, Side.FRONTEND),
+    'dontlog-normal': ('dontlog_normal', False, Side.FRONTEND),
+    'http-ignore-probes': ('http_ignore_probes', False, Side.FRONTEND),
+    'abortonclose': ('abortonclose', True, Side.BOTH),
+    'allbackups': ('allbackups', False, Side.BACKEND),
+}
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+
+
+def parse_option(line: Line, proxy: ProxyDraft) -> None:
+    """Apply one supported option to the proxy; `no` switches it off, `default` back to what HAProxy begins with."""
+    name = line.word(1)
+    if name in _FLAGS:
+        _flag(line, proxy, name)
+    else:
+        HANDLERS[name](line, proxy)
+
+
+def sides_of(option: str) -> Side:
+    """Which half of a proxy a supported option means."""
+    if option in _FLAGS:
+        return _FLAGS[option][2]
+    return {'redispatch': Side.BACKEND, 'httplog': Side.FRONTEND}.get(option, Side.BOTH)
+
+
+def _flag(line: Line, proxy: ProxyDraft, name: str) -> None:
+    _no_argument(line, 2)
+    attribute, initially, _ = _FLAGS[name]
+    value = {Modifier.NONE: True, Modifier.NO: False, Modifier.DEFAULT: initially}[line.modifier]
+    setattr(proxy, attribute, value)
+
+
+def _keep_alive(line: Line, proxy: ProxyDraft) -> None:
+    """The last one wins; taking back one that is not in force changes nothing."""
+    _no_argument(line, 2)
+    mode = KeepAlive(line.word(1))
+    if line.modifier is Modifier.NONE:
+        proxy.keep_alive = mode
+    elif proxy.keep_alive is mode:
+        proxy.keep_alive = KeepAlive.KEEP_ALIVE
+
+
+def _httplog(line: Line, proxy: ProxyDraft) -> None:
+    _not_negated(line)
+    if line.word(2) == 'clf':
+        msg = "'option httplog clf' is not supported, only 'option httplog' is."
+        raise Rejected(msg)
+    _no_argument(line, 2)
+    proxy.httplog = True
+
+
+def _redispatch(line: Line, proxy: ProxyDraft) -> None:
+    if line.modifier is not Modifier.NONE:
+        _no_argument(line, 2)
+        proxy.redispatch = 0
+        return
+    _no_argument(line, 3)
+    proxy.redispatch = parse_int(line.word(2), 'option redispatch', -MAX_INT) if line.word(2) else -1
+
+
+def _forwardfor(line: Line, proxy: ProxyDraft) -> None:
+    _not_negated(line)
+    header, except_net, if_none, at = 'X-Forwarded-For', None, False, 2
+    while at < len(line.words):
+        word, value = line.word(at), line.word(at + 1)
+        if word == 'if-none':
+            if_none, at = True, at + 1
+        elif word == 'header':
+            if not _TOKEN.fullmatch(value):
+                msg = f"'option forwardfor header' expects <header_name> as argument (got '{shown(value)}')."
+                raise Rejected(msg)
+            header, at = value, at + 2
+        elif word == 'except':
+            except_net, at = _network(value), at + 2
+        else:
+            supported = "'except', 'header' and 'if-none'"
+            msg = f"'option forwardfor' only supports optional values: {supported} (got '{shown(word)}')."
+            raise Rejected(msg)
+    proxy.forwardfor = ForwardFor(header=header, except_net=except_net, if_none=if_none)
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        msg = f"'option forwardfor except' expects <address>[/mask] as argument (got '{shown(text)}')."
+        raise Rejected(msg) from None
+
+
+def _no_argument(line: Line, words: int) -> None:
+    if len(line.words) > words:
+        msg = f"'option {line.word(1)}' cannot handle unexpected argument '{shown(line.words[words])}'."
+        raise Rejected(msg)
+
+
+def _not_negated(line: Line) -> None:
+    if line.modifier is not Modifier.NONE:
+        msg = f"negation/default is not supported for option '{line.word(1)}'."
+        raise Rejected(msg)
+
+
+HANDLERS: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
+    'http-keep-alive': _keep_alive,
+    'http-server-close': _keep_alive,
+    'httpclose': _keep_alive,
+    'httplog': _httplog,
+    'redispatch': _redispatch,
+    'forwardfor': _forwardfor,
+}
+"""Options that are more than a flag, by name."""
+
+SUPPORTED_OPTIONS: Final = frozenset((*_FLAGS, *HANDLERS))
+"""Every option this module applies; the keyword table must say the same (a test compares them)."""

@@ -1,0 +1,304 @@
+"""config: the lines of `defaults`, `frontend`, `listen` and `backend` sections (configuration manual 4)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from dataplane.config.binds import parse_bind_line
+from dataplane.config.draft import Side, Target
+from dataplane.config.general import description_of
+from dataplane.config.keywords import PROXY, TIMEOUTS
+from dataplane.config.logs import parse_log_line
+from dataplane.config.options import parse_option, sides_of
+from dataplane.config.problems import Rejected, Report, did_you_mean, shown
+from dataplane.config.reader import Modifier
+from dataplane.config.rules import checked_path, parse_http_request
+from dataplane.config.servers import parse_default_server, parse_server_line
+from dataplane.config.values import MAX_INT, parse_int, parse_time
+from dataplane.core.model import Balance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataplane.config.draft import ProxyDraft
+    from dataplane.config.reader import Line
+
+DEFAULT_STATS_URI: Final = '/haproxy?stats'
+_FRONT_TIMEOUTS: Final = ('client', 'client-fin')
+_BACK_TIMEOUTS: Final = ('server', 'connect', 'queue', 'tunnel', 'server-fin')
+_ALGORITHMS: Final = ('roundrobin', 'leastconn', 'first', 'random')
+_OTHER_ALGORITHMS: Final = (
+    'static-rr', 'source', 'uri', 'url_param', 'hdr', 'hash', 'rdp-cookie', 'log-hash', 'log-sticky', 'sticky',
+)  # fmt: skip
+_CALL: Final = re.compile(r'([A-Za-z_-]+)(?:\((.*)\))?', re.DOTALL)
+_SIDES: Final = {
+    'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND,
+    'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'default-server': Side.BACKEND,
+    'fullconn': Side.BACKEND, 'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'server': Side.BACKEND,
+    **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
+    **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
+}  # fmt: skip
+_NOT_IN_DEFAULTS: Final = (
+    'bind',
+    'server',
+    'use_backend',
+    'use-routes',
+    'id',
+    'description',
+    'stats enable',
+    'stats uri',
+)
+_FATAL: Final = ('server', 'default-server')
+_INSTEAD: Final = {'maxconn': 'fullconn', 'fullconn': 'maxconn'}
+
+
+class ProxySection:
+    """Puts the supported lines of one kind of section into the draft of the proxy they stand in."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.handlers: dict[str, Callable[[Line, ProxyDraft], None]] = {
+            'backlog': self._backlog,
+            'balance': self._balance,
+            'bind': self._bind,
+            'default_backend': self._default_backend,
+            'default-server': self._default_server,
+            'description': self._description,
+            'disabled': self._disabled,
+            'enabled': self._disabled,
+            'fullconn': self._fullconn,
+            'http-request': parse_rule,
+            'http-reuse': self._http_reuse,
+            'id': self._id,
+            'log': self._log,
+            'maxconn': self._maxconn,
+            'mode': self._mode,
+            'retries': self._retries,
+            'server': self._server,
+            'stats enable': self._stats_enable,
+            'stats uri': self._stats_uri,
+            'use_backend': self._use_backend,
+            'use-routes': self._use_routes,
+            **{f'timeout {name}': self._timeout for name in TIMEOUTS},
+        }
+
+    def handle(self, name: str, line: Line, proxy: ProxyDraft) -> None:
+        """Apply the line of a supported keyword. Raises Rejected."""
+        if proxy.kind == 'defaults' and name in _NOT_IN_DEFAULTS:
+            msg = f"'{name}' not allowed in 'defaults' section."
+            raise Rejected(msg)
+        if not self._means(name, line, proxy):
+            return
+        if name.startswith('option '):
+            parse_option(line, proxy)
+        else:
+            self.handlers[name](line, proxy)
+
+    def _means(self, name: str, line: Line, proxy: ProxyDraft) -> bool:
+        """Does the keyword mean a half the proxy has? If not, HAProxy warns and ignores it, but for servers."""
+        sides = sides_of(line.word(1)) if name.startswith('option ') else _SIDES.get(name, Side.BOTH)
+        if sides & proxy.side:
+            return True
+        missing = 'backend' if sides is Side.BACKEND else 'frontend'
+        kind = f"{proxy.kind} '{proxy.name}' has no {missing} capability."
+        if name in _FATAL:
+            msg = f"'{name}' not allowed because {kind}"
+            raise Rejected(msg)
+        if name.startswith('timeout '):
+            text = f"'{name}' will be ignored because {kind}"
+        else:
+            hint = f" Maybe you want '{_INSTEAD[name]}' instead ?" if name in _INSTEAD else ''
+            text = f"'{name.removeprefix('option ')}' ignored because {kind}{hint}"
+        self._report.warning(line.file, line.number, text)
+        return False
+
+    def _bind(self, line: Line, proxy: ProxyDraft) -> None:
+        proxy.binds += parse_bind_line(line, proxy.kind, len(proxy.binds) + 1, self._report)
+
+    def _server(self, line: Line, proxy: ProxyDraft) -> None:
+        proxy.servers.append(parse_server_line(line, proxy.name, proxy.default_server, self._report))
+
+    def _default_server(self, line: Line, proxy: ProxyDraft) -> None:
+        proxy.default_server = parse_default_server(line, proxy.default_server, self._report)
+
+    def _default_backend(self, line: Line, proxy: ProxyDraft) -> None:
+        proxy.default_backend = self._target(line, 'default_backend')
+        line.at_most(1)
+
+    def _use_backend(self, line: Line, proxy: ProxyDraft) -> None:
+        target = self._target(line, 'use_backend')
+        if line.word(2) in ('if', 'unless'):
+            msg = f"'use_backend' with a condition ('{line.word(2)}') is not supported yet."
+            raise Rejected(msg)
+        line.at_most(1)
+        if proxy.use_backend is not None:
+            text = f"a 'use_backend' without condition comes first at line {proxy.use_backend.line}"
+            self._report.warning(line.file, line.number, f'{text}: this one is never used.')
+            return
+        proxy.use_backend = target
+
+    @staticmethod
+    def _target(line: Line, keyword: str) -> Target:
+        name = line.word(1)
+        if not name:
+            msg = f"'{keyword}' expects a backend name."
+            raise Rejected(msg)
+        if '%' in name:
+            msg = f"'{keyword}' : names made at run time ('{shown(name)}') are not supported yet."
+            raise Rejected(msg)
+        return Target(name, line.file, line.number)
+
+    @staticmethod
+    def _use_routes(line: Line, proxy: ProxyDraft) -> None:
+        line.at_most(0)
+        proxy.use_routes = True
+
+    @staticmethod
+    def _mode(line: Line, proxy: ProxyDraft) -> None:
+        mode = line.word(1)
+        line.at_most(1)
+        proxy.mode = mode
+        if mode == 'tcp':
+            msg = "'mode tcp' is not supported yet, only 'mode http' is."
+            raise Rejected(msg)
+        if mode == 'health':
+            msg = "'mode health' doesn't exist anymore."
+            raise Rejected(msg)
+        if mode in ('log', 'spop', 'haterm'):
+            msg = f"'mode {mode}' is not supported, only 'mode http' is."
+            raise Rejected(msg)
+        if mode != 'http':
+            msg = f"unknown proxy mode '{shown(mode)}'."
+            raise Rejected(msg)
+
+    @staticmethod
+    def _balance(line: Line, proxy: ProxyDraft) -> None:
+        """Without an argument the algorithm is roundrobin, as it is for HAProxy."""
+        word = line.word(1) or 'roundrobin'
+        call = _CALL.fullmatch(word)
+        name, argument = call.groups() if call else ('', None)
+        if name in _OTHER_ALGORITHMS:
+            msg = f"'balance {shown(word)}' is not supported yet, only {', '.join(_ALGORITHMS)} are."
+            raise Rejected(msg)
+        if name not in _ALGORITHMS or (argument is not None and name != 'random'):
+            names = ', '.join(f"'{known}'" for known in _ALGORITHMS)
+            hint = did_you_mean(word, _ALGORITHMS)
+            msg = f"balance only supports {names} and 'random(<draws>)' (got '{shown(word)}'){hint}"
+            raise Rejected(msg)
+        line.at_most(1)
+        draws = parse_int(argument, 'balance random', 1) if argument else Balance().draws
+        proxy.balance = Balance(algorithm=name, draws=draws)
+
+    @staticmethod
+    def _timeout(line: Line, proxy: ProxyDraft) -> None:
+        what = f'timeout {line.word(1)}'
+        value = parse_time(line.word(2), what)
+        if len(line.words) > 3:
+            msg = f"'{what}' : unexpected extra argument '{shown(line.word(3))}' after value '{shown(line.word(2))}'."
+            raise Rejected(msg)
+        proxy.timeouts[line.word(1)] = value
+
+    @staticmethod
+    def _maxconn(line: Line, proxy: ProxyDraft) -> None:
+        line.at_most(1)
+        proxy.maxconn = parse_int(line.word(1), 'maxconn', 0)
+
+    @staticmethod
+    def _fullconn(line: Line, proxy: ProxyDraft) -> None:
+        line.at_most(1)
+        proxy.fullconn = parse_int(line.word(1), 'fullconn', 0)
+
+    @staticmethod
+    def _backlog(line: Line, proxy: ProxyDraft) -> None:
+        line.at_most(1)
+        proxy.backlog = parse_int(line.word(1), 'backlog', 0)
+
+    @staticmethod
+    def _retries(line: Line, proxy: ProxyDraft) -> None:
+        line.at_most(1)
+        proxy.retries = parse_int(line.word(1), 'retries', 0, MAX_INT)
+
+    @staticmethod
+    def _http_reuse(line: Line, proxy: ProxyDraft) -> None:
+        line.at_most(1)
+        if line.word(1) not in ('never', 'safe', 'aggressive', 'always'):
+            msg = f"'http-reuse' only supports 'never', 'safe', 'aggressive', 'always' (got '{shown(line.word(1))}')."
+            raise Rejected(msg)
+        proxy.http_reuse = line.word(1)
+
+    @staticmethod
+    def _id(line: Line, proxy: ProxyDraft) -> None:
+        line.at_most(1)
+        proxy.id, proxy.id_line = parse_int(line.word(1), 'id', 1), line.number
+
+    @staticmethod
+    def _disabled(line: Line, proxy: ProxyDraft) -> None:
+        line.at_most(0)
+        proxy.disabled = line.words[0] == 'disabled'
+
+    @staticmethod
+    def _description(line: Line, proxy: ProxyDraft) -> None:
+        description_of(line)
+
+    @staticmethod
+    def _log(line: Line, proxy: ProxyDraft) -> None:
+        if line.modifier is Modifier.NO:
+            line.at_most(0)
+            proxy.logs, proxy.log_global = [], False
+        elif line.word(1) == 'global':
+            line.at_most(1)
+            proxy.log_global = True
+        else:
+            proxy.logs = [*proxy.logs, parse_log_line(line, proxy=True)]
+
+    @staticmethod
+    def _stats_enable(line: Line, proxy: ProxyDraft) -> None:
+        if len(line.words) > 2:
+            msg = f"'stats enable' cannot handle unexpected argument '{shown(line.word(2))}'."
+            raise Rejected(msg)
+        proxy.stats = True
+
+    @staticmethod
+    def _stats_uri(line: Line, proxy: ProxyDraft) -> None:
+        if not line.word(2):
+            msg = "'uri' needs an URI prefix."
+            raise Rejected(msg)
+        proxy.stats, proxy.stats_uri = True, checked_path(line.word(2), "'stats uri'")
+
+
+def parse_rule(line: Line, proxy: ProxyDraft) -> None:
+    """One `http-request` line; HAProxy wants a `defaults` section with rules to have a name."""
+    if proxy.kind == 'defaults' and not proxy.name:
+        msg = "'http-request' not allowed in anonymous 'defaults' section."
+        raise Rejected(msg)
+    parse_http_request(line, proxy)
+
+
+def keyword_of(line: Line) -> str:
+    """The longest beginning of the line (up to three words) that is a keyword of proxies; '' when there is none."""
+    for count in (3, 2, 1):
+        name = ' '.join(line.words[:count])
+        if len(line.words) >= count and name in PROXY:
+            return name
+    return ''
+
+
+def unknown_keyword(line: Line, section: str) -> str:
+    """What HAProxy says about a line that begins with no keyword it knows."""
+    first, second = line.words[0], line.word(1)
+    if first == 'option':
+        known = [name.removeprefix('option ') for name in PROXY if name.startswith('option ')]
+        return (
+            f"unknown option '{shown(second)}'{did_you_mean(second, known) or '.'}"
+            if second
+            else "'option' expects an option name."
+        )
+    if first == 'timeout':
+        names = [name.removeprefix('timeout ') for name in PROXY if name.startswith('timeout ')]
+        return f"'timeout' supports {', '.join(repr(name) for name in names)} (got '{shown(second)}')"
+    if first == 'stats':
+        names = [name.removeprefix('stats ') for name in PROXY if name.startswith('stats ')]
+        return f"unknown stats parameter '{shown(second)}', expects {', '.join(repr(name) for name in names)}."
+    hint = did_you_mean(first, [name.split()[0] for name in PROXY])
+    return f"unknown keyword '{shown(first)}' in '{section}' section{hint}"

@@ -1,0 +1,108 @@
+"""config: `server` and `default-server` lines (configuration manual 5.2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from dataplane.config.address import parse_server
+from dataplane.config.keywords import SERVER, Status
+from dataplane.config.problems import Rejected, Report, did_you_mean, shown
+from dataplane.config.values import parse_int, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataplane.config.draft import ServerDraft
+    from dataplane.config.reader import Line
+
+MAX_WEIGHT: Final = 256
+_NAME: Final = re.compile(r'[A-Za-z0-9_.:-]+', re.ASCII)
+_FLAGS: Final = {
+    'backup': ('backup', True), 'no-backup': ('backup', False), 'disabled': ('disabled', True),
+    'enabled': ('disabled', False),
+}  # fmt: skip
+_COUNTS: Final = {
+    'maxconn': ('maxconn', 0), 'minconn': ('minconn', 0), 'maxqueue': ('maxqueue', 0), 'max-reuse': ('max_reuse', -1),
+    'pool-max-conn': ('pool_max_conn', -1),
+}  # fmt: skip
+
+
+def parse_server_line(line: Line, proxy: str, default: ServerDraft, report: Report) -> ServerDraft:
+    """`server NAME ADDRESS[:PORT] [words]`, beginning with what `default-server` says."""
+    name, address = line.word(1), line.word(2)
+    if not name or not address:
+        msg = "'server' expects <name> and <addr>[:<port>] as arguments."
+        raise Rejected(msg)
+    check_name(name, 'server')
+    prefix = f"'server {proxy}/{shown(name)}'"
+    try:
+        place = parse_server(address)
+    except Rejected as problem:
+        msg = f'{prefix} : {problem}.'
+        raise Rejected(msg) from None
+    server = replace(default, name=name, host=place.host, port=place.low, id=0, file=line.file, line=line.number)
+    _words(line.words[3:], server, prefix, line, report)
+    return server
+
+
+def parse_default_server(line: Line, default: ServerDraft, report: Report) -> ServerDraft:
+    """What `default-server` lines add up to after this one; it counts for the servers that follow."""
+    if len(line.words) < 2:
+        msg = "'default-server' expects at least one setting."
+        raise Rejected(msg)
+    changed = replace(default)
+    _words(line.words[1:], changed, "'default-server'", line, report)
+    return changed
+
+
+def check_name(name: str, what: str) -> None:
+    """Raise Rejected when a proxy or server may not be called so."""
+    if not _NAME.fullmatch(name):
+        bad = next(char for char in name if not _NAME.fullmatch(char))
+        msg = f"character '{shown(bad)}' is not permitted in {what} name '{shown(name)}'."
+        raise Rejected(msg)
+
+
+def _words(words: Sequence[str], server: ServerDraft, prefix: str, line: Line, report: Report) -> None:
+    """Read settings into `server`. All that are wrong are named at once."""
+    wrong, at = [], 0
+    while at < len(words):
+        name = words[at]
+        known = SERVER.get(name)
+        if known is None:
+            wrong.append(f"{prefix} : unknown keyword '{shown(name)}'{did_you_mean(name, SERVER)}.")
+            break
+        values = words[at + 1 : at + 1 + known.arguments]
+        at += 1 + known.arguments
+        if len(values) < known.arguments:
+            wrong.append(f"{prefix} : '{name}' expects an argument.")
+        elif known.status is Status.REFUSED:
+            wrong.append(f"{prefix} : '{name}' is not supported: {known.note}.")
+        elif known.status is Status.ACCEPTED:
+            report.warning(line.file, line.number, f"{prefix} : '{name}' has no effect: {known.note}.")
+        else:
+            try:
+                _apply(server, name, values[0] if values else '')
+            except Rejected as problem:
+                wrong.append(f'{prefix} : {problem}')
+    for text in wrong[:-1]:
+        report.error(line.file, line.number, text)
+    if wrong:
+        raise Rejected(wrong[-1])
+
+
+def _apply(server: ServerDraft, name: str, value: str) -> None:
+    if name in _FLAGS:
+        attribute, flag = _FLAGS[name]
+        setattr(server, attribute, flag)
+    elif name in _COUNTS:
+        attribute, low = _COUNTS[name]
+        setattr(server, attribute, parse_int(value, name, low))
+    elif name == 'weight':
+        server.weight = parse_int(value, 'weight', 0, MAX_WEIGHT)
+    elif name == 'id':
+        server.id = parse_int(value, 'id', 1)
+    else:
+        server.pool_purge_delay = parse_time(value, 'pool-purge-delay')
