@@ -1,8 +1,7 @@
 """One client connection: reads heads, hands requests over one at a time and in order, writes what comes back.
 
 What a client may make this process keep is bounded: a head by `tune.bufsize` less `tune.maxrewrite`, pipelined bytes and
-the body of a request that has no server yet by `tune.bufsize`, unsent output by the transport's high-water mark (above it
-the server is not read, and no further request begins). Beyond that the connection is not read, which is what
+the body of a request that has no server yet by `tune.bufsize`, unsent output as in connection.py. Beyond that the connection is not read, which is what
 back-pressure is.
 """
 
@@ -11,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from enum import IntEnum
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from dataplane.core.termination import BAD_REQUEST, CLIENT_LEFT_REQUEST, LOCAL_ANSWER, REQUEST_TIMEOUT, Termination
 from dataplane.worker.clock import now_ms
+from dataplane.worker.connection import Connection, Hold, Phase
 from dataplane.worker.ending import Story, record
 from dataplane.worker.exchange import Exchange
 from dataplane.worker.framing import BadBody, Body, body_of
@@ -30,68 +29,29 @@ if TYPE_CHECKING:
     from dataplane.worker.sides import Owner
     from dataplane.worker.upstream import Upstream
 
-_LINGER: Final = 1_000
 _OPTIONS_ANSWER: Final = b'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'
 
 
-class Phase(IntEnum):
-    """What a client connection is doing. FRESH: nothing of a first request has come; IDLE: between two requests."""
+class Client(Connection):
+    """Serves the requests of one connection, one at a time and in order."""
 
-    FRESH = 0
-    IDLE = 1
-    HEAD = 2
-    BUSY = 3
-    LINGER = 4
-    CLOSED = 5
-
-
-class Hold(IntEnum):
-    """Reasons for not reading from a client; a bit each."""
-
-    BODY = 1
-    PIPELINE = 2
-
-
-class Client(asyncio.Protocol):
-    """Serves one accepted connection of frontend number `index`."""
-
-    __slots__ = (
-        '_began', '_body', '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled',
-        '_timer', '_transport', '_wall', '_write_paused', 'address', 'exchange', 'local_port', 'own', 'phase', 'port',
-        'requests', 'server_timer',
-    )  # fmt: skip
+    __slots__ = ('_began', '_body', '_wall', 'exchange', 'own', 'requests', 'server_timer')
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
-        self._context = context
-        self._owner = owner
-        self._index = index
-        self._frontend = frontend
-        self._sock = sock
-        self._transport: asyncio.Transport | None = None
-        self._timer = Timer(self._expired)
+        super().__init__(context, owner, index, frontend, sock)
         self.server_timer = Timer(self._server_expired)
-        self._buffer = b''
         self._body: Body | None = None
-        self._holds = 0
-        self._eof = self._write_paused = False
-        self._stalled = 0
         self._began = now_ms()
         self._wall = time.time()
-        self.address, self.port = '', 0
-        self.local_port = 0
         self.own: Upstream | None = None
         self.requests = 0
         self.exchange: Exchange | None = None
-        self.phase = Phase.FRESH
 
     # -- the connection ----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop has taken the accepted socket over."""
-        self._transport = cast(asyncio.Transport, transport)
-        peer, local = transport.get_extra_info('peername'), transport.get_extra_info('sockname')
-        if isinstance(peer, tuple) and isinstance(local, tuple):
-            self.address, self.port, self.local_port = peer[0], peer[1], local[1]
+        super().connection_made(transport)
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -178,12 +138,6 @@ class Client(asyncio.Protocol):
             timeout = timeouts.http_keep_alive
         self._arm(timeout)
 
-    def _arm(self, timeout: int | None) -> None:
-        if timeout is None:
-            self._timer.disarm()
-        else:
-            self._context.wheel.arm(self._timer, now_ms() + timeout)
-
     def _start(self, head: RequestHead, size: int, rest: bytes) -> None:
         """A whole head is here, and perhaps bytes after it."""
         if head.max_forwards == 0:
@@ -263,17 +217,6 @@ class Client(asyncio.Protocol):
         elif self._body is not None:
             self._await_body(self._body)
 
-    def _hold(self, reason: Hold, *, held: bool) -> None:
-        before = self._holds
-        self._holds = before | reason if held else before & ~reason
-        if self._transport is None or bool(before) == bool(self._holds):
-            return
-        if self._holds:
-            self._transport.pause_reading()
-            self._owner.deaf(self)
-        else:
-            self._transport.resume_reading()
-
     def has_more(self) -> bool:
         """Has the client sent bytes beyond this request?"""
         return bool(self._buffer)
@@ -294,11 +237,11 @@ class Client(asyncio.Protocol):
         self.phase = Phase.IDLE
         self._hold(Hold.BODY, held=False)
         if not keep or self._context.stopping:
-            self._close(linger=unread or bool(self._buffer))
+            self.close(linger=unread or bool(self._buffer))
         elif self._buffer:
             self._context.loop.call_soon(self._next)
         elif self._eof:
-            self._close(linger=False)
+            self.close(linger=False)
         else:
             self._await_request()
 
@@ -311,42 +254,7 @@ class Client(asyncio.Protocol):
         if data:
             self._read_head(data)
         if self._eof and self.exchange is None and self.phase in (Phase.IDLE, Phase.HEAD):
-            self._close(linger=False)
-
-    # -- what is written ---------------------------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-        if self._transport is not None and self.phase is not Phase.CLOSED:
-            self._transport.write(data)
-
-    def write_eof(self) -> None:
-        """Send no more."""
-        if self._transport is not None and not self._transport.is_closing() and self._transport.can_write_eof():
-            self._transport.write_eof()
-
-    def is_congested(self) -> bool:
-        """Is more waiting to be sent than should be?"""
-        return self._write_paused
-
-    def pause_writing(self) -> None:
-        """More is buffered than the client takes: `timeout client` limits each time in which it takes nothing."""
-        self._write_paused = True
-        assert self._transport is not None
-        self._stalled = self._transport.get_write_buffer_size()
-        self._arm(self._frontend.timeouts.client)
-        if self.exchange is not None:
-            self.exchange.client_congested(congested=True)
-
-    def resume_writing(self) -> None:
-        """The client has caught up."""
-        self._write_paused = False
-        self._timer.disarm()
-        if self.exchange is not None:
-            self.exchange.client_congested(congested=False)
-        elif self.phase is Phase.IDLE:
-            self._await_request()
-            self._next()
+            self.close(linger=False)
 
     # -- ends --------------------------------------------------------------------------------------------------------
 
@@ -354,10 +262,10 @@ class Client(asyncio.Protocol):
         """What came is no request that may be served: answer as HAProxy's parser does, and close."""
         answer = parser_page(status) if status in (400, 408) else page(status, close=True)
         self.exchange = self._body = None
-        self.phase = Phase.HEAD
-        self._record_unserved(REQUEST_TIMEOUT if status == 408 else BAD_REQUEST, status)
+        if self.phase is not Phase.FRESH or not self._frontend.dontlognull:
+            self._record_unserved(REQUEST_TIMEOUT if status == 408 else BAD_REQUEST, status)
         self.write(answer)
-        self._close(linger=True)
+        self.close(linger=True)
 
     def _record_unserved(self, end: Termination, status: int) -> None:
         story = Story(self._index, self._wall)
@@ -367,24 +275,6 @@ class Client(asyncio.Protocol):
     def _record(self, story: Story, end: Termination) -> None:
         story.active = now_ms() - self._began
         record(self._context, self._frontend, f'{self.address}:{self.port}', story, end)
-
-    def _close(self, *, linger: bool) -> None:
-        """Close once everything is sent. `linger`: the client may still be sending; closing now would reset the
-        connection and could destroy the answer on its way, so what comes is discarded for a moment (RFC 9112, 9.6).
-        """
-        transport = self._transport
-        if transport is None or self.phase is Phase.CLOSED:
-            return
-        self.phase = Phase.LINGER
-        self._buffer = b''
-        self._hold(Hold.PIPELINE, held=False)
-        self._hold(Hold.BODY, held=False)
-        if linger and not self._eof:
-            self.write_eof()
-            self._arm(_LINGER)
-        else:
-            self._arm(self._frontend.timeouts.client)
-            transport.close()
 
     def cut(self) -> None:
         """End the connection at once: its answer cannot be completed."""
@@ -399,12 +289,19 @@ class Client(asyncio.Protocol):
     def close_idle(self) -> None:
         """A soft stop: between two requests there is nothing to wait for."""
         if self.phase is Phase.IDLE and not self._buffer:
-            self._close(linger=False)
+            self.close(linger=False)
 
     def check(self) -> None:
         """While it is not read: has it gone? Called now and then by its owner; a read would not tell."""
         if self.exchange is not None and self._holds and self._owner.is_gone(self._sock):
             self.exchange.client_gone()
+
+    def _congested(self, *, congested: bool) -> None:
+        if self.exchange is not None:
+            self.exchange.client_congested(congested=congested)
+        elif not congested and self.phase is Phase.IDLE:
+            self._await_request()
+            self._next()
 
     # -- timeouts ----------------------------------------------------------------------------------------------------
 
@@ -413,18 +310,14 @@ class Client(asyncio.Protocol):
             self.exchange.server_timeout()
 
     def _expired(self) -> None:
-        if self._write_paused and self._transport is not None:
-            left = self._transport.get_write_buffer_size()
-            if left < self._stalled:
-                self._stalled = left
-                self._arm(self._frontend.timeouts.client)
-                return
+        if self._is_taking():
+            return
         if self.exchange is not None:
             self.exchange.client_timeout()
         elif self.phase is Phase.LINGER:
             self.cut()
         elif self.phase is Phase.IDLE:
-            self._close(linger=False)
+            self.close(linger=False)
         elif self.phase is Phase.FRESH and self._frontend.http_ignore_probes:
             self.cut()
         elif self.phase is not Phase.CLOSED:

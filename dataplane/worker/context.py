@@ -23,7 +23,13 @@ class Context:
     """One per worker. `stopping`: a soft stop has begun, every answer closes its connection."""
 
     def __init__(
-        self, loop: AbstractEventLoop, desk: Desk, cells: MutableSequence[int], layout: Layout, worker: int, log: AccessLog
+        self,
+        loop: AbstractEventLoop,
+        desk: Desk,
+        cells: MutableSequence[int],
+        layout: Layout,
+        worker: int,
+        log: AccessLog,
     ) -> None:
         self.loop = loop
         self.desk = desk

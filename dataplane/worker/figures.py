@@ -67,7 +67,9 @@ class Figures:
         self._rate(self.process, C.CONN_SEC, C.CONN_RATE_MAX, now)
         self._rate(self.process, C.SESS_SEC, C.RATE_MAX, now)
         self.cells[block + C.LASTSESS] = int(time.time())
-        self._raise_max(self.layout.frontend_counters(self.layout.departed, frontend) + C.SMAX, self.connections(frontend))
+        self._raise_max(
+            self.layout.frontend_counters(self.layout.departed, frontend) + C.SMAX, self.connections(frontend)
+        )
 
     def closed(self, frontend: int) -> None:
         """A client connection is gone."""

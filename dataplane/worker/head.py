@@ -103,9 +103,7 @@ class Head:
     def values(self, name: bytes) -> list[bytes]:
         """The values of the fields called `name` (lower case), in order. Walks over all lines: not for the hot path."""
         prefix = name + b':'
-        return [
-            line[len(prefix) :].strip(b' \t') for line in self.lines[1:] if line[: len(prefix)].lower() == prefix
-        ]
+        return [line[len(prefix) :].strip(b' \t') for line in self.lines[1:] if line[: len(prefix)].lower() == prefix]
 
     def kept_lines(self) -> list[bytes]:
         """A new list of the lines that may be forwarded, start line included."""

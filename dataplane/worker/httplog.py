@@ -29,7 +29,9 @@ class Dates:
         second = int(wall)
         if second != self._http_second:
             t = localtime(second)
-            self._http = f'{t.tm_mday:02}/{_MONTHS[t.tm_mon - 1]}/{t.tm_year}:{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}'
+            self._http = (
+                f'{t.tm_mday:02}/{_MONTHS[t.tm_mon - 1]}/{t.tm_year}:{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}'
+            )
             self._http_second = second
         return f'{self._http}.{int((wall - second) * 1000):03}'
 
@@ -113,5 +115,3 @@ class Framing:
             return f'<{self._priority}>1 {iso(second)} {self._host or "-"} {self._tag} {self._pid} - - {text}'
         host = f'{self._host} ' if self._host else ''
         return f'<{self._priority}>{self._dates.syslog(second)} {host}{self._tag}[{self._pid}]: {text}'
-
-

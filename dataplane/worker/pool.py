@@ -40,7 +40,13 @@ class Pool:
     """Idle connections of this worker to one server, the most recently used last."""
 
     def __init__(
-        self, loop: AbstractEventLoop, cells: MutableSequence[int], layout: Layout, worker: int, index: int, server: Server
+        self,
+        loop: AbstractEventLoop,
+        cells: MutableSequence[int],
+        layout: Layout,
+        worker: int,
+        index: int,
+        server: Server,
     ) -> None:
         self._loop = loop
         self._cells = cells

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.core.layout import NOBODY, Layout
 from dataplane.core.model import Frontend
-from dataplane.worker.client import Client, Phase
+from dataplane.worker.client import Client
 from dataplane.worker.clock import now_ms
+from dataplane.worker.connection import Phase
 from dataplane.worker.context import Context
 from dataplane.worker.listener import Listener
 from dataplane.worker.wheel import TICK
@@ -57,7 +58,10 @@ class Traffic:
         if known is None:
             raise ValueError(f'bind {bind_name!r}: there is no frontend number {frontend} in the tables')
         listener = Listener(
-            self._loop, sock, lambda: self._has_room(frontend), lambda accepted: self._accepted(accepted, frontend, known)
+            self._loop,
+            sock,
+            lambda: self._has_room(frontend),
+            lambda accepted: self._accepted(accepted, frontend, known),
         )
         self._listeners.append(listener)
         listener.resume()

@@ -1,0 +1,283 @@
+"""The second chapter of a request: sent to its server over a connection, and answered from it.
+
+The first is in seeker.py, the last in exchange.py. Bodies are relayed as they come, re-framed, and with back-pressure both
+ways: who takes less than is sent to it makes this process stop reading the other side.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dataplane.core.model import KeepAlive
+from dataplane.core.termination import BAD_RESPONSE, BAD_RESPONSE_DATA, DONE, Termination
+from dataplane.worker.clock import now_ms
+from dataplane.worker.framing import CHUNKED, LAST_CHUNK, UNTIL_CLOSE, BadBody, Body, body_of, chunk
+from dataplane.worker.head import BadHead, RequestHead, ResponseHead, parse_response
+from dataplane.worker.headers import request_bytes, response_bytes, wants_websocket
+from dataplane.worker.seeker import Seeker, Stage
+
+if TYPE_CHECKING:
+    from dataplane.core.model import Frontend
+    from dataplane.worker.context import Context
+    from dataplane.worker.sides import ClientEnd
+
+_SWITCHING: Final = 101
+
+
+class Carrier(Seeker):
+    """A request and its response between two connections. Its ends (`_fail`, `_end`) are the exchange's."""
+
+    __slots__ = (
+        '_body', '_buffer', '_chunked', '_early', '_early_size', '_keep', '_request_done', '_reusable', '_sent_at',
+        '_server_ended', '_switch',
+    )  # fmt: skip
+
+    def __init__(
+        self, context: Context, client: ClientEnd, index: int, frontend: Frontend, head: RequestHead, began: int,
+        wall: float,
+    ) -> None:  # fmt: skip
+        super().__init__(context, client, index, frontend, head, began, wall)
+        self._sent_at = 0
+        self._reusable = self._chunked = self._server_ended = False
+        self._request_done = not head.length
+        self._early: list[bytes] = []
+        self._early_size = 0
+        self._buffer = b''
+        self._body: Body | None = None
+        self._switch = wants_websocket(head)
+        self._keep = head.keep_alive and frontend.keep_alive is not KeepAlive.CLOSE
+
+    # -- sent --------------------------------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        """The connection is there: send the head and what came of the body, in one write."""
+        context, client, upstream, head = self._context, self._client, self._upstream, self.head
+        assert upstream is not None
+        backend = self._backend_of()
+        self.stage = Stage.HEADERS
+        upstream.uses += 1
+        option = context.forwarded(self._frontend, backend)
+        forwarded = b'' if option is None else option.line(head, client.address)
+        close = self._closes_server()
+        context.desk.sent(self)
+        out = request_bytes(head, forwarded, close=close, switch=self._switch)
+        if self._early:
+            out = b''.join((out, *self._early))
+            self._early.clear()
+        upstream.write(out)
+        self._sent_at = now_ms()
+        if self._request_done:
+            self._await_server(self._sent_at)
+        else:
+            client.hold_body(held=False)
+
+    def _closes_server(self) -> bool:
+        modes = (self._frontend.keep_alive, self._backend_of().keep_alive)
+        return KeepAlive.SERVER_CLOSE in modes or KeepAlive.CLOSE in modes
+
+    def _await_server(self, now: int) -> None:
+        timeout = self._backend_of().timeouts.server
+        if timeout is not None:
+            self._context.wheel.arm(self._client.server_timer, now + timeout)
+
+    def client_body(self, payload: bytes, *, done: bool) -> None:
+        """More of the request's body; `done`: it is complete."""
+        self._request_done = done
+        self.story.received += len(payload)
+        if self.head.length == CHUNKED:
+            out = chunk(payload) if payload else b''
+            if done:
+                out += LAST_CHUNK
+        else:
+            out = payload
+        if self.stage is Stage.HEADERS or self.stage is Stage.BODY:
+            if self._upstream is not None and out:
+                self._upstream.write(out)
+            if done:
+                self._await_server(now_ms())
+        elif out:
+            # Nothing was sent yet: the body waits here, bounded, and stays for another try.
+            self._early.append(out)
+            self._early_size += len(out)
+            if not done and self._early_size >= self._context.bufsize:
+                self._client.hold_body(held=True)
+
+    def on_server_congested(self, *, congested: bool) -> None:
+        """The server takes the body slower than the client sends it, or again fast enough."""
+        if self.stage is Stage.OVER:
+            return
+        self._client.hold_body(held=congested)
+        if congested or self._request_done:
+            self._await_server(now_ms())
+        elif self.stage is not Stage.TUNNEL:
+            self._client.server_timer.disarm()
+
+    # -- answered ----------------------------------------------------------------------------------------------------
+
+    def on_server_data(self, data: bytes) -> None:
+        """Bytes from the server: a head, a body, or a tunnel's."""
+        if self.stage is Stage.BODY:
+            self._relay(data)
+        elif self.stage is Stage.HEADERS:
+            self._read_head(self._buffer + data if self._buffer else data)
+        elif self.stage is Stage.TUNNEL:
+            self._to_client(data)
+
+    def _read_head(self, data: bytes) -> None:
+        limit = self._context.head_limit
+        while self.stage is Stage.HEADERS:
+            end = data.find(b'\r\n\r\n') + 4
+            if end < 4:
+                self._buffer = data
+                if len(data) > limit:
+                    self._fail(BAD_RESPONSE)
+                return
+            try:
+                if end > limit:
+                    raise BadHead('the response head is too large')
+                head = parse_response(data[:end], self._context.max_fields)
+            except BadHead:
+                self._fail(BAD_RESPONSE)
+                return
+            data = data[end:]
+            if head.status == _SWITCHING:
+                self._open_tunnel(head, data)
+            elif head.status < 200:
+                self._inform(head)
+            else:
+                self._answer(head, data)
+
+    def _inform(self, head: ResponseHead) -> None:
+        """An interim response; HTTP/1.0 clients know none (RFC 9110, 15.2)."""
+        if self.head.version == 1:
+            self._to_client(response_bytes(head, b'', chunked=False))
+        if self._request_done:
+            self._await_server(now_ms())
+
+    def _answer(self, head: ResponseHead, rest: bytes) -> None:
+        """The final response's head: decide the framing towards the client, and send it with what came of the body."""
+        request, story, now = self.head, self.story, now_ms()
+        self._buffer = b''
+        story.status = head.status
+        story.response_ms = now - self._sent_at
+        length = 0 if request.method == b'HEAD' or head.status in (204, 304) else head.length
+        self._reusable = head.keep_alive and length != UNTIL_CLOSE and not self._closes_server()
+        self._chunked = length == CHUNKED and request.version == 1
+        self._keep = (
+            self._keep and length != UNTIL_CLOSE and (self._chunked or length != CHUNKED)
+            and self._may_keep_client()
+        )  # fmt: skip
+        out = response_bytes(head, self._connection_field(), chunked=self._chunked)
+        self._body = body_of(length)
+        self.stage = Stage.BODY
+        if rest:
+            self._relay(rest, out)
+        elif length:
+            self._to_client(out)
+            self._await_server(now)
+        else:
+            self._finish(out)
+
+    def _may_keep_client(self) -> bool:
+        """Not while a soft stop is on, nor when bytes were sent for a protocol that was not switched to (RFC 9931)."""
+        return not (
+            self._context.stopping
+            or self._backend_of().keep_alive is KeepAlive.CLOSE
+            or (self._switch and self._client.has_more())
+        )
+
+    def _connection_field(self) -> bytes:
+        if not self._keep:
+            return b'close'
+        return b'keep-alive' if self.head.version == 0 else b''
+
+    def _relay(self, data: bytes, out: bytes = b'') -> None:
+        """Part of the response's body; `out` is its head when that has not gone yet."""
+        body = self._body
+        assert body is not None
+        try:
+            payload = body.feed(data)
+        except BadBody:
+            if out:
+                self._to_client(out)
+            self._fail(BAD_RESPONSE_DATA)
+            return
+        if payload:
+            out += chunk(payload) if self._chunked else payload
+        if body.done:
+            self._finish(out + LAST_CHUNK if self._chunked else out)
+            return
+        if out:
+            self._to_client(out)
+        if self.stage is Stage.BODY and not self._client.is_congested():
+            self._await_server(now_ms())
+
+    def _to_client(self, data: bytes) -> None:
+        self.story.sent += len(data)
+        self._client.write(data)
+
+    def client_congested(self, *, congested: bool) -> None:
+        """The client reads slower than the server sends, or again fast enough."""
+        if self._upstream is None or self.stage is Stage.OVER:
+            return
+        self._upstream.hold(held=congested)
+        if congested:
+            self._client.server_timer.disarm()
+        elif self.stage is Stage.BODY:
+            self._await_server(now_ms())
+
+    def _finish(self, out: bytes) -> None:
+        """The response is complete: the connection goes back to its pool, or ends, before the slot is given back."""
+        upstream, self._upstream = self._upstream, None
+        assert upstream is not None
+        clean = not (self._body is not None and self._body.rest)
+        if self._request_done and self._reusable and clean:
+            private = self._backend_of().http_reuse == 'never'
+            pool = self._context.pools.known(self.server)
+            kept = pool is not None and pool.give(upstream, now_ms(), private=private)
+            if private and kept:
+                self._client.own = upstream
+        else:
+            upstream.shutdown()
+        if out:
+            self._to_client(out)
+        self._end(DONE, keep=self._keep and self._request_done)
+
+    # -- tunnel ------------------------------------------------------------------------------------------------------
+
+    def _open_tunnel(self, head: ResponseHead, rest: bytes) -> None:
+        """101: both sides speak another protocol from here on, if that is what was asked for."""
+        if not self._switch or head.upgrade != b'websocket':
+            self._fail(BAD_RESPONSE)
+            return
+        self.stage = Stage.TUNNEL
+        self.story.status = head.status
+        self.story.response_ms = now_ms() - self._sent_at
+        self._keep = False
+        self._to_client(response_bytes(head, b'Upgrade', chunked=False) + rest)
+        self.touch_tunnel()
+        early = self._client.take_more()
+        if early:
+            self.client_tunnel(early)
+
+    def touch_tunnel(self) -> None:
+        """Something moved: `timeout tunnel`, or without it the shorter of client and server, begins anew."""
+        server, client = self._backend_of().timeouts, self._frontend.timeouts
+        timeout = server.tunnel
+        if timeout is None:
+            limits = [limit for limit in (server.server, client.client) if limit is not None]
+            timeout = min(limits, default=None)
+        if timeout is not None:
+            self._context.wheel.arm(self._client.server_timer, now_ms() + timeout)
+
+    def client_tunnel(self, data: bytes) -> None:
+        """Bytes of the other protocol from the client."""
+        if self._upstream is not None:
+            self._upstream.write(data)
+            self.touch_tunnel()
+
+    # -- the last chapter --------------------------------------------------------------------------------------------
+
+    def _end(self, end: Termination, *, keep: bool, cut: bool = False) -> None:
+        """The one end."""
+        raise NotImplementedError

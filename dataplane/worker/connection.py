@@ -1,0 +1,168 @@
+"""The accepted socket of a client as a transport: what is written, when it is not read, how it is closed.
+
+client.py makes an HTTP connection of it. Unsent output is bounded by the transport's high-water mark: above it the server
+is not read (`congested`), and `timeout client` limits each time in which the client takes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, cast
+
+from dataplane.worker.clock import now_ms
+from dataplane.worker.wheel import Timer
+
+if TYPE_CHECKING:
+    from dataplane.core.model import Frontend
+    from dataplane.worker.context import Context
+    from dataplane.worker.sides import Owner
+
+_LINGER: Final = 1_000
+
+
+class Phase(IntEnum):
+    """What a client connection is doing. FRESH: nothing of a first request has come; IDLE: between two requests."""
+
+    FRESH = 0
+    IDLE = 1
+    HEAD = 2
+    BUSY = 3
+    LINGER = 4
+    CLOSED = 5
+
+
+class Hold(IntEnum):
+    """Reasons for not reading from a client; a bit each."""
+
+    BODY = 1
+    PIPELINE = 2
+
+
+class Connection(asyncio.Protocol):
+    """One accepted connection of frontend number `index`."""
+
+    __slots__ = (
+        '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled', '_timer',
+        '_transport', '_write_paused', 'address', 'local_port', 'phase', 'port',
+    )  # fmt: skip
+
+    def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
+        self._context = context
+        self._owner = owner
+        self._index = index
+        self._frontend = frontend
+        self._sock = sock
+        self._transport: asyncio.Transport | None = None
+        self._timer = Timer(self._expired)
+        self._buffer = b''
+        self._holds = 0
+        self._eof = self._write_paused = False
+        self._stalled = 0
+        self.address, self.port = '', 0
+        self.local_port = 0
+        self.phase = Phase.FRESH
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop has taken the accepted socket over."""
+        self._transport = cast(asyncio.Transport, transport)
+        peer, local = transport.get_extra_info('peername'), transport.get_extra_info('sockname')
+        if isinstance(peer, tuple) and isinstance(local, tuple):
+            self.address, self.port, self.local_port = peer[0], peer[1], local[1]
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def _hold(self, reason: Hold, *, held: bool) -> None:
+        before = self._holds
+        self._holds = before | reason if held else before & ~reason
+        if self._transport is None or bool(before) == bool(self._holds):
+            return
+        if self._holds:
+            self._transport.pause_reading()
+            self._owner.deaf(self)
+        else:
+            self._transport.resume_reading()
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        if self._transport is not None and self.phase is not Phase.CLOSED:
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        """Send no more."""
+        if self._transport is not None and not self._transport.is_closing() and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def is_congested(self) -> bool:
+        """Is more waiting to be sent than should be?"""
+        return self._write_paused
+
+    def pause_writing(self) -> None:
+        """More is buffered than the client takes: `timeout client` limits each time in which it takes nothing."""
+        self._write_paused = True
+        assert self._transport is not None
+        self._stalled = self._transport.get_write_buffer_size()
+        self._arm(self._frontend.timeouts.client)
+        self._congested(congested=True)
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._write_paused = False
+        self._timer.disarm()
+        self._congested(congested=False)
+
+    def _congested(self, *, congested: bool) -> None:
+        """Tell whoever produces what is written."""
+        raise NotImplementedError
+
+    # -- closing -----------------------------------------------------------------------------------------------------
+
+    def close(self, *, linger: bool) -> None:
+        """Close once everything is sent. `linger`: the client may still be sending; closing now would reset the
+        connection and could destroy the answer on its way, so what comes is discarded for a moment (RFC 9112, 9.6).
+        """
+        transport = self._transport
+        if transport is None or self.phase is Phase.CLOSED:
+            return
+        self.phase = Phase.LINGER
+        self._buffer = b''
+        self._hold(Hold.PIPELINE, held=False)
+        self._hold(Hold.BODY, held=False)
+        if linger and not self._eof:
+            self.write_eof()
+            self._arm(_LINGER)
+        else:
+            self._arm(self._frontend.timeouts.client)
+            transport.close()
+
+    def _arm(self, timeout: int | None) -> None:
+        if timeout is None:
+            self._timer.disarm()
+        else:
+            self._context.wheel.arm(self._timer, now_ms() + timeout)
+
+    def check(self) -> None:
+        """While it is not read: has its peer gone? Called now and then by its owner."""
+        raise NotImplementedError
+
+    def close_idle(self) -> None:
+        """A soft stop: close it if it waits for a next request."""
+        raise NotImplementedError
+
+    def _is_taking(self) -> bool:
+        """`timeout client` is over while output waits: did the client take some of it meanwhile? Then it goes on."""
+        if not self._write_paused or self._transport is None:
+            return False
+        left = self._transport.get_write_buffer_size()
+        if left >= self._stalled:
+            return False
+        self._stalled = left
+        self._arm(self._frontend.timeouts.client)
+        return True
+
+    def _expired(self) -> None:
+        """The connection's own timer has fired."""
+        raise NotImplementedError
