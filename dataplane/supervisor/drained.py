@@ -12,11 +12,11 @@ again after each change of it, and again after each hello.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, MutableSequence
-from typing import Final, Protocol
+from typing import Final
 
 from dataplane.core.layout import ENTRY_STRIDE, EntryState, Layout
+from dataplane.core.ledger import Ledger
 from dataplane.core.model import AdminState
-from dataplane.core.tables import Tables
 from dataplane.wire.state import State
 
 GONE: Final = 'gone'
@@ -25,22 +25,10 @@ Row = tuple[str, str, str]
 _MOST_GONE: Final = 4_096
 
 
-class Truth(Protocol):
-    """What is asked of the ledger."""
-
-    @property
-    def tables(self) -> Tables:
-        """The tables in force."""
-
-    @property
-    def departed(self) -> Mapping[int, object]:
-        """Servers that left and may still hold something, by index."""
-
-
 class Holdings:
     """What servers hold, summed over the workers, from the cells."""
 
-    def __init__(self, cells: MutableSequence[int], layout: Layout) -> None:
+    def __init__(self, cells: MutableSequence[int] | memoryview[int], layout: Layout) -> None:
         self._cells = cells
         self._at = layout
 
@@ -81,8 +69,8 @@ class Holdings:
 class Drains:
     """Which servers are to be spoken of, and which have been."""
 
-    def __init__(self, truth: Truth, holdings: Holdings) -> None:
-        self._truth = truth
+    def __init__(self, ledger: Ledger, holdings: Holdings) -> None:
+        self._ledger = ledger
         self._holdings = holdings
         self._state: State = {'backends': {}, 'routes': {}}
         self._wanted: dict[Key, str] = {}
@@ -95,7 +83,7 @@ class Drains:
 
     def before(self, state: State) -> dict[Key, int | None]:
         """To be asked just before `state` is adopted: the servers it removes, with their indexes."""
-        index = self._truth.tables.server_of
+        index = self._ledger.tables.server_of
         return {key: index(*key) for key in _specs(self._state).keys() - _specs(state).keys()}
 
     def adopted(self, state: State, removed: Mapping[Key, int | None]) -> None:
@@ -108,7 +96,6 @@ class Drains:
             del self._gone[key]
         self._state = state
 
-    @property
     def is_waiting(self) -> bool:
         """Whether anything is still to be said."""
         return len(self._said) < len(self._wanted) + len(self._gone)
@@ -118,8 +105,8 @@ class Drains:
         asked: dict[Key, int] = {}
         true: list[Key] = []
         for key in (self._wanted.keys() | self._gone.keys()) - self._said:
-            index = self._gone[key] if key in self._gone else self._truth.tables.server_of(*key)
-            if index is None or (key in self._gone and index not in self._truth.departed):
+            index = self._gone[key] if key in self._gone else self._ledger.tables.server_of(*key)
+            if index is None or (key in self._gone and index not in self._ledger.departed):
                 true.append(key)
             else:
                 asked[key] = index

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 import socket
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ FORMAT: Final = 1
 _PUSHED: Final = 'pushed.json'
 _TERM: Final = 'term'
 _ID: Final = 'id'
+_NUMBER: Final = re.compile(r'[0-9]{1,18}\n?', re.ASCII)
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +42,8 @@ class LastGood:
 class StateDir:
     """The files of one data plane under `path`; with None nothing is kept and nothing is read.
 
-    The methods block on the disk: call them from a thread where a loop must go on. At most one call at a time.
+    The methods block on the disk: call them from a thread where a loop must go on (they compute next to nothing, so that
+    the thread never takes the interpreter from a loop that holds the board's lock). At most one call at a time.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -58,31 +61,23 @@ class StateDir:
             _log.error('%s: not used: %s', self._file(_PUSHED), error)
             return None
 
-    def save(self, known: LastGood) -> bool:
-        """Keep `known` instead of what was kept before. False: it could not be written (logged)."""
-        document = {
-            'format': FORMAT,
-            'term': known.term,
-            'seq': known.seq,
-            'state': known.state,
-            'state_hash': digest(known.state),
-        }
-        return self._write(_PUSHED, canonical(document))
+    def save(self, content: bytes) -> bool:
+        """Keep what `to_bytes` gave instead of what was kept before. False: it could not be written (logged)."""
+        return self._write(_PUSHED, content)
 
     def load_term(self) -> int:
         """The highest term kept; 0: none."""
         text = self._read(_TERM)
         if text is None:
             return 0
-        try:
-            return _whole(json.loads(text), 'term')
-        except ValueError as error:
-            _log.error('%s: not used: %s', self._file(_TERM), error)
+        if not _NUMBER.fullmatch(text):
+            _log.error('%s: not used: %r is not a whole number', self._file(_TERM), text[:80])
             return 0
+        return int(text)
 
     def save_term(self, term: int) -> bool:
         """Keep the highest term seen. False: it could not be written (logged)."""
-        return self._write(_TERM, str(term))
+        return self._write(_TERM, str(term).encode())
 
     def identity(self, node: str) -> str:
         """The name under which the control plane knows this data plane, the same over restarts.
@@ -97,7 +92,7 @@ class StateDir:
             return kept
         host = ''.join(letter for letter in socket.gethostname() if NAME.match(letter))
         made = f'{host[:96] or "dataplane"}-{secrets.token_hex(4)}'
-        self._write(_ID, made)
+        self._write(_ID, made.encode())
         return made
 
     def _file(self, name: str) -> str:
@@ -115,12 +110,12 @@ class StateDir:
             _log.error('%s: cannot be read: %s', self._file(name), error)
             return None
 
-    def _write(self, name: str, text: str) -> bool:
+    def _write(self, name: str, content: bytes) -> bool:
         if self._path is None:
             return True
         try:
             os.makedirs(self._path, mode=0o700, exist_ok=True)
-            _replace(self._file(name), text.encode())
+            _replace(self._file(name), content)
         except OSError as error:
             if not self._failing:
                 _log.error('%s: cannot be written, going on without it: %s', self._file(name), error)
@@ -130,6 +125,18 @@ class StateDir:
             _log.warning('%s: can be written again', self._file(name))
         self._failing = False
         return True
+
+
+def to_bytes(known: LastGood, state_hash: str) -> bytes:
+    """The content of the file that keeps `known`, whose state has the digest `state_hash`."""
+    document = {
+        'format': FORMAT,
+        'term': known.term,
+        'seq': known.seq,
+        'state': known.state,
+        'state_hash': state_hash,
+    }
+    return canonical(document).encode('ascii')
 
 
 def load_last_good(state_dir: str | None) -> LastGood | None:

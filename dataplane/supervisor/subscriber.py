@@ -14,18 +14,18 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import aiohttp
 
-from dataplane.core.changes import Change
-from dataplane.core.compose import Refused
+from dataplane.core.ledger import Refused
 from dataplane.core.model import ControlPlane
-from dataplane.supervisor.drained import Drains, Holdings, Truth
+from dataplane.supervisor.drained import Drains, Holdings
 from dataplane.supervisor.follower import Adopt, Answer, Follower, Leave, Renumber, Step
-from dataplane.supervisor.lastgood import LastGood, StateDir
+from dataplane.supervisor.lastgood import LastGood, StateDir, to_bytes
+from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.translate import translate
 from dataplane.wire.codec import FROM_CONTROLPLANE, MAX_FRAME, decode, encode
 from dataplane.wire.events import INVALID, Ack, Drained, Goodbye, Hello, Message, Nack, Status
@@ -34,29 +34,6 @@ SOURCE: Final = 'control plane'
 _FRAMES_WAITING: Final = 64
 _ROWS_PER_STATUS: Final = 4_000
 _log = logging.getLogger(__name__)
-
-
-class Applied(Protocol):
-    """What a change cost, told by the publisher."""
-
-    pause_us: int
-    wait_us: int
-    requeued: int
-    refused: int
-    killed: int
-    workers: tuple[int, ...]
-    missing: tuple[int, ...]
-
-
-class Publisher(Protocol):
-    """The supervisor's one door."""
-
-    @property
-    def ledger(self) -> Truth:
-        """What is in force."""
-
-    async def submit(self, changes: Sequence[Change], *, source: str) -> Applied:
-        """Return when every live worker has applied the changes. Raises Refused; then nothing has changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +253,8 @@ class Subscriber:
 
     async def _keep(self) -> None:
         at = self._follower
-        await asyncio.to_thread(self._disk.save, LastGood(at.term, at.seq, at.state))
+        content = to_bytes(LastGood(at.term, at.seq, at.state), at.state_hash)
+        await asyncio.to_thread(self._disk.save, content)
 
     async def _report(self, link: aiohttp.ClientWebSocketResponse) -> None:
         """Say what has drained as soon as it has, and how things stand from time to time."""
@@ -284,7 +262,7 @@ class Subscriber:
         due = loop.time()
         while True:
             at = self._follower
-            if self._drains.is_waiting and not self._is_adopting() and (rows := self._drains.news()):
+            if self._drains.is_waiting() and not self._is_adopting() and (rows := self._drains.news()):
                 await link.send_str(encode(Drained(term=at.term, seq=at.seq, servers=rows)))
             if loop.time() >= due:
                 due = loop.time() + self._timing.status

@@ -1,0 +1,407 @@
+"""The link against a real WebSocket server that speaks the control plane's part, and a real publisher without workers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import random
+from collections.abc import AsyncIterator, MutableSequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from websockets import ConnectionClosed
+from websockets.asyncio.server import Server, ServerConnection, serve
+
+from dataplane.board import Bells, Board
+from dataplane.core.changes import AdoptFile
+from dataplane.core.layout import Layout
+from dataplane.core.ledger import Ledger
+from dataplane.core.model import AdminState, Backend, ControlPlane, Snapshot
+from dataplane.core.plane import Plane
+from dataplane.supervisor.drained import Holdings
+from dataplane.supervisor.holds import Holds
+from dataplane.supervisor.lastgood import StateDir
+from dataplane.supervisor.publish import Publisher
+from dataplane.supervisor.subscriber import Subscriber, Timing
+from dataplane.wire.codec import FROM_DATAPLANE, chunked, decode, encode
+from dataplane.wire.events import Ack, Drained, Event, Goodbye, Hello, Lease, Message, Nack, Status
+from dataplane.wire.state import State, diff, digest
+from tests.integration.harness.waiting import until
+from tests.unit.supervisor.test_translate import backend, server
+
+ONE: State = {'backends': {'b': backend({'s': server(), 't': server(port=81)})}, 'routes': {}}
+QUICK = Timing(heartbeat=0.4, first=0.01, longest=0.05, status=0.1, drained=0.01, connect=2.0)
+
+
+def changed(**fields: Any) -> State:
+    return {'backends': {'b': backend({'s': server(**fields), 't': server(port=81)})}, 'routes': {}}
+
+
+def event(seq: int, old: State, new: State, *, term: int = 1, prev: int | None = None) -> Event:
+    prev = seq - 1 if prev is None else prev
+    return Event(term=term, seq=seq, prev_seq=prev, ts=0, changes=tuple(diff(old, new)), state_hash=digest(new))
+
+
+class Link:
+    """One connection as the control plane sees it."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self.connection = connection
+
+    async def send(self, *messages: Message) -> None:
+        for message in messages:
+            await self.connection.send(encode(message))
+
+    async def snapshot(self, term: int, seq: int, state: State) -> None:
+        for frame in chunked(term, seq, state):
+            await self.connection.send(frame)
+
+    async def next(self, *kinds: type[Message]) -> Message:
+        """The next message, of one of these kinds if any are given."""
+        async with asyncio.timeout(5):
+            while True:
+                message = decode(await self.connection.recv(), FROM_DATAPLANE)
+                if not kinds or isinstance(message, kinds):
+                    return message
+
+    async def acked(self) -> tuple[int, int]:
+        message = await self.next(Ack, Nack)
+        assert isinstance(message, Ack), message
+        return message.term, message.seq
+
+    async def nacked(self) -> Nack:
+        message = await self.next(Ack, Nack)
+        assert isinstance(message, Nack), message
+        return message
+
+    async def gone(self) -> None:
+        async with asyncio.timeout(5):
+            await self.connection.wait_closed()
+
+
+class Control:
+    """The control plane's end: hands out connections in the order they came."""
+
+    def __init__(self) -> None:
+        self.links: asyncio.Queue[Link] = asyncio.Queue()
+        self.tokens: list[str] = []
+        self.server: Server
+
+    @property
+    def url(self) -> str:
+        port = next(iter(self.server.sockets)).getsockname()[1]
+        return f'ws://127.0.0.1:{port}/link'
+
+    async def handle(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        self.tokens.append(connection.request.headers.get('Authorization', ''))
+        self.links.put_nowait(Link(connection))
+        await connection.wait_closed()
+
+    async def link(self) -> tuple[Link, Hello]:
+        async with asyncio.timeout(5):
+            link = await self.links.get()
+        hello = await link.next()
+        assert isinstance(hello, Hello)
+        return link, hello
+
+
+class Plant:
+    """A data plane without workers: board, ledger and publisher are the real ones."""
+
+    def __init__(
+        self, directory: Path | None, url: str, token_file: str | None = None, file: Snapshot | None = None
+    ) -> None:
+        at = Layout(workers=1, servers=64, backends=8, frontends=2, entries=16)
+        self.board, self.bells, self.at = Board.create(at), Bells.create(1), at
+        self.ledger = Ledger(at)
+        self.ledger.adopt(self.ledger.propose(AdoptFile(file or Snapshot())), 0)
+        cells = cast('MutableSequence[int]', self.board.cells)
+        plane = Plane(cells, at, -1, lambda: random.getrandbits(32))
+        holds = Holds(self.board, self.bells, plane)
+        self.publisher = Publisher(asyncio.get_running_loop(), self.ledger, holds, self)
+        disk = StateDir(None if directory is None else str(directory))
+        self.subscriber = Subscriber(
+            self.publisher,
+            Holdings(self.board.cells, at),
+            lambda index: self.ledger.records[index].effective.value,
+            ControlPlane(url=url, token_file=token_file),
+            disk,
+            Hello(dp_id='dp', term=0, seq=0, term_seen=0, state_hash='', workers=1),
+            disk.load(),
+            QUICK,
+        )
+        self.tasks = [asyncio.create_task(self.publisher.run()), asyncio.create_task(self.subscriber.run())]
+
+    def send(self, worker: int, message: dict[str, Any], fds: object = ()) -> None:
+        raise AssertionError('there are no workers')
+
+    async def close(self) -> None:
+        await self.subscriber.close()
+        async with asyncio.timeout(5):
+            await self.tasks[1]
+        self.tasks[0].cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.bells.close()
+        self.board.close()
+
+    def state(self, name: str = 's') -> AdminState:
+        return self.ledger.server('b', name).effective
+
+
+@asynccontextmanager
+async def control() -> AsyncIterator[Control]:
+    made = Control()
+    async with serve(made.handle, '127.0.0.1', 0, compression=None, max_size=None) as made.server:
+        yield made
+
+
+@asynccontextmanager
+async def plant(directory: Path | None = None, **options: Any) -> AsyncIterator[tuple[Plant, Control]]:
+    async with control() as of:
+        made = Plant(directory, of.url, **options)
+        try:
+            yield made, of
+        finally:
+            await made.close()
+
+
+async def test_hello_snapshot_event_ack() -> None:
+    async with plant() as (plane, of):
+        link, hello = await of.link()
+        assert (hello.term, hello.seq, hello.term_seen, hello.dp_id) == (0, 0, 0, 'dp')
+        await link.snapshot(1, 7, ONE)
+        assert await link.acked() == (1, 7)
+        assert plane.state() is AdminState.READY
+        await link.send(event(8, ONE, changed(adminState='maint')))
+        ack = await link.next(Ack, Nack)
+        assert isinstance(ack, Ack)
+        assert (ack.seq, ack.state_hash) == (8, digest(changed(adminState='maint')))
+        assert plane.state() is AdminState.MAINT
+        assert plane.subscriber.version == (1, 8)
+        assert plane.subscriber.is_connected
+
+
+async def test_the_next_hello_says_where_it_is_and_is_sent_after_a_cut(tmp_path: Path) -> None:
+    async with plant(tmp_path) as (_, of):
+        link, _ = await of.link()
+        await link.snapshot(4, 1, ONE)
+        assert await link.acked() == (4, 1)
+        link.connection.transport.abort()
+        link, hello = await of.link()
+        assert (hello.term, hello.seq, hello.term_seen, hello.state_hash) == (4, 1, 4, digest(ONE))
+
+
+async def test_redelivery_is_acknowledged_and_not_applied_again() -> None:
+    async with plant() as (plane, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        step = event(2, ONE, changed(weight=9))
+        await link.send(step, step)
+        assert [await link.acked() for _ in range(3)] == [(1, 1), (1, 2), (1, 2)]
+        revision = plane.publisher.revision
+        await link.send(step)
+        assert await link.acked() == (1, 2)
+        assert plane.publisher.revision == revision
+
+
+async def test_a_gap_asks_for_a_snapshot_and_the_snapshot_repairs() -> None:
+    async with plant() as (plane, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        await link.acked()
+        await link.send(event(5, ONE, changed(adminState='drain'), prev=4))
+        nack = await link.nacked()
+        assert (nack.code, nack.applied_seq) == ('GAP', 1)
+        assert plane.state() is AdminState.READY
+        await link.snapshot(1, 5, changed(adminState='drain'))
+        assert await link.acked() == (1, 5)
+        assert plane.state() is AdminState.DRAIN
+
+
+async def test_an_older_term_is_refused_also_after_a_restart(tmp_path: Path) -> None:
+    async with plant(tmp_path) as (plane, of):
+        link, _ = await of.link()
+        await link.snapshot(5, 1, ONE)
+        await link.acked()
+        await link.snapshot(4, 99, changed(adminState='maint'))
+        await link.gone()
+        assert plane.state() is AdminState.READY
+        link, hello = await of.link()
+        assert (hello.term, hello.term_seen) == (5, 5)
+        await link.send(Lease(term=9, lease_ms=5_000), Goodbye(reason='restart'))
+        await link.gone()
+    async with plant(tmp_path) as (_, of):
+        link, hello = await of.link()
+        assert (hello.term, hello.seq, hello.term_seen) == (5, 1, 9)
+        await link.snapshot(8, 1, ONE)
+        await link.gone()
+
+
+async def test_what_the_ledger_refuses_is_a_nack_that_names_the_backend() -> None:
+    mine = Backend(name='b', id=2, where='haproxy.cfg:9')
+    async with plant(file=Snapshot(backends=(mine,))) as (plane, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        nack = await link.nacked()
+        assert (nack.code, nack.backends) == ('REFUSED', ('b',))
+        assert 'haproxy.cfg:9' in nack.detail
+        assert plane.subscriber.version == (0, 0)
+        other: State = {'backends': {'c': backend({})}, 'routes': {}}
+        await link.snapshot(1, 2, other)
+        assert await link.acked() == (1, 2)
+
+
+@pytest.mark.parametrize(
+    'frame', ['{', 'null', '{"type": "ack"}', '{"type": "event", "term": 1}', b'\xff\xfe', '[' * 200_000]
+)
+async def test_a_frame_that_says_nothing_changes_nothing(frame: str | bytes) -> None:
+    async with plant() as (plane, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        await link.acked()
+        await link.connection.send(frame)
+        nack = await link.nacked()
+        assert (nack.code, nack.applied_seq) == ('INVALID', 1)
+        await link.gone()
+        _, hello = await of.link()
+        assert (hello.term, hello.seq) == (1, 1)
+        assert plane.state() is AdminState.READY
+
+
+async def test_an_oversized_frame_closes_the_link_and_changes_nothing() -> None:
+    async with plant() as (_, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        await link.acked()
+        with suppress(ConnectionClosed):
+            await link.connection.send('x' * (4 * 1024 * 1024 + 1))
+        await link.gone()
+        assert link.connection.close_code == 1009
+        _, hello = await of.link()
+        assert (hello.term, hello.seq) == (1, 1)
+
+
+async def test_a_silent_peer_is_noticed_and_left() -> None:
+    silent: list[asyncio.StreamWriter] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Upgrade by hand, then never answer anything, pings included."""
+        head = (await reader.readuntil(b'\r\n\r\n')).decode()
+        fields = dict(line.split(': ', 1) for line in head.split('\r\n')[1:-2])
+        key = fields['Sec-WebSocket-Key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+        answer = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        writer.write(
+            f'HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {answer}\r\n\r\n'.encode()
+        )
+        silent.append(writer)
+
+    mute = await asyncio.start_server(accept, '127.0.0.1', 0)
+    plane = Plant(None, f'ws://127.0.0.1:{mute.sockets[0].getsockname()[1]}/')
+    await until(lambda: len(silent) > 1, within=5, what='another attempt')
+    await plane.close()
+    mute.close()
+    for writer in silent:
+        writer.close()
+
+
+async def test_drained_is_said_when_the_last_session_ended_and_again_after_a_hello() -> None:
+    async with plant() as (plane, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        await link.acked()
+        cell = plane.at.served(0, plane.ledger.server('b', 's').index)
+        plane.board.cells[cell] = 1
+        await link.send(event(2, ONE, changed(adminState='drain')))
+        assert await link.acked() == (1, 2)
+        status = await link.next(Status, Drained)
+        assert isinstance(status, Status), 'drained is said while a session is open'
+        assert status.servers == (('b', 's', 1, 0, 'drain'), ('b', 't', 0, 0, 'ready'))
+        plane.board.cells[cell] = 0
+        drained = await link.next(Drained)
+        assert isinstance(drained, Drained)
+        assert (drained.term, drained.seq, drained.servers) == (1, 2, (('b', 's', 'drain'),))
+        link.connection.transport.abort()
+        link, _ = await of.link()
+        again = await link.next(Drained)
+        assert isinstance(again, Drained)
+        assert again.servers == drained.servers
+
+
+async def test_close_says_goodbye() -> None:
+    async with plant() as (plane, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        await link.acked()
+        await plane.subscriber.close('soft stop')
+        goodbye = await link.next(Goodbye)
+        assert goodbye == Goodbye(reason='soft stop')
+        await link.gone()
+
+
+async def test_the_token_is_read_anew_for_each_connection(tmp_path: Path) -> None:
+    token = tmp_path / 'token'
+    token.write_text('first\n')
+    async with plant(token_file=str(token)) as (_, of):
+        link, _ = await of.link()
+        token.write_text('second\n')
+        link.connection.transport.abort()
+        await of.link()
+        assert of.tokens == ['Bearer first', 'Bearer second']
+
+
+async def test_a_token_that_cannot_be_read_is_said_once_and_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = tmp_path / 'token'
+    async with plant(token_file=str(token)) as (_, of):
+        await until(lambda: 'No such file' in caplog.text, within=5, what='the complaint')
+        token.write_text('there now')
+        await of.link()
+        assert of.tokens == ['Bearer there now']
+        assert caplog.text.count('No such file') == 1
+
+
+async def test_an_unwritable_state_directory_does_not_hold_the_ack_back(tmp_path: Path) -> None:
+    (tmp_path / 'file').write_text('')
+    async with plant(tmp_path / 'file') as (plane, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        assert await link.acked() == (1, 1)
+        assert plane.subscriber.version == (1, 1)
+
+
+async def test_what_was_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
+    async with plant(tmp_path) as (_, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        for seq in range(2, 12):
+            old, new = changed(weight=seq - 1) if seq > 2 else ONE, changed(weight=seq)
+            await link.send(event(seq, old, new))
+            while await link.acked() != (1, seq):
+                pass
+            assert json.loads((tmp_path / 'pushed.json').read_text())['seq'] == seq
+
+
+async def test_the_snapshot_without_frames_is_acknowledged_without_a_revision() -> None:
+    async with plant() as (plane, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        await link.acked()
+        revision = plane.publisher.revision
+        same = {
+            'type': 'snapshot',
+            'term': 2,
+            'seq': 1,
+            'chunk': 0,
+            'chunks': 0,
+            'changes': [],
+            'state_hash': digest(ONE),
+        }
+        await link.connection.send(json.dumps(same))
+        assert await link.acked() == (2, 1)
+        assert plane.publisher.revision == revision
