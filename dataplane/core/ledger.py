@@ -193,9 +193,13 @@ class Ledger:
             self._set_maxconn(maxconn)
 
     def _indexes(self) -> Indexes:
-        return Indexes(self.layout, {
-            (r.backend, r.name, r.server.host, r.server.port): (r.backend_index, r.index) for r in self._departed.values()
-        })
+        return Indexes(
+            self.layout,
+            {
+                (r.backend, r.name, r.server.host, r.server.port): (r.backend_index, r.index)
+                for r in self._departed.values()
+            },
+        )
 
     # -- commit -------------------------------------------------------------------------------------------------------
 

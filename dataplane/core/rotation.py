@@ -34,19 +34,22 @@ class Rotation:
         """The cells that follow from the record alone; its backend is due for an election if any changed."""
         at, server = self._at, record.server
         top, low = bounds(record.maxconn, record.minconn)
-        self._set(record, {
-            at.BACKEND: record.backend_index,
-            at.SERVER_ID: server.id,
-            at.ADMIN: record.admin,
-            at.OPSTATE: record.opstate,
-            at.UWEIGHT: record.uweight,
-            at.EWEIGHT: record.eweight,
-            at.LIMIT: top,
-            at.MINLIMIT: low,
-            at.MAXQUEUE: server.maxqueue,
-            at.BACKUP: int(server.backup),
-            at.GENERATION: record.generation,
-        })
+        self._set(
+            record,
+            {
+                at.BACKEND: record.backend_index,
+                at.SERVER_ID: server.id,
+                at.ADMIN: record.admin,
+                at.OPSTATE: record.opstate,
+                at.UWEIGHT: record.uweight,
+                at.EWEIGHT: record.eweight,
+                at.LIMIT: top,
+                at.MINLIMIT: low,
+                at.MAXQUEUE: server.maxqueue,
+                at.BACKUP: int(server.backup),
+                at.GENERATION: record.generation,
+            },
+        )
         self._columns.set(at.CHANGED_AT, record.index, record.changed_at)
 
     def retire(self, record: ServerRecord) -> None:

@@ -33,11 +33,15 @@ class Tables:
         put = object.__setattr__
         put(self, '_frontends', {frontend.name: index for index, frontend in self.frontends.items()})
         put(self, '_backends', {backend.name: index for index, backend in self.backends.items()})
-        put(self, '_servers', {
-            (self.backends[backend].name, self.servers[server].name): server
-            for backend, servers in self.members.items()
-            for server in servers
-        })
+        put(
+            self,
+            '_servers',
+            {
+                (self.backends[backend].name, self.servers[server].name): server
+                for backend, servers in self.members.items()
+                for server in servers
+            },
+        )
         put(self, '_routes', self._index_routes(self.snapshot.routes))
 
     def _index_routes(self, routes: tuple[Route, ...]) -> dict[str, dict[str, int]]:

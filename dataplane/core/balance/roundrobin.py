@@ -1,7 +1,7 @@
 """`balance roundrobin`: HAProxy's weighted round robin, in the same order, for equal and for unequal weights.
 
 Time is counted in picks. A server of weight w among a total W is due every W / w picks; the remainder of that division is
-carried along, so that over a cycle of W picks everybody gets exactly its weight. Per backend there are three sets:
+carried along, so that over a cycle of W picks everybody gets its weight, give or take one pick. Per backend there are three sets:
 
     due      those that were picked in this cycle and are due again in it, by the pick they are due at
     fresh    those not picked yet in this cycle, heaviest first
