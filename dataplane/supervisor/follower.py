@@ -66,6 +66,7 @@ class Follower:
         self.term_seen = max(term_seen, self.term)
         self.state_hash = digest(self.state)
         self._assembler = Assembler()
+        self._chunk: tuple[int, int, int, str] | None = None
         self._asked = False
 
     @property
@@ -76,6 +77,7 @@ class Follower:
     def begin(self) -> None:
         """A new connection: what was half received on the last one is worth nothing."""
         self._assembler = Assembler()
+        self._chunk = None
         self._asked = False
 
     def receive(self, message: Message) -> Step:
@@ -116,6 +118,9 @@ class Follower:
         return Renumber(message.term, message.seq)
 
     def _snapshot(self, message: Snapshot) -> Step:
+        before, self._chunk = self._chunk, (message.term, message.seq, message.chunk, message.state_hash)
+        if message.chunk and before == self._chunk:
+            return None
         try:
             state = self._assembler.add(message)
         except ValueError as error:

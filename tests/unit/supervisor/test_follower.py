@@ -83,6 +83,17 @@ def test_a_snapshot_in_chunks() -> None:
     assert adopt(follower, frames[-1]).state == state
 
 
+def test_a_snapshot_whose_frames_arrive_twice() -> None:
+    servers = {f's{number}': server() for number in range(2_000)}
+    state: State = {'backends': {'b': backend(servers)}, 'routes': {}}
+    frames = [decode(frame, FROM_CONTROLPLANE) for frame in chunked(1, 1, state, 128 * 1024)]
+    follower = Follower(0, None)
+    steps = [follower.receive(frame) for frame in frames for _ in range(2)]
+    (step,) = (step for step in steps if step is not None)
+    assert isinstance(step, Adopt)
+    assert step.state == state
+
+
 def test_a_new_connection_forgets_half_a_snapshot() -> None:
     servers = {f's{number}': server() for number in range(2_000)}
     frames = [
