@@ -16,7 +16,7 @@ from dataplane.core import invariants, line, pump
 from dataplane.core.invariants import Broken
 from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, Rota
 from dataplane.core.plane import SUPERVISOR, Plane
-from dataplane.core.stream import Life, Stream
+from dataplane.core.stream import Admission, Life, Stream
 from tests.exhaustive.world import CLEARED, DEAD, UP, State, World, planes
 
 POISON = -7_777
@@ -112,7 +112,8 @@ class Explorer:
                 d.cells[cell] = value
             for i, stream in d.of(worker):
                 # A slot that the hold gave back was let go before it: the exchange was over, its socket shut down.
-                if stream.life in (Life.SLOT, Life.RUNNING) and n.streams[i].life is not stream.life:
+                then = n.streams[i]
+                if stream.life in (Life.SLOT, Life.RUNNING) and (then.life, then.server) != (stream.life, stream.server):
                     stream.life = Life.ENDED
             d.die(worker)
             d.torn = True
@@ -197,7 +198,7 @@ class Explorer:
         """What a stream of a living worker may do next."""
         stream = x.streams[i]
         if stream.life is Life.NEW:
-            yield from self.hold(x, v, lambda n, p: p.admit(n.streams[i], 0, 0), f'worker {v} admits s{i}')
+            yield from self.hold(x, v, lambda n, p: self.admit(n, p, v, i), f'worker {v} admits s{i}')
             return
         if stream.life is Life.SLOT:
             yield self.send(x, i)
@@ -219,7 +220,7 @@ class Explorer:
         """What befalls a worker from outside: respawned, killed, stopped, continued, rung by nobody."""
         if x.alive[v] == CLEARED:
             n = x.clone()
-            n.alive[v], n.acked[v] = UP, n.cells[self.at.REVISION]
+            n.alive[v], n.acked[v], n.tables[v] = UP, n.cells[self.at.REVISION], n.cells[self.at.TABLES]
             yield f'worker {v} respawned', n
         if x.alive[v] != UP:
             return
@@ -242,6 +243,12 @@ class Explorer:
 
     # -- what a shell does inside a hold --------------------------------------------------------------------------------
 
+    def admit(self, n: State, plane: Plane, v: int, i: int) -> None:
+        """A newcomer, routed under the tables its worker has; told to route again, the worker takes the committed ones."""
+        n.streams[i].tables = n.tables[v]
+        if plane.admit(n.streams[i], n.tables[v], 0) is Admission.ROUTE_AGAIN:
+            n.tables[v] = n.cells[self.at.TABLES]
+
     def answer_bell(self, n: State, plane: Plane, v: int) -> None:
         """The bell's handler."""
         n.left[2] -= not n.bell[v]
@@ -259,12 +266,17 @@ class Explorer:
 
     def effect(self, n: State, plane: Plane, v: int) -> None:
         """One slice of what the board asks of this worker; when nothing is left, the ack of everything committed."""
+        if n.tables[v] != n.cells[self.at.TABLES]:
+            n.tables[v] = n.cells[self.at.TABLES]
+            for _, stream in n.of(v):
+                stream.tables = n.tables[v]
+            return
         for _, stream in sorted(n.of(v), key=lambda item: item[1].seq):
             if plane.is_over(stream):
                 plane.release(stream)
                 return
             if plane.is_barred(stream):
-                plane.again(stream, 0, -1)
+                plane.again(stream, n.tables[v], -1)
                 return
         for entry in line.mail(n.cells, self.at, v):
             row = entry * ENTRY_STRIDE
@@ -292,6 +304,8 @@ class Explorer:
 
         def watched_serve(stream: Stream, server: int) -> Any:
             out = serve(stream, server)
+            if stream.tables != self.now.cells[self.at.TABLES]:
+                raise Broken('G3', f'{stream!r} was routed under tables {stream.tables} and given a server under others')
             self.check_given(stream.wish, stream.key, stream.seq, server)
             return out
 

@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from dataplane.core import pump
+from dataplane.core import line, pump
 from dataplane.core.commit import Commit, Image
 from dataplane.core.layout import ANY, ENTRY_STRIDE, UNLIMITED, Algorithm, Layout, Rota
 from dataplane.core.plane import Plane
 from dataplane.core.stream import Life, Stream
 
 DEAD, CLEARED, UP = range(3)
-LOST = 5
-"""A stream's life once its worker died with a slot: its socket to the server may still be open."""
+GIVEN = line.GIVEN
 
 
 class Wish(NamedTuple):
@@ -101,7 +100,7 @@ class Recorded(list[int]):
 class State:
     """One state of a world."""
 
-    __slots__ = ('acked', 'alive', 'bell', 'cells', 'change', 'left', 'lost', 'stopped', 'streams', 'torn', 'w')
+    __slots__ = ('acked', 'alive', 'bell', 'cells', 'change', 'left', 'lost', 'stopped', 'streams', 'tables', 'torn', 'w')
 
     def __init__(self, world: World) -> None:
         self.w = world
@@ -110,6 +109,7 @@ class State:
         self.lost: list[int | None] = [None] * len(world.streams)
         self.alive, self.stopped = [UP] * world.workers, [0] * world.workers
         self.bell, self.acked = [0] * world.workers, [0] * world.workers
+        self.tables = [0] * world.workers
         self.change, self.torn = 0, False
         self.left = [world.kills, world.cancels, world.spurious, world.stops]
 
@@ -120,28 +120,45 @@ class State:
         n.cells, n.lost, n.streams = Recorded(self.cells), self.lost[:], self.streams[:]
         for i in self.w.streams_of[worker]:
             n.streams[i] = copy(self.streams[i])
-        n.alive, n.stopped = self.alive[:], self.stopped[:]
+        n.alive, n.stopped, n.tables = self.alive[:], self.stopped[:], self.tables[:]
         n.bell, n.acked, n.left = self.bell[:], self.acked[:], self.left[:]
         return n
 
     def key(self) -> bytes:
-        """Equal for states that behave alike: of the derived cells only the pump's lists and the balancer's cursor matter."""
+        """Equal for states that behave alike.
+
+        What a stream left behind does not matter, nor which of the pool's entries somebody has, nor how large a sequence
+        is, only which is larger; of the derived cells only the pump's lists and the balancer's cursor matter.
+        """
         at, cells = self.w.at, self.cells
+        revision, tables = cells[at.REVISION], cells[at.TABLES]
         out = cells[at.SERVED : at.SERVED + at.workers * at.servers] + cells[at.BECONN : at.BECONN + at.workers]
         out += cells[at.ASIDE : at.ASIDE + at.workers]
-        out += [cells[at.REVISION], cells[at.SEQUENCE], self.change, self.torn]
-        out += self.alive + self.stopped + self.bell + self.acked + self.left
-        for row in range(0, at.entries * ENTRY_STRIDE, ENTRY_STRIDE):
-            if cells[at.E_STATE + row]:
-                out += cells[at.E_STATE + row : at.E_KEY + row]
-                out += (cells[at.E_KEY + row] >> 48, *cells[at.E_SEQ + row : at.E_SERVER + row + 1])
-            else:
-                out.append(0)
+        out += self.alive + self.stopped + self.bell + self.left
+        out += [acked == revision for acked in self.acked] + [mine == tables for mine in self.tables]
+        out += (self.change, self.torn)
+        entries = [row for row in range(0, at.entries * ENTRY_STRIDE, ENTRY_STRIDE) if cells[at.E_STATE + row]]
+        seqs = {stream.seq for stream in self.streams if stream.life in (Life.SLOT, Life.RUNNING)}
+        seqs.update([cells[at.E_SEQ + row] for row in entries])
+        rank = {seq: n for n, seq in enumerate(sorted(seqs))}
+        for row in sorted(entries, key=lambda row: cells[at.E_SEQ + row]):
+            out += cells[at.E_STATE + row : at.E_KEY + row]
+            out += (cells[at.E_KEY + row] >> 48, rank[cells[at.E_SEQ + row]], cells[at.E_QUEUE + row])
+            out.append(cells[at.E_SERVER + row] if cells[at.E_STATE + row] == GIVEN else -1)
         for stream, lost in zip(self.streams, self.lost, strict=True):
-            out += (stream.life, stream.entry, stream.server, stream.seq, stream.generation, stream.wish, stream.counted)
-            out.append(-1 if lost is None else lost)
+            out.append(stream.life)
+            if stream.life is Life.WAITING:
+                out += (rank[cells[at.E_SEQ + stream.entry * ENTRY_STRIDE]], stream.wish, stream.tables == tables)
+            elif stream.life is not Life.ENDED and stream.life is not Life.NEW:
+                current = stream.generation == cells[at.GENERATION + stream.server]
+                out += (rank[stream.seq], stream.server, stream.wish, current)
+            if lost is not None:
+                out.append(100 + lost)
         if not self.torn:
             out += self.listed()
+            for worker in range(at.workers):
+                out.append(88)
+                out += [rank[cells[at.E_SEQ + entry * ENTRY_STRIDE]] for entry in line.mail(cells, at, worker)]
         return bytes([v & 255 for v in out])
 
     def listed(self) -> list[int]:
@@ -184,6 +201,8 @@ class State:
         at, cells = self.w.at, self.cells
         kind, server, value = self.w.changes[self.change]
         self.change += 1
+        if kind == 'tables':
+            return Commit(self.change, self.change, (), (), (0,))
         if kind == 'limit':
             images = [Image(at.LIMIT + server, array('q', [value])), Image(at.MINLIMIT + server, array('q', [value]))]
         elif kind == 'shutdown':
@@ -200,7 +219,7 @@ class State:
                 Image(at.IN_ROTATION, array('q', [sum(r == Rota.IN for r in rotas)])),
             ]
         listed = (server, *self.w.backups)
-        return Commit(self.change, 0, tuple(images), listed if value != SWEEP else (), (0,) if value == SWEEP else ())
+        return Commit(self.change, cells[at.TABLES], tuple(images), listed if value != SWEEP else (), (0,) if value == SWEEP else ())
 
 
 SWEEP = 77
@@ -211,7 +230,7 @@ def copy(stream: Stream) -> Stream:
     """An independent stream with the same holdings."""
     n = Stream(stream.backend, stream.wish, stream.klass)
     n.life, n.entry, n.server, n.key, n.seq = stream.life, stream.entry, stream.server, stream.key, stream.seq
-    n.generation, n.counted, n.avoid = stream.generation, stream.counted, stream.avoid
+    n.generation, n.counted, n.avoid, n.tables = stream.generation, stream.counted, stream.avoid, stream.tables
     return n
 
 
@@ -263,5 +282,7 @@ WORLDS: dict[str, World] = {
     'backup-kill': World(2, (1, 1), (A, B, B), (OFF,), kills=1, backups=(1,)),
     'dynamic': World(2, (2,), (A, B, B, A), minlimits=(1,), fullconn=3, cancels=1),
     'queue-full': World(2, (1, 1), (KA, KB, KB, HA), maxqueue=1, cancels=1),
+    'tables': World(2, (1,), (A, B, B), (('tables', 0, 0), OFF)),
+    'tables-kill': World(2, (1,), (A, B), (('tables', 0, 0),), kills=1),
     'least': World(2, (1, 2), (A, B, B, A), (OFF,), cancels=1, algorithm=Algorithm.LEASTCONN),
 }

@@ -1,0 +1,49 @@
+"""Every interleaving of every world holds every invariant, and every mutant is stopped.
+
+Prints how many states and steps were visited. The worlds are shared out among the test runner's processes.
+"""
+
+from __future__ import annotations
+
+from multiprocessing import get_context
+
+import pytest
+
+from tests.exhaustive.explore import Explorer, Found
+from tests.exhaustive.mutants import MUTANTS
+from tests.exhaustive.world import WORLDS
+
+SMALL = ('plain', 'three', 'disable', 'flip', 'limit', 'kill', 'stop', 'pool', 'tables')
+"""Where most mutants end; looked at first."""
+
+NO_END = 10**9
+
+
+@pytest.mark.parametrize('name', WORLDS)
+def test_every_interleaving_holds(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breadth first through all states of one world, death after every store included."""
+    found = Explorer(WORLDS[name]).run(NO_END)
+    with capsys.disabled():
+        print(f'\nworld {name}: {found.states} states, {found.steps} steps, settles in {found.settles}')
+    assert found.broken is None, '\n'.join([found.broken, *found.trace])
+
+
+@pytest.mark.parametrize('name', MUTANTS)
+def test_mutant_is_stopped(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without this rule, some world breaks an invariant."""
+    with get_context('fork').Pool(1) as pool:
+        world, found = pool.apply(stop, (name,))
+    assert world is not None, f'{name} was not stopped: {MUTANTS[name].__doc__}'
+    with capsys.disabled():
+        print(f'\nmutant {name}: {world}: {found.broken}, after {len(found.trace)} steps')
+
+
+def stop(name: str) -> tuple[str | None, Found]:
+    """The first world that stops a mutant. Runs in a process of its own, since it changes the core in place."""
+    MUTANTS[name]()
+    found = Found(0, 0)
+    for world in sorted(WORLDS, key=lambda world: world not in SMALL):
+        found = Explorer(WORLDS[world]).run(30_000)
+        if found.broken:
+            return world, found
+    return None, found
