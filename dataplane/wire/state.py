@@ -164,14 +164,15 @@ def check(state: Any) -> list[str]:
         return ['backends, routes and the servers of each backend must be objects']
     if not all(isinstance(backend, Mapping) for backend in state['backends'].values()):
         return ['each backend must be an object']
-    return [text for _, text in faults(diff(empty(), state))] + _limits(state) + _twins(state['routes'])
+    return [text for _, text in faults(diff(empty(), state))] + limits(state) + twins(state['routes'])
 
 
 def _values(table: Any) -> Iterable[Any]:
     return table.values() if isinstance(table, Mapping) else ()
 
 
-def _limits(state: State) -> list[str]:
+def limits(state: State) -> list[str]:
+    """Whether there is more of anything than a data plane can hold, in words."""
     servers = sum(len(backend['servers']) for backend in state['backends'].values())
     problems = [] if servers <= MAX_SERVERS else [f'{servers} servers are more than {MAX_SERVERS}']
     if len(state['routes']) > MAX_ROUTES:
@@ -179,7 +180,8 @@ def _limits(state: State) -> list[str]:
     return problems
 
 
-def _twins(routes: Mapping[str, Any]) -> list[str]:
+def twins(routes: Mapping[str, Any]) -> list[str]:
+    """Routes that match the very same requests as another one, in words."""
     seen: dict[tuple[str, str], str] = {}
     problems = []
     for key in sorted(routes):

@@ -1,0 +1,89 @@
+"""`sluice-controlplane`: settings from the command line, or from the environment as SLUICE_STORE, SLUICE_LISTEN, ..."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from controlplane.app import CannotStart, Settings, serve
+from controlplane.auth import Role, new_token
+
+
+def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The command line. What the environment says is the default."""
+    made = argparse.ArgumentParser(
+        prog='sluice-controlplane', description='The control plane of Sluice.', allow_abbrev=False
+    )
+
+    def option(flag: str, variable: str, default: str | None, text: str) -> None:
+        made.add_argument(flag, default=environment.get(variable, default), help=f'{text} [{variable}]')
+
+    option('--store', 'SLUICE_STORE', None, "where the desired state is kept: 'sqlite:///FILE' or 'memory:'")
+    option('--listen', 'SLUICE_LISTEN', '127.0.0.1:8000', 'HOST:PORT of REST and of the link to the data planes')
+    option('--tokens', 'SLUICE_TOKENS', None, 'file of NAME:ROLE:sha256$HEX lines; needed off loopback')
+    option(
+        '--removal-percent',
+        'SLUICE_REMOVAL_PERCENT',
+        '50',
+        'hold a set that would remove more than this share of a backend',
+    )
+    option('--log-level', 'SLUICE_LOG_LEVEL', 'info', 'debug, info, warning or error')
+    made.add_argument(
+        '--new-token', metavar='NAME:ROLE', help=f'print a new token and its line, and end; roles: {", ".join(Role)}'
+    )
+    return made
+
+
+def settings(arguments: argparse.Namespace) -> Settings:
+    """What was asked for. CannotStart: it cannot be, and which option it was."""
+    if not arguments.store:
+        raise CannotStart('--store (or SLUICE_STORE) is missing, for example --store sqlite:///sluice.db')
+    host, colon, port = str(arguments.listen).rpartition(':')
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise CannotStart(f'--listen {arguments.listen!r} is not HOST:PORT')
+    percent = str(arguments.removal_percent)
+    if not percent.isdecimal() or int(percent) > 100:
+        raise CannotStart(f'--removal-percent {percent!r} is not a number from 0 to 100')
+    return Settings(
+        store=arguments.store,
+        host=host.removeprefix('[').removesuffix(']'),
+        port=int(port),
+        tokens=arguments.tokens or None,
+        removal_percent=int(percent),
+    )
+
+
+def _log_level(text: str) -> int:
+    level = logging.getLevelNamesMapping().get(text.upper())
+    if level is None:
+        raise CannotStart(f'--log-level {text!r} is none of debug, info, warning, error')
+    return level
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run; the exit code is 0 after a signal, 1 when it could not start."""
+    arguments = parser(os.environ).parse_args(argv)
+    try:
+        if arguments.new_token is not None:
+            name, _, role = arguments.new_token.partition(':')
+            token, line = new_token(name, role)
+            sys.stdout.write(f'token (give it to its user):    {token}\nline (put it into the file):    {line}\n')
+            return 0
+        logging.basicConfig(
+            level=_log_level(arguments.log_level), format='%(asctime)s %(levelname)-7s %(name)s: %(message)s'
+        )
+        asyncio.run(serve(settings(arguments)))
+    except (CannotStart, ValueError) as error:
+        sys.stderr.write(f'sluice-controlplane: {error}\n')
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Data planes: which are known, how far each one is, and what its last barrier cost."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.responses import JSONResponse, Response
+
+from controlplane.api import views
+from controlplane.api.services import Services, services
+from controlplane.domain.refusals import NotFound
+
+router = APIRouter(prefix='/v1/dataplanes', tags=['data planes'])
+
+
+@router.get('')
+async def list_dataplanes(all_: Annotated[Services, Depends(services)]) -> dict[str, Any]:
+    """Every known data plane, connected or not, and the version that all of them are to reach."""
+    planes = sorted(all_.sequencer.convergence.planes.values(), key=lambda plane: plane.id)
+    return {'head': str(all_.sequencer.log.head), 'items': [views.dataplane(all_.sequencer, plane) for plane in planes]}
+
+
+@router.get('/{dataplane}')
+async def get_dataplane(dataplane: str, all_: Annotated[Services, Depends(services)]) -> Response:
+    """One data plane."""
+    plane = all_.sequencer.convergence.planes.get(dataplane)
+    if plane is None:
+        raise NotFound(f'There is no data plane {dataplane}.')
+    return JSONResponse(views.dataplane(all_.sequencer, plane))
+
+
+@router.delete('/{dataplane}')
+async def forget_dataplane(dataplane: str, all_: Annotated[Services, Depends(services)]) -> Response:
+    """Your word that it is gone and carries no traffic: nobody waits for it any more. Refused while it is connected."""
+    all_.sequencer.convergence.may_forget(dataplane)
+    await all_.forget(dataplane)
+    return Response(status_code=204)

@@ -1,0 +1,35 @@
+"""What the routers work with, and how they get at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from controlplane.api.idempotency import Remembered
+from controlplane.domain.sequencer import Sequencer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """`new_id` makes ids of operations; `stopping` is set when the process is to end, and ends streams."""
+
+    sequencer: Sequencer
+    new_id: Callable[[], str]
+    forget: Callable[[str], Awaitable[None]]
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    remembered: Remembered = field(default_factory=Remembered)
+
+
+def services(request: Request) -> Services:
+    """The services of the application the request came to."""
+    found: Services = request.app.state.services
+    return found
+
+
+def actor(request: Request) -> str:
+    """Who asks, as the log names them."""
+    principal = getattr(request.state, 'principal', None)
+    return 'local' if principal is None else str(principal.name)

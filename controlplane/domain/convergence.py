@@ -1,0 +1,190 @@
+"""Convergence: which data planes are known, how far each one is, and what that means for every operation (G6).
+
+A data plane is *known* from its first hello until it says goodbye, its traffic lease has ended (it promised to stop
+carrying traffic on a partition), or a person says that it is gone. Being disconnected does not end it: it may still
+carry traffic. Known data planes are the members of the barrier whose arithmetic is `dataplane.wire.progress`.
+
+What must hold: an operation is done only if every member acknowledged its version or a later one, none of them keeps an
+older definition of a backend it is about, and - for `drained` - each of them stated itself that each server has nothing
+in flight and nothing queued, at that version or later. Nothing is ever concluded from status frames except that a
+statement no longer holds.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+from controlplane.domain.desired import Desired, Key
+from controlplane.domain.operations import Goal, Operation, Progressed
+from controlplane.domain.planes import Plane
+from controlplane.domain.quarantine import active
+from controlplane.domain.refusals import Conflict, NotFound
+from controlplane.domain.store import KEPT_OPERATIONS
+from controlplane.domain.version import NOTHING, Version
+from dataplane.wire.events import Ack, Drained, Hello, Nack, Status
+from dataplane.wire.progress import Progress
+
+Listener = Callable[[], None]
+
+
+class Convergence:
+    """The data planes, the operations, and everybody who wants to know when one of them moved."""
+
+    def __init__(self, planes: Iterable[Plane] = (), operations: Iterable[Operation] = ()) -> None:
+        self.planes: dict[str, Plane] = {plane.id: plane for plane in planes}
+        self.operations: OrderedDict[str, Operation] = OrderedDict(
+            (operation.id, operation) for operation in operations
+        )
+        self.progress: Progress[str, Version] = Progress()
+        for name in self.planes:
+            self.progress.join(name, NOTHING)
+        self._listeners: set[Listener] = set()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` after every move, until the function returned is called."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    def _moved(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
+
+    # data planes
+
+    def connected(self, hello: Hello, at: Version, now_ms: int) -> Plane:
+        """A data plane said hello; `at` is the version it is known to be at (NOTHING: it must be sent a snapshot)."""
+        plane = self.planes.setdefault(hello.dp_id, Plane(hello.dp_id))
+        plane.hello, plane.connected, plane.heard_ms, plane.lease_ends_ms = hello, True, now_ms, None
+        plane.statements.clear()
+        plane.load.clear()
+        plane.acked = at
+        self.progress.join(plane.id, at)
+        for operation in self.operations.values():
+            if operation.open and at < operation.version:
+                operation.reached.pop(plane.id, None)  # it came back without what it had done
+        self._moved()
+        return plane
+
+    def disconnected(self, name: str, lease_left_ms: int, now_ms: int) -> None:
+        """The link is gone. Only a data plane that promised to stop on a partition stops being known, after its lease."""
+        plane = self.planes.get(name)
+        if plane is None:
+            return
+        plane.connected = False
+        if plane.hello is not None and plane.hello.on_partition == 'stop':
+            plane.lease_ends_ms = now_ms + lease_left_ms
+        self._moved()
+
+    def expired(self, now_ms: int) -> list[str]:
+        """Data planes whose traffic lease has ended by now."""
+        return [p.id for p in self.planes.values() if p.lease_ends_ms is not None and p.lease_ends_ms <= now_ms]
+
+    def forget(self, name: str, desired: Desired) -> None:
+        """It carries no traffic any more (goodbye, end of lease, or a person's word). Nobody waits for it from here on."""
+        if self.planes.pop(name, None) is not None:
+            self.progress.leave(name)
+            self._settle(desired)
+
+    def may_forget(self, name: str) -> None:
+        """NotFound: no such data plane. Conflict: it is connected."""
+        if name not in self.planes:
+            raise NotFound(f'There is no data plane {name}.')
+        if self.planes[name].connected:
+            raise Conflict(f'Data plane {name} is connected.')
+
+    def acked(self, name: str, ack: Ack, desired: Desired, now_ms: int) -> None:
+        """Everything up to the ack's version is in force there."""
+        plane = self.planes[name]
+        plane.heard_ms, plane.last_ack = now_ms, ack
+        if self.progress.acked(name, Version(ack.term, ack.seq)):
+            plane.acked = Version(ack.term, ack.seq)
+        self._settle(desired)
+
+    def nacked(self, name: str, nack: Nack, desired: Desired, now_ms: int) -> None:
+        """It refused a version as a whole."""
+        plane = self.planes[name]
+        plane.heard_ms, plane.last_nack = now_ms, nack
+        self._settle(desired)
+
+    def stated(self, name: str, drained: Drained, desired: Desired, now_ms: int) -> None:
+        """Its own statement that these servers have nothing in flight and nothing queued there."""
+        plane = self.planes[name]
+        plane.heard_ms = now_ms
+        version = Version(drained.term, drained.seq)
+        for backend, server, state in drained.servers:
+            key = Key('server', server, backend)
+            if version >= plane.statements.get(key, (NOTHING, ''))[0]:
+                plane.statements[key] = (version, state)
+        self._settle(desired)
+
+    def reported(self, name: str, status: Status, now_ms: int) -> None:
+        """Figures. They prove nothing except that a server with something in flight is not drained now."""
+        plane = self.planes[name]
+        plane.heard_ms = now_ms
+        plane.load = {Key('server', s, b): (flight, queued, state) for b, s, flight, queued, state in status.servers}
+        for key, (flight, queued, _) in plane.load.items():
+            if flight or queued:
+                plane.statements.pop(key, None)
+        self._moved()
+
+    # operations
+
+    def begin(self, operation: Operation, desired: Desired) -> None:
+        """A verb was made durable. The oldest operations are forgotten."""
+        self.operations[operation.id] = operation
+        while len(self.operations) > KEPT_OPERATIONS:
+            self.operations.popitem(last=False)
+        self._settle(desired)
+
+    def operation(self, name: str) -> Operation:
+        """NotFound: there is none of this name, or it is too long ago."""
+        if name not in self.operations:
+            raise NotFound(f'There is no operation {name}.')
+        return self.operations[name]
+
+    def changed(self, desired: Desired) -> None:
+        """The desired state changed other than by a verb."""
+        self._settle(desired)
+
+    def missing(self, operation: Operation) -> tuple[list[str], list[str]]:
+        """(connected, not connected): the data planes that have yet to do their part."""
+        late = [name for name in self.planes if name not in operation.reached]
+        return [n for n in late if self.planes[n].connected], [n for n in late if not self.planes[n].connected]
+
+    def refusing(self, operation: Operation, desired: Desired) -> list[str]:
+        """Data planes that keep an older definition of a backend the operation is about, and say no to the new one."""
+        return [
+            plane.id
+            for plane in self.planes.values()
+            if plane.id not in operation.reached and operation.backends & active(plane.quarantine, desired.state).keys()
+        ]
+
+    def _settle(self, desired: Desired) -> None:
+        for operation in self.operations.values():
+            if operation.open:
+                self._look_at(operation, desired)
+        self._moved()
+
+    def _look_at(self, operation: Operation, desired: Desired) -> None:
+        for plane in self.planes.values():
+            if plane.id not in operation.reached and self._did(plane, operation, desired):
+                operation.reached[plane.id] = plane.acked
+        connected, gone = self.missing(operation)
+        if any(target.contradicted(desired) for target in operation.targets):
+            operation.move(Progressed.SUPERSEDED)
+        elif not connected and not gone:
+            operation.move(Progressed.DONE)
+        elif set(self.refusing(operation, desired)) == {*connected, *gone}:
+            operation.move(Progressed.REFUSED)
+        else:
+            operation.move(Progressed.PENDING)
+
+    def _did(self, plane: Plane, operation: Operation, desired: Desired) -> bool:
+        if plane.id in self.progress.missing(operation.version):
+            return False
+        if plane.quarantine and operation.backends & active(plane.quarantine, desired.state).keys():
+            return False
+        if operation.goal is Goal.ACKED:
+            return True
+        return all(plane.statements.get(key, (NOTHING, ''))[0] >= operation.version for key in operation.servers)

@@ -1,0 +1,105 @@
+"""How a data plane at one version is brought to the head: nothing, a renumbering, one merged event, or a snapshot.
+
+Parcels are pure text frames; equal ways from equal states are encoded once, however many data planes take them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from controlplane.domain.log import Log
+from controlplane.domain.quarantine import Quarantine, project
+from controlplane.domain.version import NOTHING, Version
+from dataplane.wire import codec
+from dataplane.wire import state as wire
+from dataplane.wire.events import Event, Hello, Snapshot
+
+REMEMBERED = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a data plane holds: a version, and the state this control plane knows it to have there (None: unknown)."""
+
+    version: Version
+    state: wire.State | None
+    state_hash: str
+
+    @classmethod
+    def nothing(cls) -> Held:
+        """Of a data plane about which nothing can be concluded."""
+        return cls(NOTHING, None, '')
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Frames to send, and what the data plane holds once it has acknowledged them."""
+
+    frames: tuple[str, ...]
+    held: Held
+    wanted: wire.State
+
+
+class Courier:
+    """Makes parcels from the log."""
+
+    def __init__(self, log: Log, remembered: int = REMEMBERED) -> None:
+        self._log = log
+        self._digests: OrderedDict[int, tuple[wire.State, str]] = OrderedDict()
+        self._parcels: OrderedDict[tuple[Version, str, Version, str], tuple[str, ...]] = OrderedDict()
+        self._remembered = remembered
+        self.encoded = 0
+
+    def arrived(self, hello: Hello, quarantine: Quarantine) -> Held:
+        """What the data plane holds, believed only as far as its hash shows that it is so."""
+        version = Version(hello.term, hello.seq)
+        for state in (self._log.state_at(version), self._log.state):
+            if state is not None:
+                projected = project(state, quarantine)
+                if self.digest(projected) == hello.state_hash:
+                    # an equal state at a version out of reach (an older term) is worth a renumbering, not a snapshot
+                    return Held(version, projected, hello.state_hash)
+        return Held.nothing()
+
+    def parcel(self, held: Held, quarantine: Quarantine, ts: int) -> Parcel | None:
+        """What takes it from `held` to the head; None: it is there."""
+        head, wanted = self._log.head, self._log.state
+        projected = project(wanted, quarantine)
+        state_hash = self.digest(projected)
+        if held.version == head and held.state_hash == state_hash:
+            return None
+        key = (held.version, held.state_hash, head, state_hash)
+        frames = self._parcels.get(key)
+        if frames is None:
+            frames = self._encode(held, projected, state_hash, ts)
+            self._parcels[key] = frames
+            if len(self._parcels) > self._remembered:
+                self._parcels.popitem(last=False)
+        return Parcel(frames, Held(head, projected, state_hash), wanted)
+
+    def _encode(self, held: Held, projected: wire.State, state_hash: str, ts: int) -> tuple[str, ...]:
+        self.encoded += 1
+        head = self._log.head
+        if held.state is not None and held.version.term == head.term and held.version < head:
+            event = Event(
+                term=head.term, seq=head.seq, prev_seq=held.version.seq, ts=ts,
+                changes=tuple(wire.diff(held.state, projected)), state_hash=state_hash,
+            )  # fmt: skip
+            try:
+                return (codec.encode(event),)
+            except ValueError:
+                pass  # larger than a frame: a snapshot is cut into frames, an event is not
+        if held.state is not None and held.state_hash == state_hash:
+            same = Snapshot(term=head.term, seq=head.seq, chunk=0, chunks=0, changes=(), state_hash=state_hash)
+            return (codec.encode(same),)
+        return tuple(codec.chunked(head.term, head.seq, projected))
+
+    def digest(self, state: wire.State) -> str:
+        """The state's digest, remembered for the last few states asked about."""
+        known = self._digests.get(id(state))
+        if known is None:
+            known = self._digests[id(state)] = (state, wire.digest(state))  # holding the state keeps its id its own
+            if len(self._digests) > self._remembered:
+                self._digests.popitem(last=False)
+        return known[1]

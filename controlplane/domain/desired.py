@@ -1,0 +1,145 @@
+"""The desired state: the wire's state, with what only the control plane knows of it (labels, the version of each thing).
+
+A `Write` sets one thing to an absolute value or removes it; a list of writes is checked as a whole against the state it
+is for, reduced to what really changes (`effective`), and applied at one version (`Desired.after`). Values are shared,
+never altered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from controlplane.domain.refusals import Conflict, Invalid, NotFound
+from controlplane.domain.version import Version
+from dataplane.wire import state as wire
+
+Spec = Mapping[str, Any]
+Labels = Mapping[str, str]
+_LABEL = re.compile(r'[A-Za-z0-9_./-]{1,128}\Z')
+_LABEL_VALUE = re.compile(r'[A-Za-z0-9_.:/ -]{0,128}\Z')
+MAX_LABELS = 32
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """What a write is about: a backend (`name`), a server (`name` in `backend`) or a route (`name` is its id)."""
+
+    kind: str
+    name: str
+    backend: str = ''
+
+    def __str__(self) -> str:
+        return f'{self.kind} {self.backend}/{self.name}' if self.backend else f'{self.kind} {self.name}'
+
+    def change(self, spec: Spec | None) -> wire.Change:
+        """The wire's change that sets this to `spec`."""
+        if self.kind == 'server':
+            return {'kind': 'server', 'backend': self.backend, 'name': self.name, 'spec': spec}
+        return {'kind': self.kind, 'id' if self.kind == 'route' else 'name': self.name, 'spec': spec}
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Set `key` to `spec` (a backend's without its servers), or remove it (None). `labels` None: as they are."""
+
+    key: Key
+    spec: Spec | None
+    labels: Labels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What is wanted, and at which version each thing was last changed."""
+
+    state: wire.State = field(default_factory=wire.empty)
+    labels: Mapping[Key, Labels] = field(default_factory=dict)
+    versions: Mapping[Key, Version] = field(default_factory=dict)
+
+    def spec(self, key: Key) -> Spec | None:
+        """The present value (a backend's without its servers), None: not there."""
+        if key.kind == 'route':
+            route: Spec | None = self.state['routes'].get(key.name)
+            return route
+        backend = self.state['backends'].get(key.backend if key.kind == 'server' else key.name)
+        if backend is None:
+            return None
+        if key.kind == 'server':
+            server: Spec | None = backend['servers'].get(key.name)
+            return server
+        return {name: value for name, value in backend.items() if name != 'servers'}
+
+    def require(self, key: Key) -> Spec:
+        """The present value. NotFound: there is none."""
+        if key.kind == 'server' and key.backend not in self.state['backends']:
+            raise NotFound(f'There is no backend {key.backend}.')
+        spec = self.spec(key)
+        if spec is None:
+            raise NotFound(f'There is no {key}.')
+        return spec
+
+    def servers(self, backend: str) -> list[Key]:
+        """The servers of a backend, in the order of their names. NotFound: there is no such backend."""
+        if backend not in self.state['backends']:
+            raise NotFound(f'There is no backend {backend}.')
+        return [Key('server', name, backend) for name in sorted(self.state['backends'][backend]['servers'])]
+
+    def effective(self, writes: Iterable[Write]) -> list[Write]:
+        """Those of `writes` that change something. Invalid, Conflict: the whole list cannot be."""
+        writes = list(writes)
+        self._check(writes)
+        return [write for write in writes if self._differs(write)]
+
+    def _differs(self, write: Write) -> bool:
+        if write.spec != self.spec(write.key):
+            return True
+        return write.labels is not None and dict(write.labels) != dict(self.labels.get(write.key, {}))
+
+    def _check(self, writes: Sequence[Write]) -> None:
+        problems = [text for _, text in wire.faults(write.key.change(write.spec) for write in writes)]
+        for write in writes:
+            problems += _label_faults(write)
+        if problems:
+            raise Invalid(problems)
+        try:
+            new = wire.fold(self.state, [write.key.change(write.spec) for write in writes])
+        except ValueError as error:
+            raise Conflict(str(error)) from None
+        if any(write.spec is not None for write in writes):
+            problems = wire.limits(new)
+        if any(write.key.kind == 'route' for write in writes):
+            problems += wire.twins(new['routes'])
+        if problems:
+            raise Conflict('; '.join(problems))
+
+    def after(self, writes: Sequence[Write], version: Version) -> Desired:
+        """The desired state once `writes` (as given by `effective`) have happened at `version`."""
+        state = wire.fold(self.state, [write.key.change(write.spec) for write in writes])
+        labels, versions = dict(self.labels), dict(self.versions)
+        for write in writes:
+            if write.spec is None:
+                for key in self.within(write.key):
+                    versions.pop(key, None)
+                    labels.pop(key, None)
+            else:
+                versions[write.key] = version
+                if write.labels is not None:
+                    labels[write.key] = dict(write.labels)
+        return Desired(state, labels, versions)
+
+    def within(self, key: Key) -> list[Key]:
+        """The key itself and, of a backend that is there, its servers: all that goes when it goes."""
+        if key.kind == 'backend' and key.name in self.state['backends']:
+            return [key, *self.servers(key.name)]
+        return [key]
+
+
+def _label_faults(write: Write) -> list[str]:
+    labels = write.labels or {}
+    problems = [f'{write.key}: more than {MAX_LABELS} labels'] if len(labels) > MAX_LABELS else []
+    for name, value in labels.items():
+        if not _LABEL.match(name) or not _LABEL_VALUE.match(value):
+            problems.append(f'{write.key}: {name!r:.150}={value!r:.150} is not a label')
+    return problems

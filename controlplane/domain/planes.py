@@ -1,0 +1,39 @@
+"""What is known of one data plane: who it is, what it has acknowledged, what it said about its servers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from controlplane.domain.desired import Key
+from controlplane.domain.quarantine import Quarantine, Quarantined
+from controlplane.domain.version import NOTHING, Version
+from dataplane.wire.events import Ack, Hello, Nack
+
+
+@dataclass(slots=True)
+class Plane:
+    """A known data plane. Times are milliseconds of the control plane's monotonic clock."""
+
+    id: str
+    quarantine: Quarantine = field(default_factory=dict)
+    hello: Hello | None = None
+    connected: bool = False
+    acked: Version = NOTHING
+    last_ack: Ack | None = None
+    last_nack: Nack | None = None
+    heard_ms: int = 0
+    lease_ends_ms: int | None = None
+    statements: dict[Key, tuple[Version, str]] = field(default_factory=dict)
+    load: dict[Key, tuple[int, int, str]] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """What must outlive the control plane: that it is known, and what it refuses."""
+        kept = {name: {'kept': entry.kept, 'refused': entry.refused} for name, entry in self.quarantine.items()}
+        return {'quarantine': kept}
+
+    @classmethod
+    def from_record(cls, name: str, record: dict[str, Any]) -> Plane:
+        """Read what `record` wrote."""
+        kept = {key: Quarantined(entry['kept'], entry['refused']) for key, entry in record['quarantine'].items()}
+        return cls(id=name, quarantine=kept)

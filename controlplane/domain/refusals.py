@@ -1,0 +1,57 @@
+"""Why the control plane says no. Each refusal leaves everything as it was.
+
+Refusal ── NotFound            no such backend, server, route, operation or data plane
+        ├─ Invalid             what was asked for is wrong in itself (`problems`)
+        ├─ Conflict            it contradicts what is there
+        ├─ Held                it would remove too much at once and was not confirmed
+        ├─ PreconditionFailed  If-Match / If-None-Match does not hold (`current`)
+        └─ StoreUnavailable    it could not be made durable
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from controlplane.domain.version import Version
+
+
+class Refusal(Exception):
+    """Base of all; its text is for people."""
+
+
+class NotFound(Refusal):
+    """What was named is not there."""
+
+
+class Invalid(Refusal):
+    """The request is wrong in itself; `problems` says all that is wrong with it."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__('; '.join(problems))
+        self.problems = tuple(problems)
+
+
+class Conflict(Refusal):
+    """The request contradicts the present state."""
+
+
+class Held(Refusal):
+    """The mass-removal brake: `removed` of `total` servers of `backend` would go at once."""
+
+    def __init__(self, backend: str, removed: int, total: int) -> None:
+        super().__init__(
+            f'backend {backend}: {removed} of {total} servers would be removed at once; confirm if that is meant'
+        )
+        self.backend = backend
+
+
+class PreconditionFailed(Refusal):
+    """The resource is at `current` (None: it does not exist), not where the caller believed it to be."""
+
+    def __init__(self, current: Version | None) -> None:
+        super().__init__('it does not exist' if current is None else f'its version is {current}')
+        self.current = current
+
+
+class StoreUnavailable(Refusal):
+    """The change could not be made durable, so it was not made."""

@@ -1,0 +1,1 @@
+"""Where the desired state is kept. Each store honours the contract of `controlplane.domain.store`."""

@@ -1,0 +1,163 @@
+"""A store in one SQLite file: write-ahead log, synchronous=FULL, so that what was answered survives a power cut.
+
+One thread of its own does all the work, so the event loop never waits for the disk. Every transaction first looks
+whether the term is still ours: a second control plane on the same file fences the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from controlplane.domain.desired import Key
+from controlplane.domain.refusals import StoreUnavailable
+from controlplane.domain.store import KEPT_ENTRIES, KEPT_OPERATIONS, Loaded, StoredObject, Transaction
+from controlplane.domain.version import Version
+from dataplane.wire.state import canonical
+
+T = TypeVar('T')
+LAYOUT = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (one INTEGER PRIMARY KEY CHECK (one = 1), layout INTEGER NOT NULL, term INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS objects (
+    kind TEXT NOT NULL, backend TEXT NOT NULL, name TEXT NOT NULL,
+    spec TEXT NOT NULL, labels TEXT NOT NULL, term INTEGER NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (kind, backend, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS planes (id TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS operations (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    term INTEGER NOT NULL, seq INTEGER NOT NULL, ts INTEGER NOT NULL, actor TEXT NOT NULL, verb TEXT NOT NULL, changes TEXT NOT NULL);
+INSERT OR IGNORE INTO meta VALUES (1, 1, 0);
+"""
+
+
+class SqliteStore:
+    """`path` is the file; it is made when it is not there. `busy_ms`: how long to wait for another process's transaction."""
+
+    def __init__(self, path: str, *, busy_ms: int = 2_000) -> None:
+        self._path, self._busy_ms = path, busy_ms
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='sqlite')
+        self._database: sqlite3.Connection | None = None
+        self._term = 0
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._safely, work)
+        except RuntimeError as error:
+            raise StoreUnavailable(f'{self._path}: the store is closed') from error
+
+    def _safely(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except (sqlite3.Error, OSError, json.JSONDecodeError) as error:
+            if self._database is not None and self._database.in_transaction:
+                self._database.rollback()
+            raise StoreUnavailable(f'{self._path}: {error}') from error
+
+    async def open(self) -> Loaded:
+        """Raise the term and read everything. StoreUnavailable: the file cannot be used, or is of another layout."""
+        return await self._run(self._open)
+
+    def _open(self) -> Loaded:
+        database = sqlite3.connect(self._path, timeout=self._busy_ms / 1000, isolation_level=None)
+        self._database = database
+        database.execute('PRAGMA journal_mode = WAL')
+        database.execute('PRAGMA synchronous = FULL')
+        database.executescript(_TABLES)
+        (layout,) = database.execute('SELECT layout FROM meta').fetchone()
+        if layout != LAYOUT:
+            raise StoreUnavailable(f'{self._path}: layout {layout} is not known to this version (it writes {LAYOUT})')
+        database.execute('BEGIN IMMEDIATE')
+        database.execute('UPDATE meta SET term = term + 1')
+        (self._term,) = database.execute('SELECT term FROM meta').fetchone()
+        database.execute('COMMIT')
+        return self._read(database)
+
+    def _read(self, database: sqlite3.Connection) -> Loaded:
+        rows = database.execute('SELECT kind, name, backend, spec, labels, term, seq FROM objects')
+        objects = tuple(
+            StoredObject(Key(kind, name, backend), json.loads(spec), json.loads(labels), Version(term, seq))
+            for kind, name, backend, spec, labels, term, seq in rows
+        )
+        planes = {name: json.loads(record) for name, record in database.execute('SELECT id, record FROM planes')}
+        operations = database.execute('SELECT record FROM operations ORDER BY number')
+        return Loaded(self._term, objects, planes, tuple(json.loads(record) for (record,) in operations))
+
+    async def raise_term(self, at_least: int) -> int:
+        """Begin a new term, durably."""
+
+        def work(database: sqlite3.Connection) -> int:
+            term = max(at_least, self._term + 1)
+            database.execute('UPDATE meta SET term = ?', (term,))
+            return term
+
+        self._term = await self._run(lambda: self._transaction(work))
+        return self._term
+
+    async def commit(self, transaction: Transaction) -> None:
+        """Make durable, all or nothing."""
+
+        def work(database: sqlite3.Connection) -> None:
+            _write(database, transaction)
+
+        await self._run(lambda: self._transaction(work))
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._database is None:
+            raise StoreUnavailable(f'{self._path}: the store is not open')
+        self._database.execute('BEGIN IMMEDIATE')
+        (term,) = self._database.execute('SELECT term FROM meta').fetchone()
+        if term != self._term:
+            self._database.execute('ROLLBACK')
+            raise StoreUnavailable(f'{self._path}: another control plane has taken over with term {term}')
+        result = work(self._database)
+        self._database.execute('COMMIT')
+        return result
+
+    async def close(self) -> None:
+        """Close the file and end the thread. Closing twice is harmless."""
+
+        def work() -> None:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+        try:
+            await self._run(work)
+        except StoreUnavailable:
+            return  # it is closed
+        finally:
+            self._thread.shutdown(wait=False)
+
+
+def _write(database: sqlite3.Connection, transaction: Transaction) -> None:
+    for row in transaction.objects:
+        key = (row.key.kind, row.key.backend, row.key.name)
+        if row.spec is None:
+            database.execute('DELETE FROM objects WHERE kind = ? AND backend = ? AND name = ?', key)
+        else:
+            values: tuple[Any, ...] = (*key, canonical(row.spec), canonical(row.labels), *row.version)
+            database.execute('INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)', values)
+    for name, record in transaction.planes.items():
+        if record is None:
+            database.execute('DELETE FROM planes WHERE id = ?', (name,))
+        else:
+            database.execute('INSERT OR REPLACE INTO planes VALUES (?, ?)', (name, canonical(record)))
+    if transaction.operation is not None:
+        values = (transaction.operation['id'], canonical(transaction.operation))
+        database.execute('INSERT INTO operations (id, record) VALUES (?, ?)', values)
+        _trim(database, 'operations', KEPT_OPERATIONS)
+    if transaction.entry is not None:
+        entry = transaction.entry
+        values = (*entry.version, entry.ts, entry.actor, entry.verb, canonical(entry.changes))
+        database.execute('INSERT INTO events (term, seq, ts, actor, verb, changes) VALUES (?, ?, ?, ?, ?, ?)', values)
+        _trim(database, 'events', KEPT_ENTRIES)
+
+
+def _trim(database: sqlite3.Connection, table: str, keep: int) -> None:
+    database.execute(f'DELETE FROM {table} WHERE number <= (SELECT max(number) FROM {table}) - ?', (keep,))  # noqa: S608 - our own names
