@@ -29,9 +29,9 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, cast
 
 if TYPE_CHECKING:
     from dataplane.core.layout import Layout
@@ -71,7 +71,7 @@ class Board:
     """One mapping of one board. A process that got the board across `fork` may go on using the parent's object."""
 
     __slots__ = (
-        '_clocklock', '_consistent', '_lock', '_map', '_mutex', '_page', '_unlock', '_until', '_word', 'cells', 'fd', 'layout',
+        '_clocklock', '_consistent', '_lock', '_map', '_mutex', '_page', '_unlock', '_until', '_view', '_word', 'cells', 'fd', 'layout',
     )  # fmt: skip
 
     def __init__(self, fd: int, layout: Layout) -> None:
@@ -87,7 +87,9 @@ class Board:
         self.layout = layout
         self._map = mmap.mmap(fd, expected)
         self._page = memoryview(self._map)
-        self.cells: memoryview[int] = self._page[mmap.PAGESIZE :].cast('q')
+        self._view: memoryview[int] = self._page[mmap.PAGESIZE :].cast('q')
+        # the core works on any mutable sequence of integers; a memoryview is one except for insert and del, which it never uses
+        self.cells = cast('MutableSequence[int]', self._view)
         self._word: memoryview[int] = self._page[:4].cast('I')
         # byref of an object that is made once: 25 % cheaper per call than an address with argtypes
         self._mutex = ctypes.byref((ctypes.c_char * _MUTEX_ROOM).from_buffer(self._map))
@@ -181,7 +183,7 @@ class Board:
             return
         del self._mutex
         self._word.release()
-        self.cells.release()
+        self._view.release()
         self._page.release()
         self._map.close()
         os.close(self.fd)

@@ -7,15 +7,17 @@ lock was passed on. A worker that finds no byte free has proved that maxconn was
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import random
 import select
 import signal
 import time
+import traceback
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,7 @@ KILLS = 1_000
 WORKERS = 3
 LIMITS = (1, 2)
 EXCEEDED = 9
+PR_SET_PDEATHSIG = 1
 
 
 class Slots:
@@ -105,9 +108,9 @@ class Worker:
 
     def settle(self) -> None:
         with self.hold() as plane:
-            done = plane.settle(self.waiting)
-        self.waiting = {entry: stream for entry, stream in self.waiting.items() if stream.life is Life.WAITING}
-        for stream in done:
+            served, refused = plane.settle(self.waiting)
+        assert not refused, f'nobody may be refused while all servers are ready: {refused}'
+        for stream in served:
             self.got(stream)
 
     def got(self, stream: Stream) -> None:
@@ -140,10 +143,12 @@ class Supervisor:
     def start(self, number: int, seed: int) -> None:
         pid = os.fork()
         if pid == 0:
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             try:
                 Worker(self.board, number, Slots(self.place), random.Random(seed)).run()
-            finally:
-                os._exit(1)
+            except BaseException:  # noqa: BLE001 - whatever it was, the parent's state must not be lived on in this child
+                traceback.print_exc()
+            os._exit(1)
         self.pids[number] = pid
 
     def hold(self, work: Callable[[Plane], bool]) -> bool:
@@ -193,15 +198,16 @@ class Supervisor:
 
     def close(self) -> None:
         for pid in self.pids:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
 @pytest.mark.timeout(300)
 def test_a_thousand_killed_workers_leave_every_sum_right(tmp_path: Path) -> None:
     world = World(workers=WORKERS, limits=LIMITS, streams=(), pool=32, algorithm=Algorithm.ROUNDROBIN)
     board = Board.create(world.at)
-    board.cells[:] = memoryview(array('q', world.board()))
+    board.cells[:] = array('q', world.board())
     supervisor, rng = Supervisor(board, tmp_path), random.Random(53)
     try:
         for number in range(WORKERS):
