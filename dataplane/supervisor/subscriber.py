@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import aiohttp
+import yarl
 
 from dataplane.core.ledger import Refused
 from dataplane.core.model import ControlPlane
@@ -31,6 +32,7 @@ from dataplane.wire.codec import FROM_CONTROLPLANE, MAX_FRAME, decode, encode
 from dataplane.wire.events import INVALID, Ack, Drained, Goodbye, Hello, Message, Nack, Status
 
 SOURCE: Final = 'control plane'
+LINK_PATH: Final = '/v1/push'
 _FRAMES_WAITING: Final = 64
 _ROWS_PER_STATUS: Final = 4_000
 _log = logging.getLogger(__name__)
@@ -142,7 +144,7 @@ class Subscriber:
         async with aiohttp.ClientSession(timeout=timeout) as session:
             async with asyncio.timeout(self._timing.connect):
                 link = await session.ws_connect(
-                    self._settings.url,
+                    _dialled(self._settings.url),
                     headers=headers,
                     ssl=trust,
                     heartbeat=self._timing.heartbeat,
@@ -299,6 +301,12 @@ async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
+
+
+def _dialled(url: str) -> yarl.URL:
+    """The address of the link: as configured, or where control planes have it when only the server is named."""
+    address = yarl.URL(url)
+    return address.with_path(LINK_PATH) if address.path in {'', '/'} else address
 
 
 def _first_line(path: str | None) -> str:

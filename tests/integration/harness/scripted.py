@@ -41,6 +41,12 @@ class Link:
                 if not kinds or isinstance(message, kinds):
                     return message
 
+    async def answer(self) -> Ack:
+        """The next answer, which must be an ack."""
+        message = await self.next(Ack, Nack)
+        assert isinstance(message, Ack), message
+        return message
+
     async def acked(self) -> tuple[int, int]:
         message = await self.next(Ack, Nack)
         assert isinstance(message, Ack), message
@@ -62,15 +68,17 @@ class Control:
     def __init__(self) -> None:
         self.links: asyncio.Queue[Link] = asyncio.Queue()
         self.tokens: list[str] = []
+        self.paths: list[str] = []
         self.server: Server
 
     @property
     def url(self) -> str:
         port = next(iter(self.server.sockets)).getsockname()[1]
-        return f'ws://127.0.0.1:{port}/link'
+        return f'http://127.0.0.1:{port}'
 
     async def handle(self, connection: ServerConnection) -> None:
         assert connection.request is not None
+        self.paths.append(connection.request.path)
         self.tokens.append(connection.request.headers.get('Authorization', ''))
         self.links.put_nowait(Link(connection))
         await connection.wait_closed()

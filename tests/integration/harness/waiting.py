@@ -6,12 +6,16 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar('T')
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], *, within: float, what: str, every: float = 0.01) -> T:
+@overload
+async def until(condition: Callable[[], Awaitable[T]], *, within: float, what: str, every: float = 0.01) -> T: ...
+@overload
+async def until(condition: Callable[[], T], *, within: float, what: str, every: float = 0.01) -> T: ...
+async def until(condition: Callable[[], Any], *, within: float, what: str, every: float = 0.01) -> Any:
     """Return the first true answer of `condition` (which may be a coroutine function). AssertionError after `within` seconds."""
     deadline = time.monotonic() + within
     while True:

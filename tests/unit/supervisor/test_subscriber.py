@@ -97,6 +97,7 @@ async def test_hello_snapshot_event_ack() -> None:
     async with plant() as (plane, of):
         link, hello = await of.link()
         assert (hello.term, hello.seq, hello.term_seen, hello.dp_id) == (0, 0, 0, 'dp')
+        assert of.paths == ['/v1/push']
         await link.snapshot(1, 7, ONE)
         assert await link.acked() == (1, 7)
         assert plane.state() is AdminState.READY
@@ -264,6 +265,14 @@ async def test_close_says_goodbye() -> None:
         goodbye = await link.next(Goodbye)
         assert goodbye == Goodbye(reason='soft stop')
         await link.gone()
+
+
+async def test_an_address_with_a_path_is_dialled_as_it_is() -> None:
+    async with control() as of:
+        plane = Plant(None, f'{of.url.replace("http", "ws")}/behind/a/gateway')
+        await of.link()
+        await plane.close()
+        assert of.paths == ['/behind/a/gateway']
 
 
 async def test_the_token_is_read_anew_for_each_connection(tmp_path: Path) -> None:
