@@ -10,6 +10,7 @@ import random
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dataplane.board import Bells, Board
@@ -68,8 +69,6 @@ class Proxy:
         self._commit()
 
     def _logging(self, configuration: Snapshot) -> Snapshot:
-        from dataclasses import replace
-
         frontends = tuple(replace(f, log_targets=f.log_targets or (self._target,)) for f in configuration.frontends)
         return replace(configuration, frontends=frontends)
 
@@ -93,7 +92,7 @@ class Proxy:
         loop.add_reader(self.bells.fds[1], self._pump)
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self.bells.fds[0])
         loop.remove_reader(self.bells.fds[1])
