@@ -1,0 +1,25 @@
+"""Tables on their way to a worker: parts of bounded size, so that unpacking them never holds a worker's loop up for long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from dataplane.core.tables import Tables
+from dataplane.wire.framing import pack
+
+PART: Final = 100
+"""Servers in one part; unpickling that many takes about a millisecond."""
+
+
+def bundle(tables: Tables) -> int:
+    """Pack tables into a memfd, which the caller closes. The last part is the whole; the others make it cheap to read."""
+    return pack(_parts(tables))
+
+
+def _parts(tables: Tables) -> Iterator[object]:
+    servers = iter(tables.servers.values())
+    while some := tuple(islice(servers, PART)):
+        yield some
+    yield tables

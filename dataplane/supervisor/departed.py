@@ -1,0 +1,56 @@
+"""What dead workers counted: moved from their rows into the departed row, so that no counter runs backwards.
+
+Sums are added, maxima kept, gauges dropped (nothing of a dead worker is open), and so are the frequency counters, which
+describe the last two seconds of a process that is no more. A move is done within one turn of the supervisor's loop, in
+which every reader of figures runs too, so nobody sees a number twice or not at all.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from typing import Final
+
+from dataplane.core.counters import COUNTERS, C
+from dataplane.core.layout import Layout
+from dataplane.core.tables import Tables
+
+GAUGES: Final = frozenset({C.SCUR})
+RATES: Final = frozenset({
+    C.SESS_SEC, C.SESS_CUR, C.SESS_PREV, C.CONN_SEC, C.CONN_CUR, C.CONN_PREV, C.REQ_SEC, C.REQ_CUR, C.REQ_PREV,
+})  # fmt: skip
+MAXIMA: Final = frozenset({
+    C.LASTSESS, C.QTIME_MAX, C.CTIME_MAX, C.RTIME_MAX, C.TTIME_MAX, C.SMAX, C.QMAX, C.RATE_MAX, C.CONN_RATE_MAX,
+    C.REQ_RATE_MAX,
+})  # fmt: skip
+_EMPTY: Final = bytes(8 * COUNTERS)
+
+
+def bury(cells: memoryview, at: Layout, worker: int, tables: Tables, departed: Iterable[int]) -> None:
+    """Move all counters of a dead worker. `departed`: servers that left the tables but still have an index."""
+    _move(cells, at.process_counters(worker), at.process_counters(at.departed))
+    for frontend in tables.frontends:
+        _move(cells, at.frontend_counters(worker, frontend), at.frontend_counters(at.departed, frontend))
+    for backend in tables.backends:
+        _move(cells, at.backend_counters(worker, backend), at.backend_counters(at.departed, backend))
+    for server in (*tables.servers, *departed):
+        _move(cells, at.server_counters(worker, server), at.server_counters(at.departed, server))
+
+
+def forget(cells: memoryview, at: Layout, server: int) -> None:
+    """Clear the counters of a server whose index is about to mean another one. Nobody counts for it any more."""
+    for row in range(at.workers + 1):
+        start = at.server_counters(row, server)
+        cells[start : start + COUNTERS] = array('q', _EMPTY)
+
+
+def _move(cells: memoryview, source: int, target: int) -> None:
+    row = list(cells[source : source + COUNTERS])
+    if not any(row):
+        return
+    cells[source : source + COUNTERS] = array('q', _EMPTY)
+    for offset, value in enumerate(row):
+        if offset in MAXIMA:
+            cells[target + offset] = max(cells[target + offset], value)
+        elif offset not in GAUGES and offset not in RATES:
+            cells[target + offset] += value

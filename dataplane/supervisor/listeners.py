@@ -1,0 +1,262 @@
+"""Listening sockets: opened here, inherited by the workers, closed only when nobody can be waiting in them.
+
+A TCP bind line has one socket per worker in one SO_REUSEPORT group, so that the kernel spreads connections evenly and a
+worker that dies leaves its backlog to its successor. Unix sockets and `fd@` cannot be spread and are one socket for all.
+While a worker is not back, a classic BPF program on each group steers new connections to the living; it needs no privilege.
+(Closing one socket of a group resets what is queued in it: measured, 100 of 100. So none is closed while it may hold some.)
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import os
+import select
+import socket
+import stat
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from dataplane.core.model import Bind, Frontend
+
+_ATTACH_CBPF: Final = 51
+_DETACH_BPF: Final = 68
+_LOAD_RANDOM: Final = (0x20, 0, 0, 0xFFFFF000 + 56)
+_MODULO: Final = 0x94
+_JUMP_IF_EQUAL: Final = 0x15
+_RETURN: Final = 0x06
+_DEFAULT_BACKLOG: Final = 1_024
+
+
+class CannotListen(Exception):
+    """A bind line that cannot be served. The text names file, line, frontend, reason and address as HAProxy does."""
+
+
+@dataclass(eq=False, slots=True)
+class Listener:
+    """A bind line that is listened on. `sockets`: one per worker, or one for all when it is `shared`."""
+
+    key: str
+    frontend: str
+    bind: Bind
+    sockets: list[socket.socket] = field(default_factory=list)
+
+    @property
+    def shared(self) -> bool:
+        """Whether all workers accept from one socket."""
+        return self.bind.path is not None or self.bind.fd is not None
+
+    def of(self, worker: int) -> socket.socket:
+        """The socket that this worker accepts from."""
+        return self.sockets[0 if self.shared else worker]
+
+    def steer(self, workers: Sequence[int]) -> None:
+        """Let new connections go to these workers' sockets only."""
+        if self.shared or not workers:
+            return
+        program = _steering(workers)
+        code = array.array('B', b''.join(struct.pack('=HBBI', *step) for step in program))
+        address, _ = code.buffer_info()
+        self.sockets[0].setsockopt(socket.SOL_SOCKET, _ATTACH_CBPF, struct.pack('HxxxxxxP', len(program), address))
+
+    def spread(self) -> None:
+        """Let new connections go to all workers' sockets again."""
+        if self.shared:
+            return
+        try:
+            self.sockets[0].setsockopt(socket.SOL_SOCKET, _DETACH_BPF, 0)
+        except OSError as error:
+            if error.errno != errno.ENOENT:  # there was no program
+                raise
+
+    def holds_backlog(self) -> bool:
+        """Whether a connection waits in any of its sockets to be accepted."""
+        poll = select.poll()
+        for sock in self.sockets:
+            poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def close(self) -> None:
+        """Close its sockets; a unix socket's path goes too. What is still queued is lost."""
+        for sock in self.sockets:
+            sock.close()
+        self.sockets.clear()
+        if self.bind.path is not None:
+            try:
+                os.unlink(self.bind.path)
+            except FileNotFoundError:
+                return
+
+
+class Listeners:
+    """All bind lines of the configuration in force."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._open: dict[str, Listener] = {}
+        self._steered: tuple[int, ...] | None = None
+
+    @property
+    def all(self) -> tuple[Listener, ...]:
+        """Every bind line listened on."""
+        return tuple(self._open.values())
+
+    def open_missing(self, frontends: Iterable[Frontend]) -> list[Listener]:
+        """Open what is wanted and not open yet. Raises CannotListen with every failure, and then leaves all as it was."""
+        opened: list[Listener] = []
+        failures: list[str] = []
+        for frontend in frontends:
+            for bind in frontend.binds if not frontend.disabled else ():
+                if bind_key(bind) in self._open:
+                    continue
+                try:
+                    opened.append(_open(frontend, bind, self._workers))
+                except OSError as error:
+                    failures.append(_failure(frontend, bind, error))
+        if failures:
+            for listener in opened:
+                listener.close()
+            raise CannotListen('\n'.join(failures))
+        for listener in opened:
+            self._open[listener.key] = listener
+            if self._steered is not None:
+                listener.steer(self._steered)
+        return opened
+
+    def unwanted(self, frontends: Iterable[Frontend]) -> list[Listener]:
+        """What is open and no frontend wants any more."""
+        wanted = {bind_key(bind) for frontend in frontends if not frontend.disabled for bind in frontend.binds}
+        return [listener for key, listener in self._open.items() if key not in wanted]
+
+    def claim(self, frontends: Iterable[Frontend]) -> list[Listener]:
+        """Give every socket to the frontend that has its bind line now. Returns those that changed hands."""
+        moved = []
+        for frontend in frontends:
+            for bind in frontend.binds if not frontend.disabled else ():
+                listener = self._open[bind_key(bind)]
+                if listener.frontend != frontend.name:
+                    listener.frontend = frontend.name
+                    moved.append(listener)
+        return moved
+
+    def close(self, listener: Listener) -> None:
+        """Close one, whose backlog is empty or lost anyway."""
+        self._open.pop(listener.key, None)
+        listener.close()
+
+    def close_all(self) -> None:
+        """The end: close everything."""
+        for listener in self.all:
+            self.close(listener)
+
+    def steer(self, living: Sequence[int]) -> None:
+        """New connections go to the living; to everybody when all are."""
+        alive = tuple(sorted(living))
+        self._steered = alive if alive and len(alive) < self._workers else None
+        for listener in self.all:
+            if self._steered is None:
+                listener.spread()
+            else:
+                listener.steer(alive)
+
+
+def bind_key(bind: Bind) -> str:
+    """What makes two bind lines the same socket."""
+    return bind.address
+
+
+def _open(frontend: Frontend, bind: Bind, workers: int) -> Listener:
+    listener = Listener(bind_key(bind), frontend.name, bind)
+    backlog = bind.backlog or frontend.maxconn or _DEFAULT_BACKLOG
+    try:
+        if bind.fd is not None:
+            listener.sockets.append(socket.socket(fileno=os.dup(bind.fd)))
+            listener.sockets[0].listen(backlog)
+        elif bind.path is not None:
+            listener.sockets.append(_unix(bind.path, bind.mode, backlog))
+        else:
+            listener.sockets.extend(_tcp(bind, workers, backlog))
+    except OSError:
+        for sock in listener.sockets:
+            sock.close()
+        raise
+    for sock in listener.sockets:
+        sock.setblocking(False)  # noqa: FBT003 - socket's own signature
+    return listener
+
+
+def _tcp(bind: Bind, workers: int, backlog: int) -> list[socket.socket]:
+    host = bind.host if bind.host not in ('', '*') else '0.0.0.0'
+    family, _, _, _, address = socket.getaddrinfo(
+        host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
+    )[0]
+    # without SO_REUSEPORT: another group on this address would silently take a share of the connections
+    with _bound(family, address, v6only=bind.v6only, shared=False) as probe:
+        place = probe.getsockname()
+    sockets: list[socket.socket] = []
+    try:
+        for _ in range(workers):
+            sockets.append(_bound(family, place, v6only=bind.v6only, shared=True))
+            sockets[-1].listen(backlog)
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _bound(family: int, address: object, *, v6only: bool, shared: bool) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(v6only))
+        sock.bind(address)  # type: ignore[arg-type]
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _unix(path: str, mode: int | None, backlog: int) -> socket.socket:
+    """Bind beside the path and rename over it, so that the path never leads nowhere. In use: EADDRINUSE."""
+    if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and _answers(path):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    beside = f'{path}.{os.getpid()}.tmp'
+    try:
+        sock.bind(beside)
+        if mode is not None:
+            os.chmod(beside, mode)
+        sock.listen(backlog)
+        os.rename(beside, path)
+    except OSError:
+        sock.close()
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
+    return sock
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(path) == 0
+
+
+def _failure(frontend: Frontend, bind: Bind, error: OSError) -> str:
+    where = bind.where or frontend.where
+    reason = error.strerror or str(error)
+    return f'Binding [{where}] for frontend {frontend.name}: cannot bind socket ({reason}) for [{bind.address}]'
+
+
+def _steering(workers: Sequence[int]) -> list[tuple[int, int, int, int]]:
+    """A classic BPF program: one of the workers at random; its answer is an index into the group, in order of listen(2)."""
+    program = [_LOAD_RANDOM, (_MODULO, 0, 0, len(workers))]
+    for place, worker in enumerate(workers[:-1]):
+        program += [(_JUMP_IF_EQUAL, 0, 1, place), (_RETURN, 0, 0, worker)]
+    return [*program, (_RETURN, 0, 0, workers[-1])]

@@ -1,0 +1,183 @@
+"""What the supervisor itself has to say: lines to the log targets of the `global` section, and to stderr as HAProxy does.
+
+Nothing here waits for a reader. A descriptor is shared with other processes, so it is not made non-blocking; it is written in
+pieces that fit into a pipe, after poll(2) said there is room. Datagrams are sent at once. What cannot be written is kept, up
+to a bound, and then dropped and counted in `dropped`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+import sys
+import time
+from collections import deque
+from typing import Final
+
+from dataplane.core.model import Global, LogTarget
+
+LEVELS: Final = ('emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug')
+_FACILITIES: Final = (
+    'kern', 'user', 'mail', 'daemon', 'auth', 'syslog', 'lpr', 'news', 'uucp', 'cron', 'auth2', 'ftp', 'ntp', 'audit',
+    'alert', 'cron2', 'local0', 'local1', 'local2', 'local3', 'local4', 'local5', 'local6', 'local7',
+)  # fmt: skip
+_STREAMS: Final = {'stdout': 1, 'stderr': 2}
+_TAGS: Final = {'emerg': 'ALERT', 'alert': 'ALERT', 'notice': 'NOTICE', 'info': 'NOTICE'}
+_KEPT: Final = 4_096
+_PIECE: Final = 4_096
+_RETRY: Final = 0.05
+
+
+class Log:
+    """The supervisor's log. `quiet` (-q): nothing goes to stderr. Without a loop (before the start) nothing is retried."""
+
+    def __init__(self, settings: Global, *, quiet: bool = False) -> None:
+        self.dropped = 0
+        self._settings = settings
+        self._quiet = quiet
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._kept: dict[int, deque[bytes]] = {}
+        self._sockets: dict[str, socket.socket] = {}
+        self._retry: asyncio.TimerHandle | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write what could not be written again later, from now on."""
+        self._loop = loop
+        self._flush()
+
+    def adopt(self, settings: Global) -> None:
+        """Follow the `global` section of a configuration that came into force."""
+        self._settings = settings
+
+    def __call__(self, level: str, text: str) -> None:
+        """Log one line to every target that wants it, and to stderr."""
+        if not self._quiet:
+            tag = f'[{_TAGS.get(level, "WARNING")}]'
+            self._put(2, f'{tag:<10} ({os.getpid()}) : {text}\n'.encode())
+        for target in self._settings.log_targets:
+            self._to(target, level, text)
+        self._flush()
+
+    def _to(self, target: LogTarget, level: str, text: str) -> None:
+        severity = LEVELS.index(level)
+        if severity > LEVELS.index(target.level):
+            return
+        severity = max(severity, LEVELS.index(target.min_level))
+        line = _framed(target, self._settings, severity, text).encode('utf-8', 'replace')[: target.length - 1]
+        if target.address in _STREAMS or target.address.startswith('fd@'):
+            fd = _STREAMS.get(target.address)
+            self._put(int(target.address[3:]) if fd is None else fd, line + b'\n')
+        else:
+            self._send(target.address, line)
+
+    def _put(self, fd: int, line: bytes) -> None:
+        kept = self._kept.setdefault(fd, deque())
+        if len(kept) >= _KEPT:
+            self.dropped += 1
+        else:
+            kept.append(line)
+
+    def _send(self, address: str, line: bytes) -> None:
+        try:
+            sock = self._sockets.get(address)
+            if sock is None:
+                sock = self._sockets[address] = _connected(address)
+            sock.send(line)
+        except (OSError, ValueError):
+            # a syslog that is away is no reason to stop; it is looked for again with the next line
+            self.dropped += 1
+            lost = self._sockets.pop(address, None)
+            if lost is not None:
+                lost.close()
+
+    def _flush(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        left = [fd for fd, kept in self._kept.items() if not _written(fd, kept)]
+        if left and self._loop is not None:
+            self._retry = self._loop.call_later(_RETRY, self._flush)
+
+    def close(self) -> None:
+        """Write what can be written without waiting and close the sockets."""
+        self._flush()
+        if self._retry is not None:
+            self._retry.cancel()
+        for sock in self._sockets.values():
+            sock.close()
+        self._sockets.clear()
+
+
+def _written(fd: int, kept: deque[bytes]) -> bool:
+    """Write lines while there is room. Returns whether nothing is left."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    while kept:
+        ready = poll.poll(0)
+        if not ready or not ready[0][1] & select.POLLOUT:
+            return False
+        try:
+            written = os.write(fd, kept[0][:_PIECE])
+        except OSError:
+            return False
+        rest = kept.popleft()[written:]
+        if rest:
+            kept.appendleft(rest)
+    return True
+
+
+def _connected(address: str) -> socket.socket:
+    if address.startswith('/'):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        where: str | tuple[str, int] = address
+    else:
+        host, _, port = address.rpartition(':')
+        found = socket.getaddrinfo(host.strip('[]') or '127.0.0.1', int(port or 514), type=socket.SOCK_DGRAM)[0]
+        sock = socket.socket(found[0], socket.SOCK_DGRAM)
+        where = str(found[4][0]), int(found[4][1])
+    sock.setblocking(False)  # noqa: FBT003 - socket's own signature
+    try:
+        sock.connect(where)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _framed(target: LogTarget, settings: Global, severity: int, text: str) -> str:
+    """The line in the target's format (manual: `log`, formats)."""
+    priority = _FACILITIES.index(target.facility) * 8 + severity
+    now = time.time()
+    tag, host = f'{settings.log_tag}[{os.getpid()}]', settings.log_send_hostname
+    match target.format:
+        case 'raw':
+            return text
+        case 'short':
+            return f'<{severity}>{text}'
+        case 'priority':
+            return f'<{priority}>{text}'
+        case 'timed':
+            return f'<{severity}>{_iso(now)} {text}'
+        case 'iso':
+            return f'{_iso(now)} {text}'
+        case 'rfc5424':
+            name = host or settings.node or socket.gethostname()
+            return f'<{priority}>1 {_iso(now)} {name} {settings.log_tag} {os.getpid()} - - {text}'
+        case _:
+            stamp = time.strftime('%b %d %H:%M:%S', time.localtime(now))
+            stamp = stamp[:4] + stamp[4:6].lstrip('0').rjust(2) + stamp[6:]
+            return f'<{priority}>{stamp} {f"{host} " if host else ""}{tag}: {text}'
+
+
+def _iso(now: float) -> str:
+    local = time.localtime(now)
+    zone = time.strftime('%z', local)
+    return f'{time.strftime("%Y-%m-%dT%H:%M:%S", local)}.{int(now % 1 * 1e6):06d}{zone[:3]}:{zone[3:]}'
+
+
+def say(level: str, text: str) -> None:
+    """A line on stderr before there is a log, as HAProxy writes it: `[ALERT]    (PID) : text`."""
+    for line in text.splitlines():
+        sys.stderr.write(f'{f"[{level}]":<10} ({os.getpid()}) : {line}\n')

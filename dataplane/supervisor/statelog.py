@@ -1,0 +1,95 @@
+"""HAProxy's lines about servers that change state, one record per applied revision and server (facts 2.3).
+
+Numbers in a line are those of the moment the revision was applied. A revision's count of requeued sessions is told with its
+only server; where one revision changed several, it cannot be said whose they were and the count is 0 in each line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from dataplane.core.commit import Commit
+from dataplane.core.layout import Layout
+from dataplane.core.ledger import Ledger, ServerRecord
+from dataplane.core.model import AdminState
+from dataplane.supervisor.publish import Applied
+
+
+class StateLog:
+    """Watches the publisher. `log(level, text)` writes a line."""
+
+    def __init__(
+        self, ledger: Ledger, cells: Sequence[int] | memoryview, layout: Layout, log: Callable[[str, str], None]
+    ) -> None:
+        self._ledger = ledger
+        self._cells = cells
+        self._at = layout
+        self._log = log
+        self._known: dict[tuple[str, str], AdminState] = {}
+        self._served: dict[str, bool] = {}
+
+    def __call__(self, commit: Commit, applied: Applied, source: str) -> None:
+        """A revision was applied: tell of every server whose administrative state is another one."""
+        del source
+        changed = [(record, self._known.get((record.backend, record.name))) for record in self._looked_at(commit)]
+        for record, _ in changed:
+            self._known[record.backend, record.name] = record.effective
+        changed = [(record, before) for record, before in changed if before not in (None, record.effective)]
+        requeued = applied.requeued if len(changed) == 1 else 0
+        for record, before in changed:
+            for line in self._lines(record, before, requeued):
+                self._log('notice', line)
+        self._tell_of_backends()
+
+    def _looked_at(self, commit: Commit) -> Iterator[ServerRecord]:
+        records, backends = self._ledger.records, set(commit.backends)
+        for index in commit.servers:
+            if index in records:
+                yield records[index]
+        for record in records.values():
+            if record.backend_index in backends:
+                yield record
+
+    def _lines(self, record: ServerRecord, before: AdminState | None, requeued: int) -> Iterator[str]:
+        name = f'{"Backup " if record.server.backup else ""}Server {record.backend}/{record.name}'
+        match before, record.effective:
+            case _, AdminState.MAINT:
+                yield f'{name} is going DOWN for maintenance. {self._left(record, requeued)}'
+            case AdminState.MAINT, AdminState.READY:
+                yield f'{name} is UP/READY (leaving forced maintenance).'
+            case AdminState.MAINT, _:
+                yield f'{name} is UP/DRAIN (leaving forced maintenance).'
+                yield f'{name} remains in forced drain mode.'
+            case _, AdminState.DRAIN:
+                yield f'{name} enters drain state. {self._online(record, requeued)}'
+            case _:
+                yield f'{name} is UP (leaving forced drain).'
+
+    def _left(self, record: ServerRecord, requeued: int) -> str:
+        cells, at = self._cells, self._at
+        active, backup = cells[at.ACTIVE_UP + record.backend_index], cells[at.BACKUP_UP + record.backend_index]
+        on_backup = ' Running on backup.' if backup and not active else ''
+        return (
+            f'{active} active and {backup} backup servers left.{on_backup} {cells[at.TOTAL + record.index]} sessions active, '
+            f'{requeued} requeued, {self._queued(record)} remaining in queue.'
+        )
+
+    def _online(self, record: ServerRecord, requeued: int) -> str:
+        cells, at = self._cells, self._at
+        active, backup = cells[at.ACTIVE_UP + record.backend_index], cells[at.BACKUP_UP + record.backend_index]
+        return (
+            f'{active} active and {backup} backup servers online. {requeued} sessions requeued, '
+            f'{self._queued(record)} total in queue.'
+        )
+
+    def _queued(self, record: ServerRecord) -> int:
+        first = self._at.QUEUE_LENGTH + 2 * record.index
+        return self._cells[first] + self._cells[first + 1]
+
+    def _tell_of_backends(self) -> None:
+        """The last usable server of a backend went."""
+        for index, backend in self._ledger.tables.backends.items():
+            served = bool(self._cells[self._at.IN_ROTATION + index])
+            if self._served.get(backend.name) and not served:
+                self._log('emerg', f'backend {backend.name} has no server available!')
+            self._served[backend.name] = served

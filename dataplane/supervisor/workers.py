@@ -1,0 +1,394 @@
+"""The worker processes: started, welcomed, watched by pidfd, buried, and started again.
+
+    STARTING -> JOINED -> READY -> (LEAVING) -> dead -> STARTING ...
+
+What must hold:
+
+1. A number is used again only after what its last process owned was cleared from the board, which begins at the pidfd: only
+   then are its sockets surely closed. The successor's interpreter starts meanwhile; it is welcomed after the clearing.
+2. The first death is followed by a start at once, further ones soon after by a growing pause.
+3. Listening sockets outlive workers. While one is not back within `STEER_AFTER` new connections go to the living.
+4. A worker that leaves because it was told to is not started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+from typing import Any, Final, Protocol
+
+import dataplane
+from dataplane.board import Bells, Board
+from dataplane.core.model import Global
+from dataplane.core.tables import Tables
+from dataplane.supervisor.bundle import bundle
+from dataplane.supervisor.listeners import Listener, Listeners
+from dataplane.wire.framing import Channel, Message
+
+STEER_AFTER: Final = 0.2
+_PAUSES: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
+_HEALTHY_AFTER: Final = 2.0
+_ASK_PATIENCE: Final = 2.0
+NOT_FOR_WORKERS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_PROGRAM: Final = 'dataplane.worker.main'
+
+
+class State(StrEnum):
+    """What a worker process is doing."""
+
+    STARTING = 'starting'
+    JOINED = 'joined'
+    READY = 'ready'
+    LEAVING = 'leaving'
+
+
+class Barrier(Protocol):
+    """The publisher, as workers see it."""
+
+    async def join(self, worker: int, welcome: Callable[[Tables, int], bool]) -> None:
+        """Make a worker a member."""
+
+    def left(self, worker: int) -> None:
+        """It died."""
+
+    def heard(self, worker: int, message: Message) -> bool:
+        """It answered."""
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """One process. `channel` is closed when its death is known."""
+
+    number: int
+    process: subprocess.Popen[bytes]
+    pidfd: int
+    channel: Channel
+    started: float
+    state: State = State.STARTING
+
+    @property
+    def pid(self) -> int:
+        """Process id; also the thread id it takes the board's lock with."""
+        return self.process.pid
+
+
+class Workers:
+    """All workers of a data plane. `log(level, text)` is told of starts and deaths; `clear(number)` clears the board."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, board: Board, bells: Bells, listeners: Listeners, settings: Global
+    ) -> None:
+        self.barrier: Barrier
+        self.clear: Callable[[int], Coroutine[Any, Any, None]]
+        self.log: Callable[[str, str], None] = lambda level, text: None
+        self.restarts = 0
+        self._loop = loop
+        self._board = board
+        self._bells = bells
+        self._listeners = listeners
+        self._settings = settings
+        self._now: dict[int, Worker] = {}
+        self._failures: dict[int, int] = {}
+        self._clearing: dict[int, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._asked: dict[int, tuple[int, asyncio.Future[Message | None]]] = {}
+        self._questions = count(1)
+        self._stopping = False
+        self._changed = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f'<Workers {", ".join(f"{n}:{w.pid}:{w.state}" for n, w in sorted(self._now.items()))}>'
+
+    # -- questions ------------------------------------------------------------------------------------------------------
+
+    def alive(self) -> tuple[int, ...]:
+        """Numbers of the workers whose process lives."""
+        return tuple(sorted(self._now))
+
+    def serving(self) -> tuple[int, ...]:
+        """Numbers of the workers that accept connections."""
+        return tuple(sorted(number for number, worker in self._now.items() if worker.state is State.READY))
+
+    def watched(self) -> tuple[int, ...]:
+        """Numbers of the workers whose heartbeat means something."""
+        return tuple(sorted(n for n, worker in self._now.items() if worker.state is not State.STARTING))
+
+    @property
+    def pids(self) -> dict[int, int]:
+        """Process ids by number."""
+        return {number: worker.pid for number, worker in sorted(self._now.items())}
+
+    async def wait_serving(self) -> None:
+        """Return when every worker accepts connections."""
+        while len(self.serving()) < self._settings.nbthread:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def wait_gone(self) -> None:
+        """Return when no worker process is left."""
+        while self._now:
+            self._changed.clear()
+            await self._changed.wait()
+
+    # -- start ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start all workers."""
+        for number in range(self._settings.nbthread):
+            self._spawn(number)
+
+    def _spawn(self, number: int) -> None:
+        if self._stopping or number in self._now:
+            return
+        channel, theirs = Channel.pair()
+        with theirs:
+            environment = dict(os.environ)
+            house = os.path.dirname(os.path.dirname(os.path.abspath(dataplane.__file__)))
+            environment['PYTHONPATH'] = os.pathsep.join(filter(None, (house, environment.get('PYTHONPATH'))))
+            # what is sent to the whole process group must not end a worker before it can say that it ignores it
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)
+            try:
+                process = subprocess.Popen(
+                    [sys.executable, '-m', _PROGRAM, '--fd', str(theirs.fileno())],
+                    pass_fds=(theirs.fileno(), *_log_fds(self._settings)),
+                    stdin=subprocess.DEVNULL,
+                    env=environment,
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        pidfd = os.pidfd_open(process.pid)
+        worker = Worker(number, process, pidfd, channel, time.monotonic())
+        self._now[number] = worker
+        self._loop.add_reader(pidfd, self._died, worker)
+        self._loop.add_reader(channel.fileno(), self._read, worker)
+
+    # -- packets -------------------------------------------------------------------------------------------------------
+
+    def send(self, worker: int, message: Message, fds: Sequence[int] = ()) -> None:
+        """Send a packet; to one that is going it is lost, which its death will tell. One that does not read is killed."""
+        to = self._now.get(worker)
+        if to is None or to.channel.fileno() < 0:
+            return
+        try:
+            if not to.channel.send(message, fds):
+                self._loop.add_writer(to.channel.fileno(), self._flush, to)
+        except BlockingIOError as error:
+            self.kill(worker, str(error))
+        except OSError:
+            # the pidfd tells; there is nobody to send to
+            return
+
+    def _flush(self, worker: Worker) -> None:
+        try:
+            done = worker.channel.flush()
+        except OSError:
+            done = True
+        if done:
+            self._loop.remove_writer(worker.channel.fileno())
+
+    def _read(self, worker: Worker) -> None:
+        try:
+            while (packet := worker.channel.receive()) is not None:
+                for fd in packet.fds:
+                    os.close(fd)
+                self._take(worker, packet.message)
+        except EOFError:
+            self._loop.remove_reader(worker.channel.fileno())
+        except (ValueError, KeyError) as error:
+            self.kill(worker.number, f'sent what cannot be understood: {error!r}')
+
+    def _take(self, worker: Worker, message: Message) -> None:
+        if self.barrier.heard(worker.number, message):
+            return
+        match message['op']:
+            case 'hello':
+                _ = self._begin(self._welcome(worker))
+            case 'ready':
+                worker.state = State.READY
+                self._steer()
+                self._changed.set()
+            case 'answer':
+                self._answered(message['question'], message)
+            case other:
+                raise ValueError(f'unknown message {other!r}')
+
+    async def _welcome(self, worker: Worker) -> None:
+        """The worker runs: once its number is clear it becomes a member, and gets its sockets."""
+        clearing = self._clearing.get(worker.number)
+        if clearing is not None:
+            await clearing
+        await self.barrier.join(worker.number, lambda tables, revision: self._join(worker, tables, revision))
+
+    def _join(self, worker: Worker, tables: Tables, revision: int) -> bool:
+        if self._now.get(worker.number) is not worker:
+            return False
+        at = self._board.layout
+        message: Message = {
+            'op': 'join',
+            'worker': worker.number,
+            'layout': {
+                'workers': at.workers,
+                'servers': at.servers,
+                'backends': at.backends,
+                'frontends': at.frontends,
+                'entries': at.entries,
+            },
+            'revision': revision,
+        }
+        fd = bundle(tables)
+        try:
+            self._board.cells[at.HEARTBEAT + worker.number] = time.monotonic_ns() // 1_000_000
+            worker.state = State.JOINED
+            self.send(worker.number, message, (self._board.fd, fd, *self._bells.fds))
+        finally:
+            os.close(fd)
+        self.listen(self._listeners.all, only=worker.number)
+        self.send(worker.number, {'op': 'serve'})
+        return True
+
+    def listen(self, listeners: Sequence[Listener], only: int | None = None) -> None:
+        """Have all members (or one) accept on these listeners for the frontends that own them."""
+        for number in self.watched() if only is None else (only,):
+            for listener in listeners:
+                message = {'op': 'listen', 'key': listener.key, 'frontend': listener.frontend}
+                self.send(number, message, (listener.of(number).fileno(),))
+
+    async def unlisten(self, listeners: Sequence[Listener]) -> None:
+        """Have all members accept what waits in these listeners and then no more. Returns when they have."""
+        keys = [listener.key for listener in listeners]
+        await self._ask_all({'op': 'unlisten', 'keys': keys})
+
+    # -- questions to workers ----------------------------------------------------------------------------------------------
+
+    async def sessions(self) -> list[dict[str, Any]]:
+        """All sessions of all workers, for `show sess`; a worker that does not answer in time is left out."""
+        rows: list[dict[str, Any]] = []
+        for answer in await self._ask_all({'op': 'sessions'}):
+            rows.extend(answer['rows'])
+        return rows
+
+    async def kill_session(self, session: str) -> bool:
+        """End one session. False: no worker has it."""
+        return any(answer['found'] for answer in await self._ask_all({'op': 'kill', 'session': session}))
+
+    async def _ask_all(self, message: Message) -> list[Message]:
+        asked = []
+        for number in self.watched():
+            question = next(self._questions)
+            future: asyncio.Future[Message | None] = self._loop.create_future()
+            self._asked[question] = number, future
+            asked.append((question, future))
+            self.send(number, {**message, 'question': question})
+        if not asked:
+            return []
+        await asyncio.wait([future for _, future in asked], timeout=_ASK_PATIENCE)
+        for question, _ in asked:
+            self._asked.pop(question, None)
+        answers = [future.result() for _, future in asked if future.done()]
+        return [answer for answer in answers if answer is not None]
+
+    def _answered(self, question: int, answer: Message | None) -> None:
+        _, future = self._asked.pop(question, (0, None))
+        if future is not None and not future.done():
+            future.set_result(answer)
+
+    # -- death --------------------------------------------------------------------------------------------------------
+
+    def kill(self, number: int, why: str) -> None:
+        """End a worker that does not do what it must; its death is dealt with when the pidfd tells."""
+        worker = self._now.get(number)
+        if worker is not None:
+            self.log('alert', f'Worker {number} ({worker.pid}) is killed: {why}.')
+            signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
+
+    def _died(self, worker: Worker) -> None:
+        self._loop.remove_reader(worker.pidfd)
+        self._loop.remove_reader(worker.channel.fileno())
+        self._loop.remove_writer(worker.channel.fileno())
+        os.close(worker.pidfd)
+        worker.channel.close()
+        code = worker.process.wait()
+        was = worker.state
+        del self._now[worker.number]
+        if not self._stopping:
+            self.log('alert', f'Worker {worker.number} ({worker.pid}) {_how(code)}.')
+        self.barrier.left(worker.number)
+        for question, (number, _) in tuple(self._asked.items()):
+            if number == worker.number:
+                self._answered(question, None)
+        if was is not State.STARTING:
+            self._clearing[worker.number] = self._begin(self._clear(worker.number))
+        self._changed.set()
+        if not self._stopping:
+            self._again(worker)
+
+    async def _clear(self, number: int) -> None:
+        await self.clear(number)
+        self._clearing.pop(number, None)
+
+    def _again(self, worker: Worker) -> None:
+        """Start a successor, at once if this one had been well."""
+        number = worker.number
+        if time.monotonic() - worker.started >= _HEALTHY_AFTER:
+            self._failures[number] = 0
+        pause = _PAUSES[min(self._failures.get(number, 0), len(_PAUSES) - 1)]
+        self._failures[number] = self._failures.get(number, 0) + 1
+        self.restarts += 1
+        self._loop.call_later(STEER_AFTER, self._steer)
+        if pause:
+            self._loop.call_later(pause, self._spawn, number)
+        else:
+            self._spawn(number)
+
+    def _steer(self) -> None:
+        if not self._stopping:
+            self._listeners.steer(self.serving())
+
+    # -- end -----------------------------------------------------------------------------------------------------------
+
+    def soft_stop(self) -> None:
+        """Have every worker finish what it has and leave; none is started any more."""
+        self._stopping = True
+        for worker in tuple(self._now.values()):
+            if worker.state is State.STARTING:
+                signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
+            else:
+                worker.state = State.LEAVING
+                self.send(worker.number, {'op': 'leave'})
+
+    def hard_stop(self) -> None:
+        """End every worker now."""
+        self._stopping = True
+        for worker in tuple(self._now.values()):
+            signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log('alert', f'Internal error: {error!r}.')
+
+
+def _log_fds(settings: Global) -> tuple[int, ...]:
+    """Descriptors that log lines name, which the workers write to as well."""
+    wanted = {int(target.address[3:]) for target in settings.log_targets if target.address.startswith('fd@')}
+    return tuple(sorted(wanted - {0, 1, 2}))
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        return f'was ended by signal {-code} ({signal.Signals(-code).name})'
+    return f'exited with status {code}'

@@ -1,0 +1,100 @@
+"""The composition root of a worker: `python -m dataplane.worker.main --fd N`, started by the supervisor and nobody else.
+
+Descriptor N is the worker's end of the channel to the supervisor; everything else comes through it. The worker lives as long
+as that channel: its end of file ends it, and so does the supervisor's death (PR_SET_PDEATHSIG). Signals meant for the whole
+data plane are the supervisor's business and ignored here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import gc
+import os
+import random
+import signal
+import socket
+from collections.abc import Sequence
+
+import uvloop
+
+from dataplane.board import Bells, Board
+from dataplane.core.layout import Layout
+from dataplane.core.tables import Tables
+from dataplane.wire.framing import Channel, Packet, unpack
+from dataplane.worker.access_log import AccessLog
+from dataplane.worker.desk import Desk
+from dataplane.worker.mailbox import Mailbox
+from dataplane.worker.traffic import Traffic
+
+_IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to leave. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog='sluice-worker', description='One worker of a Sluice data plane.')
+    parser.add_argument('--fd', type=int, required=True, help='descriptor of the channel to the supervisor')
+    fd = parser.parse_args(arguments).fd
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _IGNORED)
+    parent = os.getppid()
+    ctypes.PyDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return 1
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(Channel(socket.socket(fileno=fd))))
+    return 0
+
+
+async def _serve(channel: Channel) -> None:
+    """Say hello, wait for what there is to join, and serve."""
+    loop = asyncio.get_running_loop()
+    try:
+        channel.send({'op': 'hello', 'pid': os.getpid()})
+        packet = await _first(loop, channel)
+    except (EOFError, OSError):
+        # the supervisor changed its mind or is gone
+        return
+    mailbox = _join(loop, channel, packet)
+    # what exists now lives as long as the worker: no collection need ever look at it
+    gc.collect()
+    gc.freeze()
+    try:
+        await mailbox.run()
+    finally:
+        mailbox.close()
+
+
+async def _first(loop: asyncio.AbstractEventLoop, channel: Channel) -> Packet:
+    arrived = asyncio.Event()
+    loop.add_reader(channel.fileno(), arrived.set)
+    try:
+        while (packet := channel.receive()) is None:
+            arrived.clear()
+            await arrived.wait()
+    finally:
+        loop.remove_reader(channel.fileno())
+    return packet
+
+
+def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet) -> Mailbox:
+    """Build the worker from the join message: descriptors are the board, the tables, and all bells."""
+    board_fd, tables_fd, *bell_fds = packet.fds
+    layout = Layout(**packet.message['layout'])
+    worker = packet.message['worker']
+    board = Board.attach(board_fd, layout)
+    bells = Bells.from_fds(bell_fds)
+    *_, tables = unpack(tables_fd)
+    if not isinstance(tables, Tables):
+        raise TypeError(f'join: tables are a {type(tables).__name__}')
+    desk = Desk(board, bells, worker, tables, loop=loop, rng=random.Random())
+    log = AccessLog(loop, board.cells, layout, worker)
+    traffic = Traffic(loop=loop, desk=desk, board_cells=board.cells, layout=layout, worker=worker, log=log)
+    return Mailbox(loop, channel, board, bells, worker, desk=desk, traffic=traffic, log=log)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
