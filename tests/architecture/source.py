@@ -66,13 +66,14 @@ def _named(module: Module, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
 @cache
 def imports() -> tuple[Import, ...]:
     """Every import statement, wherever it stands (top, function, TYPE_CHECKING), as full module names."""
-    return tuple(
+    found = (
         Import(module.name, imported, f'{module.where}:{node.lineno}')
         for module in modules().values()
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for imported in _named(module, node)
     )
+    return tuple(dict.fromkeys(found))
 
 
 def inside(module: str, room: str) -> bool:
