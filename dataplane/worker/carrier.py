@@ -28,7 +28,8 @@ class Carrier(Seeker):
     """A request and its response between two connections. Its ends (`_fail`, `_end`) are the exchange's."""
 
     __slots__ = (
-        '_body', '_buffer', '_chunked', '_early', '_early_size', '_keep', '_request_done', '_reusable', '_sent_at',
+        '_body', '_buffer', '_chunked',
+        '_client_ended', '_early', '_early_size', '_keep', '_request_done', '_reusable', '_sent_at',
         '_server_ended', '_switch',
     )  # fmt: skip
 
@@ -38,7 +39,7 @@ class Carrier(Seeker):
     ) -> None:  # fmt: skip
         super().__init__(context, client, index, frontend, head, began, wall)
         self._sent_at = 0
-        self._reusable = self._chunked = self._server_ended = False
+        self._reusable = self._chunked = self._server_ended = self._client_ended = False
         self._request_done = not head.length
         self._early: list[bytes] = []
         self._early_size = 0

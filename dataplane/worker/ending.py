@@ -91,10 +91,10 @@ def _line(context: Context, frontend: Frontend, client: str, story: Story, end: 
     figures, at, cells = context.figures, context.layout, context.cells
     backend_connections = server_connections = 0
     if story.backend != NOBODY:
-        # A stream leaves its backend and server before it is logged; HAProxy counts it in.
-        backend_connections = cells[at.BETOTAL + story.backend] + 1
+        # As in HAProxy the request itself has left its backend and server by now, but not its frontend.
+        backend_connections = cells[at.BETOTAL + story.backend]
         if story.reached:
-            server_connections = cells[at.TOTAL + story.server] + 1
+            server_connections = cells[at.TOTAL + story.server]
     counts = (
         figures.all_connections(), figures.connections(story.frontend), backend_connections, server_connections,
         story.retries,

@@ -66,6 +66,7 @@ class Exchange(Carrier):
             if self._server_ended or self._upstream is None:
                 self._end_tunnel()
                 return False
+            self._client_ended = True
             self._upstream.write_eof()
             return True
         self._keep = self._keep and self._client.has_more()
@@ -100,6 +101,9 @@ class Exchange(Carrier):
     def on_server_eof(self) -> bool:
         """The server sends no more: the end of a body that ends so, of a tunnel's one direction, or an early end."""
         if self.stage is Stage.TUNNEL:
+            if self._client_ended:
+                self._end_tunnel()
+                return False
             self._server_ended = True
             self._client.write_eof()
             return True
@@ -116,7 +120,7 @@ class Exchange(Carrier):
         if upstream is not None:
             upstream.shutdown()
         if self.stage is Stage.TUNNEL:
-            self._end(DONE if self._server_ended else SERVER_CLOSED_DATA, keep=False)
+            self._end(DONE if self._server_ended or self._client_ended else SERVER_CLOSED_DATA, keep=False)
         elif self.stage is Stage.BODY:
             self._fail(SERVER_CLOSED_DATA)
         elif self.stage is Stage.HEADERS:

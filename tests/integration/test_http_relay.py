@@ -24,7 +24,7 @@ async def test_a_request_and_its_response() -> None:
         client.close()
         [line] = await proxy.log_lines()
         assert ' fe be/s1 ' in line
-        assert line.endswith('200 40 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1"')
+        assert line.endswith('200 40 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1"')
         assert proxy.served() == 0
         assert (
             proxy.counter(C.HRSP_2XX)
