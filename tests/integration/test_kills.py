@@ -105,7 +105,7 @@ async def test_killed_workers_lose_only_their_own(limits: dict[str, int]) -> Non
         assert not any(of.served for of in conns.values()), conns
 
 
-def all_workers(plane: DataPlane) -> list[int]:
+async def all_workers(plane: DataPlane) -> list[int]:
     """All worker processes, the oldest first; empty while one is missing."""
     pids = plane.worker_pids()
     return pids if len(pids) == plane.workers else []
