@@ -168,6 +168,8 @@ def _common(words: Sequence[str], given: Sequence[str]) -> int:
 
 def _closest(candidates: list[Entry], word: str, position: int) -> list[Entry]:
     """Up to five candidates of which the word at `position`, or a later one, is much like `word`, in their own order."""
+    if len(candidates) <= _CLOSEST:
+        return candidates
     scores = {entry.words: max(_likeness(word, other) for other in entry.words[position:]) for entry in candidates}
     best = sorted(scores.values(), reverse=True)[:_CLOSEST]
     least = max(best[-1], 0.6 * best[0])
