@@ -38,7 +38,7 @@ def known_tests() -> frozenset[str]:
 
 @cache
 def names_in(module: str) -> frozenset[str]:
-    """Functions, classes, attributes and constants spelt anywhere in a module."""
+    """Functions, classes, attributes, constants and words in quotes, anywhere in a module."""
     found: set[str] = set()
     for node in ast.walk(modules()[module].tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -49,6 +49,17 @@ def names_in(module: str) -> frozenset[str]:
             found.add(node.attr)
         elif isinstance(node, ast.alias):
             found.add(node.asname or node.name)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            found.add(node.value)  # a key of a document, a keyword of a configuration
+    return frozenset(found)
+
+
+@cache
+def all_names() -> frozenset[str]:
+    """Every identifier of the product and every function of the tests."""
+    found = set().union(*(names_in(module) for module in modules()))
+    for path in (ROOT / 'tests').rglob('*.py'):
+        found |= {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
     return frozenset(found)
 
 
@@ -68,6 +79,8 @@ def problem(token: str) -> str | None:
         return None if word in known_tests() else 'no such test'
     if re.fullmatch(r'[\w.-]+(/[\w.*-]+)+/?', word) and word.split('/')[0] in {*PACKAGES, 'tests', 'docs', 'deploy'}:
         return None if list(ROOT.glob(word.rstrip('/'))) else 'no such file'
+    if re.fullmatch(r'[a-z0-9]+(_[a-z0-9]+)+', word):
+        return None if word in all_names() else 'no such name'
     if re.fullmatch(r'[a-z]+(\.\w+)+', word) and word.split('.')[0] in PACKAGES:
         return None if exists(word) else 'no such module or name'
     return None
