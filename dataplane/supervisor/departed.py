@@ -8,7 +8,7 @@ which every reader of figures runs too, so nobody sees a number twice or not at 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableSequence
 from typing import Final
 
 from dataplane.core.counters import COUNTERS, C
@@ -26,7 +26,7 @@ MAXIMA: Final = frozenset({
 _EMPTY: Final = bytes(8 * COUNTERS)
 
 
-def bury(cells: memoryview, at: Layout, worker: int, tables: Tables, departed: Iterable[int]) -> None:
+def bury(cells: MutableSequence[int], at: Layout, worker: int, tables: Tables, departed: Iterable[int]) -> None:
     """Move all counters of a dead worker. `departed`: servers that left the tables but still have an index."""
     _move(cells, at.process_counters(worker), at.process_counters(at.departed))
     for frontend in tables.frontends:
@@ -37,14 +37,14 @@ def bury(cells: memoryview, at: Layout, worker: int, tables: Tables, departed: I
         _move(cells, at.server_counters(worker, server), at.server_counters(at.departed, server))
 
 
-def forget(cells: memoryview, at: Layout, server: int) -> None:
+def forget(cells: MutableSequence[int], at: Layout, server: int) -> None:
     """Clear the counters of a server whose index is about to mean another one. Nobody counts for it any more."""
     for row in range(at.workers + 1):
         start = at.server_counters(row, server)
         cells[start : start + COUNTERS] = array('q', _EMPTY)
 
 
-def _move(cells: memoryview, source: int, target: int) -> None:
+def _move(cells: MutableSequence[int], source: int, target: int) -> None:
     row = list(cells[source : source + COUNTERS])
     if not any(row):
         return

@@ -37,8 +37,9 @@ class StateLog:
         changed = [(record, before) for record, before in changed if before not in (None, record.effective)]
         requeued = applied.requeued if len(changed) == 1 else 0
         for record, before in changed:
+            level = 'alert' if record.effective is AdminState.MAINT else 'notice'
             for line in self._lines(record, before, requeued):
-                self._log('notice', line)
+                self._log(level, line)
         self._tell_of_backends()
 
     def _looked_at(self, commit: Commit) -> Iterator[ServerRecord]:

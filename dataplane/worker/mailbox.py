@@ -245,5 +245,7 @@ async def _drained(sockets: list[socket.socket]) -> None:
     for sock in sockets:
         poll.register(sock, select.POLLIN)
     until = time.monotonic() + _DRAIN_PATIENCE
-    while poll.poll(0) and time.monotonic() < until:
+    while poll.poll(0):
+        if time.monotonic() > until:
+            return
         await asyncio.sleep(_LOOK_AGAIN)

@@ -1,0 +1,333 @@
+"""One running data plane: its parts put together, started in order, and ended in order.
+
+Part of the composition root (`supervisor.main`): everything is built here once and handed to whoever needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import time
+from collections.abc import Coroutine
+from enum import StrEnum
+from typing import Any, Final
+
+from dataplane.board import Bells, Board
+from dataplane.core.changes import AdoptFile
+from dataplane.core.layout import Layout
+from dataplane.core.ledger import Ledger, Refused
+from dataplane.core.model import Global, Snapshot
+from dataplane.core.plane import SUPERVISOR, Plane
+from dataplane.supervisor.clisocket import CannotListen, CliServer
+from dataplane.supervisor.drained import Holdings
+from dataplane.supervisor.figures import Figures, Identity, Supervision
+from dataplane.supervisor.holds import Holds
+from dataplane.supervisor.lastgood import LastGood, StateDir
+from dataplane.supervisor.listeners import Listeners
+from dataplane.supervisor.logs import Log
+from dataplane.supervisor.process import Forwarder, notify
+from dataplane.supervisor.publish import Publisher
+from dataplane.supervisor.reload import Reload
+from dataplane.supervisor.sources import Sources
+from dataplane.supervisor.statelog import StateLog
+from dataplane.supervisor.statspage import StatsServer, serve_stats
+from dataplane.supervisor.subscriber import Subscriber
+from dataplane.supervisor.translate import translate
+from dataplane.supervisor.upkeep import Upkeep
+from dataplane.supervisor.verbs import Verbs
+from dataplane.supervisor.watchdog import Watchdog
+from dataplane.supervisor.workers import Workers
+from dataplane.wire.events import Hello
+
+MAX_SERVERS: Final = 16_384
+MAX_BACKENDS: Final = 4_096
+MAX_FRONTENDS: Final = 512
+MAX_WAITING: Final = 1 << 20
+_RELEASE_DATE: Final = '2026/11/23'
+_GOODBYE: Final = 2.0
+
+
+class CannotStart(Exception):
+    """The data plane could not be started; the text says why, a line for each reason."""
+
+
+class Stop(StrEnum):
+    """How far the end has come."""
+
+    RUNNING = 'running'
+    SOFT = 'soft'
+    HARD = 'hard'
+
+
+class DataPlane:
+    """`start`, then wait for `stopped`, then `close`, whatever happened in between."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sources: Sources,
+        snapshot: Snapshot,
+        listeners: Listeners,
+        *,
+        software: str,
+        quiet: bool,
+    ) -> None:
+        self._loop = loop
+        self._snapshot = snapshot
+        self._began = time.monotonic_ns() // 1_000_000
+        settings = snapshot.globals
+        self._log = Log(settings, quiet=quiet)
+        self._forwarder = Forwarder(self._log)
+        at = Layout(
+            workers=settings.nbthread,
+            servers=MAX_SERVERS,
+            backends=MAX_BACKENDS,
+            frontends=MAX_FRONTENDS,
+            entries=MAX_WAITING,
+        )
+        self._board, self._bells = Board.create(at), Bells.create(settings.nbthread)
+        rng = random.Random()
+        self._holds = Holds(
+            self._board, self._bells, Plane(self._board.cells, at, SUPERVISOR, lambda: rng.getrandbits(32))
+        )
+        self._ledger = Ledger(at)
+        self._listeners = listeners
+        self._workers = Workers(loop, self._board, self._bells, listeners, settings)
+        self._publisher = Publisher(loop, self._ledger, self._holds, self._workers)
+        self._upkeep = Upkeep(loop, self._board, self._bells, self._holds, self._ledger)
+        self._workers.barrier, self._workers.clear = self._publisher, self._upkeep.clear
+        self._workers.log = self._log
+        self._watchdog = Watchdog(
+            loop, self._board, self._holds, self._workers, lambda: self.settings.isolation_timeout
+        )
+        self._publisher.watchers.append(StateLog(self._ledger, self._board.cells, at, self._log))
+        self._reload = Reload(
+            sources,
+            snapshot,
+            publisher=self._publisher,
+            workers=self._workers,
+            listeners=listeners,
+            log=self._log,
+            adopted=lambda new: self._log.adopt(new.globals),
+        )
+        self._software = software
+        self._disk = StateDir(settings.state_dir)
+        self._figures: Figures
+        self._cli: CliServer | None = None
+        self._stats: StatsServer | None = None
+        self._subscriber: Subscriber | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stop = Stop.RUNNING
+        self._over = asyncio.Event()
+
+    @property
+    def settings(self) -> Global:
+        """The `global` section in force."""
+        return self._reload.snapshot.globals
+
+    # -- start ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Return when every worker accepts connections and all doors are open. Raises CannotStart."""
+        self._log.start(self._loop)
+        logging.getLogger('dataplane').addHandler(self._forwarder)
+        logging.getLogger('dataplane').setLevel(logging.INFO)
+        self._begin(self._publisher.run(), 'publisher')
+        known = await self._first_revisions()
+        self._upkeep.start()
+        self._watchdog.start()
+        self._workers.start()
+        self._take_signals()
+        await self._serving()
+        if self._over.is_set():
+            return
+        await self._open_doors()
+        self._subscribe(known)
+        notify('READY=1')
+
+    async def _first_revisions(self) -> LastGood | None:
+        """What is true from the first worker's first byte on: the file, and what was pushed last."""
+        try:
+            await self._publisher.submit([AdoptFile(self._snapshot)], source='start')
+        except Refused as refused:
+            raise CannotStart('\n'.join(refused.problems)) from refused
+        if self.settings.control_plane is None:
+            return None
+        known = self._disk.load()
+        if known is None:
+            return None
+        try:
+            await self._publisher.submit([translate(known.state)], source='last known good')
+        except (Refused, ValueError) as problem:
+            self._log('err', f'What the control plane pushed last, {known.term}.{known.seq}, is not used: {problem}')
+            return None
+        return known
+
+    async def _serving(self) -> None:
+        """Wait for the workers, or for a signal that says otherwise."""
+        waits = [asyncio.ensure_future(self._workers.wait_serving()), asyncio.ensure_future(self._over.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _open_doors(self) -> None:
+        """Statistics and the runtime protocol, now that there is something to show."""
+        now = time.monotonic_ns() // 1_000_000
+        self._figures = Figures(
+            cells=self._board.cells,
+            layout=self._board.layout,
+            tables=lambda: self._ledger.tables,
+            identity=Identity(
+                version=self._software,
+                release_date=_RELEASE_DATE,
+                started_ms=self._began,
+                started_at=int(time.time()),
+                boot_ms=now - self._began,
+            ),
+            supervision=self._supervision,
+            clock=lambda: time.monotonic_ns() // 1_000_000,
+            wall=time.time,
+        )
+        verbs = Verbs(
+            publisher=self._publisher,
+            workers=self._workers,
+            figures=self._figures,
+            environment=os.environ,
+            wall_ms=lambda: time.time_ns() // 1_000_000,
+        )
+        self._cli = CliServer(verbs, settings=lambda: self.settings, uptime=self._figures.uptime_s)
+        try:
+            self._stats = await serve_stats(self._snapshot.stats_listeners, self._figures)
+            await self._cli.start(self.settings.stats_sockets)
+        except CannotListen as problem:
+            raise CannotStart(str(problem)) from problem
+
+    def _supervision(self) -> Supervision:
+        return Supervision(
+            revision=self._publisher.revision,
+            pause_us=self._publisher.pause_us,
+            pause_max_us=self._publisher.pause_max_us,
+            workers=len(self._workers.serving()),
+            restarts=self._workers.restarts,
+            stopping=self._stop is not Stop.RUNNING,
+        )
+
+    def _subscribe(self, known: LastGood | None) -> None:
+        """Dial the control plane, if there is one."""
+        settings = self.settings
+        if settings.control_plane is None:
+            return
+        about = Hello(
+            dp_id=self._disk.identity(settings.node),
+            term=0,
+            seq=0,
+            term_seen=0,
+            state_hash='',
+            workers=settings.nbthread,
+            node=settings.node,
+            pod=os.environ.get('POD_NAME', ''),
+            pod_uid=os.environ.get('POD_UID', ''),
+            software=self._software,
+        )
+        self._subscriber = Subscriber(
+            self._publisher,
+            Holdings(self._board.cells, self._board.layout),
+            self._figures.status,
+            settings.control_plane,
+            self._disk,
+            about,
+            known,
+        )
+        self._begin(self._subscriber.run(), 'control plane link')
+
+    # -- signals ----------------------------------------------------------------------------------------------------
+
+    def _take_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self.hard_stop)
+        self._loop.add_signal_handler(signal.SIGUSR1, self.soft_stop)
+        for number in (signal.SIGUSR2, signal.SIGHUP):
+            self._loop.add_signal_handler(number, self.reload)
+
+    def reload(self) -> None:
+        """Read the files again; nothing happens while stopping."""
+        if self._stop is Stop.RUNNING:
+            self._begin(self._reloading(), 'reload')
+
+    async def _reloading(self) -> None:
+        notify(f'RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1_000}')
+        await self._reload()
+        notify('READY=1')
+
+    def soft_stop(self) -> None:
+        """Accept no more, finish what runs, then end; at once after `hard-stop-after`."""
+        if self._stop is not Stop.RUNNING:
+            return
+        self._stop = Stop.SOFT
+        self._log('notice', 'Soft stop: no more connections are accepted, what runs is finished.')
+        notify('STOPPING=1')
+        if self.settings.hard_stop_after is not None:
+            self._loop.call_later(self.settings.hard_stop_after / 1000, self.hard_stop)
+        self._begin(self._finish(), 'soft stop')
+
+    async def _finish(self) -> None:
+        await self._workers.unlisten(self._listeners.all)
+        self._listeners.close_all()
+        self._workers.soft_stop()
+        await self._workers.wait_gone()
+        self._over.set()
+
+    def hard_stop(self) -> None:
+        """End now."""
+        if self._stop is not Stop.HARD:
+            self._stop = Stop.HARD
+            self._log('notice', 'Stopping.')
+            notify('STOPPING=1')
+            self._workers.hard_stop()
+        self._over.set()
+
+    # -- end --------------------------------------------------------------------------------------------------------
+
+    async def stopped(self) -> None:
+        """Return when this data plane has been told to stop, and has."""
+        await self._over.wait()
+
+    async def close(self) -> None:
+        """Say goodbye, end the workers and close everything."""
+        self._workers.hard_stop()
+        await self._workers.wait_gone()
+        if self._subscriber is not None:
+            try:
+                async with asyncio.timeout(_GOODBYE):
+                    await self._subscriber.close()
+            except TimeoutError:
+                self._log('warning', 'The control plane did not take the goodbye in time.')
+        for server in (self._cli, self._stats):
+            if server is not None:
+                await server.close()
+        self._watchdog.close()
+        self._upkeep.close()
+        self._listeners.close_all()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        logging.getLogger('dataplane').removeHandler(self._forwarder)
+        self._log.close()
+
+    def _begin(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        task = self._loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """A task that fails is a defect: without the door or the link this data plane would only seem to work."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log('alert', f'Internal error in {task.get_name()}: {error!r}. Stopping.')
+            self._loop.call_exception_handler({'message': f'task {task.get_name()} failed', 'exception': error})
+            self.hard_stop()

@@ -1,0 +1,167 @@
+"""The composition root of the data plane: `sluice-dataplane -f FILE`, from the command line to the last worker's end.
+
+    options -> configuration -> listening sockets -> [background] -> board -> first revision(s) -> workers -> doors open
+
+Errors before the doors are open are told on stderr with exit status 1 and leave nothing behind. The first revision is made
+before the first worker starts, from the file and from what the control plane had pushed last, through the same door as
+every later change. Signals: SIGTERM and SIGINT end at once, SIGUSR1 when everything is answered, SIGUSR2 and SIGHUP reload.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import uvloop
+
+from dataplane.config.conditions import evaluate
+from dataplane.config.problems import Rejected
+from dataplane.core.model import Snapshot
+from dataplane.supervisor.dataplane import CannotStart, DataPlane
+from dataplane.supervisor.listeners import CannotListen, Listeners
+from dataplane.supervisor.logs import say
+from dataplane.supervisor.options import USAGE, Misused, Options, parse
+from dataplane.supervisor.process import daemonize, raise_descriptor_limit, remove_pidfile, write_pidfile
+from dataplane.supervisor.sources import Sources, Unusable, tell
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a data plane as the command line says. Returns the exit status."""
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+    except Misused as misused:
+        sys.stderr.write(f'{misused}\n{_banner()}\n{USAGE}')
+        return 1
+    if options.version:
+        _say_version(options.version)
+        return 0
+    if options.condition is not None:
+        return _condition(options.condition)
+    if options.directory is not None:
+        try:
+            os.chdir(options.directory)
+        except OSError as error:
+            say('ALERT', f'Could not change to directory {options.directory} : {error.strerror}')
+            return 1
+    if not options.files:
+        sys.stderr.write(f'{_banner()}\n{USAGE}')
+        return 1
+    return _configured(options)
+
+
+def _configured(options: Options) -> int:
+    """Read the configuration; check it only, or go on with it."""
+    sources = Sources.of(options, os.environ)
+    quiet = options.quiet
+    for warning in options.warnings if not quiet else ():
+        say('WARNING', warning)
+    try:
+        loaded = sources.read()
+    except Unusable as unusable:
+        for text in unusable.warnings if not quiet else ():
+            say('WARNING', text)
+        for text in unusable.problems:
+            say('ALERT', text)
+        say('ALERT', 'config : Fatal errors found in configuration.')
+        return 1
+    if not quiet:
+        tell(loaded, say)
+    if options.strict and loaded.warnings:
+        say('ALERT', 'Some warnings were found and -dW asks for none. Aborting.')
+        return 1
+    if options.check:
+        if not quiet:
+            sys.stdout.write('Configuration file is valid\n')
+        return 0
+    return _listening(options, sources, loaded.snapshot)
+
+
+def _listening(options: Options, sources: Sources, snapshot: Snapshot) -> int:
+    """Open the listening sockets, go to the background if asked to, and run."""
+    raise_descriptor_limit()
+    listeners = Listeners(snapshot.globals.nbthread)
+    try:
+        listeners.open_missing(snapshot.frontends)
+    except CannotListen as problem:
+        for text in str(problem).splitlines():
+            say('ALERT', text)
+        say('ALERT', '[sluice.main()] Some listeners could not be started! Exiting.')
+        return 1
+    pidfile = options.pidfile or snapshot.globals.pidfile
+    pid = daemonize() if options.daemon else 0
+    try:
+        if pidfile is not None and (pid or not options.daemon):
+            write_pidfile(pidfile, pid or os.getpid())
+    except OSError as error:
+        say('ALERT', f'Cannot create pidfile {pidfile} : {error.strerror}')
+        return 1
+    if pid:
+        return 0
+    try:
+        return _run(options, sources, snapshot, listeners)
+    finally:
+        if pidfile is not None:
+            remove_pidfile(pidfile, os.getpid())
+
+
+def _run(options: Options, sources: Sources, snapshot: Snapshot, listeners: Listeners) -> int:
+    # what exists now lives as long as the process: no collection need ever look at it
+    gc.collect()
+    gc.freeze()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_serve(options, sources, snapshot, listeners))
+        except CannotStart as problem:
+            for text in str(problem).splitlines():
+                say('ALERT', text)
+            return 1
+    return 0
+
+
+async def _serve(options: Options, sources: Sources, snapshot: Snapshot, listeners: Listeners) -> None:
+    plane = DataPlane(
+        asyncio.get_running_loop(), sources, snapshot, listeners, software=_software(), quiet=options.quiet
+    )
+    try:
+        await plane.start()
+        await plane.stopped()
+    finally:
+        await plane.close()
+
+
+def _condition(expression: str) -> int:
+    try:
+        return 0 if evaluate(expression, os.environ) else 1
+    except Rejected as problem:
+        say('ALERT', f'{problem}')
+        return 1
+
+
+def _software() -> str:
+    """The version of the installed package; '0' when it runs from a tree that was never installed."""
+    try:
+        return version('sluice')
+    except PackageNotFoundError:
+        return '0'
+
+
+def _banner() -> str:
+    return f'Sluice version {_software()}'
+
+
+def _say_version(detail: int) -> None:
+    sys.stdout.write(f'{_banner()}\n')
+    if detail > 1:
+        sys.stdout.write(
+            f'Running on: {platform.platform()}\nPython: {platform.python_version()}\n'
+            f'Event loop: uvloop {version("uvloop")}\nHTTP parser: httptools {version("httptools")}\n'
+        )
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,120 @@
+"""Reload: the files are read again and become one structural change; listeners follow. Whatever is wrong, nothing changes.
+
+    read -> compare what cannot change -> open new binds -> the door (prepare, commit, effects) -> accept on new binds
+         -> give up binds that are gone: accept what waits in them, then close
+
+No connection is lost: sockets whose bind line stays are not touched, and the workers are the same processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from dataplane.core.changes import AdoptFile
+from dataplane.core.ledger import Refused
+from dataplane.core.model import Snapshot
+from dataplane.supervisor.listeners import CannotListen, Listener, Listeners
+from dataplane.supervisor.publish import Publisher
+from dataplane.supervisor.sources import Sources, Unusable
+from dataplane.supervisor.workers import Workers
+
+Say = Callable[[str, str], None]
+
+
+class Reload:
+    """One per supervisor. `adopted(snapshot)` is called when a new file came into force."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        snapshot: Snapshot,
+        *,
+        publisher: Publisher,
+        workers: Workers,
+        listeners: Listeners,
+        log: Say,
+        adopted: Callable[[Snapshot], None],
+    ) -> None:
+        self.snapshot = snapshot
+        self.done = 0
+        self._sources = sources
+        self._publisher = publisher
+        self._workers = workers
+        self._listeners = listeners
+        self._log = log
+        self._adopted = adopted
+        self._one_at_a_time = asyncio.Lock()
+
+    async def __call__(self) -> bool:
+        """Reload once. Returns whether the new configuration is in force; why not was logged."""
+        async with self._one_at_a_time:
+            try:
+                await self._reload()
+            except (Unusable, CannotListen, Refused) as problem:
+                texts = problem.problems if not isinstance(problem, CannotListen) else str(problem).splitlines()
+                for text in texts:
+                    self._log('alert', text)
+                self._log('alert', 'Reload refused: the running configuration is kept.')
+                return False
+            self.done += 1
+            self._log('notice', f'Reloaded: revision {self._publisher.revision} is in force on all workers.')
+            return True
+
+    async def _reload(self) -> None:
+        # in a thread: it reads the disk, and compiling a large file takes longer than a heartbeat may
+        loaded = await asyncio.to_thread(self._sources.read)
+        for warning in loaded.warnings:
+            self._log('warning', str(warning))
+        new = loaded.snapshot
+        problems = unchangeable(self.snapshot, new)
+        if problems:
+            raise Unusable(problems)
+        opened = self._listeners.open_missing(new.frontends)
+        try:
+            await self._publisher.submit([AdoptFile(new)], source='reload')
+        except Refused:
+            for listener in opened:
+                self._listeners.close(listener)
+            raise
+        self.snapshot = new
+        self._adopted(new)
+        await self._follow(opened)
+
+    async def _follow(self, opened: list[Listener]) -> None:
+        """The workers accept where the new configuration says, and no longer where it does not."""
+        moved = self._listeners.claim(self.snapshot.frontends)
+        self._workers.listen([*opened, *(listener for listener in moved if listener not in opened)])
+        unwanted = self._listeners.unwanted(self.snapshot.frontends)
+        if not unwanted:
+            return
+        await self._workers.unlisten(unwanted)
+        for listener in unwanted:
+            if listener.holds_backlog():
+                self._log('warning', f'Connections that waited on {listener.bind.address} were closed with it.')
+            self._listeners.close(listener)
+
+
+def unchangeable(old: Snapshot, new: Snapshot) -> list[str]:
+    """What a running data plane cannot change, by name; for these it must be started anew."""
+    was, now = old.globals, new.globals
+    problems = []
+    if now.nbthread != was.nbthread:
+        problems.append(f"'nbthread' cannot be changed from {was.nbthread} to {now.nbthread} by a reload")
+    if now.state_dir != was.state_dir:
+        problems.append(f"'state-dir' cannot be changed from {was.state_dir} to {now.state_dir} by a reload")
+    if now.control_plane != was.control_plane:
+        problems.append("'control-plane' cannot be changed by a reload")
+    if now.stats_sockets != was.stats_sockets:
+        problems.append("'stats socket' lines cannot be changed by a reload")
+    if _addresses(new) != _addresses(old):
+        problems.append('listeners of the statistics page cannot be changed by a reload')
+    return problems
+
+
+def _addresses(snapshot: Snapshot) -> list[object]:
+    return [
+        replace(listener, where='', binds=tuple(replace(bind, where='') for bind in listener.binds))
+        for listener in snapshot.stats_listeners
+    ]

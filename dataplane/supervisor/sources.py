@@ -1,0 +1,68 @@
+"""Configuration files from the disk to a snapshot: which files are meant, what they say, and how their problems are told."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dataplane.config import ConfigErrors, Loaded, load
+from dataplane.supervisor.options import Options
+
+
+class Unusable(Exception):
+    """No configuration could be made of the files. `problems`: every reason, in HAProxy's words."""
+
+    def __init__(self, problems: Sequence[str], warnings: Sequence[str] = ()) -> None:
+        self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
+        super().__init__('\n'.join(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the command line said about the configuration. `read` is done at the start and at every reload."""
+
+    files: tuple[str, ...]
+    maxconn: int | None
+    environment: Mapping[str, str]
+
+    @classmethod
+    def of(cls, options: Options, environment: Mapping[str, str]) -> Sources:
+        """Paths are made absolute, since a daemon works elsewhere later."""
+        return cls(tuple(os.path.abspath(path) for path in options.files), options.maxconn, dict(environment))
+
+    def read(self) -> Loaded:
+        """Read and compile the files. Raises Unusable with every problem found."""
+        texts = []
+        for path in self._paths():
+            try:
+                with open(path, encoding='utf-8', errors='surrogateescape', newline='') as file:
+                    texts.append((path, file.read()))
+            except OSError as error:
+                raise Unusable((f'Could not open configuration file {path} : {error.strerror}',)) from error
+        cores = len(os.sched_getaffinity(0))
+        try:
+            return load(texts, self.environment, cores=cores, maxconn=self.maxconn, hostname=socket.gethostname())
+        except ConfigErrors as errors:
+            raise Unusable([str(e) for e in errors.errors], [str(w) for w in errors.warnings]) from errors
+
+    def _paths(self) -> list[str]:
+        """A directory stands for its `*.cfg` files in the order of their names (manual: -f)."""
+        paths: list[str] = []
+        for path in self.files:
+            if os.path.isdir(path):
+                names = sorted(name for name in os.listdir(path) if name.endswith('.cfg') and not name.startswith('.'))
+                paths += [os.path.join(path, name) for name in names]
+            else:
+                paths.append(path)
+        return paths
+
+
+def tell(loaded: Loaded, say: Callable[[str, str], None]) -> None:
+    """Say what was found beside the configuration. `say(level, text)`."""
+    for warning in loaded.warnings:
+        say('WARNING', str(warning))
+    for notice in loaded.notices:
+        say('NOTICE', str(notice))
