@@ -98,7 +98,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ('answer', 'expected'),
+    'answer, expected',
     [
         (b'HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n', b'HTTP/1.1 204 No\r\n'),
         (b'HTTP/1.1 304 Not\r\nContent-Length: 5\r\n\r\n', b'HTTP/1.1 304 Not\r\nContent-Length: 5\r\n'),
@@ -137,7 +137,7 @@ async def test_a_body_until_close() -> None:
 
 
 @pytest.mark.parametrize(
-    ('raw', 'sent', 'answer'),
+    'raw, sent, answer',
     [
         (b'GET / HTTP/1.0\r\n\r\n', b'GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n', b'Connection: close\r\n'),
         (

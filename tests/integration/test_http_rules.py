@@ -122,7 +122,7 @@ async def test_rule_11_and_14_and_26_a_bad_response_is_a_502(answer: bytes) -> N
 
 
 @pytest.mark.parametrize(
-    ('answer', 'flags'),
+    'answer, flags',
     [
         (b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc', 'SD--'),
         (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n', 'SD--'),
@@ -236,7 +236,7 @@ async def test_rule_34_a_request_that_reached_the_server_is_not_repeated() -> No
         assert len(up.heads) == 1
 
 
-@pytest.mark.parametrize(('method', 'repeated'), [(b'GET', True), (b'PUT', True), (b'POST', False)])
+@pytest.mark.parametrize('method, repeated', [(b'GET', True), (b'PUT', True), (b'POST', False)])
 async def test_rule_34_a_reused_connection_that_dies(method: bytes, repeated: bool) -> None:
     async def script(call: Call) -> None:
         if call.number == 1 and len(up.heads) == 2:

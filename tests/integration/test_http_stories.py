@@ -84,7 +84,7 @@ async def test_maxconn_is_kept_and_waiters_are_served_in_order() -> None:
         call.send(OK)
 
     async with RawServer(script) as up, Proxy(snapshot([server('s1', up.port, maxconn=1)])) as proxy:
-        clients = []
+        clients: list[RawClient] = []
         for number in range(12):
             client = await RawClient.to(proxy.port)
             client.send(b'GET /%d HTTP/1.1\r\n' % number + HOST + b'\r\n')
@@ -451,7 +451,7 @@ async def test_timeout_tunnel() -> None:
         await until(lambda: up.open == 0 and proxy.served() == 0)
 
 
-@pytest.mark.parametrize(('mode', 'connections'), [('never', 2), ('safe', 2), ('aggressive', 2), ('always', 1)])
+@pytest.mark.parametrize('mode, connections', [('never', 2), ('safe', 2), ('aggressive', 2), ('always', 1)])
 async def test_http_reuse_for_first_requests(mode: str, connections: int) -> None:
     async with RawServer(ok) as up, Proxy(snapshot([server('s1', up.port)], backend={'http_reuse': mode})) as proxy:
         first, second = await RawClient.to(proxy.port), await RawClient.to(proxy.port)

@@ -38,8 +38,8 @@ def snapshot(
     settings: dict[str, Any] | None = None,
 ) -> Snapshot:  # fmt: skip
     """A frontend `fe` on its way to a backend `be`; the dictionaries overrule single fields."""
-    front = {'timeouts': SHORT, 'default_backend': 'be', 'maxconn': 1000, 'httplog': True} | (frontend or {})
-    back = {'timeouts': SHORT} | (backend or {})
+    front: dict[str, Any] = {'timeouts': SHORT, 'default_backend': 'be', 'maxconn': 1000, 'httplog': True} | (frontend or {})
+    back: dict[str, Any] = {'timeouts': SHORT} | (backend or {})
     bind = Bind(name='fe:1', host='127.0.0.1', port=0)
     return Snapshot(
         globals=Global(**(settings or {})),

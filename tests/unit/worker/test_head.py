@@ -34,7 +34,7 @@ def test_any_token_is_a_method(method: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ('raw', 'status'),
+    'raw, status',
     [
         (b'GET / HTTP/1.1\r\n\r\n', 400),
         (b'GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n', 400),
@@ -117,7 +117,7 @@ def test_absolute_form_overrules_host_and_becomes_origin_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ('start', 'line'),
+    'start, line',
     [
         (b'GET http://b', b'GET / HTTP/1.1'),
         (b'GET HTTP://b?x', b'GET /?x HTTP/1.1'),
@@ -156,7 +156,7 @@ def test_names_with_an_underscore_are_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    ('version', 'lines', 'keep'),
+    'version, lines, keep',
     [
         (b'1.1', [], True), (b'1.1', [b'Connection: close'], False), (b'1.0', [], False),
         (b'1.0', [b'Connection: Keep-Alive'], True), (b'1.1', [b'Connection: keep-alive, close'], False),
@@ -215,7 +215,7 @@ def test_what_may_become_a_request_is_waited_for(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ('lines', 'length'),
+    'lines, length',
     [([], UNTIL_CLOSE), ([b'Content-Length: 4'], 4), ([b'Transfer-Encoding: chunked'], CHUNKED)],
 )
 def test_response_framing(lines: list[bytes], length: int) -> None:
@@ -234,7 +234,7 @@ def test_reasons_may_be_anything_printable(start: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ('start', 'lines'),
+    'start, lines',
     [
         (b'HTTP/1.1 20 OK', []), (b'HTTP/1.1 2000 OK', []), (b'HTTP/1.1  200 OK', []), (b'HTTP/1.1 099 OK', []),
         (b'HTTP/2.0 200 OK', []), (b'HTTP/1.1 200 O\x01K', []), (b'ICY 200 OK', []), (b'HTTP/1.1 600 X', []),

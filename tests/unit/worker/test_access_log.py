@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from array import array
+from pathlib import Path
+
+import pytest
+
+from dataplane.core.counters import C
+from dataplane.core.layout import Layout
+from dataplane.core.model import Global, LogTarget
+from dataplane.worker.access_log import BUFFER_LIMIT, AccessLog, StreamSink, open_sink
+
+
+class Board:
+    def __init__(self) -> None:
+        self.layout = Layout(workers=1, servers=1, backends=1, frontends=1, entries=1)
+        self.cells = array('q', bytes(8 * self.layout.size))
+
+    def log(self) -> AccessLog:
+        return AccessLog(asyncio.get_running_loop(), self.cells, self.layout, 0)
+
+    @property
+    def dropped(self) -> int:
+        return self.cells[self.layout.process_counters(0) + C.DROPPED_LOGS]
+
+
+def raw(address: str, **settings: object) -> LogTarget:
+    return LogTarget(address=address, format='raw', **settings)  # type: ignore[arg-type]
+
+
+async def read(fd: int, size: int) -> bytes:
+    """`size` bytes of a pipe, as they are flushed."""
+    os.set_blocking(fd, False)
+    out = b''
+    while len(out) < size:
+        try:
+            out += os.read(fd, 1 << 20)
+        except BlockingIOError:
+            await asyncio.sleep(0.002)
+    return out
+
+
+async def test_lines_go_to_a_descriptor_in_order() -> None:
+    ours, theirs = os.pipe()
+    board = Board()
+    log = board.log()
+    for number in range(1_000):
+        log.write((raw(f'fd@{theirs}'),), f'line {number}')
+    expected = b''.join(b'line %d\n' % number for number in range(1_000))
+    assert await asyncio.wait_for(read(ours, len(expected)), 5) == expected
+    log.close()
+    os.close(ours)
+    os.close(theirs)
+    assert board.dropped == 0
+
+
+async def test_a_reader_that_stands_still_never_holds_the_loop_and_what_does_not_fit_is_counted() -> None:
+    ours, theirs = os.pipe()
+    board = Board()
+    log = board.log()
+    line = 'x' * 1_000
+    target = raw(f'fd@{theirs}')
+    for _ in range(3_000):
+        log.write((target,), line)
+    kept = BUFFER_LIMIT // 1_001
+    assert board.dropped == 3_000 - kept
+    begun = asyncio.get_running_loop().time()
+    await asyncio.sleep(0.05)  # flushes while the pipe is full
+    assert asyncio.get_running_loop().time() - begun < 1
+    assert len(await asyncio.wait_for(read(ours, kept * 1_001), 10)) == kept * 1_001
+    log.close()
+    os.close(ours)
+    os.close(theirs)
+
+
+async def test_a_reader_that_is_gone_costs_lines_only() -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    board = Board()
+    log = board.log()
+    log.write((raw(f'fd@{theirs}'),), 'lost')
+    await asyncio.sleep(0.03)
+    log.close()
+    os.close(theirs)
+
+
+async def test_datagrams_one_per_line(tmp_path: Path) -> None:
+    udp, unix = socket.socket(type=socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    udp.bind(('127.0.0.1', 0))
+    unix.bind(str(tmp_path / 'log'))
+    board = Board()
+    log = board.log()
+    targets = (raw(f'127.0.0.1:{udp.getsockname()[1]}'), raw(str(tmp_path / 'log')))
+    log.write(targets, 'one')
+    log.write(targets, 'two')
+    for receiver in (udp, unix):
+        receiver.settimeout(5)
+        assert [receiver.recv(100), receiver.recv(100)] == [b'one', b'two']
+        receiver.close()
+    log.write(targets[1:], 'nobody listens')
+    assert board.dropped == 1
+    log.close()
+
+
+async def test_what_cannot_be_opened_is_dropped(tmp_path: Path) -> None:
+    board = Board()
+    log = board.log()
+    log.write((raw('nonsense'), raw(str(tmp_path / 'nobody'))), 'x')
+    assert board.dropped == 2
+    log.close()
+    with pytest.raises(ValueError, match='nonsense'):
+        open_sink('nonsense')
+
+
+async def test_levels_lengths_tags_and_hosts() -> None:
+    udp = socket.socket(type=socket.SOCK_DGRAM)
+    udp.bind(('127.0.0.1', 0))
+    udp.settimeout(5)
+    address = f'127.0.0.1:{udp.getsockname()[1]}'
+    board = Board()
+    log = board.log()
+    log.adopt(Global(log_tag='sluice', log_send_hostname='here', node='n1'))
+    log.write((raw(address, level='notice'),), 'not wanted')
+    log.write((raw(address, length=5),), 'too long')
+    assert udp.recv(100) == b'too '
+    log.write((LogTarget(address=address, facility='local1', level='info', min_level='debug'),), 'x')
+    message = udp.recv(200).decode()
+    assert message.startswith('<143>')
+    assert message.endswith(f' here sluice[{os.getpid()}]: x')
+    log.adopt(Global(log_tag='sluice', node='n1'))
+    log.write((LogTarget(address=address, format='rfc5424'),), 'x')
+    assert f' n1 sluice {os.getpid()} - - x' in udp.recv(200).decode()
+    log.close()
+    udp.close()
+    assert board.dropped == 0
+
+
+def test_a_regular_file_takes_everything_at_once(tmp_path: Path) -> None:
+    with (tmp_path / 'log').open('wb') as file:
+        sink = StreamSink(file.fileno())
+        for number in range(5_000):
+            assert sink.add(b'%d' % number)
+        assert sink.flush() is False
+    assert len((tmp_path / 'log').read_bytes().splitlines()) == 5_000

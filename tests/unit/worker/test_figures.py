@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from array import array
+
+from dataplane.core.counters import C
+from dataplane.core.layout import Layout
+from dataplane.worker.figures import Figures
+
+LAYOUT = Layout(workers=2, servers=1, backends=1, frontends=1, entries=1)
+
+
+def both() -> tuple[Figures, Figures]:
+    cells = array('q', bytes(8 * LAYOUT.size))
+    return Figures(cells, LAYOUT, 0), Figures(cells, LAYOUT, 1)
+
+
+def test_connections_are_summed_over_workers_and_their_maximum_kept() -> None:
+    one, two = both()
+    one.opened(0, 1_000)
+    two.opened(0, 1_000)
+    two.closed(0)
+    one.opened(0, 1_001)
+    assert one.connections(0) == two.all_connections() == 2
+    departed = LAYOUT.frontend_counters(LAYOUT.departed, 0)
+    assert one.cells[departed + C.SMAX] == 2
+    assert one.cells[one.frontend(0) + C.CONN_TOT] == 2
+
+
+def test_rates_know_this_second_and_the_last_one() -> None:
+    one, _ = both()
+    block = one.frontend(0)
+    for now in (5_000, 5_500, 6_100):
+        one.request(0, now)
+    assert list(one.cells[block + C.REQ_SEC : block + C.REQ_PREV + 1]) == [6, 1, 2]
+    assert one.cells[block + C.REQ_RATE_MAX] == 2
+    one.request(0, 9_000)
+    assert list(one.cells[block + C.REQ_SEC : block + C.REQ_PREV + 1]) == [9, 1, 0]
+
+
+def test_a_finished_request() -> None:
+    one, _ = both()
+    blocks = (one.frontend(0), one.backend(0), one.server(0))
+    for status in (101, 204, 301, 404, 503, -1, 600):
+        one.finished(blocks, status, 10, 100)
+    for block in blocks:
+        assert list(one.cells[block + C.HRSP_1XX : block + C.HRSP_OTHER + 1]) == [1, 1, 1, 1, 1, 2]
+        assert (one.cells[block + C.BIN], one.cells[block + C.BOUT]) == (70, 700)
+
+
+def test_times_and_their_maxima() -> None:
+    one, _ = both()
+    one.timed((one.server(0),), (-1, 2, 3, 9))
+    one.timed((one.server(0),), (1, 1, 5, 7))
+    block = one.server(0)
+    assert list(one.cells[block + C.TIMES : block + C.TTIME_MAX + 1]) == [2, 1, 3, 8, 16, 1, 2, 5, 9]
