@@ -82,7 +82,7 @@ def check_rest(
 
 def check_entries(cells: MutableSequence[int], at: Layout) -> dict[int, list[int]]:
     """Every entry is where its state says. Returns the entries in order by queue, workers set aside left out."""
-    free, posted, linked = set(), set(), set()
+    free, posted, linked = set[int](), set[int](), set[int]()
     for entry in range(cells[at.HIGH_WATER]):
         state = cells[at.E_STATE + entry * ENTRY_STRIDE]
         (free if state == line.FREE else linked if state == line.WAITING else posted).add(entry)
@@ -103,7 +103,9 @@ def check_entries(cells: MutableSequence[int], at: Layout) -> dict[int, list[int
         waiting[queue] = [e for e in entries if not cells[at.ASIDE + cells[at.E_WORKER + e * ENTRY_STRIDE]]]
     missing = {e for e in linked - found if not cells[at.ASIDE + cells[at.E_WORKER + e * ENTRY_STRIDE]]}
     if found - linked or missing:
-        raise Broken('I8', f'entries {sorted(missing)} wait in no queue, {sorted(found - linked)} are queued but do not wait')
+        raise Broken(
+            'I8', f'entries {sorted(missing)} wait in no queue, {sorted(found - linked)} are queued but do not wait'
+        )
     return waiting
 
 
@@ -122,7 +124,9 @@ def check_worker(cells: MutableSequence[int], at: Layout, worker: int, streams: 
     for server in range(at.servers):
         if cells[at.served(worker, server)] != held.get(server, 0):
             said = cells[at.served(worker, server)]
-            raise Broken('I3', f'worker {worker} holds {held.get(server, 0)} slots of server {server}, its row says {said}')
+            raise Broken(
+                'I3', f'worker {worker} holds {held.get(server, 0)} slots of server {server}, its row says {said}'
+            )
 
 
 def used_slots(cells: MutableSequence[int], at: Layout, server: int) -> int:

@@ -188,7 +188,10 @@ class Plane:
 
     def is_over(self, stream: Stream) -> bool:
         """Does the stream belong to a session generation that was shut down?"""
-        return stream.life in (Life.SLOT, Life.RUNNING) and stream.generation < self.cells[self.at.GENERATION + stream.server]
+        return (
+            stream.life in (Life.SLOT, Life.RUNNING)
+            and stream.generation < self.cells[self.at.GENERATION + stream.server]
+        )
 
     def is_barred(self, stream: Stream) -> bool:
         """Does the stream hold a slot, with nothing sent on it, of a server that takes it no more?"""
@@ -228,7 +231,9 @@ class Plane:
             cells[at.served(v, server)] + cells[at.streams(v, server)] + cells[at.idle(v, server)]
             for v in range(at.workers)
         )
-        waiting = cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1] + cells[at.TOTAL + server]
+        waiting = (
+            cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1] + cells[at.TOTAL + server]
+        )
         return not (held or waiting or cells[at.MOVE_NEXT + server] or cells[at.GIVE_NEXT + server])
 
     # -- inside ---------------------------------------------------------------------------------------------------------
@@ -352,5 +357,3 @@ class Plane:
             cells, at = self.cells, self.at
             cells[at.beconn(self.worker, stream.backend)] -= 1
             cells[at.BETOTAL + stream.backend] -= 1
-
-

@@ -160,7 +160,9 @@ class Pump:
         entry = line.head(cells, self.at, 2 * server)
         if rota == IN:
             entry = self._older(cells, entry, line.head(cells, self.at, 2 * server + 1))
-            entry = self._older(cells, entry, line.head(cells, self.at, self.at.backend_queue(cells[self.at.BACKEND + server])))
+            entry = self._older(
+                cells, entry, line.head(cells, self.at, self.at.backend_queue(cells[self.at.BACKEND + server]))
+            )
         return entry
 
     def _older(self, cells: MutableSequence[int], one: int, other: int) -> int:

@@ -87,7 +87,7 @@ def _rebuild_entries(cells: MutableSequence[int], at: Layout, high: int) -> int:
 def take_back(cells: MutableSequence[int], at: Layout, entry: int) -> None:
     """A slot given and not taken returns to its server; the entry waits again with its old key, and is moved if it must be."""
     row = entry * ENTRY_STRIDE
-    server, backend, queue = cells[at.E_SERVER + row], cells[at.E_BACKEND + row], cells[at.E_QUEUE + row]
+    server, queue = cells[at.E_SERVER + row], cells[at.E_QUEUE + row]
     line.unpost(cells, at, entry)
     cells[at.E_STATE + row] = line.WAITING
     if not cells[at.ASIDE + cells[at.E_WORKER + row]]:

@@ -40,6 +40,40 @@ class Effects:
     killed: int = 0
 
 
+class Hold:
+    """One hold of the board's lock at a time, as a context: enter the plane, and at the end pump, unlock and ring."""
+
+    __slots__ = ('_beat', '_board', '_plane', '_ring')
+
+    def __init__(
+        self, board: Board, plane: Plane, ring: Callable[[Iterable[int]], None], beat: Callable[[], None]
+    ) -> None:
+        self._board = board
+        self._plane = plane
+        self._ring = ring
+        self._beat = beat
+
+    def __enter__(self) -> None:
+        torn = self._board.lock()
+        try:
+            self._plane.enter(torn=torn, beat=self._beat)
+        except BaseException:  # noqa: BLE001 - whatever it is, the board may be half written: only a repair helps
+            _die()
+        if torn:
+            self._board.consistent()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
+        if kind is not None:
+            _die()
+        try:
+            rings = self._plane.leave()
+        except BaseException:  # noqa: BLE001 - as above
+            _die()
+        self._board.unlock()
+        if rings:
+            self._ring(rings)
+
+
 class Desk:
     """Admission, waiting and leaving for all streams of one worker."""
 
@@ -63,6 +97,7 @@ class Desk:
         self._cells = board.cells
         self._at = board.layout
         self._plane = Plane(board.cells, board.layout, worker, lambda: rng.getrandbits(32))
+        self._hold = Hold(board, self._plane, self._ring, self._beat)
         self._prepared: dict[int, Tables] = {}
         self._waiting: dict[int, Stream] = {}
         self._holding: set[Stream] = set()
@@ -78,13 +113,9 @@ class Desk:
     def admit(self, stream: Stream) -> Admission:
         """Ask for a server of `stream.backend`, chosen under `self.tables`. On WAITING its `on_slot` or `on_refused` follows."""
         stream.tables = self.tables.number
-        self._enter()
-        try:
+        with self._hold:
             outcome = self._plane.admit(stream, stream.tables, _now())
-            rings = self._plane.leave()
-        except BaseException:
-            _die()
-        return self._leave(stream, outcome, rings)
+        return self._note(stream, outcome)
 
     def again(self, stream: Stream, avoid: int = NOBODY) -> Admission:
         """Give back its slot, if it has one, and decide anew with its old key, in one hold.
@@ -99,16 +130,12 @@ class Desk:
             self.leave(stream)
             return Admission.NOSRV
         stream.tables = self.tables.number
-        self._enter()
-        try:
+        with self._hold:
             if backend != stream.backend:
                 outcome = self._plane.move_to(stream, backend, stream.tables, _now())
             else:
                 outcome = self._plane.again(stream, stream.tables, avoid)
-            rings = self._plane.leave()
-        except BaseException:
-            _die()
-        return self._leave(stream, outcome, rings)
+        return self._note(stream, outcome)
 
     def sent(self, stream: Stream) -> None:
         """The first byte of its request is about to be written to the server: from here on the server is not changed."""
@@ -119,20 +146,13 @@ class Desk:
         life = stream.life
         if life is Life.ENDED or life is Life.NEW:
             return
-        self._enter()
-        try:
+        with self._hold:
             if life is Life.WAITING:
                 del self._waiting[stream.entry]
                 self._plane.cancel(stream)
             else:
                 self._plane.release(stream)
-            rings = self._plane.leave()
-        except BaseException:
-            _die()
-        self._board.unlock()
         self._holding.discard(stream)
-        if rings:
-            self._ring(rings)
 
     # -- what wakes this worker ------------------------------------------------------------------------------------------
 
@@ -141,16 +161,9 @@ class Desk:
         self.adopt_committed()
         if not self._cells[self._at.MAIL_HEAD + self._worker]:
             return
-        self._enter()
-        try:
+        with self._hold:
             served, refused = self._plane.settle(self._waiting)
-            rings = self._plane.leave()
-        except BaseException:
-            _die()
-        self._board.unlock()
         self._holding.update(served)
-        if rings:
-            self._ring(rings)
         for stream in refused:
             self._effects.refused += bool(self._pending)
             stream.on_refused(Admission.NOSRV)
@@ -162,13 +175,8 @@ class Desk:
         cells, at, worker = self._cells, self._at, self._worker
         cells[at.HEARTBEAT + worker] = now
         if cells[at.ASIDE + worker]:
-            self._enter()
-            try:
-                rings = self._plane.leave()
-            except BaseException:
-                _die()
-            self._board.unlock()
-            self._ring(rings)
+            with self._hold:
+                pass  # entering is what clears the mark and puts our waiters back in the order
         self.settle()
 
     # -- revisions -------------------------------------------------------------------------------------------------------
@@ -277,26 +285,14 @@ class Desk:
 
     # -- inside ------------------------------------------------------------------------------------------------------------
 
-    def _enter(self) -> None:
-        torn = self._board.lock()
-        try:
-            self._plane.enter(torn=torn, beat=self._beat)
-        except BaseException:
-            _die()
-        if torn:
-            self._board.consistent()
-
-    def _leave(self, stream: Stream, outcome: Admission, rings: Iterable[int]) -> Admission:
-        """Give the lock back and note what the stream now owns."""
-        self._board.unlock()
+    def _note(self, stream: Stream, outcome: Admission) -> Admission:
+        """Remember what the stream now owns."""
         if outcome is Admission.SLOT:
             self._holding.add(stream)
         elif outcome is Admission.WAITING:
             self._waiting[stream.entry] = stream
         elif outcome is Admission.ROUTE_AGAIN:
             self.adopt_committed()
-        if rings:
-            self._ring(rings)
         return outcome
 
     def _tell(self, stream: Stream) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from dataplane.core import invariants, line, pump
@@ -89,9 +90,7 @@ class Explorer:
                 n.bell[u] = int(n.alive[u] == UP)
         yield label, n
 
-    def _inside(
-        self, n: State, plane: Plane, act: Act, log: list[tuple[int, int]], *, pumps: bool
-    ) -> tuple[int, ...]:
+    def _inside(self, n: State, plane: Plane, act: Act, log: list[tuple[int, int]], *, pumps: bool) -> tuple[int, ...]:
         """Enter, act, leave, as a shell does under the lock."""
         self.now, plane.cells = n, n.cells
         n.cells.log = log
@@ -113,7 +112,10 @@ class Explorer:
             for i, stream in d.of(worker):
                 # A slot that the hold gave back was let go before it: the exchange was over, its socket shut down.
                 then = n.streams[i]
-                if stream.life in (Life.SLOT, Life.RUNNING) and (then.life, then.server) != (stream.life, stream.server):
+                if stream.life in (Life.SLOT, Life.RUNNING) and (then.life, then.server) != (
+                    stream.life,
+                    stream.server,
+                ):
                     stream.life = Life.ENDED
             d.die(worker)
             d.torn = True
@@ -144,7 +146,7 @@ class Explorer:
             (at.QUEUE_LENGTH, at.queues),
         ):
             out.update(range(first, first + count))
-        for name in 'E_CHILD E_NEXT E_PREV E_LINKED'.split():
+        for name in ('E_CHILD', 'E_NEXT', 'E_PREV', 'E_LINKED'):
             first = getattr(at, name)
             out.update(range(first, first + at.entries * ENTRY_STRIDE, ENTRY_STRIDE))
         counters = at.frontend_counters(0, 0)
@@ -179,33 +181,33 @@ class Explorer:
         for v in range(self.w.workers):
             aside = x.cells[self.at.ASIDE + v]
             if x.alive[v] == DEAD:
-                yield -1, lambda n, p, v=v: self.clear(n, p, v), f'supervisor clears worker {v}'
+                yield -1, partial(self.clear, v), f'supervisor clears worker {v}'
             elif x.stopped[v]:
                 if not aside:
-                    yield -1, lambda n, p, v=v: p.set_aside(v), f'supervisor sets worker {v} aside'
+                    yield -1, partial(_set_aside, v), f'supervisor sets worker {v} aside'
             elif x.alive[v] == UP:
                 if x.bell[v]:
-                    yield v, lambda n, p, v=v: self.answer_bell(n, p, v), f'doorbell of worker {v}'
+                    yield v, partial(self.answer_bell, v), f'doorbell of worker {v}'
                 if x.acked[v] < x.cells[self.at.REVISION]:
                     label = f'worker {v}: effects up to revision {x.cells[self.at.REVISION]}'
-                    yield v, lambda n, p, v=v: self.effect(n, p, v), label
+                    yield v, partial(self.effect, v), label
                 if aside:
-                    yield v, lambda n, p: None, f'worker {v} sees that it was set aside'
+                    yield v, _nothing, f'worker {v} sees that it was set aside'
         if x.pumping():
-            yield -1, lambda n, p: p.pump_idle(self.w.budget), 'supervisor pumps'
+            yield -1, self.pump_idle, 'supervisor pumps'
 
     def stream_steps(self, x: State, i: int, v: int) -> Iterator[tuple[str, State]]:
         """What a stream of a living worker may do next."""
         stream = x.streams[i]
         if stream.life is Life.NEW:
-            yield from self.hold(x, v, lambda n, p: self.admit(n, p, v, i), f'worker {v} admits s{i}')
+            yield from self.hold(x, v, partial(self.admit, v, i), f'worker {v} admits s{i}')
             return
         if stream.life is Life.SLOT:
             yield self.send(x, i)
         if stream.life is Life.RUNNING:
             yield from self.hold(x, v, lambda n, p: p.release(n.streams[i]), f's{i} answered, worker {v} releases')
         if x.left[1]:
-            yield from self.hold(x, v, lambda n, p: self.cancel(n, p, i), f's{i} cancelled while {stream.life.name}')
+            yield from self.hold(x, v, partial(self.cancel, i), f's{i} cancelled while {stream.life.name}')
 
     def send(self, x: State, i: int) -> tuple[str, State]:
         """The first byte goes to the server; after every worker has acked its leaving none may (G8)."""
@@ -239,23 +241,23 @@ class Explorer:
             yield f'worker {v} STOPPED', n
         if x.left[2] and not x.bell[v]:
             label = f'doorbell of worker {v}, rung by nobody'
-            yield from self.hold(x, v, lambda n, p: self.answer_bell(n, p, v), label)
+            yield from self.hold(x, v, partial(self.answer_bell, v), label)
 
     # -- what a shell does inside a hold --------------------------------------------------------------------------------
 
-    def admit(self, n: State, plane: Plane, v: int, i: int) -> None:
+    def admit(self, v: int, i: int, n: State, plane: Plane) -> None:
         """A newcomer, routed under the tables its worker has; told to route again, the worker takes the committed ones."""
         n.streams[i].tables = n.tables[v]
         if plane.admit(n.streams[i], n.tables[v], 0) is Admission.ROUTE_AGAIN:
             n.tables[v] = n.cells[self.at.TABLES]
 
-    def answer_bell(self, n: State, plane: Plane, v: int) -> None:
+    def answer_bell(self, v: int, n: State, plane: Plane) -> None:
         """The bell's handler."""
         n.left[2] -= not n.bell[v]
         n.bell[v] = 0
         plane.settle(n.waiting(v))
 
-    def cancel(self, n: State, plane: Plane, i: int) -> None:
+    def cancel(self, i: int, n: State, plane: Plane) -> None:
         """The client went away, or a timeout."""
         n.left[1] -= 1
         stream = n.streams[i]
@@ -264,7 +266,7 @@ class Explorer:
         else:
             plane.release(stream)
 
-    def effect(self, n: State, plane: Plane, v: int) -> None:
+    def effect(self, v: int, n: State, plane: Plane) -> None:
         """One slice of what the board asks of this worker; when nothing is left, the ack of everything committed."""
         if n.tables[v] != n.cells[self.at.TABLES]:
             n.tables[v] = n.cells[self.at.TABLES]
@@ -288,7 +290,11 @@ class Explorer:
                 return
         n.acked[v] = n.cells[self.at.REVISION]
 
-    def clear(self, n: State, plane: Plane, v: int) -> None:
+    def pump_idle(self, n: State, plane: Plane) -> None:
+        """The supervisor's own hold."""
+        plane.pump_idle(self.w.budget)
+
+    def clear(self, v: int, n: State, plane: Plane) -> None:
         """The pidfd says that worker v is dead, so its sockets are closed."""
         for i, wish in enumerate(self.w.streams):
             if wish.worker == v:
@@ -305,7 +311,9 @@ class Explorer:
         def watched_serve(stream: Stream, server: int) -> Any:
             out = serve(stream, server)
             if stream.tables != self.now.cells[self.at.TABLES]:
-                raise Broken('G3', f'{stream!r} was routed under tables {stream.tables} and given a server under others')
+                raise Broken(
+                    'G3', f'{stream!r} was routed under tables {stream.tables} and given a server under others'
+                )
             self.check_given(stream.wish, stream.key, stream.seq, server)
             return out
 
@@ -372,7 +380,10 @@ class Explorer:
         self._check_leaks(x)
         if self.all_acked(x):
             for i, stream in enumerate(x.streams):
-                if stream.life in (Life.SLOT, Life.RUNNING) and stream.generation < x.cells[self.at.GENERATION + stream.server]:
+                if (
+                    stream.life in (Life.SLOT, Life.RUNNING)
+                    and stream.generation < x.cells[self.at.GENERATION + stream.server]
+                ):
                     raise Broken('G9', f's{i} survives the shutdown of server {stream.server}')
         if next(self.settling(x), None) is None:
             self._check_settled(x)
@@ -410,6 +421,14 @@ class Explorer:
                     raise Broken('I4', f'{stream!r} keeps a slot for a worker that stands still')
             elif state != line.WAITING:
                 raise Broken('I11', f'{stream!r} was answered and does not know')
+
+
+def _set_aside(v: int, n: State, plane: Plane) -> None:
+    plane.set_aside(v)
+
+
+def _nothing(n: State, plane: Plane) -> None:
+    """Entering the hold is all there is to do."""
 
 
 def trace(seen: dict[bytes, tuple[bytes, str] | None], key: bytes, last: str) -> list[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dataplane.core import heap, line, plane, pump, repair
+from dataplane.core import commit as commits
+from dataplane.core import heap, line, pump, repair
 from dataplane.core.layout import ENTRY_STRIDE
 from dataplane.core.plane import Plane
 from dataplane.core.pump import Pump
@@ -150,7 +151,7 @@ def keep_the_old_target() -> None:
 def newcomer_overtakes() -> None:
     """A newcomer takes room while the pump is at work."""
     put(pump, 'pumping', lambda cells, at, backend: False)
-    put(Pump, 'run', lambda self, cells, backend, budget: _pump_anyway(self, cells, backend, budget))
+    put(Pump, 'run', _pump_anyway)
 
 
 def _pump_anyway(self: Pump, cells: Any, backend: int, budget: int) -> bool:
@@ -329,7 +330,7 @@ def route_not_checked() -> None:
 @mutant
 def commit_quietly() -> None:
     """A commit puts nobody on the pump's lists."""
-    commit = plane.commits.commit
+    commit = commits.commit
 
     def quiet(cells: Any, at: Any, revision: Any) -> None:
         one, several = put(pump, 'list_server', lambda *_: None), put(pump, 'list_anew', lambda *_: None)
@@ -337,7 +338,7 @@ def commit_quietly() -> None:
         put(pump, 'list_server', one)
         put(pump, 'list_anew', several)
 
-    put(plane.commits, 'commit', quiet)
+    put(commits, 'commit', quiet)
 
 
 @mutant
@@ -393,7 +394,9 @@ def clear_rows_only() -> None:
 
     def rows(cells: Any, at: Any, worker: int, budget: int) -> bool:
         row = [at.E_STATE + e * ENTRY_STRIDE for e in range(at.entries)]
-        kept = [(c, cells[c]) for e, c in enumerate(row) if cells[at.E_WORKER + e * ENTRY_STRIDE] == worker and cells[c]]
+        kept = [
+            (c, cells[c]) for e, c in enumerate(row) if cells[at.E_WORKER + e * ENTRY_STRIDE] == worker and cells[c]
+        ]
         clear(cells, at, worker, at.entries)
         for cell, state in kept:
             cells[cell] = state

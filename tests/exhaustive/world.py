@@ -19,6 +19,7 @@ from dataplane.core.stream import Life, Stream
 
 DEAD, CLEARED, UP = range(3)
 GIVEN = line.GIVEN
+EWEIGHT = 16
 
 
 class Wish(NamedTuple):
@@ -64,7 +65,7 @@ class World:
         of = [[i for i, wish in enumerate(self.streams) if wish.worker == v] for v in range(self.workers)]
         object.__setattr__(self, 'streams_of', [*of, []])
 
-    def board(self) -> list[int]:
+    def board(self) -> Recorded:
         """The cells as a ledger would have committed them: every server ready, or a backup that is not elected."""
         at, cells = self.at, Recorded([0] * self.at.size)
         count = len(self.limits)
@@ -77,11 +78,12 @@ class World:
             cells[at.LIMIT + server] = self.limits[server]
             cells[at.MINLIMIT + server] = self.minlimits[server] if self.minlimits else self.limits[server]
             cells[at.UWEIGHT + server] = 1
-            cells[at.EWEIGHT + server] = 16
+            cells[at.EWEIGHT + server] = EWEIGHT
             cells[at.MAXQUEUE + server] = self.maxqueue
             cells[at.ROTA + server] = Rota.PERSISTENT if server in self.backups else Rota.IN
         cells[at.DYNAMIC_LIMITS] = int(bool(self.minlimits) and self.minlimits != self.limits)
-        cells[at.IN_ROTATION] = count - len(self.backups)
+        cells[at.IN_ROTATION] = rotating = count - len(self.backups)
+        cells[at.DRAWS], cells[at.ROTATION_MAXW], cells[at.ROTATION_WEIGHT] = 2, EWEIGHT, EWEIGHT * rotating
         return cells
 
 
@@ -100,7 +102,20 @@ class Recorded(list[int]):
 class State:
     """One state of a world."""
 
-    __slots__ = ('acked', 'alive', 'bell', 'cells', 'change', 'left', 'lost', 'stopped', 'streams', 'tables', 'torn', 'w')
+    __slots__ = (
+        'acked',
+        'alive',
+        'bell',
+        'cells',
+        'change',
+        'left',
+        'lost',
+        'stopped',
+        'streams',
+        'tables',
+        'torn',
+        'w',
+    )
 
     def __init__(self, world: World) -> None:
         self.w = world
@@ -170,7 +185,9 @@ class State:
                 out.append(server)
                 server = cells[column + server] - 2
             out.append(99)
-        out += [cells[column] for column in (at.MOVE_SWEEP, at.MOVE_END, at.GIVE_SWEEP, at.GIVE_END, at.RECHECK, at.CURSOR)]
+        out += [
+            cells[column] for column in (at.MOVE_SWEEP, at.MOVE_END, at.GIVE_SWEEP, at.GIVE_END, at.RECHECK, at.CURSOR)
+        ]
         return out
 
     def of(self, worker: int) -> Iterator[tuple[int, Stream]]:
@@ -217,9 +234,16 @@ class State:
             images = [
                 Image(at.ROTA, array('q', rotas)),
                 Image(at.IN_ROTATION, array('q', [sum(r == Rota.IN for r in rotas)])),
+                Image(at.ROTATION_WEIGHT, array('q', [EWEIGHT * sum(r == Rota.IN for r in rotas)])),
             ]
         listed = (server, *self.w.backups)
-        return Commit(self.change, cells[at.TABLES], tuple(images), listed if value != SWEEP else (), (0,) if value == SWEEP else ())
+        return Commit(
+            self.change,
+            cells[at.TABLES],
+            tuple(images),
+            listed if value != SWEEP else (),
+            (0,) if value == SWEEP else (),
+        )
 
 
 SWEEP = 77
@@ -275,9 +299,9 @@ WORLDS: dict[str, World] = {
     'stop-on': World(2, (1,), (A, B), (OFF, ON), stops=1),
     'stop-die': World(2, (1,), (A, B, A), (OFF,), kills=1, stops=1),
     # beyond the shared model: sweeps, hashed and persistent waiters side by side, backups, dynamic limits, full queues
-    'sweep': World(2, (1, 1), (KA, HB, A, B), (ALL_OFF, ALL_ON)),
+    'sweep': World(2, (1, 1), (KA, HB, B), (ALL_OFF, ALL_ON)),
     'sweep-kill': World(2, (1, 1), (KA, HB, B), (ALL_OFF,), kills=1),
-    'hash': World(2, (1, 1), (HA, KB, HB, A), (DRAINED, OFF)),
+    'hash': World(2, (1, 1), (HA, KB, HB), (DRAINED, OFF)),
     'backup': World(2, (1, 1), (A, B, B, KA), (OFF, ON), backups=(1,)),
     'backup-kill': World(2, (1, 1), (A, B, B), (OFF,), kills=1, backups=(1,)),
     'dynamic': World(2, (2,), (A, B, B, A), minlimits=(1,), fullconn=3, cancels=1),

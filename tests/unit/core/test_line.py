@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from array import array
+
+import pytest
+
+from dataplane.core import line
+from dataplane.core.counters import C
+from dataplane.core.layout import ENTRY_STRIDE, NOBODY, Layout, Rota
+from dataplane.core.stream import Stream
+
+AT = Layout(workers=2, servers=2, backends=1, frontends=1, entries=3)
+SHARED = AT.backend_queue(0)
+
+
+@pytest.fixture
+def cells() -> array[int]:
+    return array('q', [0]) * AT.size
+
+
+def wait(cells: array[int], worker: int, queue: int, seq: int, wish: int = NOBODY) -> int:
+    entry = line.take_free(cells, AT)
+    stream = Stream(0, wish)
+    stream.key, stream.seq = 100, seq
+    line.fill(cells, AT, entry, worker, stream, queue)
+    line.enqueue(cells, AT, entry)
+    return entry
+
+
+def test_the_pool_gives_the_lowest_free_entry_and_ends(cells: array[int]) -> None:
+    assert [line.take_free(cells, AT) for _ in range(4)] == [0, 1, 2, NOBODY]
+    line.free(cells, AT, 2)
+    line.free(cells, AT, 0)
+    assert [line.take_free(cells, AT) for _ in range(3)] == [0, 2, NOBODY]
+    assert cells[AT.HIGH_WATER] == 3
+
+
+def test_the_state_is_the_last_store_of_a_new_entry(cells: array[int]) -> None:
+    order: list[int] = []
+
+    class Watched(list[int]):
+        def __setitem__(self, where: object, value: object) -> None:
+            order.append(where)  # type: ignore[arg-type]
+            super().__setitem__(where, value)  # type: ignore[call-overload]
+
+    line.fill(Watched(cells), AT, 1, 0, Stream(0), SHARED)
+    assert order[-1] == AT.E_STATE + ENTRY_STRIDE
+
+
+def test_lengths_and_maxima_follow_the_queues(cells: array[int]) -> None:
+    first = wait(cells, 0, SHARED, 1)
+    own = wait(cells, 0, 2, 2)
+    wait(cells, 1, SHARED, 3)
+    assert cells[AT.QUEUE_LENGTH + SHARED] == 2
+    assert cells[AT.QUEUE_LENGTH + 2] == 1
+    assert cells[AT.BEWAITING] == 3
+    line.dequeue(cells, AT, first)
+    line.dequeue(cells, AT, first)
+    line.dequeue(cells, AT, own)
+    assert cells[AT.QUEUE_LENGTH + SHARED] == 1
+    assert cells[AT.QUEUE_LENGTH + 2] == 0
+    assert cells[AT.BEWAITING] == 1
+    assert cells[AT.backend_counters(AT.departed, 0) + C.QMAX] == 2
+    assert cells[AT.server_counters(AT.departed, 1) + C.QMAX] == 1
+
+
+def test_the_head_passes_over_workers_set_aside(cells: array[int]) -> None:
+    wait(cells, 0, SHARED, 1)
+    theirs = wait(cells, 1, SHARED, 2)
+    cells[AT.ASIDE] = 1
+    assert line.head(cells, AT, SHARED) == theirs
+    cells[AT.ASIDE + 1] = 1
+    assert line.head(cells, AT, SHARED) == NOBODY
+    assert cells[AT.BEWAITING] == 0
+
+
+@pytest.mark.parametrize(
+    'rota,persistent,hashed,any_server',
+    [(Rota.OUT, False, False, False), (Rota.PERSISTENT, True, False, False), (Rota.IN, True, True, True)],
+)
+def test_who_may_use_a_server(cells: array[int], rota: Rota, persistent: bool, hashed: bool, any_server: bool) -> None:
+    cells[AT.ROTA + 1] = rota
+    assert line.usable(cells, AT, 2, 1) is persistent
+    assert line.usable(cells, AT, 3, 1) is hashed
+    assert line.usable(cells, AT, NOBODY, 1) is any_server
+    assert line.wish_usable(cells, AT, 2) is persistent
+    assert line.wish_usable(cells, AT, 3) is hashed
+    assert line.wish_usable(cells, AT, NOBODY) is False
+
+
+def test_an_entry_belongs_in_its_servers_queue_while_that_is_usable(cells: array[int]) -> None:
+    entry = wait(cells, 0, 2, 1, wish=2)
+    cells[AT.ROTA + 1] = Rota.PERSISTENT
+    assert line.queue_of(cells, AT, entry) == 2
+    cells[AT.ROTA + 1] = Rota.OUT
+    assert line.queue_of(cells, AT, entry) == SHARED
+
+
+def test_mail_is_in_order_and_loses_anyone_from_the_middle(cells: array[int]) -> None:
+    entries = [wait(cells, 0, SHARED, seq) for seq in range(3)]
+    for entry in entries:
+        line.dequeue(cells, AT, entry)
+        line.post(cells, AT, entry)
+    assert line.mail(cells, AT, 0) == entries
+    line.unpost(cells, AT, entries[1])
+    assert line.mail(cells, AT, 0) == [entries[0], entries[2]]
+    line.unpost(cells, AT, entries[2])
+    line.unpost(cells, AT, entries[0])
+    assert line.mail(cells, AT, 0) == []
+    assert cells[AT.MAIL_TAIL] == 0
