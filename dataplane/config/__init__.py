@@ -35,11 +35,19 @@ class Loaded:
     diags: tuple[Problem, ...] = ()
 
 
-def load(files: Sequence[tuple[str, str]], env: Mapping[str, str], *, cores: int, maxconn: int | None = None) -> Loaded:
+def load(
+    files: Sequence[tuple[str, str]],
+    env: Mapping[str, str],
+    *,
+    cores: int,
+    maxconn: int | None = None,
+    hostname: str = '',
+) -> Loaded:
     """Compile `files` - pairs of name and text, in the order of the command line - to a snapshot.
 
-    `cores` is the number of workers where `nbthread` says nothing; `maxconn` (`-n`) goes before the file's own. Texts
-    are decoded with `errors='surrogateescape'`. Raises ConfigErrors with every error of all files.
+    `cores` is the number of workers where `nbthread` says nothing; `maxconn` (`-n`) goes before the file's own;
+    `hostname` is the machine's name, which `node` and `log-send-hostname` fall back to. Texts are decoded with
+    `errors='surrogateescape'`. Raises ConfigErrors with every error of all files.
     """
     report = Report()
     parser = Parser(env, report)
@@ -49,7 +57,7 @@ def load(files: Sequence[tuple[str, str]], env: Mapping[str, str], *, cores: int
     errors, warnings = _sorted(report.errors, order), _sorted(report.warnings, order)
     if errors:
         raise ConfigErrors(errors, warnings)
-    snapshot = compile_snapshot(parser.general, parser.proxies, cores=cores, maxconn=maxconn)
+    snapshot = compile_snapshot(parser.general, parser.proxies, cores=cores, maxconn=maxconn, hostname=hostname)
     return Loaded(snapshot, warnings, tuple(report.notices), tuple(report.diags))
 
 

@@ -66,7 +66,7 @@ def _options(line: Line, section: str, report: Report) -> _Options:
         name = line.words[at]
         known = BIND.get(name)
         if known is None:
-            wrong.append(f"{prefix}: unknown keyword '{shown(name)}'{did_you_mean(name, BIND)}.")
+            wrong.append(f"{prefix}: unknown keyword '{shown(name)}'{did_you_mean(name, BIND) or '.'}")
             break
         values = line.words[at + 1 : at + 1 + known.arguments]
         at += 1 + known.arguments

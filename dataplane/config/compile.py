@@ -21,10 +21,10 @@ _FIRST_SERVER_ID = 1
 
 
 def compile_snapshot(
-    general: GlobalDraft, proxies: Sequence[ProxyDraft], *, cores: int, maxconn: int | None
+    general: GlobalDraft, proxies: Sequence[ProxyDraft], *, cores: int, maxconn: int | None, hostname: str
 ) -> Snapshot:
     """The snapshot of drafts that have no errors. `maxconn` is the command line's and goes before the file's."""
-    settings = _global(general, cores, maxconn)
+    settings = _global(general, cores, maxconn, hostname)
     numbered = list(zip(proxies, number([proxy.id for proxy in proxies], _FIRST_PROXY_ID), strict=True))
     traffic = [(proxy, number_) for proxy, number_ in numbered if not proxy.serves_stats]
     frontends = tuple(_frontend(proxy, id_, settings) for proxy, id_ in traffic if proxy.side & Side.FRONTEND)
@@ -52,8 +52,10 @@ def number(given: Sequence[int], first: int) -> list[int]:
     return ids
 
 
-def _global(general: GlobalDraft, cores: int, maxconn: int | None) -> Global:
-    values: dict[str, Any] = {'nbthread': max(1, min(cores, MAX_THREADS))} | general.values
+def _global(general: GlobalDraft, cores: int, maxconn: int | None, hostname: str) -> Global:
+    values: dict[str, Any] = {'nbthread': max(1, min(cores, MAX_THREADS)), 'node': hostname} | general.values
+    if values.get('log_send_hostname') == '':
+        values['log_send_hostname'] = hostname
     settings = Global(**values, maxconn=maxconn or general.maxconn, stats_sockets=tuple(general.stats_sockets))
     targets = _log_targets(general.logs, hostname=settings.log_send_hostname)
     return replace(settings, log_targets=targets, maxrewrite=min(settings.maxrewrite, settings.bufsize // 2))

@@ -179,7 +179,12 @@ class GlobalSection:
             raise Rejected(msg)
         addresses = parse_bind(line.word(2))
         address = addresses[0]
-        if len(addresses) > 1 or address.low != address.high or address.fd is not None:
+        if (
+            len(addresses) > 1
+            or address.low != address.high
+            or address.fd is not None
+            or (address.path or '').startswith('\0')
+        ):
             msg = f"'stats socket' : expects one address with one port or one path (got '{shown(line.word(2))}')"
             raise Rejected(msg)
         options = self._socket_options(line)

@@ -31,7 +31,7 @@ _ALGORITHMS: Final = ('roundrobin', 'leastconn', 'first', 'random')
 _OTHER_ALGORITHMS: Final = (
     'static-rr', 'source', 'uri', 'url_param', 'hdr', 'hash', 'rdp-cookie', 'log-hash', 'log-sticky', 'sticky',
 )  # fmt: skip
-_CALL: Final = re.compile(r'([A-Za-z_-]+)(?:\((.*)\))?', re.DOTALL)
+_CALL: Final = re.compile(r'([A-Za-z_-]+)(?:\(([^()]*)\))?')
 _SIDES: Final = {
     'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND,
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'default-server': Side.BACKEND,
@@ -285,20 +285,13 @@ def keyword_of(line: Line) -> str:
 
 
 def unknown_keyword(line: Line, section: str) -> str:
-    """What HAProxy says about a line that begins with no keyword it knows."""
+    """What is said about a line that begins with no known keyword: what the first word may go on with, or a hint."""
     first, second = line.words[0], line.word(1)
+    family = [name.removeprefix(f'{first} ') for name in PROXY if name.startswith(f'{first} ')]
     if first == 'option':
-        known = [name.removeprefix('option ') for name in PROXY if name.startswith('option ')]
-        return (
-            f"unknown option '{shown(second)}'{did_you_mean(second, known) or '.'}"
-            if second
-            else "'option' expects an option name."
-        )
-    if first == 'timeout':
-        names = [name.removeprefix('timeout ') for name in PROXY if name.startswith('timeout ')]
-        return f"'timeout' supports {', '.join(repr(name) for name in names)} (got '{shown(second)}')"
-    if first == 'stats':
-        names = [name.removeprefix('stats ') for name in PROXY if name.startswith('stats ')]
-        return f"unknown stats parameter '{shown(second)}', expects {', '.join(repr(name) for name in names)}."
+        unknown = f"unknown option '{shown(second)}'{did_you_mean(second, family) or '.'}"
+        return unknown if second else "'option' expects an option name."
+    if family:
+        return f"'{first}' supports {', '.join(repr(name) for name in family)} (got '{shown(second)}')"
     hint = did_you_mean(first, [name.split()[0] for name in PROXY])
     return f"unknown keyword '{shown(first)}' in '{section}' section{hint}"

@@ -18,7 +18,7 @@ PRIORITIES: Final = {'set-priority-class': ('class', 2_047), 'set-priority-offse
 
 DEFAULT_METRICS_PATH: Final = '/metrics'
 
-_CALL: Final = re.compile(r'([a-z._]+)(?:\((.*)\))?', re.DOTALL)
+_CALL: Final = re.compile(r'([a-z._]+)(?:\(([^()]*)\))?')
 _INTEGER: Final = re.compile(r'[+-]?[0-9]{1,18}', re.ASCII)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 

@@ -72,7 +72,7 @@ def _words(words: Sequence[str], server: ServerDraft, prefix: str, line: Line, r
         name = words[at]
         known = SERVER.get(name)
         if known is None:
-            wrong.append(f"{prefix} : unknown keyword '{shown(name)}'{did_you_mean(name, SERVER)}.")
+            wrong.append(f"{prefix} : unknown keyword '{shown(name)}'{did_you_mean(name, SERVER) or '.'}")
             break
         values = words[at + 1 : at + 1 + known.arguments]
         at += 1 + known.arguments

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from dataplane.core.model import Bind
+from tests.unit.config.loading import HTTP, errors, frontend_error, snapshot, warnings
+
+
+def binds(lines: str) -> tuple[Bind, ...]:
+    return snapshot(f'{HTTP}frontend f\n maxconn 100\n {lines}\n').frontends[0].binds
+
+
+def test_a_plain_line() -> None:
+    assert binds('bind 127.0.0.1:8080') == (
+        Bind(name='sock-1', host='127.0.0.1', port=8080, backlog=100, where='t.cfg:8'),
+    )
+
+
+def test_lists_and_ranges_become_one_listener_each() -> None:
+    found = binds('bind :80-82,/run/x\n bind fd@3 name inherited')
+    assert [(bind.name, bind.port, bind.path, bind.fd) for bind in found] == [
+        ('sock-1', 80, None, None),
+        ('sock-2', 81, None, None),
+        ('sock-3', 82, None, None),
+        ('sock-4', 0, '/run/x', None),
+        ('inherited', 0, None, 3),
+    ]
+
+
+def test_options() -> None:
+    (bind,) = binds('bind ipv6@:80 name web maxconn 10 backlog 20 v6only')
+    assert (bind.host, bind.name, bind.maxconn, bind.backlog, bind.v6only) == ('::', 'web', 10, 20, True)
+    (bind,) = binds('bind ipv6@:80 v6only v4v6')
+    assert not bind.v6only
+    (bind,) = binds('bind /run/x mode 600')
+    assert bind.mode == 0o600
+
+
+def test_v6only_means_nothing_to_ipv4() -> None:
+    assert not binds('bind :80 v6only')[0].v6only
+
+
+def test_backlog_is_the_lines_the_proxys_or_maxconn() -> None:
+    found = binds('backlog 30\n bind :80 backlog 20\n bind :81')
+    assert [bind.backlog for bind in found] == [20, 30]
+
+
+def test_every_wrong_word_of_a_line_is_named() -> None:
+    assert frontend_error('bind :81 ssl crt /x maxconn x tfo name') == [
+        "'bind :81' in section 'frontend' : 'ssl' is not supported: TLS is not supported yet.",
+        "'bind :81' in section 'frontend' : 'crt' is not supported: TLS is not supported yet.",
+        "'bind :81' in section 'frontend' : 'maxconn' expects an integer argument (got 'x').",
+        "'bind :81' in section 'frontend' : 'name' : missing name",
+    ]
+
+
+@pytest.mark.parametrize(
+    'line, complaint',
+    [
+        ('bind', "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments."),
+        ('bind ""', "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments."),
+        ('bind :81 foo', "'bind :81' in section 'frontend': unknown keyword 'foo'."),
+        ('bind :81 maxcon 1', "'bind :81' in section 'frontend': unknown keyword 'maxcon'; did you mean 'maxconn' maybe ?"),
+        ('bind :81 accept-proxy', "'bind :81' in section 'frontend' : 'accept-proxy' is not supported: the PROXY protocol is not supported yet."),
+        ('bind /x mode 9', "'bind /x' in section 'frontend' : 'bind' : 'mode' : missing or invalid mode '9' (octal integer expected)"),
+        ('bind :81 backlog -1', "'bind :81' in section 'frontend' : 'backlog' value must be between 0 and 2147483647 (was -1)"),
+        ('bind :1-5000', "'bind' : more than 4096 listeners in one section"),
+    ],
+)  # fmt: skip
+def test_what_is_no_bind_line(line: str, complaint: str) -> None:
+    assert frontend_error(line) == [complaint]
+
+
+def test_harmless_words_are_accepted_with_a_warning() -> None:
+    text = f'{HTTP}frontend f\n bind :80 tfo nice 5 user x\n default_backend b\nbackend b\n'
+    assert [found.partition(' has no effect')[0] for found in warnings(text)] == [
+        "7: 'bind :80' in section 'frontend' : 'tfo'",
+        "7: 'bind :80' in section 'frontend' : 'nice'",
+        "7: 'bind :80' in section 'frontend' : 'user'",
+    ]
+
+
+def test_an_address_is_bound_once() -> None:
+    text = f'{HTTP}frontend f\n bind :80-81,:80\nfrontend g\n bind *:81\n bind 127.0.0.1:81\n bind fd@3,fd@3\n'
+    assert errors(text) == [
+        "7: 'bind' : address 0.0.0.0:80 is already bound at t.cfg:7.",
+        "9: 'bind' : address 0.0.0.0:81 is already bound at t.cfg:7.",
+        "11: 'bind' : address fd@3 is already bound at t.cfg:11.",
+    ]
+
+
+def test_a_disabled_proxy_holds_no_address() -> None:
+    assert errors(f'{HTTP}frontend f\n bind :80\n disabled\nfrontend g\n bind :80\n') == []

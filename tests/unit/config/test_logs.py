@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from dataplane.config.logs import FACILITIES, FORMATS, LEVELS, parse_log_line
+from dataplane.config.problems import Rejected
+from dataplane.config.reader import Line
+from dataplane.core.model import LogTarget
+
+
+def parse(text: str, *, proxy: bool = False) -> LogTarget:
+    return parse_log_line(Line('f', 1, ('log', *text.split())), proxy=proxy)
+
+
+def test_a_short_line_has_the_manuals_defaults() -> None:
+    assert parse('/dev/log local0') == LogTarget(address='/dev/log', facility='local0', format='local', length=1024)
+
+
+def test_a_line_with_everything() -> None:
+    assert parse('127.0.0.1:514 len 80 format rfc5424 daemon notice err') == LogTarget(
+        address='127.0.0.1:514', facility='daemon', level='notice', min_level='err', format='rfc5424', length=80
+    )
+
+
+@pytest.mark.parametrize('word', FORMATS)
+def test_formats(word: str) -> None:
+    assert parse(f'stdout format {word} local0').format == word
+
+
+def test_every_facility_and_level_is_known() -> None:
+    assert len(set(FACILITIES)) == 24
+    assert [parse(f'stdout {name}').facility for name in FACILITIES] == list(FACILITIES)
+    assert [parse(f'stdout local0 {name}').level for name in LEVELS] == list(LEVELS)
+
+
+@pytest.mark.parametrize(
+    'text, complaint',
+    [
+        ('', 'log : expects <address> and <facility> as arguments'),
+        ('stdout', 'log : expects <address> and <facility> as arguments'),
+        ('stdout foo', "log : unknown log facility 'foo'"),
+        ('stdout format raw', "log : unknown log facility ''"),
+        ('stdout format rawx local0', "log : unknown log format 'rawx'"),
+        ('stdout local0 fff', "log : unknown optional log level 'fff'"),
+        ('stdout local0 info fff', "log : unknown optional minimum log level 'fff'"),
+        ('stdout local0 info info x', "'log' cannot handle unexpected argument 'x'."),
+        ('stdout len 10 local0', "'log len' value must be between 80 and 65535 (was 10)"),
+        ('stdout len', "'log len' expects an integer argument."),
+        ('stdout sample 1:2 local0', "log : 'sample' is not supported"),
+        ('stdout profile x local0', "log : 'profile' is not supported"),
+    ],
+)
+def test_what_is_no_log_line(text: str, complaint: str) -> None:
+    with pytest.raises(Rejected) as raised:
+        parse(text)
+    assert str(raised.value) == complaint
+
+
+def test_a_proxy_may_also_say_global() -> None:
+    with pytest.raises(Rejected, match='or global as arguments'):
+        parse('', proxy=True)
