@@ -1,14 +1,16 @@
-"""Which index of the board everything of a configuration gets: names keep theirs, newcomers take free ones, lowest first.
+"""Which index of the board everything of a configuration gets: names keep theirs, newcomers take the lowest free ones.
 
-Lowest first keeps the servers of a backend beside each other, and with that a commit's images short. Backends go round
-instead: the index of a removed one rests as long as possible, so that who still waits in its queue is out of it before
-anybody else could use it.
+Lowest first keeps the servers of a backend beside each other, and with that a commit's images short. No index changes its
+owner in one step: what is removed now is free at the earliest for the change after, a backend's for the one after that, and
+a server's or its backend's not before the server was reclaimed. So whoever still counts, waits or answers under an old
+owner's index is done before anybody else has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TypeVar
 
 from dataplane.core.compose import Refused
@@ -16,20 +18,20 @@ from dataplane.core.layout import Layout
 from dataplane.core.model import Backend, Server, Snapshot
 from dataplane.core.tables import Tables
 
-Item = TypeVar('Item')
 Key = TypeVar('Key')
 Place = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Indexes:
-    """What there is to give: the board's maxima, and what servers that departed still hold.
+    """What there is to give: the board's maxima, and what is not free although no table has it.
 
-    `departed`: (backend, server, host, port) -> (index of its backend, its index).
+    `departed`: (backend, server, host, port) -> (index of its backend, its index). `resting`: indexes of backends.
     """
 
     layout: Layout
     departed: Mapping[Place, tuple[int, int]]
+    resting: Collection[int]
 
 
 def allocate(snapshot: Snapshot, current: Tables, indexes: Indexes) -> tuple[Tables, bool]:
@@ -37,22 +39,22 @@ def allocate(snapshot: Snapshot, current: Tables, indexes: Indexes) -> tuple[Tab
 
     If not they have the current number. Raises Refused when the board has no room for all of it.
     """
-    is_structural = not current.number or _shape(snapshot) != _shape(current.snapshot)
+    is_structural = not current.number or not _same_shape(snapshot, current.snapshot)
     at = indexes.layout
     frontends = _assign(
         [frontend.name for frontend in snapshot.frontends],
         current.frontend_of,
-        range(at.frontends),
+        at.frontends,
         'frontends',
+        current.frontends,
     )
     held = {place[0]: backend for place, (backend, _) in indexes.departed.items()}
-    newest = max(current.backends, default=-1)
     backends = _assign(
         [backend.name for backend in snapshot.backends],
         lambda name: found if (found := current.backend_of(name)) is not None else held.get(name),
-        [*range(newest + 1, at.backends), *range(min(newest + 1, at.backends))],
+        at.backends,
         'backends',
-        {backend for backend, _ in indexes.departed.values()},
+        {*current.backends, *held.values(), *indexes.resting},
     )
     servers = _servers(snapshot, current, indexes)
     members: dict[int, tuple[int, ...]] = {
@@ -80,30 +82,27 @@ def _servers(snapshot: Snapshot, current: Tables, indexes: Indexes) -> dict[tupl
             return indexes.departed[at[key]][1]
         return index
 
-    held = {index for _, index in indexes.departed.values()}
-    return _assign(list(at), known, range(indexes.layout.servers), 'servers', held)
+    held = (index for _, index in indexes.departed.values())
+    return _assign(list(at), known, indexes.layout.servers, 'servers', {*current.servers, *held})
 
 
 def _assign(
-    keys: list[Key], known: Callable[[Key], int | None], free: Iterable[int], what: str, held: Collection[int] = ()
+    keys: list[Key], known: Callable[[Key], int | None], most: int, what: str, held: Collection[int]
 ) -> dict[Key, int]:
-    """An index for every key: the one it has, else the next of `free` that nobody has or holds."""
+    """An index for every key: the one it has, else the lowest that nobody has or holds."""
     found = {key: index for key in keys if (index := known(key)) is not None}
-    used = {*found.values(), *held}
-    rest: Iterator[int] = (index for index in free if index not in used)
-    for key in keys:
-        if key in found:
-            continue
-        index = next(rest, None)
-        if index is None:
-            raise Refused((f'too many {what}: {len(keys)} and {len(used) - len(found)} still in use do not fit',))
-        found[key] = index
-    return found
+    newcomers = [key for key in keys if key not in found]
+    free = list(islice((index for index in range(most) if index not in held), len(newcomers)))
+    if len(free) < len(newcomers):
+        raise Refused((f'too many {what}: room for {most}, {len(held)} in use and {len(newcomers)} more',))
+    return found | dict(zip(newcomers, free, strict=True))
 
 
-def _shape(snapshot: Snapshot) -> Snapshot:
-    """The snapshot without what only cells say."""
-    return replace(snapshot, backends=tuple(_shape_of(backend) for backend in snapshot.backends))
+def _same_shape(one: Snapshot, other: Snapshot) -> bool:
+    """Do they differ in nothing but what cells say?"""
+    if replace(one, backends=()) != replace(other, backends=()) or len(one.backends) != len(other.backends):
+        return False
+    return all(a is b or _shape_of(a) == _shape_of(b) for a, b in zip(one.backends, other.backends, strict=True))
 
 
 def _shape_of(backend: Backend) -> Backend:

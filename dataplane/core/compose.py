@@ -7,7 +7,7 @@ the id it had.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
@@ -75,19 +75,38 @@ class Sources:
         return replace(new, addresses=kept)
 
 
-def compose(sources: Sources, previous: Snapshot) -> Snapshot:
-    """The configuration in force. `previous`: the one before, whose ids names keep. Raises Refused with all problems."""
+def compose(sources: Sources, base: Sources, previous: Snapshot) -> Snapshot:
+    """The configuration in force. Raises Refused with all problems.
+
+    `previous` was composed of `base`: names keep the ids they have there, and a backend that is declared as it was is the
+    same object again, so that a change of one backend costs what that backend costs.
+    """
     pushed = tuple(replace(backend, pushed=True) for backend in sources.backends)
-    _check(sources, pushed)
+    kept = _kept(sources, base, previous)
+    _check(sources, pushed, kept)
     before = {backend.name: backend for backend in previous.backends if backend.pushed}
     taken = {backend.id for backend in sources.file.backends} | {front.id for front in sources.file.frontends}
-    pushed = _number(pushed, before, taken, FIRST_PROXY_ID)
-    backends = []
-    for backend in (*sources.file.backends, *pushed):
-        if backend.pushed:
-            backend = _complete(backend, before.get(backend.name), sources)
-        backends.append(_address(backend, sources.addresses))
-    return replace(sources.file, backends=tuple(backends), routes=sources.routes)
+    composed = [_address(backend, sources.addresses) for backend in sources.file.backends]
+    for backend in _number(pushed, before, taken, FIRST_PROXY_ID):
+        same = kept.get(backend.name)
+        if same is None or same.id != backend.id:
+            same = _address(_complete(backend, before.get(backend.name), sources), sources.addresses)
+        composed.append(same)
+    return replace(sources.file, backends=tuple(composed), routes=sources.routes)
+
+
+def _kept(sources: Sources, base: Sources, previous: Snapshot) -> dict[str, Backend]:
+    """Pushed backends, as they were composed, that nothing speaks for composing again."""
+    if sources.file is not base.file:
+        return {}
+    addressed = {key[0] for key in (*sources.addresses, *base.addresses)}
+    declared_before = {backend.name: backend for backend in base.backends}
+    same = {
+        backend.name
+        for backend in sources.backends
+        if backend.name not in addressed and declared_before.get(backend.name) == backend
+    }
+    return {backend.name: backend for backend in previous.backends if backend.pushed and backend.name in same}
 
 
 def _complete(backend: Backend, before: Backend | None, sources: Sources) -> Backend:
@@ -132,7 +151,7 @@ def _address(backend: Backend, addresses: Mapping[Key, tuple[str, int]]) -> Back
     return replace(backend, servers=tuple(servers))
 
 
-def _check(sources: Sources, pushed: tuple[Backend, ...]) -> None:
+def _check(sources: Sources, pushed: tuple[Backend, ...], kept: Collection[str]) -> None:
     problems: list[tuple[str, str]] = []
     owned = {backend.name: backend.where for backend in sources.file.backends}
     names = set(owned)
@@ -143,7 +162,8 @@ def _check(sources: Sources, pushed: tuple[Backend, ...]) -> None:
         elif backend.name in names:
             problems.append((backend.name, f"backend '{backend.name}' is pushed twice"))
         names.add(backend.name)
-        problems.extend((backend.name, problem) for problem in _check_backend(backend))
+        if backend.name not in kept:
+            problems.extend((backend.name, problem) for problem in _check_backend(backend))
     seen = set()
     for route in sources.routes:
         where = f"route '{route.host}{route.path_prefix}'"

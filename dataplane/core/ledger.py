@@ -23,7 +23,6 @@ from dataplane.core.changes import (
     AdoptFile,
     AdoptPush,
     CellChange,
-    SetAddress,
     SetAdmin,
     SetFrontendMaxconn,
     SetGlobalMaxconn,
@@ -71,6 +70,7 @@ class Ledger:
         self._sources = Sources()
         self._records: dict[int, ServerRecord] = {}
         self._departed: dict[int, ServerRecord] = {}
+        self._resting: frozenset[int] = frozenset()
         self._frontend_maxconn: dict[str, int] = {}
         self._columns = Columns()
         self._rotation = Rotation(layout, self._columns)
@@ -142,11 +142,11 @@ class Ledger:
                 sources = self._sources.following(change.snapshot)
             case AdoptPush():
                 sources = self._sources.pushing(change.backends, change.routes, change.states)
-            case SetAddress():
+            case _:
                 server = self.server(change.backend, change.server).server
                 address = change.host, server.port if change.port is None else change.port
                 sources = self._sources.addressed((change.backend, change.server), address)
-        snapshot = compose(sources, self.tables.snapshot)
+        snapshot = compose(sources, self._sources, self.tables.snapshot)
         tables, is_structural = allocate(snapshot, self.tables, self._indexes())
         if isinstance(change, AdoptPush):
             _check_states(change, tables)
@@ -161,11 +161,17 @@ class Ledger:
         self._records = {}
         for backend, servers in self.tables.members.items():
             for index in servers:
-                self._keep(self._declared(backend, index, old.pop(index, None), now_ms))
+                before_it = old.pop(index, None)
+                record = self._declared(backend, index, before_it, now_ms)
+                if record is before_it:
+                    self._records[index] = record
+                else:
+                    self._keep(record)
         self._departed = old
         for record in old.values():
             self._rotation.retire(record)
         if proposal.is_structural:
+            self._resting = frozenset(before.backends.keys() - self.tables.backends.keys())
             self._rotation.arrange(self.tables, old.values())
         self._adopt_limits(before)
 
@@ -193,13 +199,11 @@ class Ledger:
             self._set_maxconn(maxconn)
 
     def _indexes(self) -> Indexes:
-        return Indexes(
-            self.layout,
-            {
-                (r.backend, r.name, r.server.host, r.server.port): (r.backend_index, r.index)
-                for r in self._departed.values()
-            },
-        )
+        departed = {
+            (r.backend, r.name, r.server.host, r.server.port): (r.backend_index, r.index)
+            for r in self._departed.values()
+        }
+        return Indexes(self.layout, departed, self._resting)
 
     # -- commit -------------------------------------------------------------------------------------------------------
 
@@ -236,7 +240,7 @@ def _changed(
                 return record.weighed(change.weight, percent=change.percent)
             case SetMaxconn():
                 return record.limited(change.maxconn)
-            case ShutdownSessions():
+            case _:
                 return record.shut(change.generation)
     except ValueError as problem:
         raise Refused((str(problem),), (record.backend,)) from problem

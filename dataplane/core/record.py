@@ -83,11 +83,13 @@ class ServerRecord:
 
     def shut(self, generation: int) -> ServerRecord:
         """Sessions of generations below this one are to end; a generation never falls."""
-        return replace(self, generation=max(self.generation, generation))
+        return self if generation <= self.generation else replace(self, generation=generation)
 
     def redeclared(self, server: Server, index: int, backend_index: int, now: int) -> ServerRecord:
         """The same server in a new configuration: what was set at run time lives on where the declared value did not change."""
         old, new = self.server, server
+        if new is old and (index, backend_index) == (self.index, self.backend_index):
+            return self
         record = replace(self, index=index, backend_index=backend_index, server=server)
         if new.weight != old.weight:
             record = replace(record, uweight=new.weight, iweight=new.weight)

@@ -28,6 +28,7 @@ class Rotation:
         self._servers: set[int] = set()
         self._backends: set[int] = set()
         self._chained: set[int] = set()
+        self._settled: dict[int, Backend] = {}
         columns.set(layout.VERSION, 0, LAYOUT_VERSION)
 
     def put(self, record: ServerRecord) -> None:
@@ -63,13 +64,16 @@ class Rotation:
             chains.setdefault(record.backend_index, []).append(record.index)
         for backend in self._chained - chains.keys():
             self._chain(backend, [])
-            self._dirty.add(backend)
         for backend, chain in chains.items():
             self._chain(backend, chain)
-            self._dirty.add(backend)
         self._chained = {backend for backend, chain in chains.items() if chain}
-        for index, settings in tables.backends.items():
-            self._settle(index, settings)
+        for index in self._settled.keys() | tables.backends.keys():
+            settings = tables.backends.get(index)
+            if settings is not self._settled.get(index):
+                self._dirty.add(index)
+                if settings is not None:
+                    self._settle(index, settings)
+        self._settled = dict(tables.backends)
 
     def elect(self, tables: Tables, records: Mapping[int, ServerRecord]) -> None:
         """Who is in rotation, in every backend with a change since the last time."""
@@ -97,6 +101,7 @@ class Rotation:
             changed.append(self._columns.set(self._at.NEXT_SERVER, server, following))
         if any(changed):
             self._backends.add(backend)
+            self._dirty.add(backend)
 
     def _settle(self, index: int, backend: Backend) -> None:
         """Settings of a backend that live in cells."""

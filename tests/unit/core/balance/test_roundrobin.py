@@ -74,7 +74,15 @@ RECORDED = {
 
 # weights, then picks seen and what was done on the stats socket after them
 CHANGED: dict[str, tuple[tuple[int, ...], list[str | SetAdmin | SetWeight]]] = {
-    'reweigh': (
+    'one that had all its picks': (
+        (1, 1),
+        [
+            '0101010101010101010101010101010',
+            SetWeight('b', 's0', 3),
+            '100010001000100010001000100010001000100010001000100010001000',
+        ],
+    ),
+    'heavier, then another lighter': (
         (1, 2, 3),
         [
             '2120',
@@ -84,7 +92,7 @@ CHANGED: dict[str, tuple[tuple[int, ...], list[str | SetAdmin | SetWeight]]] = {
             '00012001000012001000',
         ],
     ),
-    'reweigh2': (
+    'lighter, then heavier': (
         (4, 4, 4),
         [
             '01201',
@@ -94,7 +102,7 @@ CHANGED: dict[str, tuple[tuple[int, ...], list[str | SetAdmin | SetWeight]]] = {
             '201120112011201120112011201120',
         ],
     ),
-    'leave': (
+    'one of equals leaves': (
         (1, 1, 1, 1),
         [
             '01230',
@@ -104,7 +112,7 @@ CHANGED: dict[str, tuple[tuple[int, ...], list[str | SetAdmin | SetWeight]]] = {
             '302130213021',
         ],
     ),
-    'leave2': (
+    'the heaviest leaves': (
         (3, 2, 1),
         [
             '01020',
@@ -114,7 +122,7 @@ CHANGED: dict[str, tuple[tuple[int, ...], list[str | SetAdmin | SetWeight]]] = {
             '2010102010102010',
         ],
     ),
-    'all': (
+    'all leave in turn': (
         (1, 1, 1),
         [
             '01',
