@@ -309,7 +309,7 @@ class Desk:
             if worker == self._worker:
                 self._loop.call_soon(self.settle)
             elif worker == SUPERVISOR:
-                self._bells.ring(len(self._bells.fds) - 1)
+                self._bells.ring(self._bells.supervisor)
             else:
                 self._bells.ring(worker)
 

@@ -319,8 +319,11 @@ class Explorer:
 
         def watched_give(cells: Any, entry: int, server: int) -> None:
             give(cells, entry, server)
-            row = entry * ENTRY_STRIDE
-            at = self.at
+            for stream in self.now.streams:
+                if stream.life is Life.WAITING and stream.entry == entry:
+                    self.check_given(stream.wish, stream.key, stream.seq, server)
+                    return
+            row, at = entry * ENTRY_STRIDE, self.at  # of a dead worker, not yet cleared
             self.check_given(cells[at.E_WISH + row], cells[at.E_KEY + row], cells[at.E_SEQ + row], server)
 
         plane._serve = watched_serve  # type: ignore[method-assign]
@@ -339,9 +342,12 @@ class Explorer:
             raise Broken('I1', f'server {server} given above its limit {limit}: {used} used, {open_} open')
         if not line.usable(cells, at, wish, server):
             raise Broken('I9', f'server {server} given, but it left')
-        for row in rows:
-            if cells[at.E_STATE + row] == line.WAITING and (cells[at.E_KEY + row], cells[at.E_SEQ + row]) < (key, seq):
-                self._check_passed(cells, row, server)
+        for stream, other in zip(x.streams, self.w.streams, strict=True):
+            # by what the stream knows of its own place, whatever the entry says
+            if stream.life is Life.WAITING and x.alive[other.worker] == UP and (stream.key, stream.seq) < (key, seq):
+                row = stream.entry * ENTRY_STRIDE
+                if cells[at.E_STATE + row] == line.WAITING:
+                    self._check_passed(cells, row, server)
 
     def _check_passed(self, cells: Any, row: int, server: int) -> None:
         at, other = self.at, cells[self.at.E_WISH + row]
@@ -351,7 +357,7 @@ class Explorer:
         waits_for = queue >> 1 == server if own and not stranded else cells[at.ROTA + server] == Rota.IN
         if stranded and line.wish_usable(cells, at, other):
             waits_for = other >> 1 == server
-        if waits_for and self.now.alive[worker] == UP and not cells[at.ASIDE + worker]:
+        if waits_for and not cells[at.ASIDE + worker]:
             raise Broken('I8', f'server {server} given while entry {row // ENTRY_STRIDE} is older')
 
     def limit(self, x: State, server: int) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 from dataplane.core.commit import Commit, Image, commit
 from dataplane.core.layout import Layout
@@ -19,7 +20,7 @@ def test_images_revision_and_tables_are_copied_in() -> None:
 
 
 def test_it_works_on_shared_memory_too() -> None:
-    cells = memoryview(bytearray(8 * AT.size)).cast('q')
+    cells: Any = memoryview(bytearray(8 * AT.size)).cast('q')
     commit(cells, AT, Commit(1, 1, (Image(AT.LIMIT, array('q', [4, 5, 6])),)))
     assert cells[AT.LIMIT + 2] == 6
 

@@ -1,0 +1,325 @@
+"""The desk over a real board in shared memory, with the real ledger; two desks stand for two workers, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+import pytest_asyncio
+
+from dataplane.board import Bells, Board
+from dataplane.core import invariants
+from dataplane.core.changes import AdoptFile, Change, SetAdmin, ShutdownSessions
+from dataplane.core.layout import NOBODY, Layout
+from dataplane.core.ledger import Ledger
+from dataplane.core.model import AdminState, Snapshot
+from dataplane.core.plane import Plane
+from dataplane.core.stream import Admission, Life, Stream
+from dataplane.worker.desk import Desk, Effects
+from tests.unit.core.farm import backend, file, server
+
+LAYOUT = Layout(workers=2, servers=6, backends=3, frontends=2, entries=300)
+
+
+class Request(Stream):
+    """A stream that notes what it is told and does what an exchange must: ask again, or leave."""
+
+    __slots__ = ('desk', 'route_to', 'told')
+
+    def __init__(self, desk: Desk, backend: int = 0) -> None:
+        super().__init__(backend)
+        self.desk = desk
+        self.told: list[str] = []
+        self.route_to = backend
+
+    def route(self) -> int:
+        return self.route_to
+
+    def on_slot(self) -> None:
+        self.told.append('slot')
+
+    def on_refused(self, why: Admission) -> None:
+        self.told.append(why.name)
+
+    def on_server_left(self) -> None:
+        self.told.append('left')
+        self.told.append(self.desk.again(self).name)
+
+    def on_shutdown(self) -> None:
+        self.told.append('shutdown')
+        self.desk.leave(self)
+
+
+class House:
+    """Board, bells, ledger and two desks."""
+
+    def __init__(self, *limits: int) -> None:
+        self.board = Board.create(LAYOUT)
+        self.bells = Bells.create(2)
+        self.ledger = Ledger(LAYOUT)
+        self.limits = limits
+        self.revision = 0
+        self.plane = Plane(self.board.cells, LAYOUT, -1, lambda: 0)
+        self.ledger.adopt(self.ledger.propose(AdoptFile(self.snapshot())), 0)
+        self.commit()
+        loop = asyncio.get_running_loop()
+        self.desks = [
+            Desk(self.board, self.bells, worker, self.ledger.tables, loop=loop, rng=random.Random(1))
+            for worker in (0, 1)
+        ]
+        for worker, desk in enumerate(self.desks):
+            loop.add_reader(self.bells.fds[worker], self._rung, worker, desk)
+
+    def snapshot(self, extra: int = 0) -> Snapshot:
+        lines = [server(f's{n}', n, maxconn=most, minconn=most) for n, most in enumerate(self.limits, 1)]
+        other = backend('other', 4, *[server(f'o{n}', n) for n in range(1, 2 + extra)])
+        return file(backend('px', 3, *lines), other)
+
+    def _rung(self, worker: int, desk: Desk) -> None:
+        self.bells.clear(worker)
+        desk.settle()
+
+    def commit(self, *changes: Change) -> None:
+        """Make changes true, and pump as the supervisor does."""
+        for change in changes:
+            self.ledger.apply(change, 0)  # type: ignore[arg-type]
+        self.revision += 1
+        self.hold(lambda: self.plane.commit(self.ledger.commit(self.revision)))
+        while self.hold(self.plane.pump_idle):
+            pass
+
+    def hold(self, act: object) -> object:
+        torn = self.board.lock()
+        self.plane.enter(torn=torn)
+        if torn:
+            self.board.consistent()
+        out = act()  # type: ignore[operator]
+        for worker in self.plane.leave():
+            self.bells.ring(worker if worker >= 0 else self.bells.supervisor)
+        self.board.unlock()
+        return out
+
+    async def applied(self, worker: int) -> Effects:
+        """Let a worker's effects of the current revision come to their end."""
+        done: asyncio.Future[Effects] = asyncio.get_running_loop().create_future()
+        self.desks[worker].effects(self.revision, done.set_result)
+        return await done
+
+    async def until(self, *requests: Request, told: int = 1) -> None:
+        """Wait until each of them was told so many things."""
+        while any(len(request.told) < told for request in requests):  # noqa: ASYNC110 - a turn of the loop is what is awaited
+            await asyncio.sleep(0)
+
+    def close(self) -> None:
+        for worker in (0, 1):
+            asyncio.get_running_loop().remove_reader(self.bells.fds[worker])
+        invariants.check(self.board.cells, LAYOUT)
+        self.bells.close()
+        self.board.close()
+
+
+@pytest_asyncio.fixture
+async def house() -> AsyncIterator[House]:
+    made = House(1)
+    yield made
+    made.close()
+
+
+@pytest_asyncio.fixture
+async def pair() -> AsyncIterator[House]:
+    made = House(1, 1)
+    yield made
+    made.close()
+
+
+async def test_a_slot_passes_from_one_worker_to_the_other(house: House) -> None:
+    one, two = Request(house.desks[0]), Request(house.desks[1])
+    assert house.desks[0].admit(one) is Admission.SLOT
+    assert house.desks[1].admit(two) is Admission.WAITING
+    house.desks[0].leave(one)
+    house.desks[0].leave(one)
+    await house.until(two)
+    assert two.told == ['slot']
+    house.desks[1].leave(two)
+    assert two.life is Life.ENDED
+    assert repr(house.desks[1]) == '<Desk worker=1 waiting=0 holding=0>'
+
+
+async def test_the_own_worker_is_told_in_a_later_turn(house: House) -> None:
+    one, two = Request(house.desks[0]), Request(house.desks[0])
+    house.desks[0].admit(one)
+    house.desks[0].admit(two)
+    house.desks[0].leave(one)
+    assert two.told == []
+    await house.until(two)
+    assert two.life is Life.SLOT
+
+
+async def test_a_lost_bell_is_made_good_by_the_heartbeat(house: House) -> None:
+    one, two = Request(house.desks[0]), Request(house.desks[1])
+    house.desks[0].admit(one)
+    house.desks[1].admit(two)
+    asyncio.get_running_loop().remove_reader(house.bells.fds[1])
+    house.desks[0].leave(one)
+    house.desks[1].heartbeat(77)
+    assert two.told == ['slot']
+    assert house.board.cells[LAYOUT.HEARTBEAT + 1] == 77
+
+
+async def test_leaving_the_queue_gives_up_the_place(house: House) -> None:
+    one, two, three = (Request(house.desks[0]) for _ in range(3))
+    for request in (one, two, three):
+        house.desks[0].admit(request)
+    house.desks[0].leave(two)
+    house.desks[0].leave(one)
+    await house.until(three)
+    assert two.told == []
+
+
+async def test_waiters_are_refused_when_the_last_server_goes(house: House) -> None:
+    one, two = Request(house.desks[0]), Request(house.desks[1])
+    house.desks[0].admit(one)
+    house.desks[1].admit(two)
+    house.commit(SetAdmin('px', 's1', AdminState.MAINT))
+    assert (await house.applied(1)).refused == 1
+    assert two.told == ['NOSRV']
+    assert house.desks[1].admit(Request(house.desks[1])) is Admission.NOSRV
+
+
+async def test_effects_move_what_was_not_sent_and_leave_what_was(pair: House) -> None:
+    connecting, sending = Request(pair.desks[0]), Request(pair.desks[0])
+    pair.desks[0].admit(connecting)
+    pair.desks[0].admit(sending)
+    pair.desks[0].sent(sending)
+    pair.commit(SetAdmin('px', pair.ledger.tables.servers[connecting.server].name, AdminState.MAINT))
+    effects = await pair.applied(0)
+    assert (effects.requeued, effects.killed) == (1, 0)
+    assert connecting.told == ['left', 'WAITING']
+    assert sending.told == []
+    pair.desks[0].leave(sending)
+    await pair.until(connecting, told=3)
+    assert connecting.server == sending.server or sending.server == NOBODY
+
+
+async def test_effects_end_older_sessions_and_publish_the_oldest(house: House) -> None:
+    one = Request(house.desks[0])
+    house.desks[0].admit(one)
+    house.desks[0].sent(one)
+    house.commit(ShutdownSessions('px', 's1', 1234))
+    effects = await house.applied(0)
+    assert (effects.killed, one.told) == (1, ['shutdown'])
+    assert house.board.cells[LAYOUT.oldest(0, 0)] == 1234
+    again = Request(house.desks[0])
+    assert house.desks[0].admit(again) is Admission.SLOT
+    assert again.generation == 1234
+
+
+async def test_revisions_may_overtake_each_other_and_each_is_answered(house: House) -> None:
+    answers: list[int] = []
+
+    def note(n: int, effects: Effects) -> None:
+        answers.append(n)
+
+    for n in range(3):
+        house.commit(ShutdownSessions('px', 's1', n + 1))
+        house.desks[0].effects(house.revision, partial(note, n))
+    while len(answers) < 3:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0)
+    assert answers == [0, 1, 2]
+
+
+async def test_many_streams_are_settled_in_slices(house: House) -> None:
+    requests = [Request(house.desks[0]) for _ in range(250)]
+    for request in requests:
+        house.desks[0].admit(request)
+    house.commit(SetAdmin('px', 's1', AdminState.MAINT))
+    effects = await house.applied(0)
+    assert effects.refused == 249
+    assert effects.requeued == 1
+    assert {request.told[-1] for request in requests} == {'NOSRV'}
+
+
+def other_tables(house: House) -> None:
+    """Prepare other tables on both desks and commit them."""
+    proposal = house.ledger.propose(AdoptFile(house.snapshot(extra=1)))
+    for desk in house.desks:
+        desk.prepare(proposal.tables)
+    house.ledger.adopt(proposal, 0)
+    house.commit()
+
+
+async def test_tables_come_into_force_before_anything_is_decided(house: House) -> None:
+    seen: list[int] = []
+    desk = house.desks[0]
+    desk.on_tables = lambda tables: seen.append(tables.number)
+    old = desk.tables.number
+    desk.prepare(house.ledger.tables)
+    desk.discard(house.ledger.tables.number)
+    other_tables(house)
+    assert desk.admit(Request(desk)) is Admission.ROUTE_AGAIN
+    assert desk.tables.number == seen[0] != old
+    assert desk.admit(Request(desk)) is Admission.SLOT
+
+
+@pytest.mark.parametrize('route,told', [(0, []), (1, ['slot']), (NOBODY, ['NOSRV'])])
+async def test_a_waiter_follows_its_route_into_new_tables(house: House, route: int, told: list[str]) -> None:
+    desk = house.desks[0]
+    one, two = Request(desk), Request(desk)
+    desk.admit(one)
+    desk.admit(two)
+    other_tables(house)
+    two.route_to = route
+    await house.applied(0)
+    assert two.told == told
+    desk.leave(two)
+
+
+async def test_a_slot_not_used_yet_follows_its_route_too(house: House) -> None:
+    desk = house.desks[0]
+    one, two = Request(desk), Request(desk)
+    desk.admit(one)
+    desk.admit(two)
+    other_tables(house)
+    one.route_to = 1
+    two.route_to = NOBODY
+    await house.applied(0)
+    assert one.told == ['left', 'SLOT']
+    assert one.backend == 1
+    assert two.life is Life.ENDED
+
+
+async def test_a_worker_set_aside_comes_back_with_its_heartbeat(house: House) -> None:
+    one, two = Request(house.desks[0]), Request(house.desks[1])
+    house.desks[0].admit(one)
+    house.desks[1].admit(two)
+    house.hold(lambda: house.plane.set_aside(1))
+    house.desks[1].heartbeat(5)
+    assert house.board.cells[LAYOUT.ASIDE + 1] == 0
+    house.desks[0].leave(one)
+    await house.until(two)
+
+
+def test_an_exception_inside_a_hold_is_a_death() -> None:
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.dup2(writer, 2)
+        sys.stderr = os.fdopen(2, 'w', buffering=1)
+        asyncio.run(_break_a_hold())
+        os._exit(0)
+    os.close(writer)
+    _, status = os.waitpid(pid, 0)
+    with os.fdopen(reader) as said:
+        assert 'IndexError' in said.read()
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+async def _break_a_hold() -> None:
+    house = House(1)
+    house.desks[0].admit(Request(house.desks[0], backend=10**9))
