@@ -116,7 +116,8 @@ Dumps the streams of all workers, one per line. Options, which may be combined:
    frontend <f> only the streams of this frontend
    server <b/s> only the streams on this server
    older <age>  only the streams open for longer than <age> (seconds, or with a unit)
-   susp, show-uri  accepted; there is nothing more to show"""
+   show-uri     also show the request line
+   susp         accepted; no stream is ever suspect"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ class SessRequest:
     frontend: str = ''
     server: str = ''
     older: int = 0
+    uri: bool = False
 
 
 def parse_sess(words: tuple[str, ...]) -> SessRequest:
@@ -144,7 +146,7 @@ def parse_sess(words: tuple[str, ...]) -> SessRequest:
             older = cli_timeout(operand)
         elif index == 0 and word.startswith('0x'):
             values['id'] = word.lower()
-    return SessRequest(**values, older=older)
+    return SessRequest(**values, older=older, uri='show-uri' in words)
 
 
 def show_sessions(sessions: Sequence[Mapping[str, object]], request: SessRequest) -> str:
@@ -153,7 +155,7 @@ def show_sessions(sessions: Sequence[Mapping[str, object]], request: SessRequest
         sessions = [row for row in sessions if str(row['id']).lower() == request.id]
         if not sessions:
             raise Complaint('Session not found.')
-    return '\n'.join(_session_line(row) for row in sessions if _wanted(row, request))
+    return '\n'.join(_session_line(row, uri=request.uri) for row in sessions if _wanted(row, request))
 
 
 def _wanted(row: Mapping[str, object], request: SessRequest) -> bool:
@@ -171,13 +173,14 @@ def _age_ms(row: Mapping[str, object]) -> int:
     return age if isinstance(age, int) else 0
 
 
-def _session_line(row: Mapping[str, object]) -> str:
-    return (
-        f'{row["id"]}: proto=tcpv4 src={row.get("src", "")} fe={row.get("frontend", "")} be={row.get("backend") or "<NONE>"} '
-        f'srv={row.get("server") or "<none>"} ts=00 epoch=0 age={_age(_age_ms(row) // 1000)} calls=0 rate=0 cpu=0 lat=0 '
+def _session_line(row: Mapping[str, object], *, uri: bool) -> str:
+    line = (
+        f'{row["id"]}: proto={row.get("proto", "tcpv4")} src={row.get("src", "")} fe={row.get("frontend", "")} '
+        f'be={row.get("backend") or "<NONE>"} srv={row.get("server") or "<none>"} ts=00 epoch=0 age={_age(_age_ms(row) // 1000)} calls=0 rate=0 cpu=0 lat=0 '
         f'rq[f=0h,i=0,an=00h] rp[f=0h,i=0,an=00h] scf=[0,0h,fd=-1] scb=[0,0h,fd=-1] state={row.get("state", "")} '
         f'exp= rc={row.get("retries", 0)} c_exp='
     )
+    return f'{line} uri="{row.get("request", "")}"' if uri else line
 
 
 def _age(seconds: int) -> str:

@@ -63,6 +63,10 @@ class Tally:
         """Events over the last second, of the frequency counter that begins at `second`."""
         return sum(self._rate(*row[second : second + 3]) for row in self._rows[:-1])
 
+    def rate_peak(self, second: C, most: C) -> int:
+        """Most events in one second: of the best single worker, or of all of them together in the last one."""
+        return max(self.peak(most), self.rate(second))
+
     def _rate(self, second: int, current: int, previous: int) -> int:
         age = self._now_ms // 1000 - second
         left = 1000 - self._now_ms % 1000

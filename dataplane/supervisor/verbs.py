@@ -40,7 +40,7 @@ SET_SERVER_USAGE: Final = (
     'fqdn | health | name | ssl | state | weight'
 )
 _STATE_USAGE: Final = "'set server <srv> state' expects 'ready', 'drain' and 'maint'."
-_TURN: Final = 32
+_TURN: Final = 16
 """Rows of a dump after which other callbacks of the loop have their turn."""
 
 _Item = TypeVar('_Item')

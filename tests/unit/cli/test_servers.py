@@ -107,6 +107,12 @@ def test_sessions_asked_for(words: tuple[str, ...], expected: list[str]) -> None
     assert ids(show_sessions(SESSIONS, parse_sess(words))) == expected
 
 
+def test_show_sess_with_request_lines() -> None:
+    row = {'id': '0x1', 'proto': 'tcpv6', 'request': 'GET / HTTP/1.1'}
+    assert show_sessions([row], parse_sess(('show-uri',))).endswith(' c_exp= uri="GET / HTTP/1.1"')
+    assert show_sessions([row], SessRequest()).startswith('0x1: proto=tcpv6 ')
+
+
 def test_show_sess_of_nobody() -> None:
     assert show_sessions([], SessRequest()) == ''
     with pytest.raises(Complaint, match='Session not found'):

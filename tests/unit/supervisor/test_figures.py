@@ -6,10 +6,11 @@ import pytest
 
 from dataplane.cli.stat import Row
 from dataplane.core.changes import SetAdmin, SetMaxconn, SetWeight
-from dataplane.core.counters import COUNTERS, C
+from dataplane.core.counters import C
 from dataplane.core.layout import ENTRY_STRIDE, EntryState
 from dataplane.core.model import AdminState, Global, Origin, Server
 from dataplane.core.state import OpState
+from dataplane.supervisor.departed import bury
 from dataplane.supervisor.figures import Supervision, address
 from tests.inprocess import SNAPSHOT, Plane
 
@@ -42,13 +43,13 @@ def test_counters_are_summed_over_workers_and_the_departed(plane: Plane) -> None
 
 def test_moving_a_dead_workers_row_changes_no_sum(plane: Plane) -> None:
     at = plane.layout
-    source, target = at.frontend_counters(0, 0), at.frontend_counters(at.departed, 0)
-    plane.count(source, C.REQ_TOT, 5)
+    plane.count(at.frontend_counters(0, 0), C.REQ_TOT, 5)
+    plane.count(at.frontend_counters(0, 0), C.SCUR, 2)
+    plane.count(at.frontend_counters(at.departed, 0), C.REQ_TOT, 2)
     before = row(plane, 'fe', 'FRONTEND').values['req_tot']
-    for offset in range(COUNTERS):
-        plane.cells[target + offset] += plane.cells[source + offset]
-        plane.cells[source + offset] = 0
-    assert row(plane, 'fe', 'FRONTEND').values['req_tot'] == before == 5
+    bury(plane.cells, at, 0, plane.ledger.tables, ())
+    assert row(plane, 'fe', 'FRONTEND').values['req_tot'] == before == 7
+    assert row(plane, 'fe', 'FRONTEND').values['scur'] == 0
 
 
 def test_a_server_in_numbers(plane: Plane) -> None:

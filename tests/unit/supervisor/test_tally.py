@@ -29,6 +29,12 @@ def test_averages() -> None:
     assert Tally([row()], 0).average(C.QTIME) == 0
 
 
+def test_the_peak_of_a_rate_is_never_below_it() -> None:
+    rows = [row(SESS_SEC=5, SESS_CUR=3, RATE_MAX=3), row(SESS_SEC=5, SESS_CUR=2, RATE_MAX=2), row(RATE_MAX=4)]
+    assert Tally(rows, 5999).rate_peak(C.SESS_SEC, C.RATE_MAX) == 5
+    assert Tally(rows, 9000).rate_peak(C.SESS_SEC, C.RATE_MAX) == 4
+
+
 def test_rates_fade_over_a_second() -> None:
     counted = row(SESS_SEC=5, SESS_CUR=8, SESS_PREV=4)
     for now, expected in [(5000, 12), (5500, 10), (5999, 8), (6000, 8), (6500, 4), (7000, 0), (4000, 0)]:
