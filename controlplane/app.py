@@ -140,20 +140,6 @@ def build(services: Services, hub: Hub, tokens: Tokens | None) -> FastAPI:
     return app
 
 
-class _Server(uvicorn.Server):
-    """Tells streams and data planes that it is going away before it waits for them to end."""
-
-    def __init__(self, config: uvicorn.Config, plane: Running) -> None:
-        super().__init__(config)
-        self._plane = plane
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop taking connections, end the rest."""
-        self._plane.services.stopping.set()
-        await self._plane.hub.close()
-        await super().shutdown(sockets)
-
-
 @dataclass(frozen=True, slots=True)
 class Running:
     """A control plane whose store is loaded."""
@@ -183,6 +169,25 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Running]:
         await store.close()
 
 
+class Server(uvicorn.Server):
+    """Tells streams and data planes that it is going away before it waits for them to end."""
+
+    def __init__(self, plane: Running, tokens: Tokens | None) -> None:
+        config = uvicorn.Config(
+            build(plane.services, plane.hub, tokens), log_config=None, access_log=False, lifespan='off',
+            ws='websockets-sansio', ws_max_size=MAX_FRAME, ws_per_message_deflate=False, ws_ping_interval=10.0,
+            ws_ping_timeout=20.0, timeout_graceful_shutdown=5, server_header=False,
+        )  # fmt: skip
+        super().__init__(config)
+        self._plane = plane
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop taking connections, end the rest."""
+        self._plane.services.stopping.set()
+        await self._plane.hub.close()
+        await super().shutdown(sockets)
+
+
 async def serve(settings: Settings, started: asyncio.Future[tuple[str, int]] | None = None) -> None:
     """Run until a signal ends it. `started` gets the address it listens on. CannotStart: it could not begin."""
     try:
@@ -192,14 +197,8 @@ async def serve(settings: Settings, started: asyncio.Future[tuple[str, int]] | N
     listener = open_socket(settings)
     with listener:
         async with running(settings, open_store(settings.store)) as plane:
-            app = build(plane.services, plane.hub, tokens)
-            config = uvicorn.Config(
-                app, log_config=None, access_log=False, lifespan='off', ws='websockets-sansio', ws_max_size=MAX_FRAME,
-                ws_per_message_deflate=False, ws_ping_interval=10.0, ws_ping_timeout=20.0, timeout_graceful_shutdown=5,
-                server_header=False,
-            )  # fmt: skip
             address = listener.getsockname()[:2]
             log.info('control plane: term %d, listening on %s:%d', plane.sequencer.log.head.term, *address)
             if started is not None:
                 started.set_result(address)
-            await _Server(config, plane).serve([listener])
+            await Server(plane, tokens).serve([listener])

@@ -48,6 +48,7 @@ REPLACED = 4409
 FULL = 4429
 GOING_AWAY = 1012
 MAX_TERM = 2**48
+FAREWELL_S = 2.0
 
 
 class Link(Protocol):
@@ -99,6 +100,7 @@ class Hub:
         self.sessions: dict[str, Session] = {}
         self._unsubscribe = sequencer.subscribe(self._changed)
         self._closing = False
+        self._serving: set[asyncio.Task[Any]] = set()
 
     def _changed(self, *, urgent: bool) -> None:
         for session in self.sessions.values():
@@ -106,19 +108,30 @@ class Hub:
 
     async def serve(self, link: Link) -> None:
         """Run one session from its hello to its end."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        try:
+            await self._serve(link)
+        finally:
+            self._serving.discard(task)
+
+    async def _serve(self, link: Link) -> None:
         try:
             hello = await self._hello(link)
-            plane = await self._admit(hello)
+            await self._admit(hello)
         except _Over as refused:
             await link.close(refused.code, refused.reason)
             return
-        previous = self.sessions.get(plane.id)
+        convergence = self.sequencer.convergence
+        known = convergence.planes.get(hello.dp_id)
+        held = self.courier.arrived(hello, {} if known is None else known.quarantine)
+        at = held.version if held.state is not None else NOTHING
+        previous = self.sessions.get(hello.dp_id)
         if previous is not None:
             previous.end(_Over(REPLACED, 'a newer connection of the same data plane'))
-        session = Session(self, link, plane, self.courier.arrived(hello, plane.quarantine))
-        self.sessions[plane.id] = session
-        at = session.held.version if session.held.state is not None else NOTHING
-        self.sequencer.convergence.connected(hello, at, self.sequencer.clock.monotonic())
+        plane = convergence.connected(hello, at, self.sequencer.clock.monotonic())
+        session = self.sessions[plane.id] = Session(self, link, plane, held)
         log.info(
             'data plane %s connected at %s (%s)',
             plane.id,
@@ -131,7 +144,7 @@ class Hub:
             if self.sessions.get(plane.id) is session:
                 del self.sessions[plane.id]
                 now = self.sequencer.clock.monotonic()
-                self.sequencer.convergence.disconnected(plane.id, 2 * self.settings.lease_ms, now)
+                convergence.disconnected(plane.id, 2 * self.settings.lease_ms, now)
         log.info('data plane %s disconnected: %s', plane.id, over.reason)
         await link.close(over.code, over.reason)
 
@@ -152,7 +165,7 @@ class Hub:
             raise _Over(BAD_FRAME, f'hello: term {max(message.term, message.term_seen)} cannot be')
         return message
 
-    async def _admit(self, hello: Hello) -> Plane:
+    async def _admit(self, hello: Hello) -> None:
         """Outrank what it has seen, and make durable that it is known, before anything is sent."""
         if self._closing:
             raise _Over(GOING_AWAY, 'the control plane is going away')
@@ -168,7 +181,6 @@ class Hub:
         except StoreUnavailable as error:
             # it must get its state all the same; that it is known will not survive a restart of the control plane
             log.error('data plane %s could not be made durable: %s', hello.dp_id, error)
-        return planes.get(hello.dp_id) or Plane(hello.dp_id)
 
     async def expire(self) -> None:
         """Once a second, for ever: stop counting data planes whose traffic lease has ended."""
@@ -191,6 +203,8 @@ class Hub:
         self._unsubscribe()
         for session in tuple(self.sessions.values()):
             session.end(_Over(GOING_AWAY, 'the control plane is going away'))
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=FAREWELL_S)
 
 
 def _decoded(frame: str | bytes) -> Message:

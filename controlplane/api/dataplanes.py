@@ -16,9 +16,11 @@ router = APIRouter(prefix='/v1/dataplanes', tags=['data planes'])
 
 @router.get('')
 async def list_dataplanes(all_: Annotated[Services, Depends(services)]) -> dict[str, Any]:
-    """Every known data plane, connected or not, and the version that all of them are to reach."""
+    """Every known data plane, connected or not; `head` is what all of them are to reach, `tail` the oldest event's base."""
     planes = sorted(all_.sequencer.convergence.planes.values(), key=lambda plane: plane.id)
-    return {'head': str(all_.sequencer.log.head), 'items': [views.dataplane(all_.sequencer, plane) for plane in planes]}
+    log = all_.sequencer.log
+    items = [views.dataplane(all_.sequencer, plane) for plane in planes]
+    return {'head': str(log.head), 'tail': str(log.tail), 'items': items}
 
 
 @router.get('/{dataplane}')

@@ -1,0 +1,217 @@
+"""`sluicectl`: commands, options and exit codes.
+
+Exit codes: 0 done; 1 the control plane refused or cannot be reached; 2 wrong usage; 3 not every data plane did it - it is
+unreachable and may still carry traffic, it refused, or the time was over; 4 something contrary was asked for meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from sluicectl import show
+from sluicectl.client import Client, Failed
+
+NOT_ALL = 3
+SUPERSEDED = 4
+_SPAN = re.compile(r'([0-9]{1,9})(ms|s|m)?')
+_UNITS = {'ms': 0.001, 's': 1.0, 'm': 60.0, None: 1.0}
+POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What every command works with. `progress` goes to standard error, so that `-o json` stays a document."""
+
+    client: Client
+    console: Console
+    progress: Console
+    json: bool
+
+    def show(self, document: Any, render: Callable[[Console, Any], None]) -> None:
+        """Print a document in the form that was asked for."""
+        if self.json:
+            show.as_json(self.console, document)
+        else:
+            render(self.console, document)
+
+
+class Span(click.ParamType[float]):
+    """A time like 500ms, 30s, 2m; in seconds."""
+
+    name = 'time'
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds as a float."""
+        found = _SPAN.fullmatch(str(value))
+        if found is None:
+            self.fail(f'{value!r} is not a time like 500ms, 30s or 2m', param, ctx)
+        return int(found[1]) * _UNITS[found[2]]
+
+
+class Server(click.ParamType[str]):
+    """BACKEND/SERVER."""
+
+    name = 'backend/server'
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The path of the server's resource."""
+        backend, slash, server = str(value).partition('/')
+        if (
+            not slash
+            or not re.fullmatch(r'[A-Za-z0-9_.:-]{1,128}', backend)
+            or not re.fullmatch(r'[A-Za-z0-9_.:-]{1,128}', server)
+        ):
+            self.fail(f'{value!r} is not BACKEND/SERVER', param, ctx)
+        return f'/v1/backends/{backend}/servers/{server}'
+
+
+@click.group(context_settings={'help_option_names': ['-h', '--help']})
+@click.option(
+    '--url',
+    envvar='SLUICE_URL',
+    default='http://127.0.0.1:8000',
+    show_default=True,
+    show_envvar=True,
+    help='The control plane.',
+)
+@click.option('--token', envvar='SLUICE_TOKEN', show_envvar=True, help='Bearer token (better in the environment).')
+@click.option('-o', '--output', type=click.Choice(['table', 'json']), default='table', show_default=True)
+@click.pass_context
+def cli(context: click.Context, url: str, token: str | None, output: str) -> None:
+    """Operate servers behind Sluice's data planes."""
+    client = Client(url, token)
+    context.call_on_close(client.close)
+    # off a terminal nothing is cut to a width it does not have
+    width = None if sys.stdout.isatty() else 400
+    context.obj = Session(client, Console(width=width), Console(stderr=True), output == 'json')
+
+
+@cli.command()
+@click.pass_obj
+def backends(session: Session) -> None:
+    """List backends."""
+    session.show(session.client.items('/v1/backends'), show.backends)
+
+
+@cli.command()
+@click.argument('backend', required=False)
+@click.pass_obj
+def servers(session: Session, backend: str | None) -> None:
+    """List servers, of one BACKEND or of all."""
+    path = '/v1/servers' if backend is None else f'/v1/backends/{backend}/servers'
+    session.show(session.client.items(path), show.servers)
+
+
+def _verb(name: str, text: str, goal: str, method: str, suffix: str, body: dict[str, Any] | None) -> None:
+    @cli.command(name, help=text)
+    @click.argument('server', type=Server(), metavar='BACKEND/SERVER')
+    @click.option('--wait', is_flag=True, help=f'Wait until it is {goal} on every data plane.')
+    @click.option('--timeout', type=Span(), default='30s', show_default=True, help='How long to wait (500ms, 30s, 2m).')
+    @click.pass_obj
+    def command(session: Session, server: str, wait: bool, timeout: float) -> None:
+        if not wait:
+            document = session.client.call(method, server + suffix, json=body)
+            session.show(document, lambda console, found: show.servers(console, [found]))
+            return
+        # asked without waiting first, so that there is an operation to watch while waiting
+        query = {'wait': goal, 'timeout': '0s'}
+        operation = session.client.call(method, server + suffix, json=body, params=query)
+        _finish(session, _watch(session, operation, timeout))
+
+
+def _watch(session: Session, operation: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Follow an operation until its state is known or the time is over, saying who is still missing."""
+    deadline = time.monotonic() + seconds
+    with session.progress.status('') as status:
+        while operation['state'] == 'pending' and (left := deadline - time.monotonic()) > 0:
+            late = [f'{name} (unreachable)' for name in operation['unreachable']]
+            late += [name for name in operation['pending'] if name not in operation['refused']]
+            status.update(f'waiting for {operation["goal"]} {left:.0f}s: {", ".join(late)}')
+            query = {'wait': operation['goal'], 'timeout': f'{max(1, int(min(left, POLL_S) * 1000))}ms'}
+            operation = session.client.call('GET', f'/v1/operations/{operation["id"]}', params=query, wait_s=POLL_S)
+    return operation
+
+
+def _finish(session: Session, operation: dict[str, Any]) -> NoReturn:
+    session.show(operation, show.outcome)
+    if operation['unreachable']:
+        names = ', '.join(operation['unreachable'])
+        session.progress.print(
+            f'unreachable: {names} - it may still carry traffic under the old state', style='red', highlight=False
+        )
+    sys.exit({'done': 0, 'superseded': SUPERSEDED}.get(operation['state'], NOT_ALL))
+
+
+_verb(
+    'drain', 'Let a server finish what it has; nothing new goes there.', 'drained', 'PATCH', '', {'adminState': 'drain'}
+)
+_verb(
+    'disable',
+    'Put a server into maintenance: nothing goes there, not even persistent sessions.',
+    'drained',
+    'PATCH',
+    '',
+    {'adminState': 'maint'},
+)
+_verb('enable', 'Let a server take traffic again.', 'acked', 'PATCH', '', {'adminState': 'ready'})
+_verb('shutdown-sessions', 'End every session a server has now.', 'acked', 'POST', ':shutdownSessions', None)
+
+
+@cli.command()
+@click.pass_obj
+def dataplanes(session: Session) -> None:
+    """List data planes: how far each is, and what its last barrier cost."""
+    session.show(session.client.items('/v1/dataplanes'), show.dataplanes)
+
+
+@cli.command()
+@click.argument('operation', required=False)
+@click.pass_obj
+def operations(session: Session, operation: str | None) -> None:
+    """List operations, or show one."""
+    if operation is None:
+        session.show(session.client.items('/v1/operations'), show.operations)
+    else:
+        session.show(session.client.call('GET', f'/v1/operations/{operation}'), show.outcome)
+
+
+@cli.command()
+@click.option('-f', '--follow', is_flag=True, help='Go on as they happen.')
+@click.option(
+    '--after', metavar='VERSION', help='Begin after this version (default: all that is kept, or with -f, now).'
+)
+@click.pass_obj
+def events(session: Session, follow: bool, after: str | None) -> None:
+    """Show changes, in their order."""
+    begin = after if after is not None or follow else _oldest(session)
+    for document in session.client.events(begin, follow=follow):
+        if session.json:
+            session.console.out(show.line(document), highlight=False)
+        else:
+            show.event(session.console, document)
+
+
+def _oldest(session: Session) -> str:
+    tail: str = session.client.call('GET', '/v1/dataplanes')['tail']
+    return tail
+
+
+def main() -> None:
+    """Run, with refusals as one line and exit code 1."""
+    try:
+        cli.main(prog_name='sluicectl')
+    except Failed as error:
+        click.echo(f'sluicectl: {error}', err=True)
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    main()
