@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dataplane.core.model import Level, StatsSocket
-from dataplane.supervisor.clisocket import CannotListen, CliServer
+from dataplane.supervisor.clisocket import MAX_CONNECTIONS, CannotListen, CliServer
 from tests.inprocess import Plane
 
 Talk = Callable[[bytes], 'asyncio.Future[str]']
@@ -194,3 +194,25 @@ async def test_a_client_that_resets_harms_nobody(server: CliServer, tmp_path: Pa
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
         client.sendall(b'show stat;show stat')
     assert await ask(tmp_path, b'show version\n') == '1.2.3\n\n'
+
+
+async def test_a_client_that_does_not_read_is_dropped(server: CliServer, tmp_path: Path) -> None:
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / 's'), limit=1)
+    writer.write(b'prompt i;set timeout cli 50ms\n' + b'show stat typed;show stat typed\n' * 200)
+    assert await reader.read(1) == b'\n'
+    _, running = await asyncio.wait(server._tasks, timeout=5)
+    assert not running
+    writer.close()
+
+
+async def test_connections_are_bounded(server: CliServer, tmp_path: Path) -> None:
+    path = str(tmp_path / 's')
+    talking = [await asyncio.open_unix_connection(path) for _ in range(MAX_CONNECTIONS)]
+    for reader, writer in talking:
+        writer.write(b'prompt\n')
+        assert await reader.readuntil(b'> ')
+    reader, writer = await asyncio.open_unix_connection(path)
+    assert await asyncio.wait_for(reader.read(), 5) == b''
+    writer.close()
+    for _, writer in talking:
+        writer.close()
