@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.worker.context import Context
     from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.upstream import Upstream
 
 _SWITCHING: Final = 101
 
@@ -30,7 +31,7 @@ class Carrier(Seeker):
     __slots__ = (
         '_body', '_buffer', '_chunked',
         '_client_ended', '_early', '_early_size', '_keep', '_request_done', '_reusable', '_sent_at',
-        '_server_ended', '_switch',
+        '_server_ended', '_silence', '_switch',
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +40,7 @@ class Carrier(Seeker):
     ) -> None:  # fmt: skip
         super().__init__(context, client, index, frontend, head, began, wall)
         self._sent_at = 0
+        self._silence: int | None = None
         self._reusable = self._chunked = self._server_ended = self._client_ended = False
         self._request_done = not head.length
         self._early: list[bytes] = []
@@ -108,9 +110,11 @@ class Carrier(Seeker):
         if self.stage is Stage.OVER:
             return
         self._client.hold_body(held=congested)
-        if congested or self._request_done:
+        if self.stage is Stage.TUNNEL:
+            self._touch_tunnel()
+        elif congested or self._request_done:
             self._await_server(now_ms())
-        elif self.stage is not Stage.TUNNEL:
+        else:
             self._client.server_timer.disarm()
 
     # -- answered ----------------------------------------------------------------------------------------------------
@@ -123,6 +127,7 @@ class Carrier(Seeker):
             self._read_head(self._buffer + data if self._buffer else data)
         elif self.stage is Stage.TUNNEL:
             self._to_client(data)
+            self._touch_tunnel()
 
     def _read_head(self, data: bytes) -> None:
         limit = self._context.head_limit
@@ -222,7 +227,7 @@ class Carrier(Seeker):
         if self._upstream is None or self.stage is Stage.OVER:
             return
         self._upstream.hold(held=congested)
-        if congested:
+        if congested and self.stage is not Stage.TUNNEL:
             self._client.server_timer.disarm()
         elif self.stage is Stage.BODY:
             self._await_server(now_ms())
@@ -233,16 +238,23 @@ class Carrier(Seeker):
         assert upstream is not None
         clean = not (self._body is not None and self._body.rest)
         if self._request_done and self._reusable and clean:
-            private = self._backend_of().http_reuse == 'never'
-            pool = self._context.pools.known(self.server)
-            kept = pool is not None and pool.give(upstream, now_ms(), private=private)
-            if private and kept:
-                self._client.own = upstream
+            self._give_back(upstream)
         else:
             upstream.shutdown()
         if out:
             self._to_client(out)
         self._end(DONE, keep=self._keep and self._request_done)
+
+    def _give_back(self, upstream: Upstream) -> None:
+        """Keep the connection for a next request, if its server is still what it was when it was opened."""
+        pool, client, pools = self._pool, self._client, self._context.pools
+        if pool is None or pools.known(self.server) is not pool:
+            upstream.shutdown()
+            return
+        private = self._backend_of().http_reuse == 'never'
+        if pool.give(upstream, now_ms(), private=private) and private:
+            pools.close(client.own)
+            client.own = upstream
 
     # -- tunnel ------------------------------------------------------------------------------------------------------
 
@@ -255,27 +267,36 @@ class Carrier(Seeker):
         self.story.status = head.status
         self.story.response_ms = now_ms() - self._sent_at
         self._keep = False
+        self._silence = self._tunnel_timeout()
         self._to_client(response_bytes(head, b'Upgrade', chunked=False) + rest)
-        self.touch_tunnel()
+        self._touch_tunnel()
         early = self._client.take_more()
         if early:
             self.client_tunnel(early)
 
-    def touch_tunnel(self) -> None:
-        """Something moved: `timeout tunnel`, or without it the shorter of client and server, begins anew."""
+    def _tunnel_timeout(self) -> int | None:
+        """`timeout tunnel`, or without it the shorter of client and server."""
         server, client = self._backend_of().timeouts, self._frontend.timeouts
-        timeout = server.tunnel
-        if timeout is None:
-            limits = [limit for limit in (server.server, client.client) if limit is not None]
-            timeout = min(limits, default=None)
+        if server.tunnel is not None:
+            return server.tunnel
+        return min((limit for limit in (server.server, client.client) if limit is not None), default=None)
+
+    def _touch_tunnel(self) -> None:
+        """Something moved: the time of silence begins anew."""
+        if self._silence is not None:
+            self._context.wheel.arm(self._client.server_timer, now_ms() + self._silence)
+
+    def _half_close_tunnel(self, timeout: int | None) -> None:
+        """One direction has ended: `timeout client-fin` or `server-fin`, where set, limits the other one's silence."""
         if timeout is not None:
-            self._context.wheel.arm(self._client.server_timer, now_ms() + timeout)
+            self._silence = timeout
+        self._touch_tunnel()
 
     def client_tunnel(self, data: bytes) -> None:
         """Bytes of the other protocol from the client."""
         if self._upstream is not None:
             self._upstream.write(data)
-            self.touch_tunnel()
+            self._touch_tunnel()
 
     # -- the last chapter --------------------------------------------------------------------------------------------
 

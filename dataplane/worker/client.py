@@ -72,11 +72,8 @@ class Client(Connection):
         self._buffer = b''
         self._timer.disarm()
         self.server_timer.disarm()
-        if self.own is not None:
-            pool = self._context.pools.known(self.own.server)
-            if pool is not None:
-                pool.close(self.own)
-            self.own = None
+        self._context.pools.close(self.own)
+        self.own = None
         self._owner.parted(self, self._index)
 
     def eof_received(self) -> bool:

@@ -68,6 +68,7 @@ class Exchange(Carrier):
                 return False
             self._client_ended = True
             self._upstream.write_eof()
+            self._half_close_tunnel(self._frontend.timeouts.client_fin)
             return True
         self._keep = self._keep and self._client.has_more()
         if not self._request_done:
@@ -106,6 +107,7 @@ class Exchange(Carrier):
                 return False
             self._server_ended = True
             self._client.write_eof()
+            self._half_close_tunnel(self._backend_of().timeouts.server_fin)
             return True
         if self.stage is Stage.BODY and isinstance(self._body, CloseBody):
             self._body.done = True

@@ -189,6 +189,12 @@ class Pools:
         """The pool of a server if there is one."""
         return self._pools.get(index)
 
+    def close(self, own: Upstream | None) -> None:
+        """Close a connection that was kept for one client, if there is one."""
+        pool = self._pools.get(own.server) if own is not None else None
+        if own is not None and pool is not None:
+            pool.close(own)
+
     def adopt(self, tables: Tables) -> None:
         """Follow tables that came into force: pools of servers that are gone or changed are closed."""
         for index in list(self._pools):

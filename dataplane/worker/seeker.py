@@ -28,6 +28,7 @@ from dataplane.worker.routing import choose_backend, priority
 if TYPE_CHECKING:
     from dataplane.core.model import Backend, Frontend, Server
     from dataplane.worker.context import Context
+    from dataplane.worker.pool import Pool
     from dataplane.worker.sides import ClientEnd
     from dataplane.worker.upstream import Upstream
 
@@ -53,7 +54,7 @@ class Seeker(Stream):
     """A request on its way to a server. Its end (`_fail`) and what follows the connection (`_send`) are the exchange's."""
 
     __slots__ = (
-        '_backend', '_client', '_context', '_frontend', '_leaving', '_must_open', '_queue_deadline', '_received_at',
+        '_backend', '_client', '_context', '_frontend', '_leaving', '_must_open', '_pool', '_queue_deadline', '_received_at',
         '_reused', '_upstream', '_waiting_since', 'began', 'head', 'number', 'stage', 'story',
     )  # fmt: skip
 
@@ -72,6 +73,7 @@ class Seeker(Stream):
         self.began = began
         self._received_at = self._waiting_since = now_ms()
         self._queue_deadline = 0
+        self._pool: Pool | None = None
         self._upstream: Upstream | None = None
         self._reused = self._must_open = self._leaving = False
         self.story = story = Story(index, wall)
@@ -100,14 +102,20 @@ class Seeker(Stream):
             if self.backend == NOBODY:
                 self._fail(NO_SERVER)
                 return
+            first = self._backend is None
             self._learn_backend()
+            if first:
+                context.figures.selected(self.backend, self._received_at)
             self.klass, self.offset = priority(self._frontend, self._backend_of(), self.head)
             admission = context.desk.admit(self)
-        context.figures.selected(self.backend, self._received_at)
         self._act(admission)
 
     def _learn_backend(self) -> None:
-        self._backend = backend = self._context.desk.tables.backends[self.backend]
+        # A backend that tables lack by now is only ever met by a stream that is about to be refused.
+        backend = self._context.desk.tables.backends.get(self.backend)
+        if backend is None:
+            return
+        self._backend = backend
         self.redispatch = backend.redispatch != 0
         self.story.backend = self.backend
         self.story.backend_name = backend.name
@@ -191,7 +199,7 @@ class Seeker(Stream):
             self._again(NOBODY)
             return
         self.story.server_name = server.name
-        pool = context.pools.of(self.server, server)
+        self._pool = pool = context.pools.of(self.server, server)
         upstream = None
         if not self._must_open:
             upstream = pool.take(backend.http_reuse, client.own, first=client.requests == 1)
