@@ -205,9 +205,14 @@ async def seed(settings: Settings) -> None:
     await asyncio.to_thread(_request, 'PUT', f'{base}/routes/demo', {'host': '', 'pathPrefix': '/', 'backend': 'demo'})
 
 
+def _short(path: Path) -> str:
+    """From here, if it is below here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
 def banner(settings: Settings) -> str:
     """What a person needs to know next."""
-    here = os.path.relpath(BIN)
+    here, demo = _short(BIN), _short(DEMO)
     url = f'http://127.0.0.1:{settings.rest}'
     return f"""
 Sluice is running: one control plane, one data plane with 2 workers, three slow servers.
@@ -221,7 +226,7 @@ Sluice is running: one control plane, one data plane with 2 workers, three slow 
 
 Three commands to try, in another terminal (the first runs for 10 s; give the others meanwhile):
 
-  $ {here}/python {os.path.relpath(DEMO)}/load.py http://127.0.0.1:{settings.proxy}/
+  $ {here}/python {demo}/load.py http://127.0.0.1:{settings.proxy}/
   $ {here}/sluicectl --url {url} drain demo/s1 --wait
   $ curl -s -X PATCH -H 'content-type: application/json' -d '{{"adminState": "ready"}}' '{url}/v1/backends/demo/servers/s1?wait=acked'
 

@@ -79,6 +79,9 @@ def problem(token: str) -> str | None:
         return None if word in known_tests() else 'no such test'
     if re.fullmatch(r'[\w.-]+(/[\w.*-]+)+/?', word) and word.split('/')[0] in {*PACKAGES, 'tests', 'docs', 'deploy'}:
         return None if list(ROOT.glob(word.rstrip('/'))) else 'no such file'
+    if metric := re.fullmatch(r'haproxy_(?:process|frontend|backend|server)_(\w+)', word):
+        exporter = (ROOT / 'dataplane' / 'supervisor' / 'metrics.py').read_text()
+        return None if re.search(rf'\b{metric[1]}\b', exporter) else 'no such metric'
     if re.fullmatch(r'[a-z0-9]+(_[a-z0-9]+)+', word):
         return None if word in all_names() else 'no such name'
     if re.fullmatch(r'[a-z]+(\.\w+)+', word) and word.split('.')[0] in PACKAGES:
