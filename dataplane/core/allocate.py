@@ -26,11 +26,11 @@ Place = tuple[str, str, str, int]
 class Indexes:
     """What there is to give: the board's maxima, and what is not free although no table has it.
 
-    `departed`: (backend, server, host, port) -> (index of its backend, its index). `resting`: indexes of backends.
+    `departed`: index -> (index of its backend, (backend, server, host, port)). `resting`: indexes of backends.
     """
 
     layout: Layout
-    departed: Mapping[Place, tuple[int, int]]
+    departed: Mapping[int, tuple[int, Place]]
     resting: Collection[int]
 
 
@@ -48,7 +48,7 @@ def allocate(snapshot: Snapshot, current: Tables, indexes: Indexes) -> tuple[Tab
         'frontends',
         current.frontends,
     )
-    held = {place[0]: backend for place, (backend, _) in indexes.departed.items()}
+    held = {place[0]: backend for backend, place in indexes.departed.values()}
     backends = _assign(
         [backend.name for backend in snapshot.backends],
         lambda name: found if (found := current.backend_of(name)) is not None else held.get(name),
@@ -76,14 +76,13 @@ def _servers(snapshot: Snapshot, current: Tables, indexes: Indexes) -> dict[tupl
     """Who departed and comes back to the same address gets its old index: its slots still count against its limit."""
     at = {(b.name, s.name): (b.name, s.name, s.host, s.port) for b in snapshot.backends for s in b.servers}
 
+    back = {place: index for index, (_, place) in indexes.departed.items()}
+
     def known(key: tuple[str, str]) -> int | None:
         index = current.server_of(*key)
-        if index is None and at[key] in indexes.departed:
-            return indexes.departed[at[key]][1]
-        return index
+        return back.get(at[key]) if index is None else index
 
-    held = (index for _, index in indexes.departed.values())
-    return _assign(list(at), known, indexes.layout.servers, 'servers', {*current.servers, *held})
+    return _assign(list(at), known, indexes.layout.servers, 'servers', {*current.servers, *indexes.departed})
 
 
 def _assign(

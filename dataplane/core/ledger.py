@@ -200,8 +200,8 @@ class Ledger:
 
     def _indexes(self) -> Indexes:
         departed = {
-            (r.backend, r.name, r.server.host, r.server.port): (r.backend_index, r.index)
-            for r in self._departed.values()
+            index: (record.backend_index, (record.backend, record.name, record.server.host, record.server.port))
+            for index, record in self._departed.items()
         }
         return Indexes(self.layout, departed, self._resting)
 

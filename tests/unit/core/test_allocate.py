@@ -35,7 +35,7 @@ def test_names_keep_their_index_and_newcomers_fill_gaps_later() -> None:
 
 def test_a_departed_server_holds_its_index_and_gets_it_back_at_the_same_address() -> None:
     place: Place = ('a', 'x', '10.0.0.1', 8001)
-    departed = Indexes(SMALL, {place: (0, 0)}, ())
+    departed = Indexes(SMALL, {0: (0, place)}, ())
     assert of(file(backend('a', 3, server('x', 1))), None, departed).members == {0: (0,)}
     assert of(file(backend('a', 3, server('x', 2))), None, departed).members == {0: (1,)}
     assert of(file(backend('b', 3, server('x', 1))), None, departed).members == {1: (1,)}

@@ -218,6 +218,17 @@ def test_who_comes_back_to_the_same_address_has_its_slots_still() -> None:
     assert farm.cells[farm.at.ROTA] == Rota.IN
 
 
+def test_two_that_left_may_have_been_at_the_same_address() -> None:
+    farm = Farm(file())
+    here, there = push('s'), push('t')
+    moved = AdoptPush((replace(there.backends[0], servers=(replace(here.backends[0].servers[0], host='h'),)),), (), {})
+    for change in (here, push(), moved, here, push()):
+        adopt(farm, change)
+    assert set(farm.ledger.departed) == {0, 1}
+    adopt(farm, push('s', 't'))
+    assert farm.ledger.server('p', 't').index == 2
+
+
 def test_reclaimed_between_proposal_and_adoption() -> None:
     farm = Farm(ONE)
     adopt(farm, AdoptFile(file(backend('b', 3, server('y', 2)))))
