@@ -29,7 +29,11 @@ class Passed:
 
 
 class FaultLink:
-    """Listens on `port` and relays to 127.0.0.1:`target`, spoiling what is asked for."""
+    """Listens on `port` and relays to 127.0.0.1:`target`, spoiling what is asked for.
+
+    `delay` gives the seconds each frame is kept; with `double` every text frame is passed twice, except a hello: that is who
+    speaks, not something said.
+    """
 
     def __init__(self, target: int) -> None:
         self.target = target
@@ -131,7 +135,7 @@ class FaultLink:
                     row = Passed(way, time.monotonic(), number, json.loads(payload))
                     self.passed.append(row)
                     self.on_passed(row)
-                writer.write(raw * 2 if self.double and payload is not None else raw)
+                writer.write(raw * 2 if self.double and payload is not None and row.message['type'] != 'hello' else raw)
                 await writer.drain()
 
     async def __aenter__(self) -> FaultLink:

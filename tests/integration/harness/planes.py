@@ -133,6 +133,10 @@ class ControlPlane:
     directory: Path
     port: int
     child: Child | None = None
+    _client: httpx.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._client = httpx.AsyncClient(verify=False, trust_env=False)
 
     @property
     def url(self) -> str:
@@ -156,7 +160,8 @@ class ControlPlane:
             return False
 
     async def stop(self) -> None:
-        """SIGTERM and wait."""
+        """SIGTERM and wait; the end of this control plane in this test."""
+        await self._client.aclose()
         if self.child is not None:
             await self.child.stop()
 
@@ -168,8 +173,7 @@ class ControlPlane:
 
     async def request(self, method: str, path: str, body: object = None, within: float = 30.0) -> httpx.Response:
         """One REST call."""
-        async with httpx.AsyncClient(base_url=self.url, timeout=within, trust_env=False) as client:
-            return await client.request(method, path, json=body)
+        return await self._client.request(method, f'{self.url}{path}', json=body, timeout=within)
 
     async def must(self, method: str, path: str, body: object = None, within: float = 30.0) -> Any:
         """One REST call that must succeed with 200, 201 or 204; returns its document."""

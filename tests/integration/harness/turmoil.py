@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from typing import Any
 
 import httpx
@@ -19,28 +18,34 @@ def spec_of(servers: dict[str, Upstream], **fields: Any) -> dict[str, Any]:
     return {'servers': {name: {'address': '127.0.0.1', 'port': of.port, **fields} for name, of in servers.items()}}
 
 
-async def turmoil(at: World, seconds: float) -> None:
-    """Many changes from many hands while every link is delayed, doubled, cut and half-opened."""
+async def turmoil(at: World, changes: int) -> None:
+    """At least so many changes, from several hands, while every link is delayed, doubled, cut and half-opened."""
     rng = random.Random(7)
     for link in at.links:
         link.delay = lambda: rng.uniform(0, 0.02)
         link.double = True
-    ends = time.monotonic() + seconds
+    before = await at.head()
+    over = asyncio.Event()
 
     async def weigh() -> None:
         """Both servers always get the same weight, in one change, and it only rises."""
         weight = 1
-        while time.monotonic() < ends:
+        while not over.is_set():
             weight = min(256, weight + 1)
             await at.control.must('PUT', f'/v1/backends/{BACKEND}', spec_of(at.servers, weight=weight))
 
     async def route(name: str) -> None:
-        while time.monotonic() < ends:
+        while not over.is_set():
             await at.control.must('PUT', f'/v1/routes/{name}', {'backend': BACKEND, 'pathPrefix': f'/{name}'})
             await at.control.must('DELETE', f'/v1/routes/{name}')
 
+    async def count() -> None:
+        while (await at.head())[1] < before[1] + changes:
+            await asyncio.sleep(0.1)
+        over.set()
+
     async def spoil() -> None:
-        while time.monotonic() < ends:
+        while not over.is_set():
             link = rng.choice(at.links)
             await asyncio.sleep(rng.uniform(0.1, 0.4))
             if rng.random() < 0.5:
@@ -50,7 +55,7 @@ async def turmoil(at: World, seconds: float) -> None:
                 await asyncio.sleep(0.3)
                 link.mend()
 
-    await asyncio.gather(weigh(), route('x'), route('y'), spoil())
+    await asyncio.gather(weigh(), route('x'), route('y'), spoil(), count())
     for link in at.links:
         link.delay, link.double = lambda: 0.0, False
         link.mend()
