@@ -52,6 +52,11 @@ class Report:
     notices: list[Problem] = field(default_factory=list)
     diags: list[Problem] = field(default_factory=list)
 
+    @property
+    def full(self) -> bool:
+        """Are there so many errors that looking for more is no use to anyone?"""
+        return len(self.errors) >= MAX_PROBLEMS
+
     def error(self, file: str, line: int, text: str) -> None:
         """Note a reason to refuse the configuration."""
         if len(self.errors) == MAX_PROBLEMS - 1:

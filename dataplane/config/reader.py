@@ -85,7 +85,7 @@ class Scope:
 
 
 def read(file: str, text: str, scope: Scope, report: Report) -> Iterator[Line]:
-    """Every line of `text` that counts. Errors are noted in `report`, and reading goes on after them."""
+    """Every line of `text` that counts. Errors are noted in `report`; reading goes on after them until it is full."""
     scope.file, scope.nested = file, []
     lines = text.split('\n')
     if lines[-1]:
@@ -95,6 +95,8 @@ def read(file: str, text: str, scope: Scope, report: Report) -> Iterator[Line]:
             f'Missing LF on last line, file might have been truncated at position {len(lines[-1]) + 1}.',
         )
     for scope.line, raw in enumerate(lines, 1):
+        if report.full:
+            return
         try:
             words = split_words(raw, scope.variable)
             if words and words[0].startswith('.'):

@@ -115,6 +115,13 @@ def test_odd_input_is_a_clear_error(text: str, complaint: str) -> None:
     assert all(problem.isprintable() for problem in found)
 
 
+def test_a_file_that_is_no_configuration_is_not_read_to_its_end() -> None:
+    found = errors('global\n' + ' maxconnn 5\n' * 2_000)
+    assert len(found) == 1_000
+    assert found[0].endswith("did you mean 'maxconn' maybe ?")
+    assert found[-1] == '1001: too many errors (1000), the following ones are not shown'
+
+
 def test_text_that_is_not_utf_8_may_stand_in_comments() -> None:
     assert errors(f'# caf\udce9\n{HTTP}frontend f # \udcff\n bind :80\n') == []
 
