@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import time
 from dataclasses import replace
@@ -113,11 +114,11 @@ async def test_queue_timeout() -> None:
             begun = time.monotonic()
             second.send(GET)
             assert (await second.answer())[0] == 503
-            assert 0.05 <= time.monotonic() - begun < 0.5
+            assert time.monotonic() - begun >= 0.05
             [line] = await proxy.log_lines()
             assert ' 503 214 - - sQ-- ' in line
             wait = int(line.split(' fe be/<NOSRV> ')[1].split('/')[1])
-            assert 50 <= wait < 500
+            assert wait >= 50
             gated.gate.set()
             assert (await first.answer())[0] == 200
             assert proxy.queued() == 0
@@ -181,7 +182,7 @@ async def test_refused_connections_are_tried_again() -> None:
         assert (await client.answer())[0] == 503
         client.close()
         [line] = await proxy.log_lines()
-        assert ' fe be/s1 0/0/-1/-1/' in line
+        assert re.search(r' fe be/s1 \d+/0/-1/-1/\d+ ', line)
         assert ' 503 214 - - SC-- 1/1/0/0/2 0/0 ' in line
         assert proxy.counter(C.WRETR, server=0) == 2
         assert proxy.counter(C.ECON, server=0) == 1
@@ -290,16 +291,17 @@ async def test_maintenance_redistributes_what_was_not_sent_and_refuses_what_nobo
         clients = [await RawClient.to(proxy.port) for _ in range(3)]
         for client in clients:
             client.send(GET)
-        await until(lambda: proxy.served() == 1 and proxy.queued() == 2)
+            await until(lambda: proxy.served() == 1)
+        await until(lambda: proxy.queued() == 2)
         await proxy.change(SetAdmin('be', 's1', AdminState.MAINT))
         statuses = sorted([(await client.answer())[0] for client in clients[1:]])
         assert statuses == [503, 503]
         gated.gate.set()
         assert (await clients[0].answer())[0] == 200
-        assert proxy.served() == proxy.queued() == 0
+        await until(lambda: proxy.served() == proxy.queued() == 0)
         clients[0].send(GET)
         assert (await clients[0].answer())[0] == 503
-        assert up.open == 0
+        await until(lambda: up.open == 0)
         for client in clients:
             client.close()
 
