@@ -1,0 +1,177 @@
+"""The command line, the start and the end of a data plane, as init scripts and people see them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+from tests.integration.harness.load import ask
+from tests.integration.harness.planes import Stage, listen, stage
+from tests.integration.harness.procs import Child, python, spawn
+from tests.integration.harness.waiting import until
+
+PROGRAM = 'dataplane.supervisor.main'
+
+
+async def run(on: Stage, *arguments: str) -> tuple[int, str]:
+    """Run the program to its end: exit status and what it printed."""
+    child = await spawn(python(PROGRAM, *arguments), name='once', directory=on.directory)
+    try:
+        status = await child.wait(30)
+    finally:
+        await child.stop()
+    text = child.printed.read_text()
+    child.printed.unlink()
+    return status, text
+
+
+def config(on: Stage, text: str, name: str = 'x.cfg') -> str:
+    path = on.directory / name
+    path.write_text(text)
+    return str(path)
+
+
+HEAD = 'global\n    nbthread 2\ndefaults\n    mode http\n    timeout client 5s\n    timeout server 5s\n    timeout connect 1s\n'
+
+
+async def test_version_usage_and_condition() -> None:
+    async with stage() as on:
+        assert (await run(on, '-v'))[1].startswith('Sluice version ')
+        assert 'uvloop' in (await run(on, '-vv'))[1]
+        status, text = await run(on)
+        assert status == 1
+        assert 'Usage' in text
+        status, text = await run(on, '--no-such')
+        assert status == 1
+        assert 'unknown option --no-such' in text
+        assert (await run(on, '-cc', 'version_atleast(0)'))[0] == 0
+        assert (await run(on, '-cc', 'streq(a,b)'))[0] == 1
+
+
+async def test_check_tells_every_error_with_file_and_line() -> None:
+    async with stage() as on:
+        good = config(on, HEAD + 'frontend f\n    bind 127.0.0.1:1\n    default_backend b\nbackend b\n')
+        status, text = await run(on, '-c', '-sf', '123', '456', '-f', good)
+        assert status == 0
+        assert 'Configuration file is valid' in text
+        assert 'SIGUSR2' in text
+        bad = config(on, 'global\n    no-such-word 1\nfrontend f\n    neither-this\n', 'bad.cfg')
+        status, text = await run(on, '-c', '-f', bad)
+        assert status == 1
+        assert 'bad.cfg:2]' in text
+        assert 'bad.cfg:4]' in text
+        assert '[ALERT]' in text
+        status, text = await run(on, '-c', '-f', '/no/such/file')
+        assert status == 1
+        assert '/no/such/file' in text
+
+
+async def test_a_port_in_use_is_named_and_nothing_is_left() -> None:
+    async with stage() as on:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            other.bind(('127.0.0.1', 0))
+            other.listen()
+            port = other.getsockname()[1]
+            path = config(on, HEAD + f'frontend f\n    bind 127.0.0.1:{port}\n')
+            status, text = await run(on, '-f', path, '-p', str(on.directory / 'pid'))
+        assert status == 1
+        assert f'Binding [{path}:9] for frontend f' in text
+        assert 'Address already in use' in text
+        assert f'127.0.0.1:{port}' in text
+        assert not (on.directory / 'pid').exists()
+
+
+async def test_a_stats_socket_that_cannot_be_opened_is_named() -> None:
+    async with stage() as on:
+        port = on.ports.take()
+        head = HEAD.replace('nbthread 2', 'nbthread 1\n    stats socket /no/such/dir/s.sock')
+        status, text = await run(on, '-f', config(on, head + f'frontend f\n    bind 127.0.0.1:{port}\n'))
+        assert status == 1
+        assert '/no/such/dir/s.sock' in text
+
+
+async def test_daemon_writes_its_pid_file_and_ends_on_sigterm() -> None:
+    async with stage() as on:
+        port = on.ports.take()
+        server = await on.upstream('u')
+        pidfile = on.directory / 'pid'
+        path = config(on, HEAD + listen(port, f'u 127.0.0.1:{server.port}'))
+        status, text = await run(on, '-D', '-f', path, '-p', str(pidfile))
+        assert status == 0, text
+        pid = int(pidfile.read_text())
+        try:
+            await until(lambda: _answers(port), within=20, what='the daemon serves')
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        await until(lambda: not pidfile.exists(), within=20, what='the daemon has ended')
+
+
+async def _answers(port: int) -> bool:
+    try:
+        return (await ask(port, within=2)).status == 200
+    except (OSError, TimeoutError):
+        return False
+
+
+async def test_everything_ends_with_a_killed_supervisor() -> None:
+    async with stage() as on:
+        port = on.ports.take()
+        server = await on.upstream('u')
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port)
+        workers = plane.worker_pids()
+        await plane.kill()
+        await until(lambda: not any(_exists(pid) for pid in workers), within=10, what='the workers have ended')
+
+
+def _exists(pid: int) -> bool:
+    try:
+        return 'Z' not in Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def test_soft_stop_finishes_what_runs() -> None:
+    async with stage() as on:
+        port = on.ports.take()
+        server = await on.upstream('u')
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port)
+        server.hold()
+        asked = [asyncio.create_task(ask(port)) for _ in range(8)]
+        await until(lambda: len(server.busy) == 8, within=10, what='the requests are in the server')
+        assert plane.child is not None
+        plane.child.signal(signal.SIGUSR1)
+        await until(lambda: _refused(port), within=10, what='no more connections are accepted')
+        assert plane.child.returncode is None
+        server.let_go()
+        assert [answer.status for answer in await asyncio.gather(*asked)] == [200] * 8
+        assert await plane.child.wait(10) == 0
+
+
+async def _refused(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection('127.0.0.1', port)
+    except ConnectionRefusedError:
+        return True
+    writer.close()
+    return False
+
+
+async def test_hard_stop_after_ends_a_soft_stop() -> None:
+    async with stage() as on:
+        port = on.ports.take()
+        server = await on.upstream('u')
+        plane = await on.data_plane(
+            listen(port, f'u 127.0.0.1:{server.port}'), port=port, extra=('hard-stop-after 300ms',)
+        )
+        server.hold()
+        asked = asyncio.create_task(ask(port))
+        await until(lambda: server.busy, within=10, what='the request is in the server')
+        child: Child | None = plane.child
+        assert child is not None
+        child.signal(signal.SIGUSR1)
+        assert await child.wait(10) == 0
+        await asyncio.gather(asked, return_exceptions=True)

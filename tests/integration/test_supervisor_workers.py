@@ -1,0 +1,169 @@
+"""Workers that die or stand still, and changes through the one door meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+
+import pytest
+
+from tests.integration.harness.load import Load, ask
+from tests.integration.harness.planes import DataPlane, listen, stage
+from tests.integration.harness.waiting import until
+
+
+async def all_back(plane: DataPlane, gone: int) -> bool:
+    pids = plane.worker_pids()
+    return len(pids) == plane.workers and gone not in pids
+
+
+async def flows(load: Load, requests: int) -> None:
+    wanted = len(load.records) + requests
+    await until(lambda: len(load.records) > wanted, within=20, what='traffic flows')
+
+
+async def test_disable_and_enable_reach_every_worker() -> None:
+    async with stage() as on:
+        one, two = await on.upstream('one'), await on.upstream('two')
+        port = on.ports.take()
+        servers = f'one 127.0.0.1:{one.port}\ntwo 127.0.0.1:{two.port}'
+        plane = await on.data_plane(listen(port, servers), port=port, workers=2)
+        async with Load(port, 16) as load:
+            await until(lambda: one.arrivals and two.arrivals, within=10, what='both servers are used')
+            assert (await plane.cli('disable server px/one')).strip() == ''
+            one.forget()
+            seen = len(two.arrivals)
+            await until(lambda: len(two.arrivals) > seen + 200, within=20, what='the other server does the work')
+            assert not one.arrivals
+            await plane.cli('enable server px/one')
+            await until(lambda: one.arrivals, within=10, what='the server is used again')
+        assert not load.failed()
+        printed = plane.printed()
+        assert 'Server px/one is going DOWN for maintenance. 1 active and 0 backup servers left.' in printed
+        assert 'Server px/one is UP/READY (leaving forced maintenance).' in printed
+
+
+async def test_a_killed_worker_leaves_its_backlog_to_its_successor() -> None:
+    """Connections that the kernel has queued for the dead worker are answered by the next one."""
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port, workers=2)
+        victim = plane.worker_pids()[0]
+        os.kill(victim, signal.SIGSTOP)
+        asked = [asyncio.create_task(ask(port)) for _ in range(40)]
+        os.kill(victim, signal.SIGKILL)
+        answers = await asyncio.gather(*asked)
+        assert [answer.status for answer in answers] == [200] * 40
+        await until(lambda: all_back(plane, victim), within=20, what='the worker is back')
+
+
+async def test_a_worker_that_dies_again_and_again_is_started_with_pauses_and_traffic_goes_on() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port, workers=2)
+        for _ in range(5):
+            victim = plane.worker_pids()[-1]
+            os.kill(victim, signal.SIGKILL)
+            await until(lambda victim=victim: all_back(plane, victim), within=20, what='it is started again')  # type: ignore[misc]
+        assert (await ask(port)).status == 200
+        info = await until(lambda: serving(plane), within=20, what='all workers serve')
+        assert info['Nbthread'] == '2'
+
+
+async def serving(plane: DataPlane) -> dict[str, str]:
+    """`show info`, when every worker has said that it serves: its connections are counted in its row."""
+    return await plane.cli.info() if len(plane.owners()) == plane.workers else {}
+
+
+async def test_a_stopped_worker_is_killed_after_the_isolation_timeout_and_the_change_is_answered() -> None:
+    async with stage() as on:
+        one, two = await on.upstream('one'), await on.upstream('two')
+        port = on.ports.take()
+        servers = f'one 127.0.0.1:{one.port} maxconn 2\ntwo 127.0.0.1:{two.port} maxconn 2'
+        plane = await on.data_plane(listen(port, servers), port=port, workers=2)
+        victim = plane.worker_pids()[0]
+        os.kill(victim, signal.SIGSTOP)
+        await plane.cli('disable server px/one', within=10)
+        await until(lambda: all_back(plane, victim), within=20, what='it was replaced')
+        assert 'event loop has not turned for' in plane.printed()
+        one.forget()
+        assert (await ask(port)).status == 200
+        assert not one.arrivals
+
+
+async def test_what_a_stopped_worker_was_given_goes_to_others() -> None:
+    """One slot; the stopped worker's waiters are passed over at once, long before it is killed."""
+    async with stage() as on:
+        server = await on.upstream('u', service=0.01)
+        port = on.ports.take()
+        plane = await on.data_plane(
+            listen(port, f'u 127.0.0.1:{server.port} maxconn 1'), port=port, workers=2, extra=('isolation-timeout 20s',)
+        )
+        async with Load(port, 20) as load:
+            await until(lambda: len(load.records) > 50, within=20, what='traffic flows')
+            owners = plane.owners()
+            # stop the worker that has nothing in the server, so that the slot itself is free to go round
+            for pid in owners:
+                os.kill(pid, signal.SIGSTOP)
+                seen = len(load.records)
+                try:
+                    await until(lambda seen=seen: len(load.records) > seen + 20, within=1.0, what='others flow')  # type: ignore[misc]
+                except AssertionError:
+                    continue
+                finally:
+                    os.kill(pid, signal.SIGCONT)
+                break
+            else:
+                pytest.fail('nobody was served while either worker stood still')
+        assert not load.failed()
+        assert server.most == 1
+
+
+async def test_a_unix_socket_is_shared_by_all_workers() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        path, port = on.directory / 'front.sock', on.ports.take()
+        sections = listen(port, f'u 127.0.0.1:{server.port}').replace(
+            '    bind', f'    bind unix@{path} mode 600\n    bind'
+        )
+        plane = await on.data_plane(sections, port=port, workers=2)
+        assert path.stat().st_mode & 0o777 == 0o600
+        for _ in range(4):
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            writer.write(b'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+            assert (await reader.read()).startswith(b'HTTP/1.1 200 ')
+            writer.close()
+        await plane.stop()
+        assert not path.exists()
+
+
+async def test_counters_never_run_backwards_over_a_death() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port, workers=2)
+        before = 0
+        async with Load(port, 8) as load:
+            for _ in range(3):
+                await flows(load, 100)
+                victim = plane.worker_pids()[0]
+                os.kill(victim, signal.SIGKILL)
+                await until(lambda victim=victim: all_back(plane, victim), within=20, what='it is back')  # type: ignore[misc]
+                now = int((await plane.cli.stat())['px', 'u']['stot'])
+                assert now > before
+                before = now
+
+
+async def test_a_listener_keeps_its_port_while_all_workers_are_gone() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port, workers=1)
+        os.kill(plane.worker_pids()[0], signal.SIGKILL)
+        with socket.create_connection(('127.0.0.1', port), timeout=10):
+            pass
+        assert (await ask(port, within=20)).status == 200
