@@ -28,6 +28,7 @@ class Import:
     importer: str
     imported: str
     where: str
+    types_only: bool
 
 
 def _module(path: Path) -> Module:
@@ -63,12 +64,23 @@ def _named(module: Module, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         yield full if full in modules() else base
 
 
+def _types_only(module: Module) -> set[ast.AST]:
+    """Everything under `if TYPE_CHECKING:`."""
+    return {
+        inner
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == 'TYPE_CHECKING'
+        for inner in ast.walk(node)
+    }
+
+
 @cache
 def imports() -> tuple[Import, ...]:
     """Every import statement, wherever it stands (top, function, TYPE_CHECKING), as full module names."""
     found = (
-        Import(module.name, imported, f'{module.where}:{node.lineno}')
+        Import(module.name, imported, f'{module.where}:{node.lineno}', node in types_only)
         for module in modules().values()
+        for types_only in [_types_only(module)]
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for imported in _named(module, node)
