@@ -16,6 +16,7 @@ from typing import Any
 from dataplane.core import invariants, line, pump
 from dataplane.core.invariants import Broken
 from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, Rota
+from dataplane.core.line import usable  # by value: a mutant that replaces it does not replace it here
 from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.core.stream import Admission, Life, Stream
 from tests.exhaustive.world import CLEARED, DEAD, UP, State, World, planes
@@ -212,7 +213,7 @@ class Explorer:
     def send(self, x: State, i: int) -> tuple[str, State]:
         """The first byte goes to the server; after every worker has acked its leaving none may (G8)."""
         stream = x.streams[i]
-        if not line.usable(x.cells, self.at, stream.wish, stream.server) and self.all_acked(x):
+        if not usable(x.cells, self.at, stream.wish, stream.server) and self.all_acked(x):
             raise Broken('G8', f's{i} is sent to server {stream.server} after its leaving was applied')
         n = x.clone(self.w.streams[i].worker)
         n.streams[i].life = Life.RUNNING
@@ -283,7 +284,7 @@ class Explorer:
         for entry in line.mail(n.cells, self.at, v):
             row = entry * ENTRY_STRIDE
             server = n.cells[self.at.E_SERVER + row]
-            if n.cells[self.at.E_STATE + row] == line.GIVEN and not line.usable(
+            if n.cells[self.at.E_STATE + row] == line.GIVEN and not usable(
                 n.cells, self.at, n.cells[self.at.E_WISH + row], server
             ):
                 plane.settle(n.waiting(v))
@@ -306,7 +307,7 @@ class Explorer:
 
     def _watch(self, plane: Plane) -> None:
         """Ask, at every store that gives a slot, whether it may be given."""
-        serve, give = plane._serve, plane._pump.give
+        serve, give, take = plane._serve, plane._pump.give, plane._take
 
         def watched_serve(stream: Stream, server: int) -> Any:
             out = serve(stream, server)
@@ -326,6 +327,12 @@ class Explorer:
             row, at = entry * ENTRY_STRIDE, self.at  # of a dead worker, not yet cleared
             self.check_given(cells[at.E_WISH + row], cells[at.E_KEY + row], cells[at.E_SEQ + row], server)
 
+        def watched_take(stream: Stream, entry: int, server: int) -> None:
+            take(stream, entry, server)
+            if not usable(self.now.cells, self.at, stream.wish, server):
+                raise Broken('I9', f'{stream!r} took a slot of server {server}, which left')
+
+        plane._take = watched_take  # type: ignore[method-assign]
         plane._serve = watched_serve  # type: ignore[method-assign]
         plane._pump.give = watched_give  # type: ignore[method-assign]
 
@@ -340,7 +347,7 @@ class Explorer:
         limit = self.limit(x, server)
         if limit != UNLIMITED and max(open_, used) > limit:
             raise Broken('I1', f'server {server} given above its limit {limit}: {used} used, {open_} open')
-        if not line.usable(cells, at, wish, server):
+        if not usable(cells, at, wish, server):
             raise Broken('I9', f'server {server} given, but it left')
         for stream, other in zip(x.streams, self.w.streams, strict=True):
             # by what the stream knows of its own place, whatever the entry says
