@@ -6,41 +6,17 @@ import asyncio
 import re
 import socket
 import time
-from dataclasses import replace
 
 import pytest
 
 from dataplane.core.changes import SetAdmin, SetMaxconn, ShutdownSessions
 from dataplane.core.counters import C
-from dataplane.core.model import AdminState, Balance, Timeouts
-from tests.integration.harness.proxy import SHORT, Proxy, server, snapshot
-from tests.integration.harness.raw import HOST, OK, Call, RawClient, RawServer, ask, ok, until
+from dataplane.core.model import AdminState, Balance
+from tests.integration.harness.proxy import Proxy, limited, server, snapshot
+from tests.integration.harness.raw import HOST, OK, Call, Gated, RawClient, RawServer, ask, ok, until
 
 GET = b'GET / HTTP/1.1\r\n' + HOST + b'\r\n'
 SILENCE = 0.15
-
-
-class Gated:
-    """A server that answers when its gate is opened, and notices who leaves before."""
-
-    def __init__(self) -> None:
-        self.gate = asyncio.Event()
-
-    async def __call__(self, call: Call) -> None:
-        await call.body()
-        opened, left = asyncio.create_task(self.gate.wait()), asyncio.create_task(call.reader.read(1))
-        await asyncio.wait((opened, left), return_when=asyncio.FIRST_COMPLETED)
-        opened.cancel()
-        left.cancel()
-        await asyncio.gather(opened, left, return_exceptions=True)
-        if not self.gate.is_set():
-            raise ConnectionError('the proxy closed the connection')
-        call.send(OK)
-
-
-def limited(**timeouts: int) -> dict[str, object]:
-    values = {name: getattr(SHORT, name) for name in ('client', 'server', 'connect', 'queue', 'http_request')}
-    return {'timeouts': Timeouts(**(values | timeouts))}
 
 
 def refused_port() -> int:
@@ -389,109 +365,3 @@ async def test_the_frontends_maxconn_leaves_the_rest_in_the_backlog() -> None:
         assert await asyncio.wait_for(answers[2], 5) == (200, b'ok')
         for client in clients:
             client.close()
-
-
-WEBSOCKET = b'GET /chat HTTP/1.1\r\n' + HOST + b'Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n'
-SWITCH = (
-    b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n'
-)
-
-
-async def test_a_websocket_is_a_tunnel() -> None:
-    seen: list[bytes] = []
-
-    async def script(call: Call) -> None:
-        call.send(SWITCH + b'hello')
-        while data := await call.reader.read(1_000):
-            seen.append(data)
-            call.send(data.upper())
-        call.send(b'bye')
-        call.writer.close()
-
-    async with RawServer(script) as up, Proxy(snapshot([server('s1', up.port)])) as proxy:
-        client = await RawClient.to(proxy.port)
-        client.send(WEBSOCKET + b'early')  # what is sent too early waits for the 101
-        head = await client.head()
-        assert head.startswith(b'HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\n')
-        assert b'Connection: Upgrade\r\nUpgrade: websocket\r\n' in head
-        assert await client.exactly(5) == b'hello'
-        assert await client.exactly(5) == b'EARLY'
-        assert up.heads == [b'GET /chat HTTP/1.1\r\n' + HOST + b'Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n']
-        client.send(b'x' * 100_000)
-        assert await client.exactly(100_000) == b'X' * 100_000
-        assert proxy.served() == 1
-        client.writer.write_eof()  # half-closed: the server still has something to say
-        assert await client.rest() == b'bye'
-        assert ' 101 ' in (line := (await proxy.log_lines())[0])
-        assert ' ---- ' in line
-        assert proxy.served() == 0
-
-
-async def test_a_refused_upgrade_closes_when_bytes_were_sent_too_early() -> None:
-    async with RawServer(ok) as up, Proxy(snapshot([server('s1', up.port)])) as proxy:
-        client = await RawClient.to(proxy.port)
-        client.send(WEBSOCKET)
-        assert (await client.answer())[0] == 200
-        client.send(WEBSOCKET + GET)
-        assert b'Connection: close\r\n' in await client.head()
-        assert await client.rest() == b'ok'
-        assert len(up.heads) == 2
-
-
-async def test_timeout_tunnel() -> None:
-    async def script(call: Call) -> None:
-        call.send(SWITCH)
-        await call.reader.read()
-
-    backend = limited(server=5_000, tunnel=60)
-    async with RawServer(script) as up, Proxy(snapshot([server('s1', up.port)], backend=backend)) as proxy:
-        client = await RawClient.to(proxy.port)
-        client.send(WEBSOCKET)
-        await client.head()
-        assert await client.rest() == b''
-        assert ' sD-- ' in (await proxy.log_lines())[0]
-        await until(lambda: up.open == 0 and proxy.served() == 0)
-
-
-@pytest.mark.parametrize('mode, connections', [('never', 2), ('safe', 2), ('aggressive', 2), ('always', 1)])
-async def test_http_reuse_for_first_requests(mode: str, connections: int) -> None:
-    async with RawServer(ok) as up, Proxy(snapshot([server('s1', up.port)], backend={'http_reuse': mode})) as proxy:
-        first, second = await RawClient.to(proxy.port), await RawClient.to(proxy.port)
-        first.send(GET)
-        await first.answer()
-        second.send(GET)
-        await second.answer()
-        assert up.connections == connections
-        for client in (first, second, first):
-            client.send(GET)
-            await client.answer()
-        assert up.connections == connections
-        first.close()
-        second.close()
-        await until(lambda: proxy.counter(C.SCUR) == 0)
-        if mode == 'never':
-            await until(lambda: up.open == 0)
-
-
-async def test_pool_limits() -> None:
-    limits = {'pool_max_conn': 1, 'max_reuse': 2, 'pool_purge_delay': 100}
-    async with RawServer(ok) as up, Proxy(snapshot([server('s1', up.port, **limits)])) as proxy:
-        client = await RawClient.to(proxy.port)
-        for _ in range(6):
-            client.send(GET)
-            await client.answer()
-        assert up.connections == 2  # each opened, and reused twice
-        client.send(GET)
-        await client.answer()
-        assert proxy.board.cells[proxy.layout.idle(0, 0)] == 1
-        await until(lambda: up.open == 0)
-        assert proxy.board.cells[proxy.layout.idle(0, 0)] == 0
-        client.close()
-
-
-async def test_a_server_named_by_host_name() -> None:
-    async with RawServer(ok) as up:
-        named = replace(server('s1', up.port), host='localhost')
-        async with Proxy(snapshot([named], backend=limited(connect=2_000))) as proxy:
-            status = (await ask(proxy.port, GET.replace(b'\r\n\r\n', b'\r\nConnection: close\r\n\r\n'))).split()[1]
-            assert status in (b'200', b'503')  # 503 where localhost is ::1 only

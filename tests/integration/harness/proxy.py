@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataplane.board import Bells, Board
-from dataplane.core.changes import AdoptFile, CellChange
+from dataplane.core.changes import AdoptFile, CellChange, SetAddress
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import Backend, Bind, Frontend, Global, LogTarget, Server, Snapshot, Timeouts
@@ -38,7 +38,9 @@ def snapshot(
     settings: dict[str, Any] | None = None,
 ) -> Snapshot:  # fmt: skip
     """A frontend `fe` on its way to a backend `be`; the dictionaries overrule single fields."""
-    front: dict[str, Any] = {'timeouts': SHORT, 'default_backend': 'be', 'maxconn': 1000, 'httplog': True} | (frontend or {})
+    front: dict[str, Any] = {'timeouts': SHORT, 'default_backend': 'be', 'maxconn': 1000, 'httplog': True} | (
+        frontend or {}
+    )
     back: dict[str, Any] = {'timeouts': SHORT} | (backend or {})
     bind = Bind(name='fe:1', host='127.0.0.1', port=0)
     return Snapshot(
@@ -46,6 +48,12 @@ def snapshot(
         frontends=(Frontend(name='fe', id=2, binds=(bind,), **front),),
         backends=(Backend(name='be', id=3, servers=tuple(servers), **back),),
     )
+
+
+def limited(**timeouts: int) -> dict[str, Any]:
+    """The timeouts of `SHORT`, some of them set otherwise, as fields of a frontend or backend."""
+    values = {name: getattr(SHORT, name) for name in ('client', 'server', 'connect', 'queue', 'http_request')}
+    return {'timeouts': Timeouts(**(values | timeouts))}
 
 
 class Proxy:
@@ -135,11 +143,12 @@ class Proxy:
         plane.leave(0)
         self.board.unlock()
 
-    async def change(self, *changes: CellChange | Snapshot) -> Effects:
+    async def change(self, *changes: CellChange | SetAddress | Snapshot) -> Effects:
         """Bring changes through prepare, commit and effects; returns what they did."""
         for change in changes:
-            if isinstance(change, Snapshot):
-                proposal = self.ledger.propose(AdoptFile(self._logging(change)))
+            if isinstance(change, Snapshot | SetAddress):
+                structural = AdoptFile(self._logging(change)) if isinstance(change, Snapshot) else change
+                proposal = self.ledger.propose(structural)
                 self.desk.prepare(proposal.tables)
                 self.ledger.adopt(proposal, _now())
             else:

@@ -110,6 +110,24 @@ async def ok(call: Call) -> None:
     call.send(OK)
 
 
+class Gated:
+    """A server that answers when its gate is opened, and notices who leaves before."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+
+    async def __call__(self, call: Call) -> None:
+        await call.body()
+        opened, left = asyncio.create_task(self.gate.wait()), asyncio.create_task(call.reader.read(1))
+        await asyncio.wait((opened, left), return_when=asyncio.FIRST_COMPLETED)
+        opened.cancel()
+        left.cancel()
+        await asyncio.gather(opened, left, return_exceptions=True)
+        if not self.gate.is_set():
+            raise ConnectionError('the proxy closed the connection')
+        call.send(OK)
+
+
 class RawClient:
     """A client connection: `await RawClient.to(port)`."""
 
