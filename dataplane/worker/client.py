@@ -109,7 +109,7 @@ class Client(Connection):
             if (end if end >= 4 else len(data)) > self._context.head_limit:
                 raise BadHead('the request head is too large')
             if end < 4:
-                incomplete(data)
+                incomplete(data, known)
                 self._buffer = data
                 return
             head = parse_request(data[:end], self._context.max_fields)

@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
     def _hold(self, reason: Hold, *, held: bool) -> None:
         before = self._holds
         self._holds = before | reason if held else before & ~reason
-        if self._transport is None or bool(before) == bool(self._holds):
+        if self._transport is None or bool(before) == bool(self._holds) or self._transport.is_closing():
             return
         if self._holds:
             self._transport.pause_reading()

@@ -180,7 +180,7 @@ class Upstream(asyncio.Protocol):
 
     def hold(self, *, held: bool) -> None:
         """Stop, or go on, reading from the server."""
-        if self._transport is None or self.link is not Link.OPEN:
+        if self._transport is None or not self.is_alive():
             return
         if held:
             self._transport.pause_reading()

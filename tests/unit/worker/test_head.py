@@ -207,6 +207,15 @@ def test_what_cannot_become_a_request_is_refused_at_once(data: bytes) -> None:
         incomplete(data)
 
 
+def test_only_what_is_new_is_looked_at() -> None:
+    incomplete(b'GET /\x00', 7)
+    incomplete(b'GET / HTTP/1.1\r\n', 15)
+    with pytest.raises(BadHead):
+        incomplete(b'GET / HTTP/1.1\n', 14)
+    with pytest.raises(BadHead):
+        incomplete(b'GET / HTTP/1.1\rX', 15)
+
+
 @pytest.mark.parametrize(
     'data', [b'G', b'GET', b'GET / HTTP/1.1', b'GET / HTTP/1.1\r', b'GET / HTTP/1.1\r\nHost: \xe9']
 )
