@@ -9,7 +9,8 @@ carried along, so that over a cycle of W picks everybody gets its weight, give o
 
 Each pick takes who is due now; else a fresh one; else who is due first. With neither the next cycle begins. A server that is
 picked but full (or to be avoided) is put back as if it had been served, except when the cycle ended meanwhile: then it is
-fresh. Equals go in the order they were put in; at first that is the order of the configuration.
+fresh. Equals go in the order they were put in; at first that is the order of the configuration. Where nobody has room
+nothing moves: HAProxy, too, does not run its algorithm while a queue says that all are full.
 
 Cells, all derived. A server: FWRR_TREE its set, who owns it and when it was put in (0: in none); FWRR_NPOS the pick it is
 due at; FWRR_LPOS the one before; FWRR_REST the remainder and the weight all this was computed for. The backend: FWRR_POS the
@@ -46,7 +47,8 @@ class RoundRobin:
     ) -> int:
         """Who is due; see Balancer."""
         del draw
-        if not cells[layout.IN_ROTATION + backend]:
+        rota = layout.ROTA
+        if not any(cells[rota + server] == _IN and room(server) for server in members):
             return NOBODY
         wheel = _Wheel(cells, layout, backend)
         wheel.look(members)
@@ -98,7 +100,7 @@ class _Wheel:
         heapify(self._fresh)
 
     def pick(self, avoid: int, room: Callable[[int], bool]) -> int:
-        """Take servers in their order until one has room, and put all of them back where they then belong."""
+        """Take servers in their order until one has room - some server has - and put all back where they then belong."""
         cells, position = self._cells, self._at.FWRR_POS + self._backend
         passed: list[int] = []
         avoided, ended = NOBODY, False
@@ -122,8 +124,7 @@ class _Wheel:
         return server
 
     def _put_back(self, server: int, passed: list[int], *, ended: bool) -> None:
-        if server != NOBODY:
-            self._put(server)
+        self._put(server)
         for other in reversed(passed):
             if other == server:
                 continue

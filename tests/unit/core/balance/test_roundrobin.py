@@ -198,12 +198,13 @@ def test_the_avoided_one_only_when_nobody_else_has_room() -> None:
     assert weighted((1,)).pick(avoid=0) == 0
 
 
-def test_nobody_has_room() -> None:
-    farm = weighted((3, 1, 2))
-    farm.picks(4)
+def test_where_nobody_has_room_nothing_moves() -> None:
+    farm = weighted((1, 2, 3))
+    seen = farm.picks(4)
+    before = farm.cells[:]
     assert [farm.pick(room=lambda server: False) for _ in range(5)] == [-1] * 5
-    later = farm.picks(12)
-    assert [later.count(str(i)) for i in range(3)] == [6, 2, 4]
+    assert farm.cells == before
+    assert seen + farm.picks(18) == RECORDED[1, 2, 3][:22]
 
 
 def test_nobody_in_rotation() -> None:
