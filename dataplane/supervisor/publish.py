@@ -116,6 +116,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._ready: list[_Ready] = []
         self._open: list[_Open] = []
+        self._left: set[int] = set()
         self._preparation: _Preparation | None = None
 
     def __repr__(self) -> str:
@@ -216,13 +217,16 @@ class Publisher:
     async def _publish(self, accepted: list[_Ready]) -> None:
         """One revision: one hold, then everybody is asked for its effects."""
         commit = self.ledger.commit(self.revision + 1)
+        self._left.clear()
         hold = await self._holds.hold(lambda plane: plane.commit(commit))
         self.revision = commit.revision
         self.pause_us = hold.pause_us
         self.pause_max_us = max(self.pause_max_us, hold.pause_us)
         sources = ','.join(dict.fromkeys(ready.source for ready in accepted))
         members, applied = self._progress.members, self._loop.create_future()
-        revision = _Open(commit, sources, hold.pause_us, hold.wait_us, members, applied)
+        # who held the lock without moving, and was ended for it, is named although it is no member any more
+        missing = sorted(self._left)
+        revision = _Open(commit, sources, hold.pause_us, hold.wait_us, members, applied, missing=missing)
         self._open.append(revision)
         for worker in members:
             self._post.send(worker, {'op': 'effects', 'revision': commit.revision})
@@ -267,6 +271,7 @@ class Publisher:
             if worker in revision.members and at < revision.commit.revision and worker not in revision.missing:
                 revision.missing.append(worker)
         self._progress.leave(worker)
+        self._left.add(worker)
         if self._preparation is not None and worker in self._preparation.waiting:
             self._prepared(worker, self._preparation.number, None)
         self._pass()
