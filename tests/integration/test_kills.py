@@ -41,6 +41,7 @@ class Crowd:
         for server in self.servers.values():
             server.hold()
         try:
+            await until(lambda: victim not in self.plane.worker_pids(), within=10, what='the victim is dead')
             await until(self._adds_up, within=10, what='the sums of the board are what clients and servers see')
         finally:
             for server in self.servers.values():

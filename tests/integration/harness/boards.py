@@ -15,12 +15,11 @@ class BoardLock:
     """The lock word of the board of the supervisor `pid`, read through /proc and never written."""
 
     def __init__(self, pid: int) -> None:
-        for entry in os.scandir(f'/proc/{pid}/fd'):
-            if _NAME in os.readlink(entry.path):
-                break
-        else:
+        with os.scandir(f'/proc/{pid}/fd') as entries:
+            path = next((entry.path for entry in entries if _NAME in os.readlink(entry.path)), None)
+        if path is None:
             raise AssertionError(f'process {pid} has no board')
-        descriptor = os.open(entry.path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             self._page = mmap.mmap(descriptor, mmap.PAGESIZE, prot=mmap.PROT_READ)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -15,10 +16,10 @@ def connections_of(pid: int, port: int) -> set[int]:
     """
     inodes: set[str] = set()
     try:
-        for entry in os.scandir(f'/proc/{pid}/fd'):
-            target = os.readlink(entry.path)
-            if target.startswith('socket:['):
-                inodes.add(target[8:-1])
+        with os.scandir(f'/proc/{pid}/fd') as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                    inodes.add(os.readlink(entry.path).removeprefix('socket:[').removesuffix(']'))
     except (FileNotFoundError, ProcessLookupError):
         return set()
     return {client for client, inode in _established(port) if inode in inodes}

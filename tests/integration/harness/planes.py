@@ -202,16 +202,16 @@ class Stage:
     def __init__(self, directory: Path, ports: Ports, stack: AsyncExitStack) -> None:
         self.directory = directory
         self.ports = ports
-        self._stack = stack
+        self.stack = stack
         self.children: list[DataPlane | ControlPlane] = []
 
     async def upstream(self, name: str, service: Any = 0.005) -> Upstream:
         """A counting server."""
-        return await self._stack.enter_async_context(Upstream(name, service))
+        return await self.stack.enter_async_context(Upstream(name, service))
 
     async def enter(self, manager: Any) -> Any:
         """Enter a context that is left when the test is over."""
-        return await self._stack.enter_async_context(manager)
+        return await self.stack.enter_async_context(manager)
 
     async def data_plane(
         self, sections: str, *, name: str = 'dp', port: int, start: bool = True, **options: Any
@@ -219,7 +219,7 @@ class Stage:
         """A data plane, started."""
         plane = DataPlane(self.directory, name, port, sections, **options)
         self.children.append(plane)
-        self._stack.push_async_callback(plane.stop)
+        self.stack.push_async_callback(plane.stop)
         if start:
             await plane.start()
         return plane
@@ -228,7 +228,7 @@ class Stage:
         """A control plane, started."""
         plane = ControlPlane(self.directory, self.ports.take())
         self.children.append(plane)
-        self._stack.push_async_callback(plane.stop)
+        self.stack.push_async_callback(plane.stop)
         await plane.start()
         return plane
 
@@ -243,13 +243,13 @@ async def stage() -> AsyncIterator[Stage]:
     directory = Path(tempfile.mkdtemp(prefix='sluice-'))
     try:
         with Ports() as ports:
-            async with AsyncExitStack() as stack:
-                made = Stage(directory, ports, stack)
-                try:
+            made = Stage(directory, ports, AsyncExitStack())
+            try:
+                async with made.stack:
                     yield made
-                except BaseException:
-                    print(made.report())
-                    raise
+            except BaseException:
+                print(made.report())
+                raise
     finally:
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 

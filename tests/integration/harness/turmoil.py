@@ -10,6 +10,7 @@ import httpx
 
 from tests.integration.harness.load import Record
 from tests.integration.harness.upstream import Upstream
+from tests.integration.harness.waiting import until
 from tests.integration.harness.worlds import BACKEND, Version, World, version
 
 
@@ -39,9 +40,11 @@ async def turmoil(at: World, changes: int) -> None:
             await at.control.must('PUT', f'/v1/routes/{name}', {'backend': BACKEND, 'pathPrefix': f'/{name}'})
             await at.control.must('DELETE', f'/v1/routes/{name}')
 
+    async def enough() -> bool:
+        return (await at.head())[1] >= before[1] + changes
+
     async def count() -> None:
-        while (await at.head())[1] < before[1] + changes:
-            await asyncio.sleep(0.1)
+        await until(enough, within=60, what=f'{changes} changes', every=0.1)
         over.set()
 
     async def spoil() -> None:
