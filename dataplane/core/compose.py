@@ -75,7 +75,10 @@ class Sources:
         return replace(new, addresses=kept)
 
 
-def compose(sources: Sources, base: Sources, previous: Snapshot) -> Snapshot:
+_NOTHING: Final = Sources()
+
+
+def compose(sources: Sources, previous: Snapshot, base: Sources = _NOTHING) -> Snapshot:
     """The configuration in force. Raises Refused with all problems.
 
     `previous` was composed of `base`: names keep the ids they have there, and a backend that is declared as it was is the

@@ -146,7 +146,7 @@ class Ledger:
                 server = self.server(change.backend, change.server).server
                 address = change.host, server.port if change.port is None else change.port
                 sources = self._sources.addressed((change.backend, change.server), address)
-        snapshot = compose(sources, self._sources, self.tables.snapshot)
+        snapshot = compose(sources, self.tables.snapshot, self._sources)
         tables, is_structural = allocate(snapshot, self.tables, self._indexes())
         if isinstance(change, AdoptPush):
             _check_states(change, tables)

@@ -23,16 +23,16 @@ def together(*backends: Backend, routes: tuple[Route, ...] = (), snapshot: Snaps
 
 
 def of(sources: Sources, base: Sources | None = None, previous: Snapshot | None = None) -> dict[str, Backend]:
-    made = compose(sources, base or Sources(), previous or Snapshot())
+    made = compose(sources, previous or Snapshot(), base or Sources())
     return {one.name: one for one in made.backends}
 
 
 def test_the_file_alone_is_itself() -> None:
-    assert compose(Sources(file=FILE), Sources(), Snapshot()) == FILE
+    assert compose(Sources(file=FILE), Snapshot()) == FILE
 
 
 def test_pushed_backends_come_after_the_files() -> None:
-    made = compose(together(pushed('p', 's'), routes=(Route(host='', path_prefix='/', backend='p'),)), Sources(), FILE)
+    made = compose(together(pushed('p', 's'), routes=(Route(host='', path_prefix='/', backend='p'),)), FILE)
     assert [(one.name, one.pushed) for one in made.backends] == [('own', False), ('p', True)]
     assert made.routes[0].backend == 'p'
     assert made.frontends == FILE.frontends
@@ -43,7 +43,7 @@ def test_ids_are_found_and_kept() -> None:
     made = of(first)
     assert [made[name].id for name in ('own', 'p', 'q')] == [3, 4, 9]
     assert [one.id for one in made['p'].servers] == [1, 2]
-    before = compose(first, Sources(), FILE)
+    before = compose(first, FILE)
     second = of(together(pushed('n', 'a'), pushed('p', 'c', 'b')), first, before)
     assert (second['p'].id, second['n'].id) == (4, 5)
     assert [(one.name, one.id) for one in second['p'].servers] == [('c', 1), ('b', 2)]
@@ -51,7 +51,7 @@ def test_ids_are_found_and_kept() -> None:
 
 def test_an_id_the_file_takes_is_given_up() -> None:
     first = together(pushed('p', 'a'))
-    before = compose(first, Sources(), FILE)
+    before = compose(first, FILE)
     taken = file(*FILE.backends, backend('new', 4))
     assert of(together(pushed('p', 'a'), snapshot=taken), first, before)['p'].id == 5
     assert of(together(pushed('p', number=3)))['p'].id == 4
@@ -73,18 +73,18 @@ def test_what_a_compiler_resolves_is_resolved() -> None:
 
 def test_what_is_declared_as_before_is_the_same_object() -> None:
     first = together(pushed('p', 's'), pushed('q', 's'))
-    before = compose(first, Sources(), FILE)
-    second = compose(together(pushed('p', 's'), pushed('q', 's', 't'), pushed('r')), first, before)
+    before = compose(first, FILE)
+    second = compose(together(pushed('p', 's'), pushed('q', 's', 't'), pushed('r')), before, first)
     assert second.backends[1] is before.backends[1]
     assert second.backends[2] != before.backends[2]
-    reloaded = compose(replace(first, file=replace(FILE)), first, before)
+    reloaded = compose(replace(first, file=replace(FILE)), before, first)
     assert reloaded == before
 
 
 def test_addresses_set_at_run_time() -> None:
     first = together(pushed('p', 's', 't'))
     moved = first.addressed(('p', 't'), ('10.9.9.9', 99)).addressed(('own', 'x'), ('10.9.9.8', 98))
-    made = of(moved, first, compose(first, Sources(), FILE))
+    made = of(moved, first, compose(first, FILE))
     assert [(one.host, one.port) for one in made['p'].servers] == [('10.1.0.1', 80), ('10.9.9.9', 99)]
     assert (made['own'].servers[0].host, made['own'].servers[0].port) == ('10.9.9.8', 98)
 
