@@ -84,6 +84,9 @@ class Convergence:
         """It carries no traffic any more (goodbye, end of lease, or a person's word). Nobody waits for it from here on."""
         if self.planes.pop(name, None) is not None:
             self.progress.leave(name)
+            for operation in self.operations.values():
+                if operation.open:
+                    operation.reached.pop(name, None)  # should it come back, it has to do it again
             self._settle(desired)
 
     def may_forget(self, name: str) -> None:

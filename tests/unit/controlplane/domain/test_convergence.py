@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from controlplane.domain.convergence import Convergence
+from controlplane.domain.desired import Desired, Write
+from controlplane.domain.operations import Goal, Operation, Progressed, Target
+from controlplane.domain.planes import Plane
+from controlplane.domain.quarantine import extended
+from controlplane.domain.refusals import Conflict, NotFound
+from controlplane.domain.store import KEPT_OPERATIONS
+from controlplane.domain.version import NOTHING, Version
+from dataplane.wire import state as wire
+from dataplane.wire.events import Ack, Drained, Hello, Status
+from tests.unit.controlplane.domain.specs import S1, SERVER, app
+
+NAMES = ('a', 'b', 'c')
+
+
+def hello(name: str, on_partition: str = 'continue') -> Hello:
+    return Hello(dp_id=name, term=0, seq=0, term_seen=0, state_hash='', workers=1, on_partition=on_partition)
+
+
+def drain(at: Version, name: str = 'o', goal: Goal = Goal.ACKED) -> Operation:
+    return Operation(name, 'drain', 'me', at, goal, (Target(S1, {'adminState': 'drain'}),), 0)
+
+
+def with_state(state: str, seq: int) -> Desired:
+    return app(S1).after([Write(S1, {**SERVER, 'adminState': state})], Version(1, seq))
+
+
+def ack(at: Version) -> Ack:
+    return Ack(term=at.term, seq=at.seq, state_hash='')
+
+
+DRAINED = with_state('drain', 3)
+V3 = Version(1, 3)
+
+
+def test_with_nobody_known_it_is_done() -> None:
+    convergence = Convergence()
+    convergence.begin(drain(V3), DRAINED)
+    assert convergence.operation('o').state is Progressed.DONE
+
+
+def test_a_lease_ends_only_for_who_promised_to_stop() -> None:
+    convergence = Convergence()
+    for name, promise in (('a', 'stop'), ('b', 'continue')):
+        convergence.connected(hello(name, promise), NOTHING, 0)
+        convergence.disconnected(name, 100, 50)
+    assert convergence.expired(149) == []
+    assert convergence.expired(150) == ['a']
+    convergence.disconnected('nobody', 1, 1)
+
+
+def test_refused_can_still_become_done_or_superseded() -> None:
+    convergence = Convergence()
+    plane = convergence.connected(hello('a'), Version(1, 2), 0)
+    convergence.begin(drain(V3), DRAINED)
+    plane.quarantine = extended({}, ['app'], DRAINED.state, wire.empty())
+    convergence.acked('a', ack(V3), DRAINED, 1)
+    assert convergence.operation('o').state is Progressed.REFUSED
+    assert convergence.refusing(convergence.operation('o'), DRAINED) == ['a']
+    plane.quarantine = {}
+    convergence.changed(DRAINED)
+    assert convergence.operation('o').state is Progressed.DONE
+
+
+def test_a_known_plane_of_an_earlier_life_is_waited_for() -> None:
+    convergence = Convergence([Plane('a')], [drain(V3)])
+    convergence.changed(DRAINED)
+    assert convergence.missing(convergence.operation('o')) == ([], ['a'])
+
+
+def test_forgetting() -> None:
+    convergence = Convergence()
+    with pytest.raises(NotFound):
+        convergence.may_forget('a')
+    convergence.connected(hello('a'), NOTHING, 0)
+    with pytest.raises(Conflict):
+        convergence.may_forget('a')
+    convergence.disconnected('a', 1, 1)
+    convergence.may_forget('a')
+    convergence.forget('a', DRAINED)
+    convergence.forget('a', DRAINED)
+    assert convergence.planes == {}
+
+
+def test_only_so_many_operations_are_remembered() -> None:
+    convergence = Convergence()
+    for number in range(KEPT_OPERATIONS + 1):
+        convergence.begin(drain(V3, str(number)), DRAINED)
+    with pytest.raises(NotFound):
+        convergence.operation('0')
+    assert convergence.operation('1').open is False
+
+
+class Waiting(RuleBasedStateMachine):
+    """Data planes come, go, ack and state as they like; an operation must be done exactly when all known ones did it."""
+
+    @initialize(goal=st.sampled_from(list(Goal)))
+    def begin(self, goal: Goal) -> None:
+        self.convergence = Convergence()
+        self.goal = goal
+        self.begun = False
+        self.did: dict[str, bool] = {}
+        self.at: dict[str, Version] = {}
+        self.done = False
+        self.stated: set[str] = set()
+
+    @rule(name=st.sampled_from(NAMES), seq=st.integers(1, 4))
+    def arrive(self, name: str, seq: int) -> None:
+        self.convergence.connected(hello(name), Version(1, seq), 0)
+        self.at[name] = Version(1, seq)
+        if not self.done and seq < 3:
+            self.did[name] = False
+        self.did.setdefault(name, False)
+        self.stated.discard(name)
+        self._note()
+
+    @rule(name=st.sampled_from(NAMES), seq=st.integers(1, 4))
+    def acknowledge(self, name: str, seq: int) -> None:
+        if name in self.at:
+            self.convergence.acked(name, ack(Version(1, seq)), DRAINED, 1)
+            self.at[name] = max(self.at[name], Version(1, seq))
+            self._note()
+
+    @rule(name=st.sampled_from(NAMES), seq=st.integers(1, 4))
+    def state(self, name: str, seq: int) -> None:
+        if name in self.at:
+            self.convergence.stated(name, Drained(term=1, seq=seq, servers=(('app', 's1', 'drain'),)), DRAINED, 1)
+            if seq >= 3:
+                self.stated.add(name)
+            self._note()
+
+    @rule(name=st.sampled_from(NAMES))
+    def busy(self, name: str) -> None:
+        if name in self.at:
+            self.convergence.reported(name, Status(term=1, seq=1, servers=(('app', 's1', 1, 0, 'UP'),)), 1)
+            self.stated.discard(name)
+
+    @rule(name=st.sampled_from(NAMES))
+    def leave(self, name: str) -> None:
+        self.convergence.forget(name, DRAINED)
+        if self.at.pop(name, None) is not None and not self.done:
+            self.did[name] = False
+        self._note()
+
+    @rule(name=st.sampled_from(NAMES))
+    def cut(self, name: str) -> None:
+        self.convergence.disconnected(name, 1, 1)
+
+    @rule()
+    def ask(self) -> None:
+        if not self.begun:
+            self.begun = True
+            self.convergence.begin(drain(V3, goal=self.goal), DRAINED)
+            self._note()
+
+    def _note(self) -> None:
+        """What the test itself thinks: who did it, by the words of the guarantee."""
+        if not self.begun or self.done:
+            return
+        self.convergence.changed(DRAINED)
+        for name, at in self.at.items():
+            if at >= V3 and (self.goal is Goal.ACKED or name in self.stated):
+                self.did[name] = True
+        self.done = all(self.did.get(name, False) for name in self.at)
+
+    @invariant()
+    def the_answer_is_true(self) -> None:
+        if getattr(self, 'begun', False):
+            assert (self.convergence.operation('o').state is Progressed.DONE) == self.done
+
+
+Waiting.TestCase.settings = hypothesis_settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestWaiting = Waiting.TestCase

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from controlplane.domain.delivery import Courier, Held, Parcel
+from controlplane.domain.log import Log
+from controlplane.domain.quarantine import extended
+from controlplane.domain.version import Version
+from dataplane.wire import codec
+from dataplane.wire import state as wire
+from dataplane.wire.events import Event, Hello, Snapshot
+from tests.unit.controlplane.domain.specs import S1, S2, app
+
+OLD, NEW = app(S1).state, app(S1, S2).state
+
+
+def world() -> tuple[Log, Courier]:
+    log = Log(3, OLD)
+    log.append(log.entry(NEW, ts=0, actor='me', verb='test'), NEW)
+    return log, Courier(log, remembered=2)
+
+
+def hello(term: int, seq: int, state: wire.State) -> Hello:
+    return Hello(dp_id='dp1', term=term, seq=seq, term_seen=term, state_hash=wire.digest(state), workers=1)
+
+
+def message(parcel: Parcel | None) -> Event | Snapshot:
+    assert parcel is not None
+    found = codec.decode(parcel.frames[0], codec.FROM_CONTROLPLANE)
+    assert isinstance(found, Event | Snapshot)
+    return found
+
+
+def test_from_within_the_ring_it_is_one_event() -> None:
+    _, courier = world()
+    held = courier.arrived(hello(3, 1, OLD), {})
+    assert held.state == OLD
+    event = message(courier.parcel(held, {}, 5))
+    assert isinstance(event, Event)
+    assert (event.prev_seq, event.seq, len(event.changes)) == (1, 2, 1)
+
+
+def test_who_is_there_gets_nothing() -> None:
+    _, courier = world()
+    assert courier.parcel(courier.arrived(hello(3, 2, NEW), {}), {}, 5) is None
+
+
+def test_a_hash_that_does_not_fit_is_not_believed() -> None:
+    _, courier = world()
+    held = courier.arrived(hello(3, 1, wire.empty()), {})
+    assert held == Held.nothing()
+    found = message(courier.parcel(held, {}, 5))
+    assert isinstance(found, Snapshot)
+    assert codec.Assembler().add(found) == NEW
+
+
+def test_an_equal_state_of_another_term_is_renumbered() -> None:
+    _, courier = world()
+    found = message(courier.parcel(courier.arrived(hello(2, 40, NEW), {}), {}, 5))
+    assert codec.same(found)
+    other = message(courier.parcel(courier.arrived(hello(2, 40, OLD), {}), {}, 5))
+    assert isinstance(other, Snapshot)
+    assert other.chunks == 1
+
+
+def test_a_quarantined_backend_is_sent_as_it_was() -> None:
+    _, courier = world()
+    quarantine = extended({}, ['app'], NEW, OLD)
+    held = courier.arrived(hello(3, 1, OLD), quarantine)
+    parcel = courier.parcel(held, quarantine, 5)
+    event = message(parcel)
+    assert isinstance(event, Event)
+    assert event.changes == ()
+    assert parcel is not None
+    assert (parcel.held.version, parcel.held.state, parcel.wanted) == ((3, 2), OLD, NEW)
+    # at the head, but with the quarantine lifted: the numbers are the same, so only a snapshot can tell
+    assert isinstance(message(courier.parcel(parcel.held, {}, 5)), Snapshot)
+
+
+def test_equal_ways_are_encoded_once_and_few_are_remembered() -> None:
+    log, courier = world()
+    held = Held(Version(3, 1), OLD, wire.digest(OLD))
+    first, second = courier.parcel(held, {}, 5), courier.parcel(held, {}, 6)
+    assert first is not None
+    assert second is not None
+    assert first.frames is second.frames
+    assert courier.encoded == 1
+    for seq in range(5, 9):
+        courier.parcel(Held(Version(2, seq), None, ''), {}, 5)
+    courier.parcel(held, {}, 5)
+    assert courier.encoded == 6
+    assert log.head == (3, 2)

@@ -1,0 +1,150 @@
+"""The contract of a store, for both of them. `reopen` is a restart: another store over the same contents."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from controlplane.domain.desired import Key
+from controlplane.domain.log import Entry
+from controlplane.domain.refusals import StoreUnavailable
+from controlplane.domain.store import KEPT_OPERATIONS, Store, StoredObject, Transaction
+from controlplane.domain.version import Version
+from controlplane.stores.memory import MemoryStore
+from controlplane.stores.sqlite import SqliteStore
+
+Reopen = Callable[[], Store]
+APP = StoredObject(Key('backend', 'app'), {'balance': 'first'}, {}, Version(1, 2))
+S1 = StoredObject(Key('server', 's1', 'app'), {'port': 1}, {'node': 'n1'}, Version(1, 3))
+
+
+@pytest.fixture(params=['memory', 'sqlite'])
+async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Reopen]:
+    made: list[Store] = []
+    first = MemoryStore()
+
+    def again() -> Store:
+        store = first.reopened() if request.param == 'memory' else SqliteStore(str(tmp_path / 'sluice.db'), busy_ms=50)
+        made.append(store)
+        return store
+
+    yield again
+    for store in made:
+        await store.close()
+
+
+async def test_the_term_rises_at_every_opening(reopen: Reopen) -> None:
+    assert [(await reopen().open()).term for _ in range(3)] == [1, 2, 3]
+
+
+async def test_what_was_committed_is_there_after_a_restart(reopen: Reopen) -> None:
+    store = reopen()
+    await store.open()
+    await store.commit(
+        Transaction(objects=(APP, S1), planes={'dp1': {'quarantine': {}}, 'dp2': {}}, operation={'id': 'o1'})
+    )
+    await store.commit(Transaction(entry=Entry(Version(1, 2), 5, 'me', 'put', (), ())))
+    await store.close()
+    loaded = await reopen().open()
+    assert sorted(loaded.objects, key=lambda row: row.key) == [APP, S1]
+    assert loaded.planes == {'dp1': {'quarantine': {}}, 'dp2': {}}
+    assert loaded.operations == ({'id': 'o1'},)
+
+
+async def test_things_are_replaced_and_removed(reopen: Reopen) -> None:
+    store = reopen()
+    await store.open()
+    await store.commit(Transaction(objects=(APP, S1), planes={'dp1': {}}))
+    newer = StoredObject(APP.key, {'balance': 'random'}, {}, Version(1, 4))
+    await store.commit(
+        Transaction(objects=(newer, StoredObject(S1.key, None, {}, Version(1, 4))), planes={'dp1': None})
+    )
+    loaded = await reopen().open()
+    assert loaded.objects == (newer,)
+    assert loaded.planes == {}
+
+
+async def test_a_second_opening_fences_the_first(reopen: Reopen) -> None:
+    first, second = reopen(), reopen()
+    await first.open()
+    await second.open()
+    with pytest.raises(StoreUnavailable, match='another control plane has taken over with term 2'):
+        await first.commit(Transaction(objects=(APP,)))
+    await second.commit(Transaction(objects=(S1,)))
+    assert (await reopen().open()).objects == (S1,)
+
+
+async def test_a_term_can_be_raised_beyond_what_others_have_seen(reopen: Reopen) -> None:
+    store = reopen()
+    await store.open()
+    assert await store.raise_term(42) == 42
+    assert await store.raise_term(7) == 43
+    await store.commit(Transaction(objects=(APP,)))
+    assert (await reopen().open()).term == 44
+
+
+async def test_a_store_that_is_not_open_refuses(reopen: Reopen) -> None:
+    store = reopen()
+    with pytest.raises(StoreUnavailable):
+        await store.commit(Transaction())
+    await store.open()
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.commit(Transaction())
+
+
+async def test_only_so_many_operations_are_kept(reopen: Reopen) -> None:
+    store = reopen()
+    await store.open()
+    for number in range(KEPT_OPERATIONS + 2):
+        await store.commit(Transaction(operation={'id': str(number)}))
+    loaded = await reopen().open()
+    assert [row['id'] for row in loaded.operations] == [str(n) for n in range(2, KEPT_OPERATIONS + 2)]
+
+
+async def test_a_commit_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / 'sluice.db'), busy_ms=10)
+    await store.open()
+    other = sqlite3.connect(tmp_path / 'sluice.db')
+    other.execute('BEGIN IMMEDIATE')
+    with pytest.raises(StoreUnavailable, match='locked'):
+        await store.commit(Transaction(objects=(APP,)))
+    other.execute('ROLLBACK')
+    other.close()
+    await store.commit(Transaction(objects=(S1,)))
+    await store.commit(Transaction(operation={'id': 'o1'}))
+    with pytest.raises(StoreUnavailable, match='UNIQUE'):
+        await store.commit(Transaction(objects=(APP,), operation={'id': 'o1'}))
+    await store.close()
+    store = SqliteStore(str(tmp_path / 'sluice.db'))
+    assert (await store.open()).objects == (S1,)
+    await store.close()
+
+
+async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / 'nowhere' / 'sluice.db'))
+    with pytest.raises(StoreUnavailable, match=r'nowhere.*unable to open'):
+        await store.open()
+    await store.close()
+    (tmp_path / 'text.db').write_text('this is not a database, but it is long enough to look like a file' * 20)
+    store = SqliteStore(str(tmp_path / 'text.db'))
+    with pytest.raises(StoreUnavailable, match='not a database'):
+        await store.open()
+    await store.close()
+
+
+async def test_another_layout_is_refused(tmp_path: Path) -> None:
+    path = str(tmp_path / 'sluice.db')
+    store = SqliteStore(path)
+    await store.open()
+    await store.close()
+    with sqlite3.connect(path) as database:
+        database.execute('UPDATE meta SET layout = 9')
+    database.close()
+    store = SqliteStore(path)
+    with pytest.raises(StoreUnavailable, match='layout 9 is not known'):
+        await store.open()
+    await store.close()

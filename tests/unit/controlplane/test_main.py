@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from controlplane.__main__ import main, parser, settings
+from controlplane.app import CannotStart, open_socket, open_store
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, '-m', 'controlplane', *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def arguments(*words: str, **environment: str) -> argparse.Namespace:
+    return parser(environment).parse_args(words)
+
+
+def test_settings_come_from_the_command_line_before_the_environment() -> None:
+    found = settings(arguments('--listen', '[::1]:9', SLUICE_STORE='memory:', SLUICE_LISTEN='x:1', SLUICE_TOKENS='f'))
+    assert (found.store, found.host, found.port, found.tokens, found.address) == ('memory:', '::1', 9, 'f', '[::1]:9')
+
+
+@pytest.mark.parametrize(
+    'words,complaint',
+    [
+        ([], '--store'),
+        (['--store', 'memory:', '--listen', '8000'], "--listen '8000' is not HOST:PORT"),
+        (['--store', 'memory:', '--listen', 'a:70000'], '--listen'),
+        (['--store', 'memory:', '--removal-percent', '101'], '--removal-percent'),
+    ],
+)
+def test_wrong_settings_are_named(words: list[str], complaint: str) -> None:
+    with pytest.raises(CannotStart, match=complaint):
+        settings(arguments(*words))
+
+
+def test_off_loopback_it_listens_only_with_tokens() -> None:
+    with pytest.raises(CannotStart, match=r'refusing to listen on 0\.0\.0\.0:0 without --tokens'):
+        open_socket(settings(arguments('--store', 'memory:', '--listen', '0.0.0.0:0')))
+    with open_socket(settings(arguments('--store', 'memory:', '--listen', '0.0.0.0:0', '--tokens', 'f'))) as found:
+        assert found.getsockname()[1] > 0
+
+
+@pytest.mark.parametrize('text', ['postgres:///x', 'sqlite:///', 'x'])
+def test_an_unknown_store_is_named(text: str) -> None:
+    with pytest.raises(CannotStart, match=text):
+        open_store(text)
+
+
+def test_a_new_token_is_printed_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--new-token', 'ops:operate']) == 0
+    assert 'ops:operate:sha256$' in capsys.readouterr().out
+    assert main(['--new-token', 'ops']) == 1
+    assert 'ops: is not NAME:ROLE' in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_named_and_exits_1() -> None:
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run('--store', 'memory:', '--listen', f'127.0.0.1:{port}')
+    assert done.returncode == 1
+    assert done.stderr == f'sluice-controlplane: cannot listen on 127.0.0.1:{port}: Address already in use\n'
+
+
+def test_what_cannot_be_used_is_named_and_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listen = ['--listen', '127.0.0.1:0']
+    assert main(['--store', f'sqlite:///{tmp_path}/nowhere/db', *listen]) == 1
+    assert 'nowhere/db: unable to open' in capsys.readouterr().err
+    assert main(['--store', 'memory:', '--tokens', f'{tmp_path}/none', *listen]) == 1
+    assert 'the tokens file cannot be used' in capsys.readouterr().err
+    assert main(['--store', 'memory:', '--log-level', 'loud', *listen]) == 1
+    assert 'loud' in capsys.readouterr().err
+
+
+def test_it_runs_until_a_signal_and_ends_well(tmp_path: Path) -> None:
+    command = [sys.executable, '-m', 'controlplane', '--store', f'sqlite:///{tmp_path}/db', '--listen', '127.0.0.1:0']
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, 'PYTHONUNBUFFERED': '1'})
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    assert 'term 1, listening on 127.0.0.1:' in first
+    process.stderr.readline()  # uvicorn has its signal handlers by now
+    process.send_signal(signal.SIGTERM)
+    rest = process.stderr.read()
+    assert 'Traceback' not in rest
+    assert process.wait(20) in {0, -signal.SIGTERM}
+    process.stderr.close()
