@@ -8,6 +8,7 @@ here as in a worker: the workers notice the end of file and end too, which is be
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -51,6 +52,14 @@ class Holds:
 
     def attempt(self, act: Callable[[Plane], T], patience: float = PATIENCE) -> Hold[T] | None:
         """Do `act` inside a hold; None when the lock could not be had within `patience` seconds."""
+        # a collection inside a hold would be a pause for everybody
+        gc.disable()
+        try:
+            return self._attempt(act, patience)
+        finally:
+            gc.enable()
+
+    def _attempt(self, act: Callable[[Plane], T], patience: float) -> Hold[T] | None:
         asked = time.monotonic_ns()
         held = self._board.lock_within(patience)
         taken = time.monotonic_ns()

@@ -22,7 +22,6 @@ import uvloop
 from dataplane.config.conditions import evaluate
 from dataplane.config.problems import Rejected
 from dataplane.core.model import Snapshot
-from dataplane.supervisor.dataplane import CannotStart, DataPlane
 from dataplane.supervisor.listeners import CannotListen, Listeners
 from dataplane.supervisor.logs import say
 from dataplane.supervisor.options import USAGE, Misused, Options, parse
@@ -110,28 +109,29 @@ def _listening(options: Options, sources: Sources, snapshot: Snapshot) -> int:
 
 
 def _run(options: Options, sources: Sources, snapshot: Snapshot, listeners: Listeners) -> int:
-    # what exists now lives as long as the process: no collection need ever look at it
-    gc.collect()
-    gc.freeze()
+    # here, because it is most of the start's time, which `-c` and `-v` need not spend
+    from dataplane.supervisor.dataplane import CannotStart, DataPlane
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        plane = DataPlane(loop, sources, snapshot, listeners, software=_software(), quiet=options.quiet)
+        try:
+            await plane.start()
+            # what exists now lives as long as the process: no collection need ever look at it
+            gc.collect()
+            gc.freeze()
+            await plane.stopped()
+        finally:
+            await plane.close()
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_serve(options, sources, snapshot, listeners))
+            runner.run(serve())
         except CannotStart as problem:
             for text in str(problem).splitlines():
                 say('ALERT', text)
             return 1
     return 0
-
-
-async def _serve(options: Options, sources: Sources, snapshot: Snapshot, listeners: Listeners) -> None:
-    plane = DataPlane(
-        asyncio.get_running_loop(), sources, snapshot, listeners, software=_software(), quiet=options.quiet
-    )
-    try:
-        await plane.start()
-        await plane.stopped()
-    finally:
-        await plane.close()
 
 
 def _condition(expression: str) -> int:

@@ -1,0 +1,172 @@
+"""Listening sockets: opened, spread, steered, refused by name, and closed without a trace."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dataplane.core.model import Bind, Frontend
+from dataplane.supervisor.listeners import CannotListen, Listener, Listeners
+
+WORKERS = 3
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that nobody else is given: bound, not listening, and open to whoever sets SO_REUSEADDR."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(('127.0.0.1', 0))
+        yield holder.getsockname()[1]
+
+
+@pytest.fixture
+def listeners() -> Iterator[Listeners]:
+    made = Listeners(WORKERS)
+    yield made
+    made.close_all()
+
+
+def frontend(*binds: Bind, name: str = 'f') -> Frontend:
+    return Frontend(name=name, id=1, binds=binds, maxconn=200, where='x.cfg:1')
+
+
+def tcp(port: int, where: str = 'x.cfg:2') -> Bind:
+    return Bind(name='b', host='127.0.0.1', port=port, where=where)
+
+
+def accepted(listener: Listener, port: int, count: int = 60) -> list[int]:
+    """How many of `count` connections came to each worker's socket."""
+    clients = [socket.create_connection(('127.0.0.1', port)) for _ in range(count)]
+    found = []
+    for sock in listener.sockets:
+        found.append(0)
+        while True:
+            try:
+                sock.accept()[0].close()
+            except BlockingIOError:
+                break
+            found[-1] += 1
+    for client in clients:
+        client.close()
+    return found
+
+
+def test_connections_are_spread_and_steered_and_spread_again(listeners: Listeners, port: int) -> None:
+    (listener,) = listeners.open_missing([frontend(tcp(port))])
+    assert len({listener.of(worker).fileno() for worker in range(WORKERS)}) == WORKERS
+    assert all(accepted(listener, port))
+    listeners.steer([2, 0])
+    assert accepted(listener, port)[1] == 0
+    listeners.steer([1])
+    assert accepted(listener, port) == [0, 60, 0]
+    listeners.steer([])
+    assert all(accepted(listener, port))
+    listeners.steer([0, 1, 2])
+    assert all(accepted(listener, port))
+
+
+def test_a_bind_opened_while_steered_is_steered_too(listeners: Listeners, port: int) -> None:
+    listeners.steer([1])
+    (listener,) = listeners.open_missing([frontend(tcp(port))])
+    assert accepted(listener, port, 10) == [0, 10, 0]
+
+
+def test_steering_loses_nothing_that_is_queued(listeners: Listeners, port: int) -> None:
+    (listener,) = listeners.open_missing([frontend(tcp(port))])
+    waiting = [socket.create_connection(('127.0.0.1', port)) for _ in range(30)]
+    listeners.steer([0])
+    assert listener.holds_backlog()
+    assert sum(accepted(listener, port, 0)) == 30
+    assert not listener.holds_backlog()
+    for client in waiting:
+        client.close()
+
+
+def test_every_port_in_use_is_named_and_nothing_stays_open(listeners: Listeners, port: int) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(('127.0.0.1', 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        wanted = frontend(tcp(port), tcp(taken, 'x.cfg:3'), replace(tcp(1), host='192.0.2.1', where='x.cfg:4'))
+        with pytest.raises(CannotListen) as refused:
+            listeners.open_missing([wanted])
+    first, second = str(refused.value).splitlines()
+    assert first == (
+        f'Binding [x.cfg:3] for frontend f: cannot bind socket (Address already in use) for [127.0.0.1:{taken}]'
+    )
+    assert second.startswith('Binding [x.cfg:4] for frontend f: cannot bind socket (')
+    assert listeners.all == ()
+    (again,) = listeners.open_missing([frontend(tcp(port))])
+    assert again.bind.where == 'x.cfg:2'
+
+
+def test_what_is_open_stays_and_what_is_unwanted_is_known(listeners: Listeners, port: int) -> None:
+    first = frontend(tcp(port))
+    (listener,) = listeners.open_missing([first])
+    assert listeners.open_missing([first]) == []
+    assert listeners.unwanted([first]) == []
+    assert listeners.unwanted([replace(first, disabled=True)]) == [listener]
+    assert listeners.open_missing([replace(first, binds=(tcp(1),), disabled=True)]) == []
+    assert listeners.claim([first]) == []
+    assert listeners.claim([replace(first, name='g')]) == [listener]
+    assert listener.frontend == 'g'
+    listeners.close(listener)
+    assert listeners.all == ()
+
+
+def test_unix_sockets_are_shared_take_their_mode_and_go(listeners: Listeners, tmp_path: Path) -> None:
+    path = tmp_path / 's'
+    bind = Bind(name='u', path=str(path), mode=0o600, where='x.cfg:5')
+    (listener,) = listeners.open_missing([frontend(bind)])
+    assert listener.shared
+    assert listener.of(0) is listener.of(2)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    listeners.steer([0])
+    listeners.steer([0, 1, 2])
+    with pytest.raises(CannotListen, match='already in use'):
+        Listeners(1).open_missing([frontend(bind)])
+    listeners.close_all()
+    assert not path.exists()
+
+
+def test_a_stale_unix_socket_is_replaced(listeners: Listeners, tmp_path: Path) -> None:
+    path = tmp_path / 's'
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    listeners.open_missing([frontend(Bind(name='u', path=str(path)))])
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    os.unlink(path)
+
+
+def test_a_unix_path_that_cannot_be_is_named(listeners: Listeners, tmp_path: Path) -> None:
+    with pytest.raises(CannotListen, match='No such file'):
+        listeners.open_missing([frontend(Bind(name='u', path=str(tmp_path / 'no' / 's')))])
+
+
+def test_an_inherited_descriptor_is_shared(listeners: Listeners) -> None:
+    with socket.socket() as made:
+        made.bind(('127.0.0.1', 0))
+        (listener,) = listeners.open_missing([frontend(Bind(name='fd', fd=made.fileno()))])
+        assert listener.of(1).getsockname() == made.getsockname()
+
+
+def test_ipv6_only(listeners: Listeners) -> None:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(('::1', 0))
+        except OSError:
+            pytest.skip('this machine has no IPv6')
+        free = probe.getsockname()[1]
+    (listener,) = listeners.open_missing([frontend(Bind(name='b', host='::1', port=free, v6only=True))])
+    assert listener.key == f'[::1]:{free}'
+    assert listener.of(0).getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
