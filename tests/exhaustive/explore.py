@@ -307,7 +307,7 @@ class Explorer:
 
     def _watch(self, plane: Plane) -> None:
         """Ask, at every store that gives a slot, whether it may be given."""
-        serve, give, take = plane._serve, plane._pump.give, plane._take
+        serve, give, take, wait = plane._serve, plane._pump.give, plane._take, plane._wait
 
         def watched_serve(stream: Stream, server: int) -> Any:
             out = serve(stream, server)
@@ -332,6 +332,12 @@ class Explorer:
             if not usable(self.now.cells, self.at, stream.wish, server):
                 raise Broken('I9', f'{stream!r} took a slot of server {server}, which left')
 
+        def watched_wait(stream: Stream, queue: int) -> Any:
+            if queue == self.at.backend_queue(0) and not self.now.cells[self.at.IN_ROTATION]:
+                raise Broken('I5', f'{stream!r} is queued for a backend that has nobody in rotation')
+            return wait(stream, queue)
+
+        plane._wait = watched_wait  # type: ignore[method-assign]
         plane._take = watched_take  # type: ignore[method-assign]
         plane._serve = watched_serve  # type: ignore[method-assign]
         plane._pump.give = watched_give  # type: ignore[method-assign]
