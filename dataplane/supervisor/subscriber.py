@@ -21,6 +21,7 @@ from typing import Any, Final
 import aiohttp
 import yarl
 
+from dataplane.core.changes import AdoptPush
 from dataplane.core.ledger import Refused
 from dataplane.core.model import ControlPlane
 from dataplane.supervisor.drained import Drains, Holdings
@@ -30,6 +31,7 @@ from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.translate import translate
 from dataplane.wire.codec import FROM_CONTROLPLANE, MAX_FRAME, decode, encode
 from dataplane.wire.events import INVALID, Ack, Drained, Goodbye, Hello, Message, Nack, Status
+from dataplane.wire.state import State
 
 SOURCE: Final = 'control plane'
 LINK_PATH: Final = '/v1/push'
@@ -79,6 +81,7 @@ class Subscriber:
         self._follower = Follower(disk.load_term(), known)
         self._drains = Drains(publisher.ledger, holdings)
         self._drains.adopted(self._follower.state, {})
+        self._pushed: tuple[State, AdoptPush] | None = None
         self._obeying: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._link: aiohttp.ClientWebSocketResponse | None = None
@@ -236,9 +239,11 @@ class Subscriber:
     async def _adopt(self, step: Adopt) -> Ack | Nack:
         removed = self._drains.before(step.state)
         try:
-            applied = await self._publisher.submit([translate(step.state)], source=SOURCE)
+            push = translate(step.state, self._pushed)
+            applied = await self._publisher.submit([push], source=SOURCE)
         except Refused as refusal:
             return self._follower.refused(step, refusal.problems, refusal.backends)
+        self._pushed = step.state, push
         self._follower.adopted(step)
         self._drains.adopted(step.state, removed)
         await self._keep()

@@ -20,9 +20,16 @@ WHERE: Final = 'control plane'
 _BALANCE: Final = re.compile(r'([a-z]+)(?:\(([0-9]+)\))?')
 
 
-def translate(state: State) -> AdoptPush:
-    """The change that makes `state` true. `state` has passed `wire.state.check` (or was folded from one that has)."""
-    backends = tuple(_backend(name, spec) for name, spec in sorted(state['backends'].items()))
+def translate(state: State, before: tuple[State, AdoptPush] | None = None) -> AdoptPush:
+    """The change that makes `state` true. `state` has passed `wire.state.check` (or was folded from one that has).
+
+    `before`: an earlier state and what it was translated to; backends that both states share are not translated again.
+    """
+    known: dict[int, Backend] = {}
+    if before is not None:
+        made = {backend.name: backend for backend in before[1].backends}
+        known = {id(spec): made[name] for name, spec in before[0]['backends'].items()}
+    backends = tuple(known.get(id(spec)) or _backend(name, spec) for name, spec in sorted(state['backends'].items()))
     routes = tuple(
         Route(host=route['host'], path_prefix=route['pathPrefix'], backend=route['backend'])
         for _, route in sorted(state['routes'].items())

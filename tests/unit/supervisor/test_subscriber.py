@@ -7,10 +7,10 @@ import base64
 import hashlib
 import json
 import random
-from collections.abc import AsyncIterator, MutableSequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from websockets import ConnectionClosed
@@ -50,8 +50,7 @@ class Plant:
         self.board, self.bells, self.at = Board.create(at), Bells.create(1), at
         self.ledger = Ledger(at)
         self.ledger.adopt(self.ledger.propose(AdoptFile(file or Snapshot())), 0)
-        cells = cast('MutableSequence[int]', self.board.cells)
-        plane = Plane(cells, at, -1, lambda: random.getrandbits(32))
+        plane = Plane(self.board.cells, at, -1, lambda: random.getrandbits(32))
         holds = Holds(self.board, self.bells, plane)
         self.publisher = Publisher(asyncio.get_running_loop(), self.ledger, holds, self)
         disk = StateDir(None if directory is None else str(directory))

@@ -7,6 +7,7 @@ import pytest
 from dataplane.core.compose import Sources, compose
 from dataplane.core.model import AdminState, Balance, Route, Snapshot, Timeouts
 from dataplane.supervisor.translate import translate
+from dataplane.wire.state import fold
 
 
 def server(**changed: Any) -> dict[str, Any]:
@@ -83,3 +84,14 @@ def test_what_is_left_open_is_resolved_like_a_file() -> None:
     assert made.id > 0
     assert made.fullconn >= 1
     assert (made.servers[0].id, made.servers[0].minconn) == (1, 5)
+
+
+def test_what_two_states_share_is_translated_once() -> None:
+    one = {'backends': {'a': backend({'s': server()}), 'b': backend({'s': server()})}, 'routes': {}}
+    first = translate(one)
+    two = fold(one, [{'kind': 'server', 'backend': 'b', 'name': 's', 'spec': server(weight=7, adminState='maint')}])
+    second = translate(two, (one, first))
+    assert second.backends[0] is first.backends[0]
+    assert second.backends[1].servers[0].weight == 7
+    assert second.states['b', 's'] == (AdminState.MAINT, 0)
+    assert translate(two) == second
