@@ -1,0 +1,85 @@
+"""Configuration files: which are meant, and how their problems come out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dataplane.supervisor.options import parse
+from dataplane.supervisor.reload import unchangeable
+from dataplane.supervisor.sources import Sources, Unusable, tell
+
+GOOD = 'defaults\n    mode http\n    timeout client 1s\n    timeout server 1s\n    timeout connect 1s\nbackend b\n'
+
+
+def read(*paths: Path, also: tuple[str, ...] = ()) -> Sources:
+    words = [word for path in paths for word in ('-f', str(path))]
+    return Sources.of(parse([*words, *also]), {'NAME': 'value'})
+
+
+def test_files_and_directories_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / 'd').mkdir()
+    (tmp_path / 'a.cfg').write_text(GOOD)
+    (tmp_path / 'd' / '2.cfg').write_text('backend two\n')
+    (tmp_path / 'd' / '1.cfg').write_text('backend one\n')
+    (tmp_path / 'd' / '.hidden.cfg').write_text('nonsense\n')
+    (tmp_path / 'd' / 'readme').write_text('nonsense\n')
+    loaded = read(tmp_path / 'a.cfg', tmp_path / 'd').read()
+    assert [backend.name for backend in loaded.snapshot.backends] == ['b', 'one', 'two']
+    assert loaded.snapshot.globals.nbthread == len(os.sched_getaffinity(0))
+
+
+def test_maxconn_of_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / 'a.cfg').write_text('global\n    maxconn 10\n' + GOOD)
+    assert read(tmp_path / 'a.cfg', also=('-n', '77')).read().snapshot.globals.maxconn == 77
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match=r'nowhere\.cfg : No such file'):
+        read(tmp_path / 'nowhere.cfg').read()
+
+
+def test_all_problems_at_once(tmp_path: Path) -> None:
+    (tmp_path / 'a.cfg').write_text('global\n    one-bad\n    two-bad\n')
+    with pytest.raises(Unusable) as unusable:
+        read(tmp_path / 'a.cfg').read()
+    assert len(unusable.value.problems) == 2
+    assert 'a.cfg:2]' in unusable.value.problems[0]
+
+
+def test_warnings_are_told(tmp_path: Path) -> None:
+    (tmp_path / 'a.cfg').write_text('global\n    daemon\n    chroot /x\n' + GOOD)
+    said: list[tuple[str, str]] = []
+    tell(read(tmp_path / 'a.cfg').read(), lambda level, text: said.append((level, text)))
+    assert any('chroot' in text and level == 'WARNING' for level, text in said)
+
+
+@pytest.mark.parametrize(
+    'line, named',
+    [
+        ('nbthread 7', 'nbthread'),
+        ('state-dir /elsewhere', 'state-dir'),
+        ('control-plane http://other:1', 'control-plane'),
+        ('stats socket /elsewhere', 'stats socket'),
+    ],
+)
+def test_what_a_reload_cannot_change_is_named(tmp_path: Path, line: str, named: str) -> None:
+    (tmp_path / 'a.cfg').write_text('global\n    nbthread 2\n' + GOOD)
+    old = read(tmp_path / 'a.cfg').read().snapshot
+    assert unchangeable(old, old) == []
+    (tmp_path / 'a.cfg').write_text(f'global\n    nbthread 2\n    {line}\n' + GOOD)
+    problems = unchangeable(old, read(tmp_path / 'a.cfg').read().snapshot)
+    assert len(problems) == 1
+    assert named in problems[0]
+
+
+def test_a_statistics_section_that_moves_in_the_file_has_not_changed(tmp_path: Path) -> None:
+    stats = 'listen stats\n    bind 127.0.0.1:1234\n    stats enable\n'
+    (tmp_path / 'a.cfg').write_text('global\n    nbthread 2\n' + GOOD + stats)
+    old = read(tmp_path / 'a.cfg').read().snapshot
+    (tmp_path / 'a.cfg').write_text('global\n    nbthread 2\n\n\n' + GOOD + stats)
+    assert unchangeable(old, read(tmp_path / 'a.cfg').read().snapshot) == []
+    (tmp_path / 'a.cfg').write_text('global\n    nbthread 2\n' + GOOD + stats.replace('1234', '1235'))
+    assert unchangeable(old, read(tmp_path / 'a.cfg').read().snapshot)
