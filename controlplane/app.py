@@ -160,7 +160,7 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Running]:
         await store.close()
         raise CannotStart(f'the store cannot be used: {error}') from error
     hub = Hub(sequencer, settings.push)
-    services = Services(sequencer=sequencer, new_id=lambda: secrets.token_hex(8), forget=sequencer.forget)
+    services = Services(sequencer=sequencer, new_id=lambda: secrets.token_hex(8))
     housekeeping = asyncio.ensure_future(hub.expire())
     try:
         yield Running(sequencer, services, hub)

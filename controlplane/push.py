@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from controlplane.domain.delivery import Courier, Held, Parcel
 from controlplane.domain.planes import Plane
 from controlplane.domain.quarantine import extended
-from controlplane.domain.refusals import StoreUnavailable
+from controlplane.domain.refusals import Refusal, StoreUnavailable
 from controlplane.domain.sequencer import Sequencer
 from controlplane.domain.version import NOTHING, Version
 from dataplane.wire import codec
@@ -187,14 +188,14 @@ class Hub:
         while True:
             await asyncio.sleep(1.0)
             for name in self.sequencer.convergence.expired(self.sequencer.clock.monotonic()):
-                await self.forget(name, 'its traffic lease has ended')
+                await self.forget(name, 'its traffic lease has ended', self.sequencer.dismiss)
 
-    async def forget(self, name: str, why: str) -> None:
+    async def forget(self, name: str, why: str, how: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Stop counting a data plane."""
         try:
-            await asyncio.shield(self.sequencer.forget(name))
+            await asyncio.shield(how(name))
             log.info('data plane %s no longer counts: %s', name, why)
-        except StoreUnavailable as error:
+        except Refusal as error:  # the store is full, or it came back just now
             log.error('data plane %s still counts: %s', name, error)
 
     async def close(self) -> None:
@@ -294,6 +295,8 @@ class Session:
             return  # a newer link speaks for this data plane now
         sequencer = self._hub.sequencer
         convergence, now = sequencer.convergence, sequencer.clock.monotonic()
+        if self._plane.id not in convergence.planes:
+            raise _Over(GOING_AWAY, 'no longer known; say hello again')
         if (
             isinstance(message, Ack | Nack | Drained | Status)
             and Version(message.term, message.seq) > sequencer.log.head
@@ -309,7 +312,7 @@ class Session:
             case Status():
                 convergence.reported(self._plane.id, message, now)
             case Goodbye():
-                await self._hub.forget(self._plane.id, f'goodbye ({message.reason})')
+                await self._hub.forget(self._plane.id, f'goodbye ({message.reason})', sequencer.forget)
                 raise _Over(1000, 'goodbye')
             case _:
                 raise _Over(BAD_FRAME, f'a {message.TYPE} is not expected here')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -35,6 +36,5 @@ async def get_dataplane(dataplane: str, all_: Annotated[Services, Depends(servic
 @router.delete('/{dataplane}')
 async def forget_dataplane(dataplane: str, all_: Annotated[Services, Depends(services)]) -> Response:
     """Your word that it is gone and carries no traffic: nobody waits for it any more. Refused while it is connected."""
-    all_.sequencer.convergence.may_forget(dataplane)
-    await all_.forget(dataplane)
+    await asyncio.shield(all_.sequencer.dismiss(dataplane))
     return Response(status_code=204)

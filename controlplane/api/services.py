@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastapi import Request
@@ -18,7 +18,6 @@ class Services:
 
     sequencer: Sequencer
     new_id: Callable[[], str]
-    forget: Callable[[str], Awaitable[None]]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     remembered: Remembered = field(default_factory=Remembered)
 

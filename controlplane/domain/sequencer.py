@@ -149,11 +149,20 @@ class Sequencer:
             await self._store.commit(Transaction(planes={plane.id: plane.record()}))
 
     async def forget(self, name: str) -> None:
-        """Durably stop counting a data plane. StoreUnavailable: it goes on counting."""
+        """Durably stop counting a data plane that says it carries no traffic. StoreUnavailable: it goes on counting."""
         async with self._turn:
-            if name in self.convergence.planes:
-                await self._store.commit(Transaction(planes={name: None}))
-                self.convergence.forget(name, self.desired)
+            await self._forget(name)
+
+    async def dismiss(self, name: str) -> None:
+        """As `forget`, on somebody else's word. NotFound, Conflict: it is not known, or it is connected."""
+        async with self._turn:
+            self.convergence.may_forget(name)
+            await self._forget(name)
+
+    async def _forget(self, name: str) -> None:
+        if name in self.convergence.planes:
+            await self._store.commit(Transaction(planes={name: None}))
+            self.convergence.forget(name, self.desired)
 
     async def outrank(self, seen: Version) -> None:
         """A data plane has seen `seen`: when that is beyond us, begin a higher term, or it would refuse us for ever."""

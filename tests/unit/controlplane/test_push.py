@@ -219,14 +219,15 @@ async def test_a_large_state_comes_in_several_frames_and_a_large_change_as_a_sna
 ) -> None:
     plane = await dial()
     long = 'x' * 100
-    for part in range(2):
-        servers = {f'{long}-{n}': {'address': 'x' * 255, 'port': 80} for n in range(3_900)}
+    for part in range(3):
+        servers = {f'{long}-{n}': {'address': 'x' * 255, 'port': 80} for n in range(2_500)}
         answer = await control.client.put(f'/v1/backends/b{part}', json={'servers': servers})
         assert answer.status_code == 201, answer.text
-    while len(plane.state['backends']) < 2:
+    while len(plane.state['backends']) < 3:
         await plane.apply()
     other = await dial('dp2')
     assert wire.digest(other.state) == wire.digest(plane.state)
+    assert len(wire.canonical(plane.state)) > codec.MAX_FRAME
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,10 @@ async def test_who_is_known_and_forgotten_is_durable() -> None:
     assert list(sequencer.convergence.planes) == ['dp1', 'dp2']
     await sequencer.forget('dp1')
     await sequencer.forget('dp1')
+    await sequencer.dismiss('dp2')
+    with pytest.raises(NotFound):
+        await sequencer.dismiss('dp2')
+    assert not (await over(store.reopened())).convergence.planes
 
 
 def test_what_was_kept_must_be_a_state() -> None:
