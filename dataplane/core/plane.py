@@ -247,17 +247,19 @@ class Plane:
             if not pumping and self.room(server):
                 return self._serve(stream, server)
             if not self._own_queue_full(server):
-                return self._wait(stream, wish)
+                return self._wait(stream, wish, look=pumping)
             if not stream.redispatch:
                 return self._refuse(stream, Admission.FULL)
             stream.wish = NOBODY
         if not cells[at.IN_ROTATION + backend]:
             return self._refuse(stream, Admission.NOSRV)
-        if not pumping:
+        shared = at.backend_queue(backend)
+        # With the pump at rest, whoever waits proves that nobody has room: then no server needs to be looked at.
+        if not pumping and line.head(cells, at, shared) < 0:
             server = self.choose(backend, stream.avoid)
             if server >= 0:
                 return self._serve(stream, server)
-        return self._wait(stream, at.backend_queue(backend))
+        return self._wait(stream, shared, look=pumping)
 
     def _own_queue_full(self, server: int) -> bool:
         cells, at = self.cells, self.at
@@ -277,8 +279,8 @@ class Plane:
         stream.life = Life.SLOT
         return Admission.SLOT
 
-    def _wait(self, stream: Stream, queue: int) -> Admission:
-        """Take a place in a queue. With the pool used up it is as a full queue."""
+    def _wait(self, stream: Stream, queue: int, *, look: bool) -> Admission:
+        """Take a place in a queue; `look`: there may be room, for the pump to find. With the pool used up it is as a full queue."""
         cells, at = self.cells, self.at
         entry = line.take_free(cells, at)
         if entry < 0:
@@ -286,8 +288,9 @@ class Plane:
         line.fill(cells, at, entry, self.worker, stream, queue)
         self._note_position(stream, queue)
         line.enqueue(cells, at, entry)
-        self._pump.list_room(cells, entry)
-        self._touched.append(stream.backend)
+        if look:
+            self._pump.list_room(cells, entry)
+            self._touched.append(stream.backend)
         stream.entry = entry
         stream.life = Life.WAITING
         return Admission.WAITING

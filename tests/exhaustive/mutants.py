@@ -502,7 +502,7 @@ def never_refused() -> None:
 
     def stubborn(self: Plane, stream: Any) -> Admission:
         if not self.cells[self.at.IN_ROTATION + stream.backend]:
-            return self._wait(stream, self.at.backend_queue(stream.backend))
+            return self._wait(stream, self.at.backend_queue(stream.backend), look=True)
         return decide(self, stream)
 
     put(Plane, '_decide', stubborn)
