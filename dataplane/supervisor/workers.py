@@ -7,7 +7,8 @@ What must hold:
 1. A number is used again only after what its last process owned was cleared from the board, which begins at the pidfd: only
    then are its sockets surely closed. The successor's interpreter starts meanwhile; it is welcomed after the clearing.
 2. The first death is followed by a start at once, further ones soon after by a growing pause.
-3. Listening sockets outlive workers. While one is not back within `STEER_AFTER` new connections go to the living.
+3. Listening sockets outlive workers. While one is not back within `STEER_AFTER` new connections go to the living; when it
+   is not even started again at once, one of the living also accepts what is queued for it.
 4. A worker that leaves because it was told to is not started again.
 """
 
@@ -17,7 +18,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -25,20 +25,18 @@ from enum import StrEnum
 from itertools import count
 from typing import Any, Final, Protocol
 
-import dataplane
 from dataplane.board import Bells, Board
 from dataplane.core.model import Global
 from dataplane.core.tables import Tables
 from dataplane.supervisor.bundle import bundle
 from dataplane.supervisor.listeners import Listener, Listeners
+from dataplane.supervisor.spawn import spawn
 from dataplane.wire.framing import Channel, Message
 
 STEER_AFTER: Final = 0.2
 _PAUSES: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 _HEALTHY_AFTER: Final = 2.0
 _ASK_PATIENCE: Final = 2.0
-NOT_FOR_WORKERS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-_PROGRAM: Final = 'dataplane.worker.main'
 
 
 class State(StrEnum):
@@ -98,6 +96,7 @@ class Workers:
         self._now: dict[int, Worker] = {}
         self._failures: dict[int, int] = {}
         self._clearing: dict[int, asyncio.Task[None]] = {}
+        self._lent: dict[int, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: dict[int, tuple[int, asyncio.Future[Message | None]]] = {}
         self._questions = count(1)
@@ -148,22 +147,7 @@ class Workers:
     def _spawn(self, number: int) -> None:
         if self._stopping or number in self._now:
             return
-        channel, theirs = Channel.pair()
-        with theirs:
-            environment = dict(os.environ)
-            house = os.path.dirname(os.path.dirname(os.path.abspath(dataplane.__file__)))
-            environment['PYTHONPATH'] = os.pathsep.join(filter(None, (house, environment.get('PYTHONPATH'))))
-            # what is sent to the whole process group must not end a worker before it can say that it ignores it
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)
-            try:
-                process = subprocess.Popen(
-                    [sys.executable, '-m', _PROGRAM, '--fd', str(theirs.fileno())],
-                    pass_fds=(theirs.fileno(), *_log_fds(self._settings)),
-                    stdin=subprocess.DEVNULL,
-                    env=environment,
-                )
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        process, channel = spawn(self._settings)
         pidfd = os.pidfd_open(process.pid)
         worker = Worker(number, process, pidfd, channel, time.monotonic())
         self._now[number] = worker
@@ -264,6 +248,7 @@ class Workers:
     async def unlisten(self, listeners: Sequence[Listener]) -> None:
         """Have all members accept what waits in these listeners and then no more. Returns when they have."""
         keys = [listener.key for listener in listeners]
+        keys += [_lent_key(listener, number) for listener in listeners for number in self._lent]
         await self._ask_all({'op': 'unlisten', 'keys': keys})
 
     # -- questions to workers ----------------------------------------------------------------------------------------------
@@ -318,6 +303,7 @@ class Workers:
         code = worker.process.wait()
         was = worker.state
         del self._now[worker.number]
+        self._lent = {of: to for of, to in self._lent.items() if to != worker.number}
         if not self._stopping:
             self.log('alert', f'Worker {worker.number} ({worker.pid}) {_how(code)}.')
         self.barrier.left(worker.number)
@@ -349,8 +335,20 @@ class Workers:
             self._spawn(number)
 
     def _steer(self) -> None:
-        if not self._stopping:
-            self._listeners.steer(self.serving())
+        """New connections go to those who serve; what is queued for one that is away for longer, another accepts."""
+        if self._stopping:
+            return
+        serving = self.serving()
+        self._listeners.steer(serving)
+        for number in range(self._settings.nbthread):
+            if number in serving and number in self._lent:
+                keys = [_lent_key(listener, number) for listener in self._listeners.all]
+                self.send(self._lent.pop(number), {'op': 'unlisten', 'keys': keys, 'question': 0})
+            elif serving and number not in serving and number not in self._lent and self._failures.get(number, 0) > 1:
+                self._lent[number] = serving[0]
+                for listener in (one for one in self._listeners.all if not one.shared):
+                    message = {'op': 'listen', 'key': _lent_key(listener, number), 'frontend': listener.frontend}
+                    self.send(serving[0], message, (listener.of(number).fileno(),))
 
     # -- end -----------------------------------------------------------------------------------------------------------
 
@@ -382,10 +380,9 @@ class Workers:
             self.log('alert', f'Internal error: {error!r}.')
 
 
-def _log_fds(settings: Global) -> tuple[int, ...]:
-    """Descriptors that log lines name, which the workers write to as well."""
-    wanted = {int(target.address[3:]) for target in settings.log_targets if target.address.startswith('fd@')}
-    return tuple(sorted(wanted - {0, 1, 2}))
+def _lent_key(listener: Listener, number: int) -> str:
+    """What another worker knows the socket of worker `number` by."""
+    return f'{listener.key} of worker {number}'
 
 
 def _how(code: int) -> str:

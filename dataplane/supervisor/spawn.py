@@ -1,0 +1,46 @@
+"""Starting a worker process: which program, with what it inherits and what it must not hear."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Final
+
+import dataplane
+from dataplane.core.model import Global
+from dataplane.wire.framing import Channel
+
+PROGRAM: Final = 'dataplane.worker.main'
+NOT_FOR_WORKERS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def spawn(settings: Global) -> tuple[subprocess.Popen[bytes], Channel]:
+    """Start a worker. Returns its process and this side of the channel to it. Raises OSError."""
+    channel, theirs = Channel.pair()
+    environment = dict(os.environ)
+    house = os.path.dirname(os.path.dirname(os.path.abspath(dataplane.__file__)))
+    environment['PYTHONPATH'] = os.pathsep.join(filter(None, (house, environment.get('PYTHONPATH'))))
+    # what is sent to the whole process group must not end a worker before it can say that it ignores it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, '-m', PROGRAM, '--fd', str(theirs.fileno())],
+            pass_fds=(theirs.fileno(), *_log_fds(settings)),
+            stdin=subprocess.DEVNULL,
+            env=environment,
+        )
+    except OSError:
+        channel.close()
+        raise
+    finally:
+        theirs.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process, channel
+
+
+def _log_fds(settings: Global) -> tuple[int, ...]:
+    """Descriptors that log lines name, which the workers write to as well."""
+    wanted = {int(target.address[3:]) for target in settings.log_targets if target.address.startswith('fd@')}
+    return tuple(sorted(wanted - {0, 1, 2}))
