@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 
 from tests.integration.harness.planes import stage
 from tests.integration.harness.waiting import until
-from tests.integration.harness.worlds import BACKEND, world
+from tests.integration.harness.worlds import BACKEND, World, world
+
+
+async def is_in_force(at: World, verb: str) -> bool:
+    """Whether the only data plane has acknowledged the head, and the head is the verb."""
+    server = await at.control.must('GET', f'/v1/backends/{BACKEND}/servers/a')
+    return server['adminState'] == verb and await at.converged()
 
 
 @pytest.mark.parametrize('verb', ['drain', 'maint'])
@@ -18,7 +25,15 @@ async def test_both_planes_start_and_a_drain_under_load_loses_nothing(verb: str)
         a = at.servers['a']
         async with at.load(20) as load:
             await until(lambda: len(a.arrivals) > 20, within=20, what='traffic flows')
-            response = await at.control.patch(f'{BACKEND}/a', '?wait=drained&timeout=20s', adminState=verb)
+            a.hold()
+            query = '?wait=drained&timeout=20s'
+            verb_done = asyncio.create_task(at.control.patch(f'{BACKEND}/a', query, adminState=verb))
+            await until(lambda: is_in_force(at, verb), within=10, what='every worker has applied it')
+            early, _ = await asyncio.wait([verb_done], timeout=0.3)
+            assert not early, 'drained was answered while requests were in flight'
+            assert a.inside() > 0
+            a.let_go()
+            response = await verb_done
             assert response.status_code == 200, response.text
             assert a.inside() == 0, 'the answer was not true'
             answered, arrived = time.monotonic(), len(a.arrivals)
