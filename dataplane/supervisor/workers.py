@@ -147,7 +147,12 @@ class Workers:
     def _spawn(self, number: int) -> None:
         if self._stopping or number in self._now:
             return
-        process, channel = spawn(self._settings)
+        try:
+            process, channel = spawn(self._settings)
+        except OSError as error:
+            self.log('alert', f'Worker {number} cannot be started: {error}; trying again.')
+            self._loop.call_later(_PAUSES[-1], self._spawn, number)
+            return
         pidfd = os.pidfd_open(process.pid)
         worker = Worker(number, process, pidfd, channel, time.monotonic())
         self._now[number] = worker

@@ -167,3 +167,43 @@ async def test_a_listener_keeps_its_port_while_all_workers_are_gone() -> None:
         with socket.create_connection(('127.0.0.1', port), timeout=10):
             pass
         assert (await ask(port, within=20)).status == 200
+
+
+async def test_what_waits_for_a_worker_in_its_pause_is_answered_by_another() -> None:
+    """After several deaths in a row the successor is started seconds later; nobody waits for it."""
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port, workers=2)
+        for _ in range(6):
+            victim = plane.worker_pids()[-1]
+            os.kill(victim, signal.SIGKILL)
+            await until(lambda victim=victim: all_back(plane, victim), within=20, what='it is started again')  # type: ignore[misc]
+        await until(lambda: ask_is_fine(port), within=20, what='traffic flows')
+        os.kill(plane.worker_pids()[-1], signal.SIGSTOP)
+        asked = [asyncio.create_task(ask(port)) for _ in range(40)]
+        os.kill(plane.worker_pids()[-1], signal.SIGKILL)
+        answers = await asyncio.gather(*asked)
+        assert [answer.status for answer in answers] == [200] * 40
+        assert len(plane.worker_pids()) == 1, 'its successor was there already: the pause was too short to tell'
+
+
+async def ask_is_fine(port: int) -> bool:
+    return (await ask(port)).status == 200
+
+
+async def test_a_state_directory_that_cannot_be_written_does_not_hold_traffic_up() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        plane = await on.data_plane(
+            listen(port, f'u 127.0.0.1:{server.port}'), port=port, start=False,
+            control_plane=f'http://127.0.0.1:{on.ports.take()}',
+        )  # fmt: skip
+        (on.directory / f'{plane.name}.state').write_text('a file where a directory should be')
+        await plane.start()
+        assert (await ask(port)).status == 200
+        assert (await plane.cli('disable server px/u')).strip() == ''
+        await plane.cli('enable server px/u')
+        assert (await ask(port)).status == 200
+        await until(lambda: 'control plane' in plane.printed(), within=10, what='that nobody answers is told')
