@@ -99,8 +99,14 @@ class Upstream(asyncio.Protocol):
         self._task = self._loop.create_task(self._attach(sock))
 
     async def _attach(self, sock: socket.socket) -> None:
+        """Let the loop take the connected socket over.
+
+        By the call for accepted sockets: uvloop ties the socket object to its transport there at once, but in
+        create_connection only a loop turn after connection_made. A transport aborted in between closes the descriptor,
+        and the socket object closes the same number again when it may be another connection's.
+        """
         try:
-            await self._loop.create_connection(lambda: self, sock=sock)
+            await self._loop.connect_accepted_socket(lambda: self, sock)
         except OSError as failure:
             self._failed(failure.errno or errno.EIO)
 
