@@ -20,10 +20,6 @@ EXCEPTIONS: dict[str, tuple[int, str]] = {
         560,
         'a catalogue of mistakes, a dozen lines each, that have nothing to do with each other',
     ),
-    'tests/integration/test_http_stories.py': (
-        520,
-        'a catalogue of stories, each read by itself, over one set of fixtures',
-    ),
     'tests/unit/core/test_ledger.py': (480, 'the ledger is one door with many cases; they share one small farm'),
 }
 
