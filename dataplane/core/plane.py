@@ -131,7 +131,7 @@ class Plane:
         """Its route changed before anything was sent: leave the old backend and ask in the new one, with the old key."""
         if stream.life is Life.WAITING:
             self.cancel(stream)
-        elif stream.life is Life.SLOT:
+        elif stream.life is not Life.NEW:
             self.release(stream)
         stream.backend = backend
         stream.life = Life.NEW
