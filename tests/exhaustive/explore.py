@@ -49,6 +49,9 @@ class Explorer:
             self._watch(plane)
         self.now: State = State(world)
         self.derived = self._derived()
+        self.poison = [(slice(run[0], run[-1] + 1), [POISON] * len(run)) for run in runs(self.derived)]
+        counters = range(self.at.frontend_counters(0, 0), self.at.E_STATE)
+        self.not_truth = self.derived.union(counters)
 
     def run(self, most: int) -> Found:
         """Breadth first until nothing is new, something is broken, or `most` states were seen."""
@@ -105,7 +108,7 @@ class Explorer:
     def _deaths(
         self, x: State, n: State, worker: int, log: list[tuple[int, int]], rings: tuple[int, ...], label: str
     ) -> Iterator[tuple[str, State]]:
-        log = [(cell, value) for cell, value in log if cell not in self.derived]
+        log = [(cell, value) for cell, value in log if cell not in self.not_truth]
         for k in range(len(log) + 1):
             d = x.clone(worker)
             for cell, value in log[:k]:
@@ -120,8 +123,8 @@ class Explorer:
                     stream.life = Life.ENDED
             d.die(worker)
             d.torn = True
-            for cell in self.derived:
-                d.cells[cell] = POISON
+            for poisoned, poison in self.poison:
+                d.cells[poisoned] = poison
             yield f'{label}, KILLED after {k} of {len(log)} stores', d
         if any(u != SUPERVISOR for u in rings):
             d = n.clone(worker)
@@ -150,8 +153,6 @@ class Explorer:
         for name in ('E_CHILD', 'E_NEXT', 'E_PREV', 'E_LINKED'):
             first = getattr(at, name)
             out.update(range(first, first + at.entries * ENTRY_STRIDE, ENTRY_STRIDE))
-        counters = at.frontend_counters(0, 0)
-        out.update(range(counters, at.E_STATE))
         return frozenset(out)
 
     # -- what may happen next ---------------------------------------------------------------------------------------------
@@ -448,6 +449,17 @@ def _set_aside(v: int, n: State, plane: Plane) -> None:
 
 def _nothing(n: State, plane: Plane) -> None:
     """Entering the hold is all there is to do."""
+
+
+def runs(cells: frozenset[int]) -> list[list[int]]:
+    """The cells in runs of neighbours."""
+    out: list[list[int]] = []
+    for cell in sorted(cells):
+        if out and out[-1][-1] == cell - 1:
+            out[-1].append(cell)
+        else:
+            out.append([cell])
+    return out
 
 
 def trace(seen: dict[bytes, tuple[bytes, str] | None], key: bytes, last: str) -> list[str]:
