@@ -1,10 +1,11 @@
 """Every interleaving of every world holds every invariant, and every mutant is stopped.
 
-Prints how many states and steps were visited. The worlds are shared out among the test runner's processes.
+How many states and steps were visited stands at the end of the suite's summary (tests/conftest.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from multiprocessing import get_context
 
 import pytest
@@ -26,22 +27,23 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.mark.parametrize('name', sorted(WORLDS, key=lambda name: name not in LARGE))
-def test_every_interleaving_holds(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_interleaving_holds(name: str, record_property: Callable[[str, object], None]) -> None:
     """Breadth first through all states of one world, death after every store included."""
     found = Explorer(WORLDS[name]).run(NO_END)
-    with capsys.disabled():
-        print(f'\nworld {name}: {found.states} states, {found.steps} steps, settles in {found.settles}')
+    print(f'world {name}: {found.states} states, {found.steps} steps, settles in {found.settles}')
     assert found.broken is None, '\n'.join([found.broken, *found.trace])
+    for what, many in (('worlds', 1), ('states', found.states), ('steps', found.steps)):
+        record_property(what, many)
 
 
 @pytest.mark.parametrize('name', MUTANTS)
-def test_mutant_is_stopped(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mutant_is_stopped(name: str, record_property: Callable[[str, object], None]) -> None:
     """Without this rule, some world breaks an invariant."""
     with get_context('fork').Pool(1) as pool:
         world, found = pool.apply(stop, (name,))
     assert world is not None, f'{name} was not stopped: {MUTANTS[name].__doc__}'
-    with capsys.disabled():
-        print(f'\nmutant {name}: {world}: {found.broken}, after {len(found.trace)} steps')
+    print(f'mutant {name}: {world}: {found.broken}, after {len(found.trace)} steps')
+    record_property('mutants', 1)
 
 
 def stop(name: str) -> tuple[str | None, Found]:
