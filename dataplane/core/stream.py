@@ -85,7 +85,7 @@ class Stream:
         raise NotImplementedError
 
     def on_server_left(self) -> None:
-        """A slot is reserved but nothing was sent, and the server stopped taking traffic: stop connecting, ask again."""
+        """Nothing was sent, and what it has is of no use: its server left or its route changed. Stop connecting, ask again."""
         raise NotImplementedError
 
     def on_shutdown(self) -> None:

@@ -104,6 +104,7 @@ class Desk:
         self._pending: list[Callable[[Effects], None]] = []
         self._effects = Effects()
         self._pass: list[Stream] | None = None
+        self._dirty = False
 
     def __repr__(self) -> str:
         return f'<Desk worker={self._worker} waiting={len(self._waiting)} holding={len(self._holding)}>'
@@ -118,7 +119,7 @@ class Desk:
         return self._note(stream, outcome)
 
     def again(self, stream: Stream, avoid: int = NOBODY) -> Admission:
-        """Give back its slot, if it has one, and decide anew with its old key, in one hold.
+        """Give back its slot or its place, if it has one, and decide anew with its old key, in one hold.
 
         For a failed try (`avoid` names the server) and after `on_server_left`. When tables changed since its route was
         chosen the route is chosen again first.
@@ -130,8 +131,11 @@ class Desk:
             self.leave(stream)
             return Admission.NOSRV
         stream.tables = self.tables.number
+        waits = stream.life is Life.WAITING
+        if waits:
+            del self._waiting[stream.entry]
         with self._hold:
-            if backend != stream.backend:
+            if waits or backend != stream.backend:
                 outcome = self._plane.move_to(stream, backend, stream.tables, _now())
             else:
                 outcome = self._plane.again(stream, stream.tables, avoid)
@@ -163,6 +167,8 @@ class Desk:
             return
         with self._hold:
             served, refused = self._plane.settle(self._waiting)
+        # tables may have come into force just before that hold: what it gave is to be looked up in those
+        self.adopt_committed()
         self._holding.update(served)
         for stream in refused:
             self._effects.refused += bool(self._pending)
@@ -230,8 +236,6 @@ class Desk:
         else:
             self._applied()
 
-    _dirty = False
-
     def _affect(self, stream: Stream) -> None:
         """What the board, as it is, asks of one stream."""
         if stream.life is Life.WAITING:
@@ -257,13 +261,8 @@ class Desk:
             self._effects.refused += 1
             stream.on_refused(Admission.NOSRV)
             return
-        del self._waiting[stream.entry]
         self._effects.requeued += 1
-        outcome = self.again(stream)
-        if outcome is Admission.SLOT:
-            stream.on_slot()
-        elif outcome is not Admission.WAITING:
-            stream.on_refused(outcome)
+        stream.on_server_left()
 
     def _applied(self) -> None:
         self.settle_pools()

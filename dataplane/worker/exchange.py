@@ -170,7 +170,7 @@ class Exchange(Carrier):
         story, client = self.story, self._client
         self._release_upstream()
         if self.stage is Stage.QUEUED:
-            story.wait_ms = max(story.wait_ms, 0) + now_ms() - self._waiting_since
+            self._note_wait()
         status = OUTCOMES[end].status
         if story.status > 0:
             self._end(end, keep=False, cut=True)

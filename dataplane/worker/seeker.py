@@ -113,7 +113,7 @@ class Seeker(Stream):
     def _learn_backend(self) -> None:
         # A backend that tables lack by now is only ever met by a stream that is about to be refused.
         backend = self._context.desk.tables.backends.get(self.backend)
-        if backend is None:
+        if backend is None or backend is self._backend:
             return
         self._backend = backend
         self.redispatch = backend.redispatch != 0
@@ -145,6 +145,10 @@ class Seeker(Stream):
             self._queue_deadline = self._queue_deadline or now + timeout
             self._context.wheel.arm(self._client.server_timer, self._queue_deadline)
 
+    def _note_wait(self) -> None:
+        """Its time in this queue is over; the log wants the sum over all queues."""
+        self.story.wait_ms = max(self.story.wait_ms, 0) + now_ms() - self._waiting_since
+
     def on_slot(self) -> None:
         """The wait is over: a slot is reserved on `server`."""
         self._assigned()
@@ -154,9 +158,11 @@ class Seeker(Stream):
         self._fail(QUEUE_FULL if why is Admission.FULL else NO_SERVER)
 
     def on_server_left(self) -> None:
-        """The server reserved takes no more traffic, and nothing was sent to it: decide anew."""
+        """Its server takes no more traffic, or its route changed, and nothing was sent: decide anew."""
         self._release_upstream()
         self._client.server_timer.disarm()
+        if self.stage is Stage.QUEUED:
+            self._note_wait()
         self.stage = Stage.ROUTED
         self._again(NOBODY)
 
@@ -172,8 +178,9 @@ class Seeker(Stream):
         """A slot is reserved on `server`: note what the log and the figures want to know, then connect."""
         story, figures, now = self.story, self._context.figures, now_ms()
         self._client.server_timer.disarm()
+        self._learn_backend()
         if self.stage is Stage.QUEUED:
-            story.wait_ms = max(story.wait_ms, 0) + now - self._waiting_since
+            self._note_wait()
         else:
             story.wait_ms = max(story.wait_ms, 0)
         story.ahead = (self.position_server, self.position_backend)

@@ -245,9 +245,9 @@ async def test_many_streams_are_settled_in_slices(house: House) -> None:
     assert {request.told[-1] for request in requests} == {'NOSRV'}
 
 
-def other_tables(house: House) -> None:
+def other_tables(house: House, extra: int = 1) -> None:
     """Prepare other tables on both desks and commit them."""
-    proposal = house.ledger.propose(AdoptFile(house.snapshot(extra=1)))
+    proposal = house.ledger.propose(AdoptFile(house.snapshot(extra)))
     for desk in house.desks:
         desk.prepare(proposal.tables)
     house.ledger.adopt(proposal, 0)
@@ -267,7 +267,7 @@ async def test_tables_come_into_force_before_anything_is_decided(house: House) -
     assert desk.admit(Request(desk)) is Admission.SLOT
 
 
-@pytest.mark.parametrize('route,told', [(0, []), (1, ['slot']), (NOBODY, ['NOSRV'])])
+@pytest.mark.parametrize('route,told', [(0, []), (1, ['left', 'SLOT']), (NOBODY, ['NOSRV'])])
 async def test_a_waiter_follows_its_route_into_new_tables(house: House, route: int, told: list[str]) -> None:
     desk = house.desks[0]
     one, two = Request(desk), Request(desk)
@@ -277,6 +277,27 @@ async def test_a_waiter_follows_its_route_into_new_tables(house: House, route: i
     two.route_to = route
     await house.applied(0)
     assert two.told == told
+    desk.leave(two)
+
+
+async def test_tables_that_change_while_a_waiter_is_moved_make_it_choose_again(house: House) -> None:
+    desk = house.desks[0]
+
+    class Restless(Request):
+        """The next tables come into force between the choice of its route and the hold."""
+
+        def route(self) -> int:
+            if self.told == ['left']:
+                other_tables(house, 2)
+            return 1
+
+    one, two = Request(desk), Restless(desk)
+    desk.admit(one)
+    desk.admit(two)
+    other_tables(house)
+    await house.applied(0)
+    assert two.told == ['left', 'ROUTE_AGAIN']
+    assert desk.admit(two) is Admission.SLOT
     desk.leave(two)
 
 
