@@ -46,8 +46,12 @@ class Wheel:
             self._file(timer)
 
     def turn(self, now: int) -> None:
-        """Fire what is due at `now` (ms). A callback may arm any timer, its own too."""
+        """Fire what is due at `now` (ms). A callback may arm any timer, its own too.
+
+        A callback that fails takes no other timer with it: the first failure is raised when all are done.
+        """
         current = now // TICK
+        failure: Exception | None = None
         turned, self._turned = self._turned, max(current, self._turned)
         for tick in range(turned + 1, current + 1):
             for timer in self._filed.pop(tick, ()):
@@ -56,9 +60,14 @@ class Wheel:
                 timer.tick = 0
                 if timer.deadline <= now:
                     timer.deadline = NEVER
-                    timer.expired()
+                    try:
+                        timer.expired()
+                    except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
+                        failure = failure or error
                 elif timer.deadline != NEVER:
                     self._file(timer)
+        if failure is not None:
+            raise failure
 
     def _file(self, timer: Timer) -> None:
         tick = min(max(timer.deadline // TICK, self._turned) + 1, self._turned + SPAN)

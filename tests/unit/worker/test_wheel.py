@@ -105,3 +105,17 @@ def test_a_wheel_that_stood_still_catches_up(fired: list[str]) -> None:
     assert fired == [str(number) for number in range(20)]
     wheel.turn(59_000)  # a clock read earlier: nothing happens
     assert len(wheel) == 0
+
+
+def test_a_callback_that_fails_takes_no_other_timer_with_it(fired: list[str]) -> None:
+    wheel = Wheel(0)
+
+    def fail() -> None:
+        raise ValueError('a defect')
+
+    for one in (Timer(fail), timer(fired, 'same tick'), Timer(fail)):
+        wheel.arm(one, 5)
+    wheel.arm(timer(fired, 'later'), 50)
+    with pytest.raises(ValueError, match='a defect'):
+        wheel.turn(100)
+    assert fired == ['same tick', 'later']
