@@ -162,7 +162,8 @@ class Hub:
             raise _Over(BAD_FRAME, f'the first frame must be a hello, not {message.TYPE}')
         if message.proto != PROTO:
             raise _Over(BAD_FRAME, f'protocol {message.proto} is not spoken here ({PROTO} is)')
-        if max(message.term, message.term_seen) > MAX_TERM:
+        # what this control plane gave itself can be, however high it is
+        if max(message.term, message.term_seen) > max(MAX_TERM, self.sequencer.log.head.term):
             raise _Over(BAD_FRAME, f'hello: term {max(message.term, message.term_seen)} cannot be')
         return message
 

@@ -48,6 +48,11 @@ def _number(value: Any) -> Any:
 def _text(value: Any) -> Any:
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
         raise ValueError(f'must be text of at most {_MAX_TEXT} characters')
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:  # half a surrogate pair: JSON can carry it, nothing behind it can show it
+            raise ValueError(f'must be Unicode text: {error.reason} at character {error.start}') from None
     return value
 
 
