@@ -1,6 +1,6 @@
 """Idempotency-Key on POST: the same key gives the same answer, and the verb happens once.
 
-Answers are kept for the last `KEPT` keys of this process. The same key with another request is refused, and so is a key
+Answers are kept for the last `KEPT` keys of this process, as far as `KEPT_BYTES` hold them (the newest always). The same key with another request is refused, and so is a key
 whose first request is still under way.
 """
 
@@ -15,14 +15,15 @@ from fastapi import Request, Response
 from controlplane.domain.refusals import Conflict, Invalid
 
 KEPT = 1_000
+KEPT_BYTES = 16 * 1024 * 1024
 MAX_KEY = 255
 
 
 class Remembered:
     """Answers by (who, key). A request's fingerprint stands with its answer; None: it is still under way."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
+    def __init__(self, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
+        self._kept, self._kept_bytes, self._bytes = kept, kept_bytes, 0
         self._answers: OrderedDict[tuple[str, str], tuple[str, Response | None]] = OrderedDict()
 
     async def once(self, request: Request, who: str, work: Callable[[], Awaitable[Response]]) -> Response:
@@ -44,6 +45,8 @@ class Remembered:
             del self._answers[who, key]  # nothing happened, so it may be tried again
             raise
         self._answers[who, key] = (asked, answer)
+        self._answers.move_to_end((who, key))  # as old as its answer
+        self._bytes += len(answer.body)
         self._trim()
         return answer
 
@@ -58,7 +61,9 @@ class Remembered:
         return answer
 
     def _trim(self) -> None:
-        for key in [key for key, (_, answer) in self._answers.items() if answer is not None][
-            : len(self._answers) - self._kept
-        ]:
-            del self._answers[key]
+        for key, (_, answer) in tuple(self._answers.items())[:-1]:
+            if len(self._answers) <= self._kept and self._bytes <= self._kept_bytes:
+                return
+            if answer is not None:
+                self._bytes -= len(answer.body)
+                del self._answers[key]

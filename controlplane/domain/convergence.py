@@ -120,6 +120,15 @@ class Convergence:
             if version >= plane.statements.get(key, (NOTHING, ''))[0]:
                 plane.statements[key] = (version, state)
         self._settle(desired)
+        self._forget_statements(plane, desired)
+
+    def _forget_statements(self, plane: Plane, desired: Desired) -> None:
+        """Of servers that there are no more, and that no open operation waits for."""
+        gone = {key for key in plane.statements if desired.spec(key) is None}
+        if gone:
+            gone.difference_update(*(operation.servers for operation in self.operations.values() if operation.open))
+            for key in gone:
+                del plane.statements[key]
 
     def reported(self, name: str, status: Status, now_ms: int) -> None:
         """Figures. They prove nothing except that a server with something in flight is not drained now."""

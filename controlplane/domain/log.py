@@ -1,7 +1,7 @@
 """The log: one total order of changes per term (G1), and the states a returning data plane may be at.
 
 A term begins at seq 1 with the state as it was; every entry adds one. The last `RING` entries are kept with what undoes
-them, so that the state at any version still in the ring can be had again: the way from there to the head is then one
+them - fewer when they are large: all entries together hold at most `RING_CHANGES` changes (or are one entry) -, so that the state at any version still in the ring can be had again: the way from there to the head is then one
 merged change (`wire.diff`), however many entries lie between (G2 allows skipping what lies between).
 """
 
@@ -15,6 +15,7 @@ from controlplane.domain.version import Version
 from dataplane.wire import state as wire
 
 RING = 10_000
+RING_CHANGES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,18 @@ class Entry:
     changes: tuple[wire.Change, ...]
     undo: tuple[wire.Change, ...]
 
+    @property
+    def weight(self) -> int:
+        """How many changes it holds, there and back."""
+        return len(self.changes) + len(self.undo)
+
 
 class Log:
     """The order of changes in one term."""
 
-    def __init__(self, term: int, state: wire.State, ring: int = RING) -> None:
-        self._ring: deque[Entry] = deque(maxlen=ring)
+    def __init__(self, term: int, state: wire.State, ring: int = RING, ring_changes: int = RING_CHANGES) -> None:
+        self._ring: deque[Entry] = deque()
+        self._most, self._most_changes, self._changes = ring, ring_changes, 0
         self.head = Version(term, 1)
         self.state = state
 
@@ -54,6 +61,9 @@ class Log:
         if entry.version != self.head.following():
             raise ValueError(f'{entry.version} does not follow {self.head}')
         self._ring.append(entry)
+        self._changes += entry.weight
+        while len(self._ring) > self._most or (len(self._ring) > 1 and self._changes > self._most_changes):
+            self._changes -= self._ring.popleft().weight
         self.head, self.state = entry.version, state
 
     def new_term(self, term: int) -> None:
@@ -61,6 +71,7 @@ class Log:
         if term <= self.head.term:
             raise ValueError(f'term {term} does not follow {self.head.term}')
         self._ring.clear()
+        self._changes = 0
         self.head = Version(term, 1)
 
     def covers(self, version: Version) -> bool:

@@ -75,6 +75,24 @@ def test_a_known_plane_of_an_earlier_life_is_waited_for() -> None:
     assert convergence.missing(convergence.operation('o')) == ([], ['a'])
 
 
+def test_statements_about_servers_that_are_gone_are_not_kept() -> None:
+    convergence = Convergence()
+    plane = convergence.connected(hello('a'), V3, 0)
+    removal = Operation('o', 'delete', 'me', V3, Goal.DRAINED, (Target(S1, None),), 0)
+    convergence.begin(removal, app())
+    for number in range(3):
+        other = Drained(term=1, seq=3, servers=((S1.backend, f'old{number}', 'gone'),))
+        convergence.stated('a', other, app(), 1)
+    assert plane.statements == {}
+    assert removal.state is Progressed.PENDING
+    convergence.connected(hello('b'), V3, 0)
+    convergence.stated('a', Drained(term=1, seq=3, servers=((S1.backend, S1.name, 'gone'),)), app(), 1)
+    assert set(plane.statements) == {S1}  # somebody waits for it
+    convergence.stated('b', Drained(term=1, seq=3, servers=((S1.backend, S1.name, 'gone'),)), app(), 1)
+    assert removal.state is Progressed.DONE
+    assert convergence.planes['b'].statements == {}
+
+
 def test_forgetting() -> None:
     convergence = Convergence()
     with pytest.raises(NotFound):

@@ -33,6 +33,24 @@ def test_every_state_in_the_ring_can_be_had_again(steps: Sequence[tuple[object, 
     assert [entry.version.seq for entry in log.after(log.tail)] == list(range(log.tail.seq + 1, log.head.seq + 1))
 
 
+def test_large_entries_leave_the_ring_sooner() -> None:
+    log = Log(1, app().state, ring_changes=5)
+    for state in (app(S1).state, app().state, app(S1).state, app(S1, S2).state):
+        grow(log, state)
+    assert log.tail == (1, 3)  # two entries of one change each, there and back
+    log.new_term(2)
+    for state in (app().state, app(S1, S2).state):
+        grow(log, state)
+    assert log.state_at(Version(2, 2)) == app().state
+
+
+def test_the_newest_entry_is_kept_however_large() -> None:
+    log = Log(1, app().state, ring_changes=1)
+    grow(log, app(S1, S2).state)
+    grow(log, app().state)
+    assert (log.tail, log.state_at(log.tail)) == ((1, 2), app(S1, S2).state)
+
+
 def test_a_new_term_begins_at_1_and_nobody_resumes_from_before() -> None:
     log = Log(1, app(S1).state)
     grow(log, app(S1, S2).state)
