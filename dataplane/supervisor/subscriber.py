@@ -163,7 +163,8 @@ class Subscriber:
 
     async def _converse(self, link: aiohttp.ClientWebSocketResponse) -> None:
         if self._obeying is not None:
-            await self._obeying
+            # only for its end: what went wrong in it ended the connection it came on
+            await asyncio.wait([self._obeying])
         self._follower.begin()
         self._drains.hello()
         await link.send_str(encode(self._hello()))
@@ -243,6 +244,8 @@ class Subscriber:
             applied = await self._publisher.submit([push], source=SOURCE)
         except Refused as refusal:
             return self._follower.refused(step, refusal.problems, refusal.backends)
+        except ValueError as error:
+            return self._follower.refused(step, (str(error),), ())
         self._pushed = step.state, push
         self._follower.adopted(step)
         self._drains.adopted(step.state, removed)
