@@ -33,6 +33,7 @@ class Upkeep:
         self._ledger = ledger
         self._due: asyncio.Handle | None = None
         self._reclaim: asyncio.TimerHandle | None = None
+        self._looked_at = 0
 
     def start(self) -> None:
         """Listen to the supervisor's bell."""
@@ -75,9 +76,13 @@ class Upkeep:
     def _reclaim_departed(self) -> None:
         """Free the indexes of departed servers that nobody holds, targets, waits for or lists."""
         self._reclaim = self._loop.call_later(_RECLAIM_EVERY, self._reclaim_departed)
-        some = tuple(self._ledger.departed)[:_RECLAIM_SLICE]
-        if not some:
+        departed = tuple(self._ledger.departed)
+        if not departed:
             return
+        # another part each time: those at the front may have sessions that last for days
+        self._looked_at %= len(departed)
+        some = departed[self._looked_at : self._looked_at + _RECLAIM_SLICE]
+        self._looked_at += _RECLAIM_SLICE
         hold = self._holds.attempt(lambda plane: [server for server in some if plane.is_removable(server)])
         if hold is None or not hold.result:
             return
