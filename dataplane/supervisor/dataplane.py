@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Coroutine
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from dataplane.board import Bells, Board
@@ -22,6 +23,7 @@ from dataplane.core.ledger import Ledger, Refused
 from dataplane.core.model import Global, Snapshot
 from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.supervisor.clisocket import CannotListen, CliServer
+from dataplane.supervisor.departed import begin
 from dataplane.supervisor.drained import Holdings
 from dataplane.supervisor.figures import Figures, Identity, Supervision
 from dataplane.supervisor.holds import Holds
@@ -97,6 +99,7 @@ class DataPlane:
         self._listeners = listeners
         self._workers = Workers(loop, self._board, self._bells, listeners, settings)
         self._publisher = Publisher(loop, self._ledger, self._holds, self._workers)
+        self._publisher.adopting = partial(begin, self._board.cells, at)
         self._upkeep = Upkeep(loop, self._board, self._bells, self._holds, self._ledger)
         self._workers.barrier, self._workers.clear = self._publisher, self._upkeep.clear
         self._workers.log = self._log

@@ -44,12 +44,30 @@ def forget(cells: MutableSequence[int], at: Layout, server: int) -> None:
         cells[start : start + COUNTERS] = array('q', _EMPTY)
 
 
+def begin(cells: MutableSequence[int], at: Layout, before: Tables, after: Tables) -> None:
+    """Clear the counters of frontends and backends whose index is about to mean another one; just before that commit.
+
+    Nobody counts for such a backend any more. A client of the frontend that was may still be connected: it stays counted as open.
+    """
+    for row in range(at.workers + 1):
+        for backend in after.backends.keys() - before.backends.keys():
+            start = at.backend_counters(row, backend)
+            cells[start : start + COUNTERS] = array('q', _EMPTY)
+        for frontend in after.frontends.keys() - before.frontends.keys():
+            start = at.frontend_counters(row, frontend)
+            open_now = cells[start + C.SCUR]
+            cells[start : start + COUNTERS] = array('q', _EMPTY)
+            cells[start + C.SCUR] = open_now
+
+
 def _move(cells: MutableSequence[int], source: int, target: int) -> None:
     row = list(cells[source : source + COUNTERS])
     if not any(row):
         return
     cells[source : source + COUNTERS] = array('q', _EMPTY)
     for offset, value in enumerate(row):
+        if not value:
+            continue
         if offset in MAXIMA:
             cells[target + offset] = max(cells[target + offset], value)
         elif offset not in GAUGES and offset not in RATES:

@@ -100,7 +100,10 @@ class _Preparation:
 
 
 class Publisher:
-    """One per supervisor. `run` is its committing task; the workers' side calls `join`, `left`, `heard`."""
+    """One per supervisor. `run` is its committing task; the workers' side calls `join`, `left`, `heard`.
+
+    `adopting(before, after)` is called when other tables are about to be committed.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ledger: Ledger, holds: Holds, post: Post) -> None:
         self.ledger = ledger
@@ -108,6 +111,7 @@ class Publisher:
         self.pause_us = 0
         self.pause_max_us = 0
         self.watchers: list[Watcher] = []
+        self.adopting: Callable[[Tables, Tables], None] = _nothing
         self._loop = loop
         self._holds = holds
         self._post = post
@@ -118,6 +122,7 @@ class Publisher:
         self._open: list[_Open] = []
         self._left: set[int] = set()
         self._preparation: _Preparation | None = None
+        self._changing: set[asyncio.Task[_Open]] = set()
 
     def __repr__(self) -> str:
         return f'<Publisher revision={self.revision} open={len(self._open)} {self._progress!r}>'
@@ -128,7 +133,7 @@ class Publisher:
         """Make changes true, in their order, and return when all live workers have settled what follows from them.
 
         Raises Refused when they cannot be; then none of this call's is true, except that a call with several structural
-        changes is as many calls one after the other. Cancelling the wait does not take a committed change back.
+        changes is as many calls one after the other. Cancelling the wait does not take back what is under way.
         """
         steps = _steps(changes)
         for structural, cells in steps[:-1]:
@@ -139,6 +144,13 @@ class Publisher:
     async def _step(self, structural: StructuralChange | None, cells: tuple[CellChange, ...], source: str) -> _Open:
         if structural is None:
             return await self._commit(None, cells, source)
+        # who asked may give up; the next structural change must find this one decided all the same
+        change = self._loop.create_task(self._change(structural, source))
+        self._changing.add(change)
+        change.add_done_callback(self._changing.discard)
+        return await asyncio.shield(change)
+
+    async def _change(self, structural: StructuralChange, source: str) -> _Open:
         async with self._structural:
             proposal = self.ledger.propose(structural)
             if proposal.is_structural:
@@ -205,7 +217,9 @@ class Publisher:
             if ready.proposal is None:
                 vet(self.ledger, ready.cells)
             else:
+                before = self.ledger.tables
                 self.ledger.adopt(ready.proposal, now)
+                self.adopting(before, self.ledger.tables)
             for change in ready.cells:
                 self.ledger.apply(change, now)
         except (Refused, RuntimeError) as problem:
@@ -293,6 +307,10 @@ class Publisher:
                     revision.counts[place] += message[name]
         self._progress.acked(worker, message['revision'])
         self._pass()
+
+
+def _nothing(before: Tables, after: Tables) -> None:
+    """Nobody wants to know yet."""
 
 
 def _steps(changes: Sequence[Change]) -> list[tuple[StructuralChange | None, tuple[CellChange, ...]]]:

@@ -10,7 +10,7 @@ from dataplane.core.counters import COUNTERS, C
 from dataplane.core.layout import Layout
 from dataplane.core.model import Backend, Frontend, Server
 from dataplane.core.tables import Tables
-from dataplane.supervisor.departed import GAUGES, MAXIMA, RATES, bury, forget
+from dataplane.supervisor.departed import GAUGES, MAXIMA, RATES, begin, bury, forget
 
 AT = Layout(workers=2, servers=4, backends=2, frontends=2, entries=2)
 TABLES = Tables(
@@ -67,3 +67,20 @@ def test_an_index_that_means_another_server_begins_at_zero(row: int) -> None:
     forget(cells, AT, 3)
     assert not any(cells[AT.server_counters(row, 3) : AT.server_counters(row, 3) + COUNTERS])
     assert cells[AT.server_counters(row, 2)] == 5
+
+
+@pytest.mark.parametrize('row', [0, 1, 2])
+def test_what_is_new_in_the_tables_begins_at_zero_and_what_was_there_goes_on(row: int) -> None:
+    cells = array('q', [5]) * AT.size
+    after = Tables(
+        2,
+        frontends={**TABLES.frontends, 1: Frontend(name='g', id=3, binds=(), maxconn=1)},
+        backends={0: Backend(name='c', id=4), **TABLES.backends},
+    )
+    begin(cells, AT, TABLES, after)
+    new_front, new_back = AT.frontend_counters(row, 1), AT.backend_counters(row, 0)
+    assert not any(cells[new_back : new_back + COUNTERS])
+    assert cells[new_front + C.SCUR] == 5
+    assert sum(cells[new_front : new_front + COUNTERS]) == 5
+    for known in (AT.frontend_counters(row, 0), AT.backend_counters(row, 1)):
+        assert cells[known + C.STOT] == 5

@@ -196,6 +196,36 @@ async def test_who_dies_leaves_the_barrier_and_is_named() -> None:
         at.publisher.left(1)
 
 
+async def test_other_tables_are_told_of_just_before_their_commit() -> None:
+    async with door() as at:
+        told: list[tuple[int, int, int]] = []
+        at.publisher.adopting = lambda before, after: told.append(
+            (before.number, after.number, at.board.cells[AT.TABLES])
+        )
+        await at.publisher.submit([AdoptFile(snapshot(3))], source='reload')
+        await at.publisher.submit([admin('s0')], source='cli')
+        assert told == [(1, 2, 1)]
+
+
+async def test_who_asked_may_give_up_and_the_next_change_finds_it_decided() -> None:
+    async with door() as at:
+        await at.join(0)
+        first = asyncio.create_task(at.publisher.submit([AdoptFile(snapshot(3))], source='reload'))
+        await turns()
+        second = asyncio.create_task(at.publisher.submit([AdoptFile(snapshot(4))], source='reload'))
+        first.cancel()
+        await turns()
+        assert len(at.of(0, 'prepare')) == 1, 'the second is prepared beside the first'
+        at.publisher.heard(0, {'op': 'prepared', 'number': 2})
+        await turns()
+        at.applied(0, 2)
+        at.publisher.heard(0, {'op': 'prepared', 'number': 3})
+        await turns()
+        at.applied(0, 3)
+        await second
+        assert at.publisher.ledger.tables.server_of('b', 's3') is not None
+
+
 async def test_a_death_while_preparing_lets_the_others_go_on() -> None:
     async with door() as at:
         await at.join(0, 1)
