@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,7 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='sqlite')
         self._database: sqlite3.Connection | None = None
         self._term = 0
+        self._inode = 0
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:
@@ -66,6 +68,7 @@ class SqliteStore:
     def _open(self) -> Loaded:
         database = sqlite3.connect(self._path, timeout=self._busy_ms / 1000, isolation_level=None)
         self._database = database
+        self._inode = os.stat(self._path).st_ino
         database.execute('PRAGMA journal_mode = WAL')
         database.execute('PRAGMA synchronous = FULL')
         database.executescript(_TABLES)
@@ -110,6 +113,8 @@ class SqliteStore:
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._database is None:
             raise StoreUnavailable(f'{self._path}: the store is not open')
+        if os.stat(self._path).st_ino != self._inode:  # SQLite would go on writing into the one that nobody finds again
+            raise StoreUnavailable(f'{self._path}: the file was replaced while it was in use')
         self._database.execute('BEGIN IMMEDIATE')
         (term,) = self._database.execute('SELECT term FROM meta').fetchone()
         if term != self._term:

@@ -148,3 +148,19 @@ async def test_another_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match='layout 9 is not known'):
         await store.open()
     await store.close()
+
+
+async def test_a_file_that_was_taken_away_takes_no_more_changes(tmp_path: Path) -> None:
+    path = tmp_path / 'sluice.db'
+    store = SqliteStore(str(path))
+    await store.open()
+    kept = path.rename(tmp_path / 'elsewhere.db')
+    with pytest.raises(StoreUnavailable, match='No such file'):
+        await store.commit(Transaction(objects=(APP,)))
+    path.write_bytes(b'')
+    with pytest.raises(StoreUnavailable, match='was replaced'):
+        await store.commit(Transaction(objects=(APP,)))
+    path.unlink()
+    kept.rename(path)
+    await store.commit(Transaction(objects=(APP,)))
+    await store.close()
