@@ -20,7 +20,7 @@ LAST_LINE = 'Ctrl-C ends all of it.'
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Free ports and a run directory of its own; its path marks every process of this demo."""
+    """Free ports, in a directory of its own where `run/` goes as it does for anybody; the REST port marks its processes."""
     with Ports() as ports:
         yield {
             **os.environ,
@@ -29,13 +29,13 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
             'SLUICE_STATS_PORT': str(ports.take()),
             'SLUICE_REST_PORT': str(ports.take()),
             'SLUICE_DEMO_PORTS': ','.join(str(ports.take()) for _ in range(3)),
-            'SLUICE_RUN_DIR': str(tmp_path / 'run'),
+            'PWD': str(tmp_path),
         }
 
 
 async def start(environment: dict[str, str]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, str(DEMO), cwd=ROOT, env=environment, start_new_session=True,
+        sys.executable, str(DEMO), cwd=environment['PWD'], env=environment, start_new_session=True,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ async def banner(demo: asyncio.subprocess.Process) -> list[str]:
 async def shell(command: str, environment: dict[str, str]) -> str:
     """Run a printed command as it stands."""
     process = await asyncio.create_subprocess_shell(
-        command, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        command, cwd=environment['PWD'], env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     async with asyncio.timeout(60):
         output, _ = await process.communicate()
@@ -64,8 +64,9 @@ async def shell(command: str, environment: dict[str, str]) -> str:
     return output.decode()
 
 
-def marked(mark: str) -> dict[int, str]:
-    """Processes whose environment names this demo's run directory, and what they are."""
+def marked(environment: dict[str, str]) -> dict[int, str]:
+    """Processes whose environment names this demo's REST port, and what they are."""
+    mark = f'SLUICE_REST_PORT={environment["SLUICE_REST_PORT"]}\0'
     found = {}
     for entry in Path('/proc').iterdir():
         if entry.name.isdecimal() and int(entry.name) != os.getpid():
@@ -98,7 +99,7 @@ async def test_it_comes_up_its_commands_work_and_nothing_is_left(environment: di
         assert seen.rstrip().endswith(' 0 failed'), seen
         assert all(f'{server}=' in seen for server in ('s1', 's2', 's3')), seen
         assert await stop(demo) == 0
-        assert marked(environment['SLUICE_RUN_DIR']) == {}
+        assert marked(environment) == {}
     finally:
         await stop(demo, signal.SIGKILL)
 
@@ -113,13 +114,13 @@ async def test_a_second_start_finds_its_data_and_a_killed_part_ends_the_demo_by_
             if attempt == 0:
                 assert await stop(demo) == 0
                 continue
-            victim = next(pid for pid, what in marked(environment['SLUICE_RUN_DIR']).items() if 'server.py s2' in what)
+            victim = next(pid for pid, what in marked(environment).items() if 'server.py s2' in what)
             os.kill(victim, signal.SIGKILL)
             async with asyncio.timeout(40):
                 assert await demo.wait() == 1
             assert demo.stderr
             assert 's2 ended with status -9' in (await demo.stderr.read()).decode()
-            assert marked(environment['SLUICE_RUN_DIR']) == {}
+            assert marked(environment) == {}
         finally:
             await stop(demo, signal.SIGKILL)
 
