@@ -139,11 +139,6 @@ def to_bytes(known: LastGood, state_hash: str) -> bytes:
     return canonical(document).encode('ascii')
 
 
-def load_last_good(state_dir: str | None) -> LastGood | None:
-    """What a data plane starts from when nobody has told it anything yet; None: nothing usable is kept."""
-    return StateDir(state_dir).load()
-
-
 def _replace(path: str, content: bytes) -> None:
     """Put `content` at `path` so that a crash leaves the old file or the new one. OSError: the old one is still there."""
     beside = f'{path}.new'

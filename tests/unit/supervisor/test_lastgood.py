@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dataplane.supervisor.lastgood import LastGood, StateDir, load_last_good, to_bytes
+from dataplane.supervisor.lastgood import LastGood, StateDir, to_bytes
 from dataplane.wire.state import digest, empty
 from tests.unit.supervisor.test_translate import backend, server
 
@@ -28,7 +28,7 @@ def test_what_is_kept_comes_back(tmp_path: Path) -> None:
     assert disk.save(kept())
     assert disk.load() == KNOWN
     assert disk.save(kept(LastGood(3, 18, empty())))
-    assert load_last_good(str(tmp_path / 'made' / 'as' / 'needed')) == LastGood(3, 18, empty())
+    assert StateDir(str(tmp_path / 'made' / 'as' / 'needed')).load() == LastGood(3, 18, empty())
 
 
 def test_without_a_place_nothing_is_kept_and_nothing_fails() -> None:
@@ -37,7 +37,7 @@ def test_without_a_place_nothing_is_kept_and_nothing_fails() -> None:
     assert disk.save_term(9)
     assert disk.load() is None
     assert disk.load_term() == 0
-    assert load_last_good(None) is None
+    assert StateDir(None).load() is None
 
 
 def test_the_fence_comes_back(tmp_path: Path) -> None:
