@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -93,6 +94,18 @@ def check_ports(settings: Settings) -> None:
                 probe.bind(('127.0.0.1', port))
             except OSError as error:
                 raise DemoError(f'127.0.0.1:{port}: {error.strerror}; choose another with {variable}=...') from error
+
+
+@contextlib.contextmanager
+def alone_in(run_dir: Path) -> Iterator[None]:
+    """Keep another demo out of the run directory, which it would take the socket and the database of."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with (run_dir / 'lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DemoError(f'{run_dir}: another demo runs in it; choose another with SLUICE_RUN_DIR=...') from error
+        yield
 
 
 @dataclass
@@ -251,36 +264,38 @@ async def bring_up(demo: Demo) -> None:
     await demo.run_until(proxy, 'the data plane', START_SECONDS)
 
 
-async def main() -> int:
-    """Run the demo until SIGINT or SIGTERM; the exit status is 0 then, and 1 when something failed."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    demo: Demo | None = None
+async def show(demo: Demo, stop: asyncio.Event) -> None:
+    """Bring all of it up, say so, and end all of it when `stop` is set or something fails."""
     try:
-        settings = Settings.from_environment(dict(os.environ))
-        check_ports(settings)
-        settings.run_dir.mkdir(parents=True, exist_ok=True)
-        demo = Demo(settings)
         up = asyncio.create_task(bring_up(demo))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({up, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             up.cancel()
             await asyncio.gather(up, return_exceptions=True)
-            return 0
+            return
         await up
-        print(banner(settings), flush=True)
+        print(banner(demo.settings), flush=True)
         await demo.run_until(stop.wait(), 'the demo')
+    finally:
+        await demo.stop()
+
+
+async def main() -> int:
+    """Run the demo until SIGINT or SIGTERM; the exit status is 0 then, and 1 when something failed."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        settings = Settings.from_environment(dict(os.environ))
+        check_ports(settings)
+        with alone_in(settings.run_dir):
+            await show(Demo(settings), stop)
     except (DemoError, OSError) as error:
         print(f'demo: {error}', file=sys.stderr)
         return 1
-    else:
-        return 0
-    finally:
-        if demo is not None:
-            await demo.stop()
+    return 0
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import sys
@@ -56,7 +57,11 @@ async def banner(demo: asyncio.subprocess.Process) -> list[str]:
 async def shell(command: str, environment: dict[str, str]) -> str:
     """Run a printed command as it stands."""
     process = await asyncio.create_subprocess_shell(
-        command, cwd=environment['PWD'], env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        command,
+        cwd=environment['PWD'],
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     async with asyncio.timeout(60):
         output, _ = await process.communicate()
@@ -134,6 +139,18 @@ async def test_a_port_in_use_is_named_with_its_variable(environment: dict[str, s
             _, complaint = await demo.communicate()
     assert demo.returncode == 1
     assert f'127.0.0.1:{port}: Address already in use; choose another with SLUICE_REST_PORT=' in complaint.decode()
+
+
+async def test_a_second_demo_keeps_out_of_the_directory_of_the_first(environment: dict[str, str]) -> None:
+    run_dir = Path(environment['PWD']) / 'run'
+    run_dir.mkdir()
+    with (run_dir / 'lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        demo = await start(environment)
+        async with asyncio.timeout(30):
+            _, complaint = await demo.communicate()
+    assert demo.returncode == 1
+    assert complaint.decode() == 'demo: run: another demo runs in it; choose another with SLUICE_RUN_DIR=...\n'
 
 
 @pytest.mark.parametrize('ports', ['9001,9002', '9001,9002,x', '0,1,2'])
