@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 
 from dataplane.board import Bells, Board
@@ -170,11 +171,11 @@ class Desk:
         # tables may have come into force just before that hold: what it gave is to be looked up in those
         self.adopt_committed()
         self._holding.update(served)
+        self._effects.refused += len(refused) if self._pending else 0
         for stream in refused:
-            self._effects.refused += bool(self._pending)
-            stream.on_refused(Admission.NOSRV)
+            self._guarded(partial(stream.on_refused, Admission.NOSRV))
         for stream in served:
-            self._tell(stream)
+            self._guarded(partial(self._tell, stream))
 
     def heartbeat(self, now: int) -> None:
         """Every 20 ms: say that the loop runs, look at the aside mark, and settle what a lost bell did not tell. `now` in ms."""
@@ -224,8 +225,12 @@ class Desk:
             self._pass = [*self._waiting.values(), *self._holding]
         now, self._pass = self._pass[:_SLICE], self._pass[_SLICE:]
         changed = self._effects.requeued + self._effects.refused + self._effects.killed
-        for stream in now:
-            self._affect(stream)
+        try:
+            for stream in now:
+                self._affect(stream)
+        except Exception:  # noqa: BLE001 - a look that is left half done would hold the barrier up for good
+            traceback.print_exc()
+            os._exit(1)
         if changed != self._effects.requeued + self._effects.refused + self._effects.killed:
             self._dirty = True
         if self._pass:
@@ -302,6 +307,13 @@ class Desk:
             stream.on_server_left()
         else:
             stream.on_slot()
+
+    def _guarded(self, tell: Callable[[], None]) -> None:
+        """Tell one stream: a defect in its logic is reported, and the others hear of theirs all the same."""
+        try:
+            tell()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
+            self._loop.call_exception_handler({'message': 'a stream failed when its wait was over', 'exception': error})
 
     def _ring(self, rings: Iterable[int]) -> None:
         for worker in rings:

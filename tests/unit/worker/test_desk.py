@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 
 import pytest
@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from dataplane.board import Bells, Board
 from dataplane.core import invariants
-from dataplane.core.changes import AdoptFile, Change, SetAdmin, ShutdownSessions
+from dataplane.core.changes import AdoptFile, Change, SetAdmin, SetMaxconn, ShutdownSessions
 from dataplane.core.layout import NOBODY, Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import AdminState, Snapshot
@@ -326,21 +326,64 @@ async def test_a_worker_set_aside_comes_back_with_its_heartbeat(house: House) ->
     await house.until(two)
 
 
+class Broken(Request):
+    """A stream whose own logic fails."""
+
+    def on_slot(self) -> None:
+        raise LookupError('a defect')
+
+    def on_shutdown(self) -> None:
+        raise LookupError('a defect')
+
+
+async def test_a_stream_that_fails_does_not_keep_others_from_hearing_of_their_slots(house: House) -> None:
+    desk, reported = house.desks[0], []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context['exception']))
+    first, broken, good = Request(desk), Broken(desk), Request(desk)
+    for request in (first, broken, good):
+        desk.admit(request)
+    house.commit(SetMaxconn('px', 's1', 3))
+    desk.settle()
+    assert good.told == ['slot']
+    assert [type(error) for error in reported] == [LookupError]
+    for request in (first, broken, good):
+        desk.leave(request)
+
+
 def test_an_exception_inside_a_hold_is_a_death() -> None:
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.dup2(writer, 2)
-        sys.stderr = os.fdopen(2, 'w', buffering=1)
-        asyncio.run(_break_a_hold())
-        os._exit(0)
-    os.close(writer)
-    _, status = os.waitpid(pid, 0)
-    with os.fdopen(reader) as said:
-        assert 'IndexError' in said.read()
+    status, said = _end_of(_break_a_hold)
+    assert 'IndexError' in said
     assert os.WTERMSIG(status) == signal.SIGKILL
 
 
 async def _break_a_hold() -> None:
     house = House(1)
     house.desks[0].admit(Request(house.desks[0], backend=10**9))
+
+
+def test_effects_that_cannot_be_brought_to_their_end_are_a_death() -> None:
+    status, said = _end_of(_break_effects)
+    assert 'a defect' in said
+    assert os.WEXITSTATUS(status) == 1
+
+
+async def _break_effects() -> None:
+    house = House(1)
+    house.desks[0].admit(Broken(house.desks[0]))
+    house.commit(ShutdownSessions('px', 's1', 5))
+    await asyncio.wait_for(house.applied(0), 5)
+
+
+def _end_of(act: Callable[[], Coroutine[None, None, None]]) -> tuple[int, str]:
+    """Do something in a process of its own. Returns how it ended and what it said on stderr."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.dup2(writer, 2)
+        sys.stderr = os.fdopen(2, 'w', buffering=1)
+        asyncio.run(act())
+        os._exit(0)
+    os.close(writer)
+    _, status = os.waitpid(pid, 0)
+    with os.fdopen(reader) as said:
+        return status, said.read()
