@@ -84,7 +84,7 @@ def test_statements_about_servers_that_are_gone_are_not_kept() -> None:
         other = Drained(term=1, seq=3, servers=((S1.backend, f'old{number}', 'gone'),))
         convergence.stated('a', other, app(), 1)
     assert plane.statements == {}
-    assert removal.state is Progressed.PENDING
+    assert removal.open
     convergence.connected(hello('b'), V3, 0)
     convergence.stated('a', Drained(term=1, seq=3, servers=((S1.backend, S1.name, 'gone'),)), app(), 1)
     assert set(plane.statements) == {S1}  # somebody waits for it
