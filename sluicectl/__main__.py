@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import click
@@ -73,6 +73,18 @@ class Server(click.ParamType[str]):
         return f'/v1/backends/{backend}/servers/{server}'
 
 
+def _choose_output(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    """Take `-o` after the command too, where most people write it."""
+    if value is not None:
+        context.obj = replace(context.obj, json=value == 'json')
+
+
+output = click.option(
+    '-o', '--output', type=click.Choice(['table', 'json']), expose_value=False, callback=_choose_output,
+    help='Form of the answer (default: table).',
+)  # fmt: skip
+
+
 @click.group(context_settings={'help_option_names': ['-h', '--help']})
 @click.option(
     '--url',
@@ -83,7 +95,14 @@ class Server(click.ParamType[str]):
     help='The control plane.',
 )
 @click.option('--token', envvar='SLUICE_TOKEN', show_envvar=True, help='Bearer token (better in the environment).')
-@click.option('-o', '--output', type=click.Choice(['table', 'json']), default='table', show_default=True)
+@click.option(
+    '-o',
+    '--output',
+    type=click.Choice(['table', 'json']),
+    default='table',
+    show_default=True,
+    help='Form of the answers.',
+)
 @click.pass_context
 def cli(context: click.Context, url: str, token: str | None, output: str) -> None:
     """Operate servers behind Sluice's data planes."""
@@ -95,6 +114,7 @@ def cli(context: click.Context, url: str, token: str | None, output: str) -> Non
 
 
 @cli.command()
+@output
 @click.pass_obj
 def backends(session: Session) -> None:
     """List backends."""
@@ -102,6 +122,7 @@ def backends(session: Session) -> None:
 
 
 @cli.command()
+@output
 @click.argument('backend', required=False)
 @click.pass_obj
 def servers(session: Session, backend: str | None) -> None:
@@ -112,6 +133,7 @@ def servers(session: Session, backend: str | None) -> None:
 
 def _verb(name: str, text: str, goal: str, method: str, suffix: str, body: dict[str, Any] | None) -> None:
     @cli.command(name, help=text)
+    @output
     @click.argument('server', type=Server(), metavar='BACKEND/SERVER')
     @click.option('--wait', is_flag=True, help=f'Wait until it is {goal} on every data plane.')
     @click.option('--timeout', type=Span(), default='30s', show_default=True, help='How long to wait (500ms, 30s, 2m).')
@@ -166,6 +188,7 @@ _verb('shutdown-sessions', 'End every session a server has now.', 'acked', 'POST
 
 
 @cli.command()
+@output
 @click.pass_obj
 def dataplanes(session: Session) -> None:
     """List data planes: how far each is, and what its last barrier cost."""
@@ -173,6 +196,7 @@ def dataplanes(session: Session) -> None:
 
 
 @cli.command()
+@output
 @click.argument('operation', required=False)
 @click.pass_obj
 def operations(session: Session, operation: str | None) -> None:
@@ -184,6 +208,7 @@ def operations(session: Session, operation: str | None) -> None:
 
 
 @cli.command()
+@output
 @click.option('-f', '--follow', is_flag=True, help='Go on as they happen.')
 @click.option(
     '--after', metavar='VERSION', help='Begin after this version (default: all that is kept, or with -f, now).'

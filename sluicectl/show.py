@@ -52,7 +52,7 @@ def servers(console: Console, items: Sequence[Mapping[str, Any]]) -> None:
         (
             f'{s["backend"]}/{s["name"]}',
             f'{s["address"]}:{s["port"]}',
-            s['adminState'],
+            _state(s),
             s['weight'],
             s['maxConn'] or '-',
             s['status']['inFlight'],
@@ -67,6 +67,17 @@ def servers(console: Console, items: Sequence[Mapping[str, Any]]) -> None:
         ['SERVER', 'ADDRESS', 'STATE', 'WEIGHT', 'MAXCONN', 'IN FLIGHT', 'QUEUED', 'DRAINED ON', 'VERSION'],
         rows,
     )
+
+
+def _state(server: Mapping[str, Any]) -> str:
+    """The state that is wanted, and where a data plane says of a ready server that something else keeps it out."""
+    wanted: str = server['adminState']
+    others = [f'{state} on {name}' for name, state in server['status']['states'].items() if _is_out(state)]
+    return f'{wanted} ({", ".join(others)})' if wanted == 'ready' and others else wanted
+
+
+def _is_out(state: str) -> bool:
+    return state.startswith(('MAINT', 'DRAIN'))
 
 
 def dataplanes(console: Console, items: Sequence[Mapping[str, Any]]) -> None:

@@ -39,11 +39,14 @@ def server(sequencer: Sequencer, key: Key) -> dict[str, Any]:
 
 def _load(convergence: Convergence, key: Key) -> dict[str, Any]:
     rows = {plane.id: plane.load[key] for plane in convergence.planes.values() if key in plane.load}
+    drained = {plane.id for plane in convergence.planes.values() if key in plane.statements}
+    # a statement that stands is younger than the figures, and the answer must not contradict itself
+    held = [(flight, queued) for name, (flight, queued, _) in rows.items() if name not in drained]
     return {
-        'inFlight': sum(flight for flight, _, _ in rows.values()),
-        'queued': sum(queued for _, queued, _ in rows.values()),
+        'inFlight': sum(flight for flight, _ in held),
+        'queued': sum(queued for _, queued in held),
         'states': {name: state for name, (_, _, state) in sorted(rows.items())},
-        'drainedOn': sorted(plane.id for plane in convergence.planes.values() if key in plane.statements),
+        'drainedOn': sorted(drained),
     }
 
 

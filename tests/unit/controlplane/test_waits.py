@@ -49,6 +49,7 @@ async def test_g6_drained_is_each_data_planes_own_statement_at_that_version(cont
     for plane in (one, two):
         await plane.apply()
         await plane.status('app', 's1', 0)  # figures are not a statement
+    await two.status('app', 's1', 1)
     await one.drained('app', 's1')
     operation = await begun(control, 2)
     await control.until(lambda: 'dp1' in control.plane.sequencer.convergence.operation(operation).reached)
@@ -58,6 +59,7 @@ async def test_g6_drained_is_each_data_planes_own_statement_at_that_version(cont
     assert answer.status_code == 200
     (server,) = [s for s in (await control.client.get('/v1/servers')).json()['items'] if s['name'] == 's1']
     assert server['status']['drainedOn'] == ['dp1', 'dp2']
+    assert server['status']['inFlight'] == 0, 'older figures contradict the statement'
     await two.status('app', 's1', 1)  # persistent sessions may come back
     await control.until(lambda: not control.plane.sequencer.convergence.planes['dp2'].statements)
 

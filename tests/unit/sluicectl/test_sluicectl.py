@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
+from sluicectl import show
 from sluicectl.__main__ import cli
 from sluicectl.client import Client, Failed
 from tests.unit.controlplane.world import ControlPlane, DataPlane, control_plane
@@ -52,6 +55,26 @@ async def test_lists(control: ControlPlane) -> None:
 async def test_json_is_the_document(control: ControlPlane) -> None:
     shown = await typed(control, '-o', 'json', 'servers', 'app')
     assert [server['name'] for server in json.loads(shown.stdout)] == ['s1', 's2']
+    after = await typed(control, 'servers', 'app', '-o', 'json')
+    assert after.stdout == shown.stdout
+
+
+@pytest.mark.parametrize(
+    'wanted, reported, shown',
+    [
+        ('ready', {'dp1': 'UP', 'dp2': 'no check'}, 'ready'),
+        ('ready', {'dp1': 'MAINT', 'dp2': 'no check'}, 'ready (MAINT on dp1)'),
+        ('drain', {'dp1': 'DRAIN'}, 'drain'),
+        ('maint', {}, 'maint'),
+    ],
+)
+def test_a_ready_server_that_is_kept_out_elsewhere_says_so(wanted: str, reported: dict[str, str], shown: str) -> None:
+    status = {'inFlight': 0, 'queued': 0, 'drainedOn': [], 'states': reported}
+    server = {'backend': 'app', 'name': 's1', 'address': '::1', 'port': 1, 'weight': 1, 'maxConn': 7, 'version': '1.2'}
+    console = Console(file=io.StringIO(), width=200)
+    show.servers(console, [{**server, 'adminState': wanted, 'status': status}])
+    assert isinstance(console.file, io.StringIO)
+    assert f' {shown}  ' in console.file.getvalue()
 
 
 async def test_drain_and_wait(control: ControlPlane) -> None:
