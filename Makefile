@@ -45,8 +45,8 @@ test: $(STAMP) ## everything that needs no cluster
 run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends all
 	@exec $(BIN)/python deploy/demo/run.py
 
-soak: $(STAMP) ## the reproducer for half an hour
-	SLUICE_SOAK_SECONDS=$(SOAK) $(BIN)/python -m pytest -q -m soak -o timeout=$$(( $(SOAK) + 600 )) $(PYTEST)
+soak: $(STAMP) ## the reproducer for half an hour, both variants at once
+	SLUICE_SOAK_SECONDS=$(SOAK) $(BIN)/python -m pytest -q -m soak -n 2 -o timeout=$$(( $(SOAK) + 600 )) $(PYTEST)
 
 lock: $(STAMP) ## newest versions the ranges in pyproject.toml allow, with hashes
 	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --upgrade --all-extras --allow-unsafe --strip-extras \
