@@ -169,7 +169,7 @@ class Convergence:
         return [
             plane.id
             for plane in self.planes.values()
-            if plane.id not in operation.reached and operation.backends & active(plane.quarantine, desired.state).keys()
+            if plane.id not in operation.reached and _keeps_back(plane, operation, desired)
         ]
 
     def _settle(self, desired: Desired) -> None:
@@ -195,8 +195,20 @@ class Convergence:
     def _did(self, plane: Plane, operation: Operation, desired: Desired) -> bool:
         if plane.id in self.progress.missing(operation.version):
             return False
-        if plane.quarantine and operation.backends & active(plane.quarantine, desired.state).keys():
+        if _keeps_back(plane, operation, desired):
             return False
         if operation.goal is Goal.ACKED:
             return True
         return all(plane.statements.get(key, (NOTHING, ''))[0] >= operation.version for key in operation.servers)
+
+
+def _keeps_back(plane: Plane, operation: Operation, desired: Desired) -> bool:
+    """Whether the data plane refuses, and was therefore not sent, something that the operation set."""
+    if not plane.quarantine:
+        return False
+    kept = active(plane.quarantine, desired.state)
+    if operation.backends & kept.keys():
+        return True
+    routes = (desired.spec(target.key) for target in operation.targets if target.key.kind == 'route')
+    unrouted = {name for name, entry in kept.items() if not entry.routed}
+    return any(route is not None and route['backend'] in unrouted for route in routes)

@@ -29,11 +29,17 @@ class Plane:
 
     def record(self) -> dict[str, Any]:
         """What must outlive the control plane: that it is known, and what it refuses."""
-        kept = {name: {'kept': entry.kept, 'refused': entry.refused} for name, entry in self.quarantine.items()}
+        kept = {
+            name: {'kept': entry.kept, 'refused': entry.refused, 'routed': entry.routed}
+            for name, entry in self.quarantine.items()
+        }
         return {'quarantine': kept}
 
     @classmethod
     def from_record(cls, name: str, record: dict[str, Any]) -> Plane:
         """Read what `record` wrote."""
-        kept = {key: Quarantined(entry['kept'], entry['refused']) for key, entry in record['quarantine'].items()}
+        kept = {
+            key: Quarantined(entry['kept'], entry['refused'], entry.get('routed', True))
+            for key, entry in record['quarantine'].items()
+        }
         return cls(id=name, quarantine=kept)

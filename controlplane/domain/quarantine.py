@@ -2,7 +2,8 @@
 
 A nack that names backends is a bug or a difference of versions, for this control plane checked the change with the same
 code. The refused definition is remembered by its digest: as soon as the wanted definition is another one, it is tried
-again. Nothing here touches the order of changes; it only shapes the state this one data plane is sent (its projection).
+again. A backend that is named although it was kept back already, or that there is not, is at fault by the routes to it: then
+they are kept back, too, until one of them changes. Nothing here touches the order of changes; it only shapes the state this one data plane is sent (its projection).
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from dataplane.wire import state as wire
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """`kept`: the backend as the data plane has it (None: it has none); `refused`: digest of what it refused."""
+    """`kept`: the backend as the data plane has it (None: it has none); `refused`: digest of what it refused.
+
+    `routed`: whether routes to it are sent. When not, the digest covers them.
+    """
 
     kept: Mapping[str, Any] | None
     refused: str
+    routed: bool = True
 
 
 Quarantine = Mapping[str, Quarantined]
@@ -33,8 +38,14 @@ def fingerprint(backend: Mapping[str, Any] | None) -> str:
 
 def active(quarantine: Quarantine, state: wire.State) -> dict[str, Quarantined]:
     """Those entries whose refused definition is still the wanted one."""
-    backends = state['backends']
-    return {name: entry for name, entry in quarantine.items() if fingerprint(backends.get(name)) == entry.refused}
+    return {name: entry for name, entry in quarantine.items() if _digest(state, name, entry.routed) == entry.refused}
+
+
+def _digest(state: wire.State, name: str, routed: bool) -> str:
+    if routed:
+        return fingerprint(state['backends'].get(name))
+    routes = {key: route for key, route in state['routes'].items() if route['backend'] == name}
+    return fingerprint({'backend': state['backends'].get(name), 'routes': routes})
 
 
 def project(state: wire.State, quarantine: Quarantine) -> wire.State:
@@ -48,7 +59,11 @@ def project(state: wire.State, quarantine: Quarantine) -> wire.State:
             backends.pop(name, None)
         else:
             backends[name] = entry.kept
-    return {**state, 'backends': backends}
+    unrouted = {name for name, entry in kept.items() if not entry.routed}
+    if not unrouted:
+        return {**state, 'backends': backends}
+    routes = {key: route for key, route in state['routes'].items() if route['backend'] not in unrouted}
+    return {'backends': backends, 'routes': routes}
 
 
 def extended(quarantine: Quarantine, names: Iterable[str], wanted: wire.State, had: wire.State | None) -> Quarantine:
@@ -60,5 +75,6 @@ def extended(quarantine: Quarantine, names: Iterable[str], wanted: wire.State, h
     for name in names:
         before = quarantine[name].kept if name in quarantine else None
         kept = before if had is None else had['backends'].get(name)
-        grown[name] = Quarantined(kept, fingerprint(wanted['backends'].get(name)))
+        routed = name not in grown and (kept is not None or name in wanted['backends'])
+        grown[name] = Quarantined(kept, _digest(wanted, name, routed), routed)
     return grown

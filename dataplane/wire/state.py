@@ -187,7 +187,7 @@ def twins(routes: Mapping[str, Any]) -> list[str]:
     for key in sorted(routes):
         if not isinstance(routes[key], Mapping):
             continue
-        match = (str(routes[key].get('host')), str(routes[key].get('pathPrefix')))
+        match = (str(routes[key].get('host')), str(routes[key].get('pathPrefix')).rstrip('/') or '/')
         if seen.setdefault(match, key) != key:
             problems.append(
                 f'route {key}: host {match[0]!r} with prefix {match[1]!r} is already matched by route {seen[match]}'

@@ -45,3 +45,38 @@ def test_others_flow() -> None:
 def test_a_planes_record_survives() -> None:
     plane = Plane('dp1', extended({}, ['app'], NEW, OLD))
     assert Plane.from_record('dp1', plane.record()) == plane
+
+
+def routed(state: wire.State, **routes: str) -> wire.State:
+    table = {key: {'host': '', 'pathPrefix': f'/{key}', 'backend': name} for key, name in routes.items()}
+    return {**state, 'routes': table}
+
+
+def test_a_backend_that_there_is_not_is_at_fault_by_its_routes() -> None:
+    wanted = routed(NEW, r1='nobody', r2='app')
+    quarantine = extended({}, ['nobody'], wanted, OLD)
+    assert project(wanted, quarantine) == routed(NEW, r2='app')
+    assert Plane.from_record('dp1', Plane('dp1', quarantine).record()).quarantine == quarantine
+    for change in (routed(wanted, r1='app'), routed(wanted, r1='nobody', r3='nobody')):
+        assert project(change, quarantine) is change  # other routes to it: tried again
+    defined = {**wanted, 'backends': {**wanted['backends'], 'nobody': {**BACKEND, 'servers': {}}}}
+    assert project(defined, quarantine) is defined
+
+
+def test_routes_go_when_the_backend_is_named_again_though_it_was_kept_back() -> None:
+    wanted = routed(NEW, r1='app')
+    first = extended({}, ['app'], wanted, wire.empty())
+    assert project(wanted, first) == routed(wire.empty(), r1='app')  # its own file may have that backend
+    second = extended(first, ['app'], wanted, wire.empty())
+    assert project(wanted, second) == wire.empty()
+    assert extended(second, ['app'], wanted, wire.empty()) == second
+
+
+def test_a_backend_whose_removal_is_refused_keeps_its_routes() -> None:
+    wanted = routed(wire.empty(), r1='app')
+    assert project(wanted, extended({}, ['app'], wanted, OLD)) == routed(OLD, r1='app')
+
+
+def test_a_plane_kept_by_an_older_version_is_read() -> None:
+    record = {'quarantine': {'app': {'kept': None, 'refused': 'x'}}}
+    assert Plane.from_record('dp1', record).quarantine['app'].routed
