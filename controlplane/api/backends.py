@@ -42,7 +42,6 @@ async def put_backend(
     """Create or replace. With `servers` the set of servers becomes exactly that; adminState not sent is kept."""
     key, whole, sent = Key('backend', backend), body.whole(), body.sent()
     servers = whole.pop('servers')
-    created = key not in all_.sequencer.desired.versions
 
     def decide(desired: Desired) -> Decision:
         condition.check(desired, key)
@@ -59,8 +58,7 @@ async def put_backend(
             targets += (Target(server, None) for server in gone)
         return Decision(tuple(writes), tuple(targets), sweeping=not confirm)
 
-    plan = Plan('put backend', decide, lambda desired: _shown(desired, key, 201 if created else 200))
-    return await run(request, all_, wait, plan)
+    return await run(request, all_, wait, Plan('put backend', decide, lambda desired: _shown(desired, key), puts=key))
 
 
 def kept_state(desired: Desired, key: Key, spec: dict[str, Any], sent: Spec) -> dict[str, Any]:
@@ -70,10 +68,10 @@ def kept_state(desired: Desired, key: Key, spec: dict[str, Any], sent: Spec) -> 
     return {**spec, 'adminState': admin, 'sessionGeneration': current['sessionGeneration']}
 
 
-def _shown(desired: Desired, key: Key, status: int = 200) -> tuple[int, Any, dict[str, str]]:
+def _shown(desired: Desired, key: Key) -> tuple[int, Any, dict[str, str]]:
     if key not in desired.versions:
         return 204, None, {}  # somebody removed it right after
-    return status, views.backend(desired, key), etag(desired, key)
+    return 200, views.backend(desired, key), etag(desired, key)
 
 
 @router.patch('/{backend}')

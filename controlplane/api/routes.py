@@ -31,10 +31,10 @@ async def get_route(route: str, all_: Annotated[Services, Depends(services)]) ->
     return JSONResponse(views.route(desired, key), headers=etag(desired, key))
 
 
-def _shown(desired: Desired, key: Key, status: int = 200) -> tuple[int, Any, dict[str, str]]:
+def _shown(desired: Desired, key: Key) -> tuple[int, Any, dict[str, str]]:
     if key not in desired.versions:
         return 204, None, {}  # somebody removed it right after
-    return status, views.route(desired, key), etag(desired, key)
+    return 200, views.route(desired, key), etag(desired, key)
 
 
 @router.put('/{route}')
@@ -45,13 +45,12 @@ async def put_route(
 ) -> Response:  # fmt: skip
     """Create or replace. The backend may be one that only the data planes' own files know."""
     key = Key('route', route)
-    status = 200 if key in all_.sequencer.desired.versions else 201
 
     def decide(desired: Desired) -> Decision:
         condition.check(desired, key)
         return one(key, body.whole())
 
-    return await run(request, all_, wait, Plan('put route', decide, lambda desired: _shown(desired, key, status)))
+    return await run(request, all_, wait, Plan('put route', decide, lambda desired: _shown(desired, key), puts=key))
 
 
 @router.patch('/{route}')

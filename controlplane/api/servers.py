@@ -43,12 +43,12 @@ async def get_server(backend: str, server: str, all_: Annotated[Services, Depend
     return JSONResponse(views.server(all_.sequencer, key), headers=etag(desired, key))
 
 
-def shown(all_: Services, key: Key, status: int = 200) -> tuple[int, Any, dict[str, str]]:
+def shown(all_: Services, key: Key) -> tuple[int, Any, dict[str, str]]:
     """The answer of a verb about one server."""
     desired = all_.sequencer.desired
     if key not in desired.versions:
         return 204, None, {}  # somebody removed it right after
-    return status, views.server(all_.sequencer, key), etag(desired, key)
+    return 200, views.server(all_.sequencer, key), etag(desired, key)
 
 
 @router.put('/backends/{backend}/servers/{server}')
@@ -60,14 +60,13 @@ async def put_server(
     """Create or replace. An adminState that is not sent is kept: a PUT never ends a drain by not speaking of it."""
     key, spec, sent = Key('server', server, backend), body.whole(), body.sent()
     labels = spec.pop('labels')
-    status = 200 if key in all_.sequencer.desired.versions else 201
 
     def decide(desired: Desired) -> Decision:
         desired.servers(backend)
         condition.check(desired, key)
         return one(key, kept_state(desired, key, spec, sent), labels)
 
-    return await run(request, all_, wait, Plan('put server', decide, lambda _: shown(all_, key, status)))
+    return await run(request, all_, wait, Plan('put server', decide, lambda _: shown(all_, key), puts=key))
 
 
 @router.patch('/backends/{backend}/servers/{server}')

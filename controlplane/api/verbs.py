@@ -82,12 +82,16 @@ def etag(desired: Desired, key: Key) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A verb as a router states it. `show` makes the answer's (status, body, headers) when nobody waits."""
+    """A verb as a router states it. `show` makes the answer's (status, body, headers) when nobody waits.
+
+    `puts`: what a PUT is about; the 200 becomes a 201 for the one of several that made it.
+    """
 
     name: str
     decide: Callable[[Desired], Decision]
     show: Callable[[Desired], tuple[int, Any, dict[str, str]]]
     urgent: bool = False
+    puts: Key | None = None
 
 
 def one(key: Key, spec: Any, labels: Any = None, *, values: Any = None) -> Decision:
@@ -97,10 +101,12 @@ def one(key: Key, spec: Any, labels: Any = None, *, values: Any = None) -> Decis
 
 async def run(request: Request, services: Services, wait: Wait, plan: Plan) -> Response:
     """Submit the verb and answer it. Refusals are answered by the handlers of `errors`."""
-    goal = wait.goal or Goal.ACKED
+    goal, made = wait.goal or Goal.ACKED, False
 
     def decide(desired: Desired) -> Decision:
+        nonlocal made
         decision = plan.decide(desired)
+        made = plan.puts is not None and plan.puts not in desired.versions  # nobody else has a turn until it is there
         if goal is Goal.DRAINED:
             _check_drainable(desired, decision)
         return decision
@@ -111,11 +117,9 @@ async def run(request: Request, services: Services, wait: Wait, plan: Plan) -> R
     where = {'Sluice-Operation': f'/v1/operations/{found.id}', 'Sluice-Version': str(found.version)}
     if wait.goal is None:
         status, body, headers = plan.show(services.sequencer.desired)
-        return (
-            Response(status_code=204, headers=where)
-            if body is None
-            else JSONResponse(body, status, {**headers, **where})
-        )
+        if body is None:
+            return Response(status_code=204, headers=where)
+        return JSONResponse(body, 201 if made else status, {**headers, **where})
     await settled(services, found, wait.seconds)
     return outcome(services, found, where)
 

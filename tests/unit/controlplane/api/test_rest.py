@@ -51,6 +51,22 @@ async def test_the_life_of_a_backend_a_server_and_a_route(control: ControlPlane)
         problem(await client.delete(path), 404, 'not-found')
 
 
+@pytest.mark.parametrize(
+    'path,body',
+    [
+        ('/v1/backends/new', {}),
+        ('/v1/backends/app/servers/new', {'address': '10.0.0.1', 'port': 80}),
+        ('/v1/routes/new', {'backend': 'app'}),
+    ],
+)
+async def test_of_puts_at_the_same_time_only_one_has_made_it(
+    control: ControlPlane, path: str, body: dict[str, Any]
+) -> None:
+    await control.put_app()
+    answers = await asyncio.gather(*(control.client.put(path, json=body) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
+
+
 async def test_a_put_never_ends_a_drain_by_not_speaking_of_it(control: ControlPlane) -> None:
     await control.put_app()
     server = '/v1/backends/app/servers/s1'
