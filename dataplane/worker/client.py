@@ -110,7 +110,7 @@ class Client(Connection):
                 raise BadHead('the request head is too large')
             if end < 4:
                 incomplete(data, known)
-                self._buffer = data
+                self._keep_rest(data)
                 return
             head = parse_request(data[:end], self._context.max_fields)
         except BadHead as bad:
@@ -147,7 +147,6 @@ class Client(Connection):
         self._frontend = context.frontend(self._index, self._frontend)
         exchange = Exchange(context, self, self._index, self._frontend, head, self._began, self._wall)
         exchange.story.received = size
-        self._buffer = rest
         if head.length:
             self._body = body = body_of(head.length)
             try:
@@ -155,10 +154,12 @@ class Client(Connection):
             except BadBody:
                 self._refuse(400)
                 return
-            self._buffer = body.rest
+            self._keep_rest(body.rest)
             self.exchange = exchange
             exchange.client_body(payload, done=body.done)
             self._await_body(body)
+        else:
+            self._keep_rest(rest)
         self.exchange = exchange
         exchange.begin()
 
@@ -170,7 +171,7 @@ class Client(Connection):
         story.asked(head.method, head.target, head.version)
         story.status, story.sent, story.request_ms = 200, len(_OPTIONS_ANSWER), now_ms() - self._began
         self._record(story, LOCAL_ANSWER)
-        self._buffer = rest
+        self._keep_rest(rest)
         self._after(keep=head.keep_alive and not head.length)
 
     # -- while a request is served -----------------------------------------------------------------------------------
@@ -195,9 +196,12 @@ class Client(Connection):
     def _keep_more(self, data: bytes) -> None:
         """Keep what was sent beyond this request; served later, and in order."""
         if data:
-            self._buffer += data
-            if len(self._buffer) >= self._context.bufsize:
-                self._hold(Hold.PIPELINE, held=True)
+            self._keep_rest(self._buffer + data)
+
+    def _keep_rest(self, rest: bytes) -> None:
+        """All that is kept for later is this; while it is a buffer full, no more is read."""
+        self._buffer = rest
+        self._hold(Hold.PIPELINE, held=len(rest) >= self._context.bufsize)
 
     def _await_body(self, body: Body) -> None:
         """While a body is being read, `timeout client` limits each silence."""
@@ -220,8 +224,8 @@ class Client(Connection):
 
     def take_more(self) -> bytes:
         """Those bytes; they are no request."""
-        more, self._buffer = self._buffer, b''
-        self._hold(Hold.PIPELINE, held=False)
+        more = self._buffer
+        self._keep_rest(b'')
         return more
 
     def exchange_done(self, *, keep: bool) -> None:
@@ -247,11 +251,14 @@ class Client(Connection):
         if self.phase is not Phase.IDLE or self._write_paused:
             return
         data, self._buffer = self._buffer, b''
-        self._hold(Hold.PIPELINE, held=False)
         if data:
             self._read_head(data)
         if self._eof and self.exchange is None and self.phase in (Phase.IDLE, Phase.HEAD):
             self.close(linger=False)
+        elif self.phase is Phase.IDLE:
+            # Nothing but empty lines: no request has begun.
+            self._keep_rest(b'')
+            self._await_request()
 
     # -- ends --------------------------------------------------------------------------------------------------------
 
@@ -290,8 +297,13 @@ class Client(Connection):
 
     def check(self) -> None:
         """While it is not read: has it gone? Called now and then by its owner; a read would not tell."""
-        if self.exchange is not None and self._holds and self._owner.is_gone(self._sock):
-            self.exchange.client_gone()
+        exchange = self.exchange
+        if exchange is None or not self._holds:
+            return
+        if self._owner.is_gone(self._sock, half=not exchange.outlives_eof()):
+            exchange.client_gone()
+        else:
+            self._owner.deaf(self)
 
     def _congested(self, *, congested: bool) -> None:
         if self.exchange is not None:

@@ -111,6 +111,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._write_paused = False
+        if self.phase is Phase.LINGER:
+            return  # what is left to send is still limited
         self._timer.disarm()
         self._congested(congested=False)
 
@@ -128,6 +130,7 @@ class Connection(asyncio.Protocol):
         if transport is None or self.phase is Phase.CLOSED:
             return
         self.phase = Phase.LINGER
+        self._stalled = transport.get_write_buffer_size()
         self._buffer = b''
         self._hold(Hold.PIPELINE, held=False)
         self._hold(Hold.BODY, held=False)
@@ -153,11 +156,11 @@ class Connection(asyncio.Protocol):
         raise NotImplementedError
 
     def _is_taking(self) -> bool:
-        """`timeout client` is over while output waits: did the client take some of it meanwhile? Then it goes on."""
-        if not self._write_paused or self._transport is None:
+        """The time is over while output waits: did the client take some of it meanwhile? Then it goes on."""
+        if self._transport is None or not (self._write_paused or self.phase is Phase.LINGER):
             return False
         left = self._transport.get_write_buffer_size()
-        if left >= self._stalled:
+        if not left or left >= self._stalled:
             return False
         self._stalled = left
         self._arm(self._frontend.timeouts.client)

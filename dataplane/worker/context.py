@@ -60,8 +60,9 @@ class Context:
         return self._numbers
 
     def frontend(self, index: int, last: Frontend) -> Frontend:
-        """The frontend as the tables in force have it; `last` when it is gone from them."""
-        return self.desk.tables.frontends.get(index, last)
+        """The frontend as the tables in force have it; `last` when it is gone, though another may have its index now."""
+        found = self.desk.tables.frontends.get(index)
+        return found if found is not None and found.name == last.name else last
 
     def forwarded(self, frontend: Frontend, backend: Backend) -> ForwardedFor | None:
         """`option forwardfor` for a request: the backend's, else the frontend's."""

@@ -63,11 +63,14 @@ class Exchange(Carrier):
     def client_eof(self) -> bool:
         """The client will send no more. False: that ends the exchange (`option abortonclose`), and it has ended."""
         if self.stage is Stage.TUNNEL:
-            if self._server_ended or self._upstream is None:
-                self._end_tunnel()
+            if self._upstream is None:
+                self._end(DONE, keep=False)
                 return False
             self._client_ended = True
-            self._upstream.write_eof()
+            if self._server_ended:
+                self._upstream.close()
+            else:
+                self._upstream.write_eof()
             self._half_close_tunnel(self._frontend.timeouts.client_fin)
             return True
         self._keep = self._keep and self._client.has_more()
@@ -79,9 +82,11 @@ class Exchange(Carrier):
             return False
         return True
 
-    def _end_tunnel(self) -> None:
-        self._release_upstream()
-        self._end(DONE, keep=False)
+    def outlives_eof(self) -> bool:
+        """May it go on when the client sends no more, as far as can be told while the client is not read?"""
+        return self.stage in (Stage.BODY, Stage.TUNNEL) or (
+            self._backend is not None and not self._backend.abortonclose
+        )
 
     def client_gone(self) -> None:
         """The client's connection is gone: its place is free from here on."""
@@ -102,10 +107,11 @@ class Exchange(Carrier):
     def on_server_eof(self) -> bool:
         """The server sends no more: the end of a body that ends so, of a tunnel's one direction, or an early end."""
         if self.stage is Stage.TUNNEL:
-            if self._client_ended:
-                self._end_tunnel()
-                return False
             self._server_ended = True
+            if self._client_ended and self._upstream is not None:
+                # It may still read what the client sent last; `on_server_lost` follows.
+                self._upstream.close()
+                return True
             self._client.write_eof()
             self._half_close_tunnel(self._backend_of().timeouts.server_fin)
             return True
@@ -180,8 +186,12 @@ class Exchange(Carrier):
         if end in (CONNECT_TIMEOUT, NO_RESOURCE) and client.requests > 1:
             silent = True
         story.status = status if status is not None else -1
-        if status is None or silent or end.who is Who.CLIENT:
+        if status is None or end.who is Who.CLIENT:
             self._end(end, keep=False, cut=True)
+            return
+        if silent:
+            # Not cut: answers to earlier requests may still be on their way.
+            self._end(end, keep=False)
             return
         keep = self._keep and self._request_done and not self._context.stopping
         answer = page(status, close=not keep)

@@ -88,5 +88,5 @@ class Owner(Protocol):
     def deaf(self, client: Checked) -> None:
         """The connection is not read for now, so nothing would tell that its client goes away."""
 
-    def is_gone(self, sock: socket.socket) -> bool:
-        """Has the peer of a connection that is not read closed it?"""
+    def is_gone(self, sock: socket.socket, *, half: bool) -> bool:
+        """Has the peer of a connection that is not read reset it, or (`half`) closed at least its own direction?"""

@@ -118,11 +118,13 @@ class Traffic:
         """A client's connection is not read for now."""
         self._deaf.add(client)
 
-    def is_gone(self, sock: socket.socket) -> bool:
-        """Has the peer closed a connection that is not read?"""
+    def is_gone(self, sock: socket.socket, *, half: bool) -> bool:
+        """Has the peer of a connection that is not read reset it, or (`half`) closed at least its own direction?"""
         poll = select.poll()
-        poll.register(sock.fileno(), select.POLLRDHUP)
-        return bool(poll.poll(0))
+        poll.register(sock.fileno(), select.POLLRDHUP if half else 0)
+        # POLLHUP comes unasked, and says only that both directions were ended, by whomever.
+        wanted = select.POLLERR | (select.POLLHUP | select.POLLRDHUP if half else 0)
+        return any(events & wanted for _, events in poll.poll(0))
 
     # -- time --------------------------------------------------------------------------------------------------------
 

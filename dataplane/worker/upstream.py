@@ -151,6 +151,7 @@ class Upstream(asyncio.Protocol):
         if self.link is Link.CLOSED:
             return
         self.link = Link.CLOSED
+        self._shut()
         user, self.user = self.user, None
         if user is not None:
             user.on_server_lost()
@@ -184,6 +185,11 @@ class Upstream(asyncio.Protocol):
         if self._transport is not None and self.link is Link.OPEN and self._transport.can_write_eof():
             self._transport.write_eof()
 
+    def close(self) -> None:
+        """End it once everything is sent; its user hears `on_server_lost` then, when the server has been told."""
+        if self._transport is not None and self.link is Link.OPEN:
+            self._transport.close()
+
     def hold(self, *, held: bool) -> None:
         """Stop, or go on, reading from the server."""
         if self._transport is None or not self.is_alive():
@@ -210,9 +216,14 @@ class Upstream(asyncio.Protocol):
             self._loop.remove_writer(sock.fileno())
             sock.close()
             return
-        try:
-            sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the server was first
+        self._shut()
         if self._transport is not None:
             self._transport.abort()
+
+    def _shut(self) -> None:
+        """Tell the server now: the transport itself closes a loop turn later."""
+        if self._sock is not None:
+            try:
+                self._sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # the server was first

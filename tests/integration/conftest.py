@@ -13,6 +13,6 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The plugin's hook; one factory, so that test names stay as they are."""
-    if item.path.name.startswith('test_http_'):
+    if item.path.name.startswith(('test_http_', 'test_attack_http')):
         return {'uvloop': uvloop.new_event_loop}
     return {'asyncio': asyncio.new_event_loop}
