@@ -7,7 +7,7 @@ mapping cost nothing. Attributes written in capitals are the first cell of their
 Who writes what is the first rule of the board. Each column says it in one of four words:
 
 - commit: the supervisor, inside the hold that commits a revision; nobody else.
-- own: the worker whose row it is, alone. `SERVED` inside holds; `STREAMS`, `IDLE`, `OLDEST`, `HEARTBEAT` and the
+- own: the worker whose row it is, alone. `SERVED` inside holds; `IDLE`, `HEARTBEAT` and the
   counters without the lock (one aligned 8-byte store each).
 - entry: the truth of the waiting line; `STATE` is always the store that makes the rest count.
 - derived: whoever holds the lock; can be rebuilt from the others and is rebuilt after a holder's death.
@@ -119,9 +119,7 @@ class Layout:
         self.QUEUE_LENGTH = self._take(self.queues)
         # worker x server and worker x backend, own
         self.SERVED = self._take(workers * servers)
-        self.STREAMS = self._take(workers * servers)
         self.IDLE = self._take(workers * servers)
-        self.OLDEST = self._take(workers * servers)
         self.BECONN = self._take(workers * backends)
         # counters: one block of COUNTERS cells per (worker or departed) x (frontend, backend, server), own
         self._frontend_counters = self._take((workers + 1) * frontends * COUNTERS)
@@ -203,17 +201,9 @@ class Layout:
         """Cell: slots of `server` that `worker` holds."""
         return self.SERVED + worker * self.servers + server
 
-    def streams(self, worker: int, server: int) -> int:
-        """Cell: streams of `worker` whose target is `server`, slot or not (removability, facts 2.4)."""
-        return self.STREAMS + worker * self.servers + server
-
     def idle(self, worker: int, server: int) -> int:
         """Cell: idle upstream connections of `worker` to `server`."""
         return self.IDLE + worker * self.servers + server
-
-    def oldest(self, worker: int, server: int) -> int:
-        """Cell: the oldest session generation alive on `worker` towards `server`, as of its last effects pass."""
-        return self.OLDEST + worker * self.servers + server
 
     def beconn(self, worker: int, backend: int) -> int:
         """Cell: streams of `worker` that selected `backend`, queued or served."""

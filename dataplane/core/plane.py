@@ -40,7 +40,7 @@ class Plane:
         self.draw = draw
         self._rings: set[int] = set()
         self._touched: list[int] = []
-        self._pump = pump.Pump(at, self.room, self.choose, self._rings)
+        self._pump = pump.Pump(at, self.room, self.choose, self.members, self._rings)
         self._members: dict[int, tuple[int, ...]] = {}
         self._members_of = -1
 
@@ -225,12 +225,14 @@ class Plane:
         return False
 
     def is_removable(self, server: int) -> bool:
-        """Does nobody hold, target, wait for or list this server (facts 2.4)? Only then may its number be used again."""
+        """Does nobody hold, wait for or list this server, and keep no connection to it? Only then may its number be used again.
+
+        While a worker is aside some of its waiters are in no queue, so nobody can say.
+        """
         cells, at = self.cells, self.at
-        held = sum(
-            cells[at.served(v, server)] + cells[at.streams(v, server)] + cells[at.idle(v, server)]
-            for v in range(at.workers)
-        )
+        if any(cells[at.ASIDE + v] for v in range(at.workers)):
+            return False
+        held = sum(cells[at.served(v, server)] + cells[at.idle(v, server)] for v in range(at.workers))
         waiting = (
             cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1] + cells[at.TOTAL + server]
         )

@@ -130,9 +130,7 @@ def clear(cells: MutableSequence[int], at: Layout, worker: int, budget: int) -> 
     cells[at.ASIDE + worker] = 1
     for first, count in (
         (at.served(worker, 0), at.servers),
-        (at.streams(worker, 0), at.servers),
         (at.idle(worker, 0), at.servers),
-        (at.oldest(worker, 0), at.servers),
         (at.beconn(worker, 0), at.backends),
     ):
         cells[first : first + count] = _zeros(count)

@@ -44,7 +44,7 @@ class Holdings:
             return set()
         at = self._at
         free = set(servers) - self._named_by_entries()
-        return {s for s in free if not self._sum(at.SERVED, s) and not self._sum(at.STREAMS, s)}
+        return {s for s in free if not self._sum(at.SERVED, s)}
 
     def _sum(self, column: int, server: int) -> int:
         last = column + self._at.workers * self._at.servers

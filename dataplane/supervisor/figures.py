@@ -294,12 +294,12 @@ class Figures:
                 )
 
     def attached(self, server: int) -> bool:
-        """Whether anything is attached to a server anywhere: slots, streams that aim at it, idle connections, waiters.
+        """Whether anything is attached to a server anywhere: slots, idle connections, waiters.
 
         Told from the rows and the entries, which are true at every instant, never from the totals, which a repair rebuilds.
         """
         at = self._at
-        if any(any(self._per_worker(column, server)) for column in (at.served, at.streams, at.idle)):
+        if any(any(self._per_worker(column, server)) for column in (at.served, at.idle)):
             return True
         end = self._cells[at.HIGH_WATER] * ENTRY_STRIDE
         states, queues, given = (

@@ -106,6 +106,7 @@ class Desk:
         self._effects = Effects()
         self._pass: list[Stream] | None = None
         self._dirty = False
+        self._readdressed: set[int] = set()
 
     def __repr__(self) -> str:
         return f'<Desk worker={self._worker} waiting={len(self._waiting)} holding={len(self._holding)}>'
@@ -201,7 +202,8 @@ class Desk:
         number = self._cells[self._at.TABLES]
         if number == self.tables.number:
             return False
-        self.tables = self._prepared.pop(number)
+        before, self.tables = self.tables, self._prepared.pop(number)
+        self._readdressed |= _readdressed(before, self.tables)
         for older in [n for n in self._prepared if n < number]:
             del self._prepared[older]
         self.on_tables(self.tables)
@@ -249,11 +251,15 @@ class Desk:
         elif self._plane.is_over(stream):
             self._effects.killed += 1
             stream.on_shutdown()
-        elif self._plane.is_barred(stream) or (
-            stream.life is Life.SLOT and stream.tables != self.tables.number and stream.route() != stream.backend
-        ):
+        elif self._plane.is_barred(stream) or self._is_outdated(stream):
             self._effects.requeued += 1
             stream.on_server_left()
+
+    def _is_outdated(self, stream: Stream) -> bool:
+        """Was its slot given under tables whose route, or whose address of the server, is no longer the one in force?"""
+        if stream.life is not Life.SLOT or stream.tables == self.tables.number:
+            return False
+        return stream.server in self._readdressed or stream.route() != stream.backend
 
     def _reroute(self, stream: Stream) -> None:
         """Tables changed while it waited: it stays, or asks in the backend that its route now names."""
@@ -271,21 +277,12 @@ class Desk:
 
     def _applied(self) -> None:
         self.settle_pools()
-        self._note_oldest()
+        self._readdressed.clear()
         pending, self._pending, self._pass = self._pending, [], None
         effects, self._effects = self._effects, Effects()
         for applied in pending:
             applied(effects)
             effects = Effects()
-
-    def _note_oldest(self) -> None:
-        """Publish the oldest session generation alive per server: what the ack of a shutdown rests on (G9)."""
-        cells, at = self._cells, self._at
-        oldest: dict[int, int] = {}
-        for stream in self._holding:
-            oldest[stream.server] = min(oldest.get(stream.server, stream.generation), stream.generation)
-        for server in self.tables.servers:
-            cells[at.oldest(self._worker, server)] = oldest.get(server, cells[at.GENERATION + server])
 
     # -- inside ------------------------------------------------------------------------------------------------------------
 
@@ -326,6 +323,15 @@ class Desk:
 
     def _beat(self) -> None:
         self._cells[self._at.HEARTBEAT + self._worker] = _now()
+
+
+def _readdressed(before: Tables, after: Tables) -> set[int]:
+    """Servers that have another address now."""
+    return {
+        index
+        for index, server in after.servers.items()
+        if (old := before.servers.get(index)) is not None and (old.host, old.port) != (server.host, server.port)
+    }
 
 
 def _now() -> int:

@@ -30,7 +30,7 @@ def columns() -> list[tuple[str, list[int]]]:
     for name, width in widths.items():
         first = getattr(AT, name)
         found.append((name, list(range(first, first + width))))
-    for name, address in (('served', AT.served), ('streams', AT.streams), ('idle', AT.idle), ('oldest', AT.oldest)):
+    for name, address in (('served', AT.served), ('idle', AT.idle)):
         found.append((name, [address(worker, server) for worker in range(AT.workers) for server in range(AT.servers)]))
     found.append(
         ('beconn', [AT.beconn(worker, backend) for worker in range(AT.workers) for backend in range(AT.backends)])

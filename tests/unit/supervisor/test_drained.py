@@ -60,10 +60,9 @@ def test_an_idle_server_is_drained_at_once_and_it_is_said_once(world: World) -> 
     assert world.drains.news() == ()
 
 
-@pytest.mark.parametrize('column', ['served', 'streams'])
-def test_what_any_worker_holds_keeps_it_from_being_drained(world: World, column: str) -> None:
+def test_what_any_worker_holds_keeps_it_from_being_drained(world: World) -> None:
     world.adopt(s=server(adminState='drain'))
-    cell = getattr(world.at, column)(1, world.index())
+    cell = world.at.served(1, world.index())
     world.cells[cell] = 1
     assert world.drains.news() == ()
     world.cells[cell] = 0

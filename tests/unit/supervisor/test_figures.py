@@ -160,7 +160,7 @@ def test_server_connections(plane: Plane) -> None:
 def test_attached_sees_rows_and_entries(plane: Plane) -> None:
     at, server, other = plane.layout, plane.server('px', 's1'), plane.server('px', 's2')
     assert not plane.figures.attached(server)
-    for cell in (at.served(1, server), at.streams(0, server), at.idle(1, server)):
+    for cell in (at.served(1, server), at.idle(1, server)):
         plane.cells[cell] = 1
         assert plane.figures.attached(server)
         plane.cells[cell] = 0
