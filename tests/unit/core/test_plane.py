@@ -274,6 +274,10 @@ def test_a_server_is_removable_when_nobody_has_to_do_with_it() -> None:
     farm.release(0, one)
     farm.cells[LAYOUT.idle(1, 0)] = 1
     assert not farm.supervisor.is_removable(0)
+    farm.cells[LAYOUT.idle(1, 0)] = 0
+    assert farm.supervisor.is_removable(0)
+    farm.cells[LAYOUT.ASIDE] = 1
+    assert not farm.supervisor.is_removable(0)
 
 
 def test_a_budget_leaves_the_rest_to_the_supervisor() -> None:

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from dataplane.board import Bells, Board
 from dataplane.core import invariants
-from dataplane.core.changes import AdoptFile, Change, SetAdmin, SetMaxconn, ShutdownSessions
+from dataplane.core.changes import AdoptFile, Change, SetAddress, SetAdmin, SetMaxconn, ShutdownSessions
 from dataplane.core.layout import NOBODY, Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import AdminState, Snapshot
@@ -207,14 +207,13 @@ async def test_effects_move_what_was_not_sent_and_leave_what_was(pair: House) ->
     assert connecting.server == sending.server or sending.server == NOBODY
 
 
-async def test_effects_end_older_sessions_and_publish_the_oldest(house: House) -> None:
+async def test_effects_end_older_sessions(house: House) -> None:
     one = Request(house.desks[0])
     house.desks[0].admit(one)
     house.desks[0].sent(one)
     house.commit(ShutdownSessions('px', 's1', 1234))
     effects = await house.applied(0)
     assert (effects.killed, one.told) == (1, ['shutdown'])
-    assert house.board.cells[LAYOUT.oldest(0, 0)] == 1234
     again = Request(house.desks[0])
     assert house.desks[0].admit(again) is Admission.SLOT
     assert again.generation == 1234
@@ -243,6 +242,23 @@ async def test_many_streams_are_settled_in_slices(house: House) -> None:
     assert effects.refused == 249
     assert effects.requeued == 1
     assert {request.told[-1] for request in requests} == {'NOSRV'}
+
+
+async def test_a_slot_not_used_yet_follows_its_server_to_another_address(house: House) -> None:
+    desk = house.desks[0]
+    connecting, sending = Request(desk), Request(desk)
+    house.commit(SetMaxconn('px', 's1', 2))
+    desk.admit(connecting)
+    desk.admit(sending)
+    desk.sent(sending)
+    proposal = house.ledger.propose(SetAddress('px', 's1', '10.0.0.9', None))
+    desk.prepare(proposal.tables)
+    house.ledger.adopt(proposal, 0)
+    house.commit()
+    assert (await house.applied(0)).requeued == 1
+    assert connecting.told == ['left', 'SLOT']
+    assert sending.told == []
+    assert (await house.applied(0)).requeued == 0
 
 
 def other_tables(house: House, extra: int = 1) -> None:
