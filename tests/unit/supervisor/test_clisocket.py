@@ -62,6 +62,21 @@ class TestTalk:
         line = b'disable server px/s1;get weight px/s1 ; echo a\\;b\r\n'
         assert await ask(tmp_path, line) == '\n10 (initial 10)\n\na;b\n\n'
 
+    async def test_a_line_of_many_commands_lets_others_in_between(self, tmp_path: Path) -> None:
+        turns = 0
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        turning = asyncio.create_task(turn())
+        answer = await ask(tmp_path, b'echo a;' * 1_000 + b'echo b\n')
+        turning.cancel()
+        assert answer == 'a\n\n' * 1_000 + 'b\n\n'
+        assert turns > 1_000
+
     async def test_prompt(self, tmp_path: Path) -> None:
         lines = b'prompt\nshow version;show version\nquit\nshow version\n'
         assert await ask(tmp_path, lines) == '\n> 1.2.3\n\n1.2.3\n\n> '
