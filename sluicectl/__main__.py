@@ -6,6 +6,7 @@ unreachable and may still carry traffic, it refused, or the time was over; 4 som
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -235,6 +236,10 @@ def main() -> None:
         cli.main(prog_name='sluicectl')
     except Failed as error:
         click.echo(f'sluicectl: {error}', err=True)
+        sys.exit(1)
+    except OSError as error:  # a full disk, most likely; what is still buffered must not be tried again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f'sluicectl: the answer cannot be written: {error.strerror}', err=True)
         sys.exit(1)
 
 

@@ -20,6 +20,8 @@ class Client:
     """One control plane at `url`. `transport` is how it is reached (None: over the network)."""
 
     def __init__(self, url: str, token: str | None, transport: httpx.BaseTransport | None = None) -> None:
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise Failed('the token holds characters that no token has')
         headers = {} if token is None else {'Authorization': f'Bearer {token}'}
         try:
             self._http = httpx.Client(base_url=url, headers=headers, timeout=GRACE_S, transport=transport)
