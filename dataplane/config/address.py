@@ -106,7 +106,10 @@ def parse_server(text: str) -> Address:
 
 
 def parse_log(text: str) -> str:
-    """The canonical form of a `log` address: 'stdout', 'stderr', 'fd@N', 'HOST:PORT' or '/path'."""
+    """The canonical form of a `log` address: 'stdout', 'stderr', 'fd@N', 'IP:PORT' or '/path'.
+
+    A host name is refused: looking it up would hold up the loop that logs.
+    """
     if text in ('stdout', 'stderr'):
         return text
     text = text.removeprefix('udp@')
@@ -125,6 +128,9 @@ def parse_log(text: str) -> str:
     checked = _check_host(host, family, 'log', text)
     if not checked:
         msg = f"log : invalid address: '{shown(text)}'"
+        raise Rejected(msg)
+    if ':' not in checked and not checked.replace('.', '').isdecimal():
+        msg = f"log : host name '{shown(checked)}' is not supported, an IP address is needed in '{shown(text)}'"
         raise Rejected(msg)
     return f'[{checked}]:{port or 514}' if ':' in checked else f'{checked}:{port or 514}'
 

@@ -1,8 +1,8 @@
 """What the supervisor itself has to say: lines to the log targets of the `global` section, and to stderr as HAProxy does.
 
 Nothing here waits for a reader. A descriptor is shared with other processes, so it is not made non-blocking; it is written in
-pieces that fit into a pipe, after poll(2) said there is room. Datagrams are sent at once. What cannot be written is kept, up
-to a bound, and then dropped and counted in `dropped`.
+pieces that fit into a pipe, after poll(2) said there is room. Datagrams are sent at once, and no name is looked up. What cannot be
+written is kept, up to a bound, and then dropped and counted in `dropped`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections import deque
+from ipaddress import ip_address
 from typing import Final
 
 from dataplane.core.model import Global, LogTarget
@@ -134,9 +135,9 @@ def _connected(address: str) -> socket.socket:
         where: str | tuple[str, int] = address
     else:
         host, _, port = address.rpartition(':')
-        found = socket.getaddrinfo(host.strip('[]') or '127.0.0.1', int(port or 514), type=socket.SOCK_DGRAM)[0]
-        sock = socket.socket(found[0], socket.SOCK_DGRAM)
-        where = str(found[4][0]), int(found[4][1])
+        ip = ip_address(host.strip('[]'))
+        sock = socket.socket(socket.AF_INET6 if ip.version == 6 else socket.AF_INET, socket.SOCK_DGRAM)
+        where = str(ip), int(port)
     sock.setblocking(False)  # noqa: FBT003 - socket's own signature
     try:
         sock.connect(where)

@@ -2,8 +2,8 @@
 
 Streams (`stdout`, `stderr`, `fd@N`) are written in pieces of at most PIPE_BUF after poll(2) said there is room: the
 descriptor is shared with other processes, so O_NONBLOCK must not be set on it, and such a piece is atomic on a pipe.
-Datagrams (UDP, unix) go one per line. What does not fit into a target's bounded buffer, or whose socket refuses, is
-dropped and counted in C.DROPPED_LOGS.
+Datagrams (UDP, unix) go one per line; no name is looked up. What does not fit into a target's bounded buffer, or whose
+socket refuses, is dropped and counted in C.DROPPED_LOGS.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import select
 import socket
 import time
 from collections import deque
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dataplane.core.counters import C
@@ -42,8 +43,8 @@ class Sink(Protocol):
     def add(self, message: bytes) -> bool:
         """Take one message; False when it must be dropped."""
 
-    def close(self) -> None:
-        """Give back what was opened."""
+    def close(self) -> int:
+        """Give back what was opened. Returns how many messages were not written."""
 
 
 class StreamSink:
@@ -87,8 +88,12 @@ class StreamSink:
         if written < len(piece):
             self._lines.appendleft(piece[written:])
 
-    def close(self) -> None:
-        """The descriptor is not ours."""
+    def close(self) -> int:
+        """The descriptor is not ours; the lines are lost."""
+        lost = len(self._lines)
+        self._lines.clear()
+        self._size = 0
+        return lost
 
 
 class DatagramSink:
@@ -111,9 +116,10 @@ class DatagramSink:
         """Nothing waits."""
         return False
 
-    def close(self) -> None:
+    def close(self) -> int:
         """Close the socket."""
         self._socket.close()
+        return 0
 
 
 def open_sink(address: str) -> Sink:
@@ -126,9 +132,9 @@ def open_sink(address: str) -> Sink:
         return DatagramSink(socket.AF_UNIX, address)
     host, _, port = address.rpartition(':')
     if not port.isdigit():
-        raise ValueError(f'log address {address!r} is neither a stream, a path nor HOST:PORT')
-    family, _, _, _, where = socket.getaddrinfo(host.strip('[]') or '127.0.0.1', int(port), type=socket.SOCK_DGRAM)[0]
-    return DatagramSink(family, (str(where[0]), int(port)))
+        raise ValueError(f'log address {address!r} is neither a stream, a path nor IP:PORT')
+    ip = ip_address(host.strip('[]'))
+    return DatagramSink(socket.AF_INET6 if ip.version == 6 else socket.AF_INET, (str(ip), int(port)))
 
 
 class AccessLog:
@@ -203,10 +209,10 @@ class AccessLog:
             self._loop.call_later(_RETRY, self._flush)
 
     def close(self) -> None:
-        """Write what can be written without waiting, count the rest as dropped with the process, close the sockets."""
+        """Write what can be written without waiting, count the rest as dropped, close the sockets."""
         self._closed = True
         for sink in self._sinks.values():
             if sink is not None:
                 sink.flush()
-                sink.close()
+                self._cells[self._dropped] += sink.close()
         self._sinks.clear()

@@ -48,6 +48,8 @@ def test_every_facility_and_level_is_known() -> None:
         ('stdout len', "'log len' expects an integer argument."),
         ('stdout sample 1:2 local0', "log : 'sample' is not supported"),
         ('stdout profile x local0', "log : 'profile' is not supported"),
+        ('loghost local0', "log : host name 'loghost' is not supported, an IP address is needed in 'loghost'"),
+        ('a.b:514 local0', "log : host name 'a.b' is not supported, an IP address is needed in 'a.b:514'"),
     ],
 )
 def test_what_is_no_log_line(text: str, complaint: str) -> None:
