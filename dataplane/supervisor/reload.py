@@ -1,7 +1,7 @@
 """Reload: the files are read again and become one structural change; listeners follow. Whatever is wrong, nothing changes.
 
-    read -> compare what cannot change -> open new binds -> the door (prepare, commit, effects) -> accept on new binds
-         -> give up binds that are gone: accept what waits in them, then close
+    read, in a process of its own -> compare what cannot change -> open new binds -> the door (prepare, commit, effects)
+         -> accept on new binds -> give up binds that are gone: accept what waits in them, then close
 
 No connection is lost: sockets whose bind line stays are not touched, and the workers are the same processes.
 """
@@ -17,6 +17,7 @@ from dataplane.core.ledger import Refused
 from dataplane.core.model import Snapshot
 from dataplane.supervisor.listeners import CannotListen, Listener, Listeners
 from dataplane.supervisor.publish import Publisher
+from dataplane.supervisor.reading import read_beside
 from dataplane.supervisor.sources import Sources, Unusable
 from dataplane.supervisor.workers import Workers
 
@@ -63,8 +64,7 @@ class Reload:
             return True
 
     async def _reload(self) -> None:
-        # in a thread: it reads the disk, and compiling a large file takes longer than a heartbeat may
-        loaded = await asyncio.to_thread(self._sources.read)
+        loaded = await read_beside(self._sources)
         for warning in loaded.warnings:
             self._log('warning', str(warning))
         new = loaded.snapshot

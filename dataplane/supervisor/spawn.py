@@ -1,4 +1,4 @@
-"""Starting a worker process: which program, with what it inherits and what it must not hear."""
+"""Starting a worker process: which program, with what it inherits and what it must not hear; how a child ended."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ NOT_FOR_WORKERS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.S
 def spawn(settings: Global) -> tuple[subprocess.Popen[bytes], Channel]:
     """Start a worker. Returns its process and this side of the channel to it. Raises OSError."""
     channel, theirs = Channel.pair()
-    environment = dict(os.environ)
-    house = os.path.dirname(os.path.dirname(os.path.abspath(dataplane.__file__)))
-    environment['PYTHONPATH'] = os.pathsep.join(filter(None, (house, environment.get('PYTHONPATH'))))
     # what is sent to the whole process group must not end a worker before it can say that it ignores it
     before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)
     try:
@@ -29,7 +26,7 @@ def spawn(settings: Global) -> tuple[subprocess.Popen[bytes], Channel]:
             [sys.executable, '-m', PROGRAM, '--fd', str(theirs.fileno())],
             pass_fds=(theirs.fileno(), *_log_fds(settings)),
             stdin=subprocess.DEVNULL,
-            env=environment,
+            env=child_environment(),
         )
     except OSError:
         channel.close()
@@ -38,6 +35,21 @@ def spawn(settings: Global) -> tuple[subprocess.Popen[bytes], Channel]:
         theirs.close()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return process, channel
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a child that runs this same code."""
+    environment = dict(os.environ)
+    house = os.path.dirname(os.path.dirname(os.path.abspath(dataplane.__file__)))
+    environment['PYTHONPATH'] = os.pathsep.join(filter(None, (house, environment.get('PYTHONPATH'))))
+    return environment
+
+
+def how_it_ended(code: int) -> str:
+    """A child's exit status (below 0: the signal that ended it) in words, to go behind its name."""
+    if code < 0:
+        return f'was ended by signal {-code} ({signal.Signals(-code).name})'
+    return f'exited with status {code}'
 
 
 def _log_fds(settings: Global) -> tuple[int, ...]:

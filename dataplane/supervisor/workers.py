@@ -30,7 +30,7 @@ from dataplane.core.model import Global
 from dataplane.core.tables import Tables
 from dataplane.supervisor.bundle import bundle
 from dataplane.supervisor.listeners import Listener, Listeners
-from dataplane.supervisor.spawn import spawn
+from dataplane.supervisor.spawn import how_it_ended, spawn
 from dataplane.wire.framing import Channel, Message
 
 STEER_AFTER: Final = 0.2
@@ -310,7 +310,7 @@ class Workers:
         del self._now[worker.number]
         self._lent = {of: to for of, to in self._lent.items() if to != worker.number}
         if not self._stopping:
-            self.log('alert', f'Worker {worker.number} ({worker.pid}) {_how(code)}.')
+            self.log('alert', f'Worker {worker.number} ({worker.pid}) {how_it_ended(code)}.')
         self.barrier.left(worker.number)
         for question, (number, _) in tuple(self._asked.items()):
             if number == worker.number:
@@ -388,9 +388,3 @@ class Workers:
 def _lent_key(listener: Listener, number: int) -> str:
     """What another worker knows the socket of worker `number` by."""
     return f'{listener.key} of worker {number}'
-
-
-def _how(code: int) -> str:
-    if code < 0:
-        return f'was ended by signal {-code} ({signal.Signals(-code).name})'
-    return f'exited with status {code}'
