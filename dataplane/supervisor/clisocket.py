@@ -3,8 +3,8 @@
 One task per connection reads lines, has their commands done one after the other, and writes the answers; a second one
 reads ahead, never more than a line may be long, so that a client that closes is noticed while a command waits. When the
 client closes its side, what it has sent is still done; then the connection closes. A connection that is silent for `stats
-timeout`, or does not take its answers for as long, is closed. A unix socket appears under its path by rename, with its mode
-already set, as HAProxy's do: nobody can connect too early, and a reload leaves no gap.
+timeout`, or does not take its answers for as long, is closed. A unix socket's path is taken over from nobody who
+still listens there (see `dataplane.supervisor.unixsocket`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataplane.cli.grammar import Command, Reader, TooBig
 from dataplane.cli.servers import socket_name
 from dataplane.cli.session import Answer, Mode, Session, Severity
 from dataplane.core.model import Global, Level, StatsSocket
+from dataplane.supervisor.unixsocket import listen_unix
 from dataplane.supervisor.verbs import Verbs
 from dataplane.supervisor.wait import Patience
 
@@ -54,7 +55,7 @@ class CliServer:
     async def _open(self, wanted: StatsSocket) -> None:
         try:
             if wanted.path is not None:
-                listener = listen_unix(wanted.path, wanted.mode)
+                listener = listen_unix(wanted.path, wanted.mode, _BACKLOG)
                 self._paths.append((wanted.path, os.stat(wanted.path).st_ino))
             else:
                 listener = _listen_tcp(wanted.host, wanted.port)
@@ -204,24 +205,6 @@ class _Connection:
         except TimeoutError:
             # it was told that nothing more comes
             pass
-
-
-def listen_unix(path: str, mode: int | None) -> socket.socket:
-    """A listening unix socket at `path`, put there by rename. Raises OSError."""
-    temporary = f'{path}.{os.getpid()}.tmp'
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        listener.bind(temporary)
-        if mode is not None:
-            os.chmod(temporary, mode)
-        listener.listen(_BACKLOG)
-        os.rename(temporary, path)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _listen_tcp(host: str, port: int) -> socket.socket:

@@ -13,13 +13,13 @@ import errno
 import os
 import select
 import socket
-import stat
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from dataplane.core.model import Bind, Frontend
+from dataplane.supervisor.unixsocket import listen_unix
 
 _ATTACH_CBPF: Final = 51
 _DETACH_BPF: Final = 68
@@ -175,7 +175,7 @@ def _open(frontend: Frontend, bind: Bind, workers: int) -> Listener:
             listener.sockets.append(socket.socket(fileno=os.dup(bind.fd)))
             listener.sockets[0].listen(backlog)
         elif bind.path is not None:
-            listener.sockets.append(_unix(bind.path, bind.mode, backlog))
+            listener.sockets.append(listen_unix(bind.path, bind.mode, backlog))
         else:
             listener.sockets.extend(_tcp(bind, workers, backlog))
     except OSError:
@@ -220,32 +220,6 @@ def _bound(family: int, address: object, *, v6only: bool, shared: bool) -> socke
         sock.close()
         raise
     return sock
-
-
-def _unix(path: str, mode: int | None, backlog: int) -> socket.socket:
-    """Bind beside the path and rename over it, so that the path never leads nowhere. In use: EADDRINUSE."""
-    if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and _answers(path):
-        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    beside = f'{path}.{os.getpid()}.tmp'
-    try:
-        sock.bind(beside)
-        if mode is not None:
-            os.chmod(beside, mode)
-        sock.listen(backlog)
-        os.rename(beside, path)
-    except OSError:
-        sock.close()
-        if os.path.exists(beside):
-            os.unlink(beside)
-        raise
-    return sock
-
-
-def _answers(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(path) == 0
 
 
 def _failure(frontend: Frontend, bind: Bind, error: OSError) -> str:

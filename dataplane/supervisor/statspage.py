@@ -21,8 +21,9 @@ from dataplane.cli.info import uptime
 from dataplane.cli.stat import Kind, Row
 from dataplane.core.model import Bind, StatsListener
 from dataplane.supervisor import metrics
-from dataplane.supervisor.clisocket import CannotListen, listen_unix
+from dataplane.supervisor.clisocket import CannotListen
 from dataplane.supervisor.figures import Figures
+from dataplane.supervisor.unixsocket import listen_unix
 from dataplane.supervisor.verbs import gather
 
 _BACKLOG: Final = 128
@@ -97,7 +98,7 @@ def _listen(bind: Bind) -> socket.socket:
         if bind.fd is not None:
             return socket.socket(fileno=os.dup(bind.fd))
         if bind.path is not None:
-            return listen_unix(bind.path, bind.mode)
+            return listen_unix(bind.path, bind.mode, bind.backlog or _BACKLOG)
         bound = socket.socket(socket.AF_INET6 if ':' in bind.host else socket.AF_INET, socket.SOCK_STREAM)
     except OSError as error:
         raise CannotListen(f'cannot bind socket ({error.strerror}) [{bind.address}]') from error

@@ -159,6 +159,7 @@ async def test_a_successors_path_is_left_alone(plane: Plane, tmp_path: Path) -> 
     )
     wanted = (StatsSocket(path=str(tmp_path / 's')),)
     await first.start(wanted)
+    os.unlink(tmp_path / 's')
     await second.start(wanted)
     await first.close()
     assert await ask(tmp_path, b'show version\n') == '1.2.3\n\n'
@@ -178,6 +179,15 @@ async def test_an_address_in_use_is_named(plane: Plane, tmp_path: Path) -> None:
         ):
             await made.start((StatsSocket(path=str(path)), StatsSocket(host='127.0.0.1', port=port)))
     assert not path.exists()
+
+
+async def test_a_path_that_is_listened_on_is_named_and_left_alone(
+    server: CliServer, plane: Plane, tmp_path: Path
+) -> None:
+    second = CliServer(plane.verbs(), settings=lambda: plane.snapshot.globals, uptime=lambda: 0)
+    with pytest.raises(CannotListen, match=rf'cannot bind socket \(Address already in use\) \[unix@{tmp_path}/s\]'):
+        await second.start((StatsSocket(path=str(tmp_path / 's')),))
+    assert await ask(tmp_path, b'show version\n') == '1.2.3\n\n'
 
 
 async def test_a_directory_that_is_not_there_is_named(plane: Plane, tmp_path: Path) -> None:
