@@ -42,16 +42,16 @@ class SqliteStore:
 
     def __init__(self, path: str, *, busy_ms: int = 2_000) -> None:
         self._path, self._busy_ms = path, busy_ms
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='sqlite')
+        # None: closed
+        self._thread: ThreadPoolExecutor | None = ThreadPoolExecutor(max_workers=1, thread_name_prefix='sqlite')
         self._database: sqlite3.Connection | None = None
         self._term = 0
         self._inode = 0
 
     async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._safely, work)
-        except RuntimeError as error:
-            raise StoreUnavailable(f'{self._path}: the store is closed') from error
+        if self._thread is None:
+            raise StoreUnavailable(f'{self._path}: the store is closed')
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._safely, work)
 
     def _safely(self, work: Callable[[], T]) -> T:
         try:
@@ -125,19 +125,19 @@ class SqliteStore:
         return result
 
     async def close(self) -> None:
-        """Close the file and end the thread. Closing twice is harmless."""
-
-        def work() -> None:
-            if self._database is not None:
-                self._database.close()
-                self._database = None
-
+        """Close the file, after what was asked for before, and end the thread. Closing twice is harmless."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
         try:
-            await self._run(work)
-        except StoreUnavailable:
-            return  # it is closed
+            await asyncio.get_running_loop().run_in_executor(thread, self._safely, self._close)
         finally:
-            self._thread.shutdown(wait=False)
+            thread.shutdown(wait=False)
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
 
 def _write(database: sqlite3.Connection, transaction: Transaction) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -121,6 +122,24 @@ async def test_a_commit_that_fails_leaves_nothing(tmp_path: Path) -> None:
     await store.close()
     store = SqliteStore(str(tmp_path / 'sluice.db'))
     assert (await store.open()).objects == (S1,)
+    await store.close()
+
+
+async def test_only_a_closed_store_is_said_to_be_closed(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / 'sluice.db'))
+    await store.open()
+
+    def defect() -> None:
+        raise RuntimeError('a defect')
+
+    with pytest.raises(RuntimeError, match='a defect'):
+        await store._run(defect)
+    asked = asyncio.ensure_future(store.commit(Transaction(objects=(APP,))))
+    await asyncio.sleep(0)
+    await store.close()
+    await asked  # it was asked for before
+    with pytest.raises(StoreUnavailable, match='the store is closed'):
+        await store.commit(Transaction())
     await store.close()
 
 
