@@ -1,7 +1,6 @@
 """What the supervisor itself has to say: lines to the log targets of the `global` section, and to stderr as HAProxy does.
 
-Nothing here waits for a reader. A descriptor is shared with other processes, so it is not made non-blocking; it is written in
-pieces that fit into a pipe, after poll(2) said there is room. Datagrams are sent at once, and no name is looked up. What cannot be
+Nothing here waits for a reader: descriptors are shared with other processes and written through wire/outlet.py. Datagrams are sent at once, and no name is looked up. What cannot be
 written is kept, up to a bound, and then dropped and counted in `dropped`.
 """
 
@@ -9,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import socket
 import sys
 import time
@@ -18,6 +16,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from dataplane.core.model import Global, LogTarget
+from dataplane.wire.outlet import Outlet
 
 LEVELS: Final = ('emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug')
 _FACILITIES: Final = (
@@ -27,7 +26,6 @@ _FACILITIES: Final = (
 _STREAMS: Final = {'stdout': 1, 'stderr': 2}
 _TAGS: Final = {'emerg': 'ALERT', 'alert': 'ALERT', 'notice': 'NOTICE', 'info': 'NOTICE'}
 _KEPT: Final = 4_096
-_PIECE: Final = 4_096
 _RETRY: Final = 0.05
 
 
@@ -40,6 +38,7 @@ class Log:
         self._quiet = quiet
         self._loop: asyncio.AbstractEventLoop | None = None
         self._kept: dict[int, deque[bytes]] = {}
+        self._outlets: dict[int, Outlet] = {}
         self._sockets: dict[str, socket.socket] = {}
         self._retry: asyncio.TimerHandle | None = None
 
@@ -75,6 +74,8 @@ class Log:
 
     def _put(self, fd: int, line: bytes) -> None:
         kept = self._kept.setdefault(fd, deque())
+        if fd not in self._outlets:
+            self._outlets[fd] = Outlet(fd)
         if len(kept) >= _KEPT:
             self.dropped += 1
         else:
@@ -97,7 +98,7 @@ class Log:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
-        left = [fd for fd, kept in self._kept.items() if not _written(fd, kept)]
+        left = [fd for fd, kept in self._kept.items() if not _written(self._outlets[fd], kept)]
         if left and self._loop is not None:
             self._retry = self._loop.call_later(_RETRY, self._flush)
 
@@ -109,19 +110,18 @@ class Log:
         for sock in self._sockets.values():
             sock.close()
         self._sockets.clear()
+        for outlet in self._outlets.values():
+            outlet.close()
 
 
-def _written(fd: int, kept: deque[bytes]) -> bool:
+def _written(outlet: Outlet, kept: deque[bytes]) -> bool:
     """Write lines while there is room. Returns whether nothing is left."""
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
     while kept:
-        ready = poll.poll(0)
-        if not ready or not ready[0][1] & select.POLLOUT:
-            return False
         try:
-            written = os.write(fd, kept[0][:_PIECE])
+            written = outlet.write(kept[0])
         except OSError:
+            return False
+        if not written:
             return False
         rest = kept.popleft()[written:]
         if rest:

@@ -1,7 +1,7 @@
 """The access log: lines are collected per target and written in batches, and never does the loop wait for a reader.
 
-Streams (`stdout`, `stderr`, `fd@N`) are written in pieces of at most PIPE_BUF after poll(2) said there is room: the
-descriptor is shared with other processes, so O_NONBLOCK must not be set on it, and such a piece is atomic on a pipe.
+Streams (`stdout`, `stderr`, `fd@N`) are written in pieces of at most PIPE_BUF, which are atomic on a pipe; they are shared
+with other processes, and wire/outlet.py sees to it that none of these can make a write wait.
 Datagrams (UDP, unix) go one per line; no name is looked up. What does not fit into a target's bounded buffer, or whose
 socket refuses, is dropped and counted in C.DROPPED_LOGS.
 """
@@ -9,7 +9,6 @@ socket refuses, is dropped and counted in C.DROPPED_LOGS.
 from __future__ import annotations
 
 import os
-import select
 import socket
 import time
 from collections import deque
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from dataplane.core.counters import C
 from dataplane.core.model import Global, LogTarget
+from dataplane.wire.outlet import PIECE, Outlet
 from dataplane.worker.httplog import Dates, Framing, is_wanted
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dataplane.core.layout import Layout
 
 BUFFER_LIMIT: Final = 1 << 20
-_PIECE: Final = 4_096
 _DELAY: Final = 0.01
 _RETRY: Final = 0.05
 _STREAMS: Final = {'stdout': 1, 'stderr': 2}
@@ -51,11 +50,9 @@ class StreamSink:
     """A descriptor that takes lines; regular files always take them, pipes and terminals when poll(2) says so."""
 
     def __init__(self, fd: int) -> None:
-        self._fd = fd
         self._lines: deque[bytes] = deque()
         self._size = 0
-        self._poll = select.poll()
-        self._poll.register(fd, select.POLLOUT)
+        self._outlet = Outlet(fd)
 
     def add(self, message: bytes) -> bool:
         """Keep one line for the next flush."""
@@ -68,28 +65,27 @@ class StreamSink:
     def flush(self) -> bool:
         """Write pieces of whole lines while there is room."""
         while self._lines:
-            ready = self._poll.poll(0)
-            if not ready or ready[0][1] & (select.POLLERR | select.POLLNVAL):
+            if not self._write_piece():
                 return True
-            self._write_piece()
         return False
 
-    def _write_piece(self) -> None:
+    def _write_piece(self) -> bool:
+        """Write whole lines, or part of a long one; False when there is no room."""
         piece = self._lines.popleft()
-        while self._lines and len(piece) + len(self._lines[0]) <= _PIECE:
+        while self._lines and len(piece) + len(self._lines[0]) <= PIECE:
             piece += self._lines.popleft()
         try:
-            written = os.write(self._fd, piece)
-        except BlockingIOError:
-            written = 0
+            written = self._outlet.write(piece)
         except OSError:
-            written = len(piece)  # nobody will ever read it; the next poll says POLLERR and the buffer fills up
+            written = 0  # nobody reads it any more: the buffer fills up, and what comes then is dropped
         self._size -= written
         if written < len(piece):
             self._lines.appendleft(piece[written:])
+        return written > 0
 
     def close(self) -> int:
-        """The descriptor is not ours; the lines are lost."""
+        """The descriptor is not ours, what was opened for it is; the lines are lost."""
+        self._outlet.close()
         lost = len(self._lines)
         self._lines.clear()
         self._size = 0
