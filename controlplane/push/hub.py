@@ -1,0 +1,141 @@
+"""All links to the data planes: who may come in, and which of two links speaks for a data plane."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from controlplane.domain.delivery import Courier
+from controlplane.domain.planes import Plane
+from controlplane.domain.refusals import StoreUnavailable
+from controlplane.domain.sequencer import Sequencer
+from controlplane.domain.version import NOTHING, Version
+from controlplane.push.session import (
+    BAD_FRAME,
+    GOING_AWAY,
+    REPLACED,
+    SILENT,
+    Link,
+    Over,
+    PushSettings,
+    Session,
+    decoded,
+    forget,
+)
+from dataplane.wire.events import PROTO, Hello
+
+log = logging.getLogger('sluice.push')
+
+FULL = 4429
+MAX_TERM = 2**48
+FAREWELL_S = 2.0
+
+
+class Hub:
+    """All sessions."""
+
+    def __init__(self, sequencer: Sequencer, settings: PushSettings) -> None:
+        self.sequencer, self.settings = sequencer, settings
+        self.courier = Courier(sequencer.log)
+        self.sessions: dict[str, Session] = {}
+        self._unsubscribe = sequencer.subscribe(self._changed)
+        self._closing = False
+        self._serving: set[asyncio.Task[Any]] = set()
+
+    def _changed(self, *, urgent: bool) -> None:
+        for session in self.sessions.values():
+            session.wake(0.0 if urgent else self.settings.batch_s)
+
+    async def serve(self, link: Link) -> None:
+        """Run one session from its hello to its end."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        try:
+            await self._serve(link)
+        finally:
+            self._serving.discard(task)
+
+    async def _serve(self, link: Link) -> None:
+        try:
+            hello = await self._hello(link)
+            await self._admit(hello)
+        except Over as refused:
+            await link.close(refused.code, refused.reason)
+            return
+        convergence = self.sequencer.convergence
+        known = convergence.planes.get(hello.dp_id)
+        held = self.courier.arrived(hello, {} if known is None else known.quarantine)
+        at = held.version if held.state is not None else NOTHING
+        previous = self.sessions.get(hello.dp_id)
+        if previous is not None:
+            previous.end(Over(REPLACED, 'a newer connection of the same data plane'))
+        plane = convergence.connected(hello, at, self.sequencer.clock.monotonic())
+        session = self.sessions[plane.id] = Session(self.sequencer, self.courier, self.settings, link, plane, held)
+        log.info(
+            'data plane %s connected at %s (%s)',
+            plane.id,
+            Version(hello.term, hello.seq),
+            'known' if at != NOTHING else 'snapshot',
+        )
+        try:
+            over = await session.run(previous)
+        finally:
+            if self.sessions.get(plane.id) is session:
+                del self.sessions[plane.id]
+                now = self.sequencer.clock.monotonic()
+                convergence.disconnected(plane.id, 2 * self.settings.lease_ms, now)
+        log.info('data plane %s disconnected: %s', plane.id, over.reason)
+        await link.close(over.code, over.reason)
+
+    async def _hello(self, link: Link) -> Hello:
+        try:
+            async with asyncio.timeout(self.settings.hello_s):
+                frame = await link.receive()
+        except TimeoutError:
+            raise Over(SILENT, 'no hello') from None
+        if frame is None:
+            raise Over(GOING_AWAY, 'closed before its hello')
+        message = decoded(frame)
+        if not isinstance(message, Hello):
+            raise Over(BAD_FRAME, f'the first frame must be a hello, not {message.TYPE}')
+        if message.proto != PROTO:
+            raise Over(BAD_FRAME, f'protocol {message.proto} is not spoken here ({PROTO} is)')
+        # what this control plane gave itself can be, however high it is
+        if max(message.term, message.term_seen) > max(MAX_TERM, self.sequencer.log.head.term):
+            raise Over(BAD_FRAME, f'hello: term {max(message.term, message.term_seen)} cannot be')
+        return message
+
+    async def _admit(self, hello: Hello) -> None:
+        """Outrank what it has seen, and make durable that it is known, before anything is sent."""
+        if self._closing:
+            raise Over(GOING_AWAY, 'the control plane is going away')
+        planes = self.sequencer.convergence.planes
+        if hello.dp_id not in planes and len(planes) >= self.settings.max_planes:
+            raise Over(FULL, f'{len(planes)} data planes are known already')
+        try:
+            await asyncio.shield(
+                self.sequencer.outrank(max(Version(hello.term, hello.seq), Version(hello.term_seen, 0)))
+            )
+            if hello.dp_id not in planes:
+                await asyncio.shield(self.sequencer.remember(Plane(hello.dp_id)))
+        except StoreUnavailable as error:
+            # it must get its state all the same; that it is known will not survive a restart of the control plane
+            log.error('data plane %s could not be made durable: %s', hello.dp_id, error)
+
+    async def expire(self) -> None:
+        """Once a second, for ever: stop counting data planes whose traffic lease has ended."""
+        while True:
+            await asyncio.sleep(1.0)
+            for name in self.sequencer.convergence.expired(self.sequencer.clock.monotonic()):
+                await forget(name, 'its traffic lease has ended', self.sequencer.dismiss)
+
+    async def close(self) -> None:
+        """Say goodbye to all, and take nobody any more."""
+        self._closing = True
+        self._unsubscribe()
+        for session in tuple(self.sessions.values()):
+            session.end(Over(GOING_AWAY, 'the control plane is going away'))
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=FAREWELL_S)

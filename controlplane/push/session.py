@@ -1,0 +1,278 @@
+"""One data plane's link: what it is sent, and what its answers mean."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from controlplane.domain.delivery import Courier, Held, Parcel
+from controlplane.domain.planes import Plane
+from controlplane.domain.quarantine import extended
+from controlplane.domain.refusals import Refusal, StoreUnavailable
+from controlplane.domain.sequencer import Sequencer
+from controlplane.domain.version import Version
+from dataplane.wire import codec
+from dataplane.wire.events import GAP, HASH_MISMATCH, Ack, Drained, Goodbye, Lease, Message, Nack, Status
+
+log = logging.getLogger('sluice.push')
+
+BAD_FRAME = 4400
+SILENT = 4408
+REPLACED = 4409
+GOING_AWAY = 1012
+
+
+class Link(Protocol):
+    """One WebSocket, already accepted."""
+
+    async def receive(self) -> str | bytes | None:
+        """Return the next frame, or None once the link is closed."""
+        ...
+
+    async def send(self, text: str) -> None:
+        """Send one frame; waits while the peer does not read. ConnectionError: the link is closed."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close it; closing a closed link is harmless."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushSettings:
+    """Spans of the link. `lease_ms` is how long a data plane with `on_partition: stop` may go on after a lease."""
+
+    batch_s: float = 0.05
+    hello_s: float = 10.0
+    silence_s: float = 30.0
+    answer_s: float = 45.0
+    lease_ms: int = 15_000
+    lease_every_s: float = 5.0
+    retry_s: float = 1.0
+    retry_max_s: float = 30.0
+    max_planes: int = 4_096
+
+
+class Over(Exception):
+    """The session ends; `code` and `reason` go into the close frame."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def decoded(frame: str | bytes) -> Message:
+    """Read a data plane's frame. Over: it is none."""
+    try:
+        return codec.decode(frame, codec.FROM_DATAPLANE)
+    except ValueError as error:
+        raise Over(BAD_FRAME, str(error)[:120]) from None
+
+
+async def forget(name: str, why: str, how: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+    """Stop counting a data plane."""
+    try:
+        await asyncio.shield(how(name))
+        log.info('data plane %s no longer counts: %s', name, why)
+    except Refusal as error:  # the store is full, or it came back just now
+        log.error('data plane %s still counts: %s', name, error)
+
+
+class Session:
+    """One data plane's link. `held` is what it acknowledged, `outstanding` what it was sent since."""
+
+    def __init__(
+        self, sequencer: Sequencer, courier: Courier, settings: PushSettings, link: Link, plane: Plane, held: Held
+    ) -> None:
+        self._sequencer, self._courier, self._settings = sequencer, courier, settings
+        self._link, self._plane = link, plane
+        self.held = held
+        self.outstanding: Parcel | None = None
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._answered = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._failures = 0
+        self._over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
+        self._silent = asyncio.Event()  # nothing is taken from the link any more, or sent over it
+
+    def wake(self, delay: float) -> None:
+        """Look whether there is something to send, `delay` seconds from now at the latest."""
+        if delay <= 0:
+            self._wake.set()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(delay, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._wake.set()
+
+    def end(self, over: Over) -> None:
+        """End the session from outside."""
+        if not self._over.done():
+            self._over.set_result(over)
+
+    async def run(self, previous: Session | None) -> Over:
+        """Read, send and lease until one of them, or `end`, says that it is over; not before `previous`, ended, is silent."""
+        try:
+            if previous is not None:
+                await previous._silent.wait()
+            return self._over.result() if self._over.done() else await self._run()
+        finally:
+            self._silent.set()
+
+    async def _run(self) -> Over:
+        tasks: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(work) for work in (self._read(), self._deliver(), self._lease())
+        ]
+        try:
+            await asyncio.wait([*tasks, self._over], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        if self._over.done():
+            over = self._over.result()
+            if over.code == GOING_AWAY:
+                await self._farewell(over.reason)
+            return over
+        for result in results:
+            if isinstance(result, Over):
+                return result
+        failure = next(r for r in results if isinstance(r, Exception))
+        log.error('data plane %s: session failed', self._plane.id, exc_info=failure)
+        return Over(1011, 'internal error')
+
+    async def _farewell(self, reason: str) -> None:
+        try:
+            async with asyncio.timeout(1.0):
+                await self._link.send(codec.encode(Goodbye(reason=reason)))
+        except (ConnectionError, TimeoutError) as error:
+            log.info('data plane %s: no farewell: %s', self._plane.id, error)
+
+    # from the data plane
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.silence_s):
+                    frame = await self._link.receive()
+            except TimeoutError:
+                raise Over(SILENT, f'silent for {self._settings.silence_s:g} s') from None
+            if frame is None:
+                raise Over(GOING_AWAY, 'the link was closed')
+            await self._take(decoded(frame))
+
+    async def _take(self, message: Message) -> None:
+        if self._over.done():
+            return  # a newer link speaks for this data plane now
+        sequencer = self._sequencer
+        convergence, now = sequencer.convergence, sequencer.clock.monotonic()
+        if self._plane.id not in convergence.planes:
+            raise Over(GOING_AWAY, 'no longer known; say hello again')
+        if (
+            isinstance(message, Ack | Nack | Drained | Status)
+            and Version(message.term, message.seq) > sequencer.log.head
+        ):
+            raise Over(BAD_FRAME, f'{message.TYPE} of {message.term}.{message.seq}, which there is not yet')
+        match message:
+            case Ack():
+                self._acked(message, now)
+            case Nack():
+                await self._nacked(message, now)
+            case Drained():
+                convergence.stated(self._plane.id, message, sequencer.desired, now)
+            case Status():
+                convergence.reported(self._plane.id, message, now)
+            case Goodbye():
+                await forget(self._plane.id, f'goodbye ({message.reason})', sequencer.forget)
+                raise Over(1000, 'goodbye')
+            case _:
+                raise Over(BAD_FRAME, f'a {message.TYPE} is not expected here')
+
+    def _acked(self, ack: Ack, now: int) -> None:
+        parcel = self.outstanding
+        if parcel is None or Version(ack.term, ack.seq) != parcel.held.version:
+            return  # a redelivered ack: what it says is known
+        if ack.state_hash == parcel.held.state_hash:
+            self.held = parcel.held
+            self._failures = 0
+            self._sequencer.convergence.acked(self._plane.id, ack, self._sequencer.desired, now)
+        else:
+            log.error('data plane %s: ack of %s with another hash', self._plane.id, parcel.held.version)
+            self.held = Held.nothing()
+            self._failures += 1
+        self._answer()
+
+    async def _nacked(self, nack: Nack, now: int) -> None:
+        parcel = self.outstanding
+        if parcel is None or Version(nack.term, nack.seq) != parcel.held.version:
+            return
+        log.warning('data plane %s refused %s: %s %s', self._plane.id, parcel.held.version, nack.code, nack.detail)
+        if nack.code in {GAP, HASH_MISMATCH} or Version(nack.applied_term, nack.applied_seq) != self.held.version:
+            had, self.held = None, Held.nothing()
+        else:
+            had = self.held.state
+        before = self._plane.quarantine
+        if nack.backends:
+            self._plane.quarantine = extended(before, nack.backends, parcel.wanted, had)
+        if self._plane.quarantine == before:
+            self._failures += 1
+        else:
+            self._failures = 0
+            await self._remember()
+        sequencer = self._sequencer
+        sequencer.convergence.nacked(self._plane.id, nack, sequencer.desired, now)
+        self._answer()
+
+    async def _remember(self) -> None:
+        try:
+            await asyncio.shield(self._sequencer.remember(self._plane))
+        except StoreUnavailable as error:
+            log.error('data plane %s: its quarantine could not be made durable: %s', self._plane.id, error)
+
+    def _answer(self) -> None:
+        self.outstanding = None
+        self._answered.set()
+
+    # to the data plane
+
+    async def _deliver(self) -> None:
+        settings = self._settings
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            parcel = self._courier.parcel(self.held, self._plane.quarantine, self._sequencer.clock.wall())
+            if parcel is None:
+                continue
+            self.outstanding = parcel
+            self._answered.clear()
+            try:
+                async with asyncio.timeout(settings.answer_s):
+                    for frame in parcel.frames:
+                        await self._send(frame)
+                    await self._answered.wait()
+            except TimeoutError:
+                raise Over(SILENT, f'no answer to {parcel.held.version} for {settings.answer_s:g} s') from None
+            if self._failures:
+                await asyncio.sleep(min(settings.retry_s * 2 ** (self._failures - 1), settings.retry_max_s))
+            self._wake.set()
+
+    async def _lease(self) -> None:
+        settings = self._settings
+        while True:
+            term = self._sequencer.log.head.term
+            await self._send(codec.encode(Lease(term=term, lease_ms=settings.lease_ms)))
+            await asyncio.sleep(settings.lease_every_s)
+
+    async def _send(self, text: str) -> None:
+        try:
+            await self._link.send(text)
+        except ConnectionError as error:
+            raise Over(GOING_AWAY, f'the link was closed: {error}') from None
