@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableSequence
 
 from dataplane.core import heap, line, pump
-from dataplane.core.layout import ENTRY_STRIDE, Layout, Rota
+from dataplane.core.layout import ENTRY_STRIDE, Aside, Layout, Rota
 from dataplane.core.limit import limit
 from dataplane.core.stream import Life, Stream
 
@@ -100,7 +100,7 @@ def check_entries(cells: MutableSequence[int], at: Layout) -> dict[int, list[int
         if len(entries) != cells[at.QUEUE_LENGTH + queue]:
             raise Broken('I2', f'queue {queue} holds {entries}, its length says {cells[at.QUEUE_LENGTH + queue]}')
         found.update(entries)
-        waiting[queue] = [e for e in entries if not cells[at.ASIDE + cells[at.E_WORKER + e * ENTRY_STRIDE]]]
+        waiting[queue] = [e for e in entries if cells[at.ASIDE + cells[at.E_WORKER + e * ENTRY_STRIDE]] != Aside.YES]
     missing = {e for e in linked - found if not cells[at.ASIDE + cells[at.E_WORKER + e * ENTRY_STRIDE]]}
     if found - linked or missing:
         raise Broken(

@@ -42,6 +42,14 @@ class EntryState(IntEnum):
     REFUSED = 3
 
 
+class Aside(IntEnum):
+    """A worker's mark: set by the supervisor when it stands still, taken away in slices by the worker when it goes on."""
+
+    NO = 0
+    YES = 1
+    RETURNING = 2
+
+
 class Algorithm(IntEnum):
     """Balancing algorithm of a backend, as it stands in its cell."""
 
@@ -103,9 +111,10 @@ class Layout:
         # board: derived
         self.FREE_ROOT = self._take(1)
         self._take(9)
-        # worker: ASIDE set by the supervisor, cleared by the worker; HEARTBEAT (ms) own; MAIL_* derived
+        # worker: ASIDE set by the supervisor, cleared by the worker; HEARTBEAT (ms), BACK_AT own; MAIL_* derived
         self.ASIDE = self._take(workers)
         self.HEARTBEAT = self._take(workers)
+        self.BACK_AT = self._take(workers)
         self.MAIL_HEAD = self._take(workers)
         self.MAIL_TAIL = self._take(workers)
         for name in _SERVER_COLUMNS:

@@ -38,6 +38,7 @@ class Plane:
         self.at = at
         self.worker = worker
         self.draw = draw
+        self.back_slice = pump.BUDGET
         self._rings: set[int] = set()
         self._touched: list[int] = []
         self._pump = pump.Pump(at, self.room, self.choose, self.members, self._rings)
@@ -52,7 +53,7 @@ class Plane:
             repair.rebuild(self.cells, self.at, beat)
             self._rings.add(SUPERVISOR)
         if self.worker >= 0 and self.cells[self.at.ASIDE + self.worker]:
-            repair.back(self.cells, self.at, self.worker)
+            repair.back(self.cells, self.at, self.worker, self.back_slice)
             self._rings.add(SUPERVISOR)
 
     def leave(self, budget: int = pump.BUDGET) -> tuple[int, ...]:

@@ -67,6 +67,15 @@ def list_anew(cells: MutableSequence[int], at: Layout, backend: int) -> None:
     list_all(cells, at, backend)
 
 
+def list_entry(cells: MutableSequence[int], at: Layout, entry: int) -> None:
+    """An entry is in a queue again after it was in none: whoever it may use, or must leave, is looked at."""
+    row = entry * ENTRY_STRIDE
+    queue = cells[at.E_QUEUE + row]
+    cells[at.RECHECK + cells[at.E_BACKEND + row]] = 1
+    if queue < 2 * at.servers:
+        list_server(cells, at, queue >> 1)
+
+
 def pumping(cells: MutableSequence[int], at: Layout, backend: int) -> bool:
     """Is something left to pump? Where nobody waits, no: what the lists may still name does not matter."""
     return cells[at.BEWAITING + backend] > 0 and _listed(cells, at, backend)
@@ -119,35 +128,42 @@ class Pump:
             _pop(cells, at.GIVE_NEXT, at.GIVE_HEAD + backend, at.GIVE_TAIL + backend)
 
     def _step(self, cells: MutableSequence[int], backend: int) -> int:
-        """One look: move one entry, or give one slot, or take one name off the lists. Returns what it cost of the budget."""
-        at = self.at
+        """One look: pass over, move or give to one entry, or take one name off the lists. Returns what it cost of the budget."""
+        at, shared = self.at, self.at.backend_queue(backend)
         server = self._next(cells, at.MOVE_HEAD + backend, at.MOVE_SWEEP + backend)
         if server >= 0:
+            if line.pass_over(cells, at, 2 * server) or line.pass_over(cells, at, 2 * server + 1):
+                return 1
             if (entry := self.stray(cells, server)) >= 0:
                 self.move(cells, entry)
             else:
                 self._drop_move(cells, backend)
             return 1
-        if not cells[at.IN_ROTATION + backend] and (entry := line.head(cells, at, at.backend_queue(backend))) >= 0:
+        if line.pass_over(cells, at, shared):
+            return 1
+        if not cells[at.IN_ROTATION + backend] and (entry := line.head(cells, at, shared)) >= 0:
             self.move(cells, entry)
             return 1
         server = self._next(cells, at.GIVE_HEAD + backend, at.GIVE_SWEEP + backend)
         if server >= 0:
+            if line.pass_over(cells, at, 2 * server) or line.pass_over(cells, at, 2 * server + 1):
+                return 1
             if (entry := self.heir(cells, server)) >= 0:
                 self.give(cells, entry, server)
             else:
                 self._drop_give(cells, backend)
             return 1
-        self._recheck(cells, backend)
-        return 1 + len(self._members(backend)) // _LOOKS_PER_STEP
+        return self._recheck(cells, backend)
 
-    def _recheck(self, cells: MutableSequence[int], backend: int) -> None:
-        """The backend's queue against all servers: give, or take the mark away."""
+    def _recheck(self, cells: MutableSequence[int], backend: int) -> int:
+        """The backend's queue against all servers: give, or take the mark away. Own queues' heads of the server come first."""
         at = self.at
-        if line.head(cells, at, at.backend_queue(backend)) >= 0 and (server := self._choose(backend, NOBODY)) >= 0:
-            self.give(cells, self.heir(cells, server), server)
-        else:
+        cost = 1 + len(self._members(backend)) // _LOOKS_PER_STEP
+        if line.head(cells, at, at.backend_queue(backend)) < 0 or (server := self._choose(backend, NOBODY)) < 0:
             cells[at.RECHECK + backend] = 0
+        elif not (line.pass_over(cells, at, 2 * server) or line.pass_over(cells, at, 2 * server + 1)):
+            self.give(cells, self.heir(cells, server), server)
+        return cost
 
     def stray(self, cells: MutableSequence[int], server: int) -> int:
         """The oldest entry of the server's own queues that may not wait there any more, or NOBODY."""

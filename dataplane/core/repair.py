@@ -13,7 +13,7 @@ from collections.abc import Callable, MutableSequence
 
 from dataplane.core import heap, line, pump
 from dataplane.core.balance import BALANCERS
-from dataplane.core.layout import ENTRY_STRIDE, Algorithm, Layout
+from dataplane.core.layout import ENTRY_STRIDE, Algorithm, Aside, Layout
 
 
 def rebuild(cells: MutableSequence[int], at: Layout, beat: Callable[[], None] | None = None) -> None:
@@ -73,7 +73,7 @@ def _rebuild_entries(cells: MutableSequence[int], at: Layout, high: int) -> int:
             continue
         sequence = max(sequence, cells[at.E_SEQ + row] + 1)
         if state == line.WAITING:
-            if not cells[at.ASIDE + cells[at.E_WORKER + row]]:
+            if cells[at.ASIDE + cells[at.E_WORKER + row]] != Aside.YES:
                 line.enqueue(cells, at, entry)
             continue
         posted.append(entry)
@@ -87,29 +87,39 @@ def _rebuild_entries(cells: MutableSequence[int], at: Layout, high: int) -> int:
 def take_back(cells: MutableSequence[int], at: Layout, entry: int) -> None:
     """A slot given and not taken returns to its server; the entry waits again with its old key, and is moved if it must be."""
     row = entry * ENTRY_STRIDE
-    server, queue = cells[at.E_SERVER + row], cells[at.E_QUEUE + row]
+    server = cells[at.E_SERVER + row]
     line.unpost(cells, at, entry)
     cells[at.E_STATE + row] = line.WAITING
-    if not cells[at.ASIDE + cells[at.E_WORKER + row]]:
+    if cells[at.ASIDE + cells[at.E_WORKER + row]] != Aside.YES:
         line.enqueue(cells, at, entry)
+        pump.list_entry(cells, at, entry)
     cells[at.TOTAL + server] -= 1
     pump.list_server(cells, at, server)
-    if queue < 2 * at.servers:
-        pump.list_server(cells, at, queue >> 1)
 
 
 def set_aside(cells: MutableSequence[int], at: Layout, worker: int) -> None:
     """The worker's heartbeat is stale: what it was given goes back, and its waiters are passed over from now on."""
-    cells[at.ASIDE + worker] = 1
+    cells[at.ASIDE + worker] = Aside.YES
     for entry in line.mail(cells, at, worker):
         if cells[at.E_STATE + entry * ENTRY_STRIDE] == line.GIVEN:
             take_back(cells, at, entry)
 
 
-def back(cells: MutableSequence[int], at: Layout, worker: int) -> None:
-    """The worker goes on: its waiters are in the order again, with their old keys, and everything is looked at."""
-    cells[at.ASIDE + worker] = 0
-    for entry in range(cells[at.HIGH_WATER]):
+def back(cells: MutableSequence[int], at: Layout, worker: int, budget: int) -> None:
+    """One slice of the worker's return: `budget` of its waiters are in the order again, with their old keys.
+
+    Each is looked at as if it had just come. Those not yet put back are still in no order, as while the worker was aside;
+    BACK_AT is the entry the next slice begins with. Looking at an entry that is not the worker's is a tenth of the work.
+    """
+    if cells[at.ASIDE + worker] == Aside.YES:
+        cells[at.BACK_AT + worker] = 0
+        cells[at.ASIDE + worker] = Aside.RETURNING
+    looks = 10 * budget
+    for entry in range(cells[at.BACK_AT + worker], cells[at.HIGH_WATER]):
+        if not budget or not looks:
+            cells[at.BACK_AT + worker] = entry
+            return
+        looks -= 1
         row = entry * ENTRY_STRIDE
         if (
             cells[at.E_STATE + row] == line.WAITING
@@ -117,8 +127,9 @@ def back(cells: MutableSequence[int], at: Layout, worker: int) -> None:
             and not cells[at.E_LINKED + row]
         ):
             line.enqueue(cells, at, entry)
-    for backend in range(at.backends):
-        pump.list_all(cells, at, backend)
+            pump.list_entry(cells, at, entry)
+            budget -= 1
+    cells[at.ASIDE + worker] = Aside.NO
 
 
 def clear(cells: MutableSequence[int], at: Layout, worker: int, budget: int) -> bool:
@@ -127,7 +138,7 @@ def clear(cells: MutableSequence[int], at: Layout, worker: int, budget: int) -> 
     The worker stays aside until the last slice, so nothing is given to it meanwhile; each slice ends with a rebuild, which
     lists every server, because any of them may have had its slots.
     """
-    cells[at.ASIDE + worker] = 1
+    cells[at.ASIDE + worker] = Aside.YES
     for first, count in (
         (at.served(worker, 0), at.servers),
         (at.idle(worker, 0), at.servers),
@@ -144,7 +155,7 @@ def clear(cells: MutableSequence[int], at: Layout, worker: int, budget: int) -> 
         cells[at.E_STATE + row] = line.FREE
         left -= 1
     else:
-        cells[at.ASIDE + worker] = 0
+        cells[at.ASIDE + worker] = Aside.NO
     rebuild(cells, at)
     return not cells[at.ASIDE + worker]
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dataplane.board import Board
+from dataplane.core.layout import Aside
 from dataplane.supervisor.holds import Holds
 from dataplane.supervisor.workers import Workers
 
@@ -66,7 +67,7 @@ class Watchdog:
         now = time.monotonic_ns() // 1_000_000
         for worker in self._workers.watched():
             age = now - self._cells[self._at.HEARTBEAT + worker]
-            if age > ASIDE_AFTER and not self._cells[self._at.ASIDE + worker]:
+            if age > ASIDE_AFTER and self._cells[self._at.ASIDE + worker] != Aside.YES:
                 self._holds.attempt(lambda plane, worker=worker: plane.set_aside(worker), _PATIENCE)  # type: ignore[misc]
             if age > self._isolation() and self._on_time >= _ON_TIME_FOR:
                 self._kill(worker, f'its event loop has not turned for {age} ms')

@@ -184,7 +184,9 @@ class Desk:
         cells[at.HEARTBEAT + worker] = now
         if cells[at.ASIDE + worker]:
             with self._hold:
-                pass  # entering is what clears the mark and puts our waiters back in the order
+                pass  # entering is what takes the mark away and puts our waiters back in the order, a slice at a time
+            if cells[at.ASIDE + worker]:
+                self._loop.call_soon(self.heartbeat, now)
         self.settle()
 
     # -- revisions -------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 
 from dataplane.core import invariants, line, pump
 from dataplane.core.invariants import Broken
-from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, Rota
+from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, Aside, Rota
 from dataplane.core.line import usable  # by value: a mutant that replaces it does not replace it here
 from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.core.stream import Admission, Life, Stream
@@ -46,6 +46,7 @@ class Explorer:
         self.at = world.at
         self.planes = planes(world, kind)
         for plane in self.planes:
+            plane.back_slice = world.budget
             self._watch(plane)
         self.now: State = State(world)
         self.derived = self._derived()
@@ -185,7 +186,7 @@ class Explorer:
             if x.alive[v] == DEAD:
                 yield -1, partial(self.clear, v), f'supervisor clears worker {v}'
             elif x.stopped[v]:
-                if not aside:
+                if aside != Aside.YES:
                     yield -1, partial(_set_aside, v), f'supervisor sets worker {v} aside'
             elif x.alive[v] == UP:
                 if x.bell[v]:
@@ -371,7 +372,7 @@ class Explorer:
         waits_for = queue >> 1 == server if own and not stranded else cells[at.ROTA + server] == Rota.IN
         if stranded and line.wish_usable(cells, at, other):
             waits_for = other >> 1 == server
-        if waits_for and not cells[at.ASIDE + worker]:
+        if waits_for and cells[at.ASIDE + worker] != Aside.YES and cells[at.E_LINKED + row]:
             raise Broken('I8', f'server {server} given while entry {row // ENTRY_STRIDE} is older')
 
     def limit(self, x: State, server: int) -> int:

@@ -43,14 +43,15 @@ def forget_the_backend_queue() -> None:
     """The last usable server leaves: its own queue is refused, the backend's queue is not flushed."""
     step = Pump._step
 
-    def forgetful(self: Pump, cells: Any, backend: int) -> None:
+    def forgetful(self: Pump, cells: Any, backend: int) -> int:
         rotation = self.at.IN_ROTATION + backend
         empty = not cells[rotation]
         if empty:
             list.__setitem__(cells, rotation, 1)
-        step(self, cells, backend)
+        cost = step(self, cells, backend)
         if empty:
             list.__setitem__(cells, rotation, 0)
+        return cost
 
     put(Pump, '_step', forgetful)
 
@@ -158,8 +159,7 @@ def _pump_anyway(self: Pump, cells: Any, backend: int, budget: int) -> bool:
     while cells[self.at.BEWAITING + backend] and pump._listed(cells, self.at, backend):
         if not budget:
             return True
-        self._step(cells, backend)
-        budget -= 1
+        budget -= self._step(cells, backend)
     return False
 
 
@@ -457,13 +457,13 @@ def back_to_the_head() -> None:
 
 @mutant
 def never_back() -> None:
-    """A worker that goes on does not have its servers looked at again."""
+    """A worker that goes on does not have the servers of its waiters looked at again."""
     back = repair.back
 
-    def quiet(cells: Any, at: Any, worker: int) -> None:
-        right = put(pump, 'list_all', lambda *_: None)
-        back(cells, at, worker)
-        put(pump, 'list_all', right)
+    def quiet(cells: Any, at: Any, worker: int, budget: int) -> None:
+        right = put(pump, 'list_entry', lambda *_: None)
+        back(cells, at, worker, budget)
+        put(pump, 'list_entry', right)
 
     put(repair, 'back', quiet)
 
@@ -472,10 +472,22 @@ def never_back() -> None:
 def waiters_not_back() -> None:
     """A worker that goes on does not put its waiters back in the order."""
 
-    def clear_mark(cells: Any, at: Any, worker: int) -> None:
+    def clear_mark(cells: Any, at: Any, worker: int, budget: int) -> None:
         cells[at.ASIDE + worker] = 0
 
     put(repair, 'back', clear_mark)
+
+
+@mutant
+def back_after_one_slice() -> None:
+    """A worker that goes on is taken for back after its first slice."""
+    back = repair.back
+
+    def hasty(cells: Any, at: Any, worker: int, budget: int) -> None:
+        back(cells, at, worker, budget)
+        cells[at.ASIDE + worker] = 0
+
+    put(repair, 'back', hasty)
 
 
 @mutant

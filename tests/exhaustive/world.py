@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from dataplane.core import line, pump
 from dataplane.core.commit import Commit, Image
-from dataplane.core.layout import ANY, ENTRY_STRIDE, UNLIMITED, Algorithm, Layout, Rota
+from dataplane.core.layout import ANY, ENTRY_STRIDE, UNLIMITED, Algorithm, Aside, Layout, Rota
 from dataplane.core.plane import Plane
 from dataplane.core.stream import Life, Stream
 
@@ -149,6 +149,7 @@ class State:
         revision, tables = cells[at.REVISION], cells[at.TABLES]
         out = cells[at.SERVED : at.SERVED + at.workers * at.servers] + cells[at.BECONN : at.BECONN + at.workers]
         out += cells[at.ASIDE : at.ASIDE + at.workers]
+        out += [cells[at.BACK_AT + v] if cells[at.ASIDE + v] == Aside.RETURNING else 0 for v in range(at.workers)]
         out += self.alive + self.stopped + self.bell + self.left
         out += [acked == revision for acked in self.acked] + [mine == tables for mine in self.tables]
         out += (self.change, self.torn)
@@ -160,6 +161,7 @@ class State:
             out += cells[at.E_STATE + row : at.E_KEY + row]
             out += (cells[at.E_KEY + row] >> 48, rank[cells[at.E_SEQ + row]], cells[at.E_QUEUE + row])
             out.append(cells[at.E_SERVER + row] if cells[at.E_STATE + row] == GIVEN else -1)
+            out.append(0 if self.torn else cells[at.E_LINKED + row])
         for stream, lost in zip(self.streams, self.lost, strict=True):
             out.append(stream.life)
             if stream.life is Life.WAITING:
@@ -306,6 +308,9 @@ WORLDS: dict[str, World] = {
     'backup-kill': World(2, (1, 1), (A, B, B), (OFF,), kills=1, backups=(1,)),
     'dynamic': World(2, (2,), (A, B, B, A), minlimits=(1,), fullconn=3, cancels=1),
     'queue-full': World(2, (1, 1), (KA, KB, KB, HA), maxqueue=1, cancels=1),
+    'return': World(2, (1,), (A, B, B, B), stops=1, cancels=1),
+    'return-own': World(2, (1, 1), (KA, KB, KB, HB), stops=1),
+    'return-die': World(2, (1,), (A, B, B), kills=1, stops=1),
     'tables': World(2, (1,), (A, B, B), (('tables', 0, 0), OFF)),
     'tables-kill': World(2, (1,), (A, B), (('tables', 0, 0),), kills=1),
     'least': World(2, (1, 2), (A, B, B, A), (OFF,), cancels=1, algorithm=Algorithm.LEASTCONN),

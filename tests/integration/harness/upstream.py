@@ -2,8 +2,9 @@
 
 A request is in the server from the moment its head has been read until its answer is about to be written. Before a request
 is counted, the server looks at each of its other busy connections with MSG_PEEK: one whose peer has closed it (or shut it
-down) does not count any more, even if the loop has not yet been told. So a proxy is within its `maxconn` exactly when
-`most` never rises above it.
+down) does not count any more, even if the loop has not yet been told. The same is asked of the request's own connection:
+what was sent over a new one and given up may be read after what was sent later over an old one. So a proxy is within its
+`maxconn` exactly when `most` never rises above it.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Upstream:
     def enter(self, exchange: _Exchange, target: str) -> None:
         """Count a request whose head has just been read."""
         self.busy.discard(exchange)
-        inside = self.inside() + 1
+        inside = self.inside() + exchange.peer_is_there()
         self.busy.add(exchange)
         self.most = max(self.most, inside)
         self.arrivals.append(Arrival(target, time.monotonic(), inside))

@@ -6,7 +6,7 @@ import pytest
 
 from dataplane.core import line
 from dataplane.core.counters import C
-from dataplane.core.layout import ENTRY_STRIDE, NOBODY, Layout, Rota
+from dataplane.core.layout import ENTRY_STRIDE, NOBODY, Aside, Layout, Rota
 from dataplane.core.stream import Stream
 
 AT = Layout(workers=2, servers=2, backends=1, frontends=1, entries=3)
@@ -64,12 +64,17 @@ def test_lengths_and_maxima_follow_the_queues(cells: array[int]) -> None:
     assert cells[AT.server_counters(AT.departed, 1) + C.QMAX] == 1
 
 
-def test_the_head_passes_over_workers_set_aside(cells: array[int]) -> None:
+def test_heads_of_workers_set_aside_are_passed_over_one_at_a_time(cells: array[int]) -> None:
     wait(cells, 0, SHARED, 1)
     theirs = wait(cells, 1, SHARED, 2)
-    cells[AT.ASIDE] = 1
+    cells[AT.ASIDE] = Aside.YES
+    cells[AT.ASIDE + 1] = Aside.RETURNING
+    assert line.pass_over(cells, AT, SHARED)
     assert line.head(cells, AT, SHARED) == theirs
-    cells[AT.ASIDE + 1] = 1
+    assert not line.pass_over(cells, AT, SHARED)
+    cells[AT.ASIDE + 1] = Aside.YES
+    assert line.pass_over(cells, AT, SHARED)
+    assert not line.pass_over(cells, AT, SHARED)
     assert line.head(cells, AT, SHARED) == NOBODY
     assert cells[AT.BEWAITING] == 0
 
