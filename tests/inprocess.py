@@ -16,6 +16,7 @@ from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import Backend, Balance, Bind, Frontend, Global, Server, Snapshot
 from dataplane.supervisor.figures import Figures, Identity, Supervision
+from dataplane.supervisor.questions import Answers
 from dataplane.supervisor.verbs import Verbs
 
 SNAPSHOT = Snapshot(
@@ -47,11 +48,13 @@ class Outcome:
 
 @dataclass
 class Plane:
-    """Everything the stats socket needs. `now_ms` is the clock; `missing` what the next changes report."""
+    """Everything the stats socket needs. `now_ms` is the clock; `missing` what the next changes report, `silent` who does
+    not answer questions."""
 
     snapshot: Snapshot = SNAPSHOT
     now_ms: int = 10_000
     missing: tuple[int, ...] = ()
+    silent: tuple[int, ...] = ()
     killed: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     rows: list[dict[str, object]] = field(default_factory=list)
@@ -88,12 +91,12 @@ class Plane:
         self.sources.append(source)
         return self.make(*changes)
 
-    async def sessions(self) -> list[dict[str, object]]:
-        return self.rows
+    async def sessions(self) -> Answers:
+        return Answers(rows=self.rows, silent=self.silent)
 
-    async def kill_session(self, session_id: str, /) -> bool:
+    async def kill_session(self, session_id: str, /) -> tuple[bool, tuple[int, ...]]:
         self.killed.append(session_id)
-        return any(row['id'] == session_id for row in self.rows)
+        return any(row['id'] == session_id for row in self.rows), self.silent
 
     def verbs(self, wall_ms: Callable[[], int] = lambda: 5_000) -> Verbs:
         return Verbs(publisher=self, workers=self, figures=self.figures, environment={'HOME': '/root'}, wall_ms=wall_ms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -149,13 +149,20 @@ def parse_sess(words: tuple[str, ...]) -> SessRequest:
     return SessRequest(**values, older=older, uri='show-uri' in words)
 
 
-def show_sessions(sessions: Sequence[Mapping[str, object]], request: SessRequest) -> str:
-    """`show sess`: one line per stream in HAProxy's form; what has no meaning here is 0. Raises Complaint for an unknown id."""
+def session_lines(
+    sessions: Sequence[Mapping[str, object]], request: SessRequest, *, missing: str = ''
+) -> Iterator[str]:
+    """`show sess`: one line per stream in HAProxy's form; what has no meaning here is 0.
+
+    `missing` says whose streams are not all there, if so; it is the last line. Raises Complaint for an unknown id.
+    """
     if request.id:
         sessions = [row for row in sessions if str(row['id']).lower() == request.id]
         if not sessions:
-            raise Complaint('Session not found.')
-    return '\n'.join(_session_line(row, uri=request.uri) for row in sessions if _wanted(row, request))
+            raise Complaint(f'Session not found. {missing}'.rstrip())
+    yield from (_session_line(row, uri=request.uri) for row in sessions if _wanted(row, request))
+    if missing:
+        yield f'# {missing}'
 
 
 def _wanted(row: Mapping[str, object], request: SessRequest) -> bool:

@@ -102,7 +102,7 @@ class DataPlane:
         self._publisher.adopting = partial(begin, self._board.cells, at)
         self._upkeep = Upkeep(loop, self._board, self._bells, self._holds, self._ledger)
         self._workers.barrier, self._workers.clear = self._publisher, self._upkeep.clear
-        self._workers.log = self._log
+        self._workers.log, self._workers.failed = self._log, self._failed
         self._watchdog = Watchdog(
             loop, self._board, self._holds, self._workers, lambda: self.settings.isolation_timeout
         )
@@ -331,6 +331,9 @@ class DataPlane:
         """A task that fails is a defect: without the door or the link this data plane would only seem to work."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._log('alert', f'Internal error in {task.get_name()}: {error!r}. Stopping.')
-            self._loop.call_exception_handler({'message': f'task {task.get_name()} failed', 'exception': error})
-            self.hard_stop()
+            self._failed(task.get_name(), error)
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        self._log('alert', f'Internal error in {name}: {error!r}. Stopping.')
+        self._loop.call_exception_handler({'message': f'task {name} failed', 'exception': error})
+        self.hard_stop()

@@ -30,6 +30,7 @@ from dataplane.core.compose import Refused
 from dataplane.core.ledger import Ledger, ServerRecord
 from dataplane.core.model import AdminState, Level, Origin, StatsSocket
 from dataplane.supervisor.figures import Figures
+from dataplane.supervisor.questions import Answers, unanswered
 from dataplane.supervisor.wait import Patience, wait_for
 
 if TYPE_CHECKING:
@@ -68,11 +69,11 @@ class Publisher(Protocol):
 class Workers(Protocol):
     """The worker processes."""
 
-    async def sessions(self) -> list[dict[str, object]]:
-        """Their streams, one dictionary each."""
+    async def sessions(self) -> Answers:
+        """Their streams, one row each."""
 
-    async def kill_session(self, session_id: str, /) -> bool:
-        """End one stream; False when nobody has it."""
+    async def kill_session(self, session_id: str, /) -> tuple[bool, tuple[int, ...]]:
+        """End one stream. Whether somebody had it, and who did not answer."""
 
 
 class Verbs:
@@ -235,8 +236,9 @@ class Verbs:
         return await self._submit(ShutdownSessions(record.backend, record.name, generation))
 
     async def _shutdown_session(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
-        if not await self._workers.kill_session(arguments.session_pointer(_word(words, 0))):
-            raise Complaint("No such session (use 'show sess').")
+        found, silent = await self._workers.kill_session(arguments.session_pointer(_word(words, 0)))
+        if not found:
+            raise Complaint(unanswered(silent) or "No such session (use 'show sess').")
         return Answer()
 
     # -- questions --------------------------------------------------------------------------------------------------
@@ -264,7 +266,10 @@ class Verbs:
 
     async def _show_sess(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
         request = servers.parse_sess(words)
-        return Answer(servers.show_sessions(await self._workers.sessions(), request))
+        found = await self._workers.sessions()
+        missing = unanswered(found.silent)
+        lines = await gather(servers.session_lines(found.rows, request, missing=missing))
+        return Answer('\n'.join(lines), Severity.WARNING) if missing else Answer('\n'.join(lines))
 
     async def _show_backend(self, _words: _Words, _session: Session, _patience: Patience) -> Answer:
         return Answer(servers.show_backends(self._tables.backends[index].name for index in self._backends('')))

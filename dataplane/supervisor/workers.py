@@ -22,7 +22,6 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import count
 from typing import Any, Final, Protocol
 
 from dataplane.board import Bells, Board
@@ -30,13 +29,13 @@ from dataplane.core.model import Global
 from dataplane.core.tables import Tables
 from dataplane.supervisor.bundle import bundle
 from dataplane.supervisor.listeners import Listener, Listeners
+from dataplane.supervisor.questions import Answers, Questions, unanswered
 from dataplane.supervisor.spawn import how_it_ended, spawn
 from dataplane.wire.framing import Channel, Message
 
 STEER_AFTER: Final = 0.2
 _PAUSES: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 _HEALTHY_AFTER: Final = 2.0
-_ASK_PATIENCE: Final = 2.0
 
 
 class State(StrEnum):
@@ -79,13 +78,18 @@ class Worker:
 
 
 class Workers:
-    """All workers of a data plane. `log(level, text)` is told of starts and deaths; `clear(number)` clears the board."""
+    """All workers of a data plane. `log(level, text)` is told of starts and deaths; `clear(number)` clears the board.
+
+    `failed(name, error)` is told of a defect in the work for a worker: without it a number would never be used again, or
+    the barrier never be passed.
+    """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, board: Board, bells: Bells, listeners: Listeners, settings: Global
     ) -> None:
         self.barrier: Barrier
         self.clear: Callable[[int], Coroutine[Any, Any, None]]
+        self.failed: Callable[[str, BaseException], None]
         self.log: Callable[[str, str], None] = lambda level, text: None
         self.restarts = 0
         self._loop = loop
@@ -98,8 +102,7 @@ class Workers:
         self._clearing: dict[int, asyncio.Task[None]] = {}
         self._lent: dict[int, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._asked: dict[int, tuple[int, asyncio.Future[Message | None]]] = {}
-        self._questions = count(1)
+        self._questions = Questions(loop, self.send)
         self._stopping = False
         self._changed = asyncio.Event()
 
@@ -199,13 +202,13 @@ class Workers:
             return
         match message['op']:
             case 'hello':
-                _ = self._begin(self._welcome(worker))
+                _ = self._begin(self._welcome(worker), f'welcome of worker {worker.number}')
             case 'ready':
                 worker.state = State.READY
                 self._steer()
                 self._changed.set()
-            case 'answer':
-                self._answered(message['question'], message)
+            case 'rows' | 'answer':
+                self._questions.heard(message)
             case other:
                 raise ValueError(f'unknown message {other!r}')
 
@@ -254,41 +257,20 @@ class Workers:
         """Have all members accept what waits in these listeners and then no more. Returns when they have."""
         keys = [listener.key for listener in listeners]
         keys += [_lent_key(listener, number) for listener in listeners for number in self._lent]
-        await self._ask_all({'op': 'unlisten', 'keys': keys})
+        answers = await self._questions.ask(self.watched(), {'op': 'unlisten', 'keys': keys})
+        if answers.silent:
+            self.log('warning', f'Listeners are closed: {unanswered(answers.silent)}')
 
     # -- questions to workers ----------------------------------------------------------------------------------------------
 
-    async def sessions(self) -> list[dict[str, Any]]:
-        """All sessions of all workers, for `show sess`; a worker that does not answer in time is left out."""
-        rows: list[dict[str, Any]] = []
-        for answer in await self._ask_all({'op': 'sessions'}):
-            rows.extend(answer['rows'])
-        return rows
+    async def sessions(self) -> Answers:
+        """All sessions of all workers, for `show sess`, one row each."""
+        return await self._questions.ask(self.watched(), {'op': 'sessions'})
 
-    async def kill_session(self, session: str) -> bool:
-        """End one session. False: no worker has it."""
-        return any(answer['found'] for answer in await self._ask_all({'op': 'kill', 'session': session}))
-
-    async def _ask_all(self, message: Message) -> list[Message]:
-        asked = []
-        for number in self.watched():
-            question = next(self._questions)
-            future: asyncio.Future[Message | None] = self._loop.create_future()
-            self._asked[question] = number, future
-            asked.append((question, future))
-            self.send(number, {**message, 'question': question})
-        if not asked:
-            return []
-        await asyncio.wait([future for _, future in asked], timeout=_ASK_PATIENCE)
-        for question, _ in asked:
-            self._asked.pop(question, None)
-        answers = [future.result() for _, future in asked if future.done()]
-        return [answer for answer in answers if answer is not None]
-
-    def _answered(self, question: int, answer: Message | None) -> None:
-        _, future = self._asked.pop(question, (0, None))
-        if future is not None and not future.done():
-            future.set_result(answer)
+    async def kill_session(self, session: str) -> tuple[bool, tuple[int, ...]]:
+        """End one session. Returns whether a worker had it, and the workers that did not say."""
+        answers = await self._questions.ask(self.watched(), {'op': 'kill', 'session': session})
+        return any(answer['found'] for answer in answers.said), answers.silent
 
     # -- death --------------------------------------------------------------------------------------------------------
 
@@ -312,11 +294,11 @@ class Workers:
         if not self._stopping:
             self.log('alert', f'Worker {worker.number} ({worker.pid}) {how_it_ended(code)}.')
         self.barrier.left(worker.number)
-        for question, (number, _) in tuple(self._asked.items()):
-            if number == worker.number:
-                self._answered(question, None)
+        self._questions.left(worker.number)
         if was is not State.STARTING:
-            self._clearing[worker.number] = self._begin(self._clear(worker.number))
+            self._clearing[worker.number] = self._begin(
+                self._clear(worker.number), f'clearing of worker {worker.number}'
+            )
         self._changed.set()
         if not self._stopping:
             self._again(worker)
@@ -373,8 +355,8 @@ class Workers:
         for worker in tuple(self._now.values()):
             signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = self._loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -382,7 +364,7 @@ class Workers:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.log('alert', f'Internal error: {error!r}.')
+            self.failed(task.get_name(), error)
 
 
 def _lent_key(listener: Listener, number: int) -> str:

@@ -2,10 +2,11 @@
 
     prepare number, fd -> prepared number [problem]     effects revision -> applied revision, counts
     discard number                                      listen key, frontend, fd; unlisten keys, question -> answer
-    sessions, kill: question -> answer                  serve -> ready; leave -> the end of this process
+    sessions: question -> rows, rows, ..., answer       kill: question -> answer
+    serve -> ready                                      leave -> the end of this process
 
-Packets are taken in their order; what takes long (unpacking tables) is done in slices beside them, and nothing that
-follows from a packet is answered before it is true. The end of file ends the worker at once.
+Packets are taken in their order; what takes long (unpacking tables, all sessions) is done in slices beside them, and nothing
+that follows from a packet is answered before it is true. The end of file ends the worker at once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import select
 import socket
 import sys
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.core.counters import C
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 BEAT: Final = 0.02
 _DRAIN_PATIENCE: Final = 1.0
 _LOOK_AGAIN: Final = 0.002
+_ROWS: Final = 100
 
 
 class Mailbox:
@@ -63,6 +66,8 @@ class Mailbox:
         self._preparing: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
+        self._sent = asyncio.Event()
+        self._sent.set()
         self._beat_timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -107,6 +112,7 @@ class Mailbox:
     def _send(self, message: Message) -> None:
         try:
             if not self._channel.send(message):
+                self._sent.clear()
                 self._loop.add_writer(self._channel.fileno(), self._flush)
         except OSError:
             # the supervisor is gone, or does not read: either way the end of file follows
@@ -120,6 +126,7 @@ class Mailbox:
             done = True
         if done:
             self._loop.remove_writer(self._channel.fileno())
+            self._sent.set()
 
     # -- packets ----------------------------------------------------------------------------------------------------------
 
@@ -138,7 +145,7 @@ class Mailbox:
             case 'unlisten':
                 _ = self._begin(self._unlisten(message['keys'], message['question']))
             case 'sessions':
-                self._answer(message, rows=self._traffic.sessions())
+                _ = self._begin(self._sessions(message['question']))
             case 'kill':
                 self._answer(message, found=self._traffic.kill(message['session']))
             case 'serve':
@@ -150,6 +157,15 @@ class Mailbox:
 
     def _answer(self, message: Message, **fields: Any) -> None:
         self._send({'op': 'answer', 'question': message['question'], **fields})
+
+    async def _sessions(self, question: int) -> None:
+        """All requests under way, some per turn of the loop, and no faster than the supervisor takes them."""
+        rows = self._traffic.sessions()
+        while part := tuple(islice(rows, _ROWS)):
+            self._send({'op': 'rows', 'question': question, 'rows': part})
+            await asyncio.sleep(0)
+            await self._sent.wait()
+        self._send({'op': 'answer', 'question': question})
 
     def _applied(self, revision: int, effects: Effects) -> None:
         self._send(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, Iterator, MutableSequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.core.layout import NOBODY, Layout
@@ -187,10 +187,11 @@ class Traffic:
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
-    def sessions(self) -> list[dict[str, Any]]:
-        """One row per request under way, for `show sess`."""
-        now = now_ms()
-        return [self._session(client, now) for client in self._clients if client.exchange is not None]
+    def sessions(self) -> Iterator[dict[str, Any]]:
+        """One row per request under way, for `show sess`. What ends between two rows is left out."""
+        for client in tuple(self._clients):
+            if client.exchange is not None:
+                yield self._session(client, now_ms())
 
     def _session(self, client: Client, now: int) -> dict[str, Any]:
         exchange = client.exchange

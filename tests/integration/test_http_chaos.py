@@ -91,5 +91,5 @@ async def test_nothing_is_left_behind(seed: int) -> None:
             await asyncio.gather(change, return_exceptions=True)
             await until(lambda: not proxy.traffic._clients)
             assert (proxy.served(0), proxy.served(1), proxy.queued()) == (0, 0, 0)
-            assert proxy.traffic.sessions() == []
+            assert list(proxy.traffic.sessions()) == []
     assert errors == []

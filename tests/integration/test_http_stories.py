@@ -329,7 +329,7 @@ async def test_sessions_are_listed_and_killed_one_by_one() -> None:
         assert not proxy.traffic.kill('0x1')
         assert proxy.traffic.kill(row['id'])
         assert (await client.answer())[0] == 500
-        assert proxy.traffic.sessions() == []
+        assert list(proxy.traffic.sessions()) == []
         client.close()
 
 

@@ -123,6 +123,27 @@ async def test_what_a_stopped_worker_was_given_goes_to_others() -> None:
         assert server.most == 1
 
 
+async def test_sessions_of_all_workers_are_listed_and_a_silent_worker_is_named() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        server.hold()
+        port = on.ports.take()
+        plane = await on.data_plane(
+            listen(port, f'u 127.0.0.1:{server.port}'), port=port, workers=2, extra=('isolation-timeout 60s',)
+        )
+        async with Load(port, 230):
+            await until(lambda: server.inside() == 230, within=20, what='all requests are under way')
+            lines = (await plane.cli('show sess')).split()
+            assert sum(word.startswith('src=') for word in lines) == 230
+            victim = plane.worker_pids()[0]
+            os.kill(victim, signal.SIGSTOP)
+            text = (await plane.cli('show sess')).rstrip()
+            os.kill(victim, signal.SIGCONT)
+            assert text.splitlines()[-1] in {'# Not answered by worker 0.', '# Not answered by worker 1.'}
+            assert 0 < text.count(' src=') < 230
+            server.let_go()
+
+
 async def test_a_unix_socket_is_shared_by_all_workers() -> None:
     async with stage() as on:
         server = await on.upstream('u')

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from dataplane.cli.servers import (
@@ -8,10 +10,10 @@ from dataplane.cli.servers import (
     ServerState,
     SessRequest,
     parse_sess,
+    session_lines,
     show_backends,
     show_connections,
     show_env,
-    show_sessions,
     show_sockets,
     show_state,
 )
@@ -77,6 +79,10 @@ def test_show_env() -> None:
         show_env({}, 'A')
 
 
+def show_sessions(rows: Sequence[Mapping[str, object]], request: SessRequest, missing: str = '') -> str:
+    return '\n'.join(session_lines(rows, request, missing=missing))
+
+
 def ids(text: str) -> list[str]:
     return [line.split(':')[0] for line in text.splitlines()]
 
@@ -117,6 +123,13 @@ def test_show_sess_of_nobody() -> None:
     assert show_sessions([], SessRequest()) == ''
     with pytest.raises(Complaint, match='Session not found'):
         show_sessions(SESSIONS, SessRequest(id='0x9'))
+
+
+def test_whose_sessions_are_missing_is_said() -> None:
+    text = show_sessions(SESSIONS, SessRequest(id='0x2'), 'Not all.').splitlines()
+    assert (len(text), text[-1]) == (2, '# Not all.')
+    with pytest.raises(Complaint, match=r'^Session not found\. Not all\.$'):
+        show_sessions(SESSIONS, SessRequest(id='0x9'), 'Not all.')
 
 
 def test_show_sess_explains_itself() -> None:

@@ -184,6 +184,16 @@ async def test_one_session_is_shut_down(verbs: Verbs, session: Session, plane: P
     assert plane.killed == ['0xab']
 
 
+async def test_workers_that_do_not_answer_are_named(verbs: Verbs, session: Session, plane: Plane) -> None:
+    plane.rows = [{'id': '0xab'}]
+    plane.silent = (1, 3)
+    listed = await say(verbs, session, 'show sess')
+    assert listed.severity is Severity.WARNING
+    assert listed.text.splitlines()[1:] == ['# Not answered by worker 1, 3.']
+    assert await say(verbs, session, 'shutdown session 0xab') == Answer()
+    assert await say(verbs, session, 'shutdown session 0x1') == Answer('Not answered by worker 1, 3.', Severity.ERROR)
+
+
 async def test_wait_until_removable(verbs: Verbs, session: Session, plane: Plane) -> None:
     server = plane.server('px', 's1')
     await say(verbs, session, 'disable server px/s1')
