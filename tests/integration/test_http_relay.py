@@ -231,8 +231,13 @@ async def test_a_large_upload_and_download_with_little_memory() -> None:
 
 async def test_a_client_that_does_not_read_stops_the_server() -> None:
     sent = [0]
+    writers: list[asyncio.StreamWriter] = []
+
+    def waiting() -> bool:
+        return any(writer.transport.get_write_buffer_size() for writer in writers)
 
     async def script(call: Call) -> None:
+        writers.append(call.writer)
         call.send(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
         while True:
             call.send(b'8000\r\n' + b'x' * 0x8000 + b'\r\n')
@@ -243,12 +248,10 @@ async def test_a_client_that_does_not_read_stops_the_server() -> None:
         client = await RawClient.to(proxy.port)
         client.send(GET + b'\r\n')
         await client.head()
-        last = -1
-        while last != sent[0]:
-            last = sent[0]
-            await asyncio.sleep(0.1)
-        assert sent[0] < 32 << 20
         [connection] = proxy.traffic._clients
+        # everybody on the way has as much as it takes: the client's reader, the proxy, the server's writer
+        await until(lambda: client.reader._paused and connection.is_congested() and waiting())  # type: ignore[attr-defined]
+        assert sent[0] < 32 << 20
         assert connection._transport is not None
         assert connection._transport.get_write_buffer_size() < 1 << 20
         assert proxy.served() == 1

@@ -16,7 +16,6 @@ from tests.integration.harness.proxy import Proxy, limited, server, snapshot
 from tests.integration.harness.raw import HOST, OK, Call, Gated, RawClient, RawServer, ask, ok, until
 
 GET = b'GET / HTTP/1.1\r\n' + HOST + b'\r\n'
-SILENCE = 0.15
 
 
 def refused_port() -> int:
@@ -130,7 +129,7 @@ async def test_a_client_gone_with_a_held_upload_frees_its_place() -> None:
         await until(lambda: proxy.served() == 1)
         second.send(b'POST / HTTP/1.1\r\n' + HOST + b'Content-Length: 5000000\r\n\r\n' + b'x' * 300_000)
         await until(lambda: proxy.queued() == 1)
-        await asyncio.sleep(SILENCE)
+        await until(lambda: any(connection._holds for connection in proxy.traffic._clients))
         second.reset()
         await until(lambda: proxy.queued() == 0)
         first.close()
@@ -145,7 +144,8 @@ async def test_without_abortonclose_a_half_closed_client_is_served() -> None:
             client.send(GET)
             client.writer.write_eof()
             await until(lambda: proxy.served() == 1)
-            await asyncio.sleep(0.05)
+            [connection] = proxy.traffic._clients
+            await until(lambda: connection._eof)
             gated.gate.set()
             assert (await client.rest()).endswith(b'\r\n\r\nok')
 
