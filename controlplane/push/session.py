@@ -120,7 +120,7 @@ class Session:
         """Read, send and lease until one of them, or `end`, says that it is over; not before `previous`, ended, is silent."""
         try:
             if previous is not None:
-                await previous._silent.wait()
+                await previous._silent.wait()  # noqa: SLF001 - another of ours
             return self._over.result() if self._over.done() else await self._run()
         finally:
             self._silent.set()
