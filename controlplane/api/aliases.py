@@ -1,7 +1,8 @@
 """The Data Plane API's runtime servers, so that scripts written for it work: same paths, same words.
 
 Differences that are meant: a PUT changes all its fields at one version, under the barrier, or none; it is answered once
-durable, or with `?wait=acked|drained` once it is true. `operational_state` cannot be set: it is what checks find.
+durable, or with `?wait=acked|drained` once it is true. There is no `operational_state`: each data plane reports its own,
+in `status.states` of the server under `/v1/`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ def _view(desired: Desired, key: Key) -> dict[str, Any]:
         'address': spec['address'],
         'port': spec['port'],
         'admin_state': spec['adminState'],
-        'operational_state': 'up' if spec['adminState'] == 'ready' else 'stopping',
         'weight': spec['weight'],
         'uweight': spec['weight'],
         'maxconn': spec['maxConn'],
