@@ -83,11 +83,6 @@ class Outcome(NamedTuple):
     counter: C | None = None
     retry_on: RetryOn | None = None
 
-    @property
-    def retryable(self) -> bool:
-        """Is another try allowed by default? Only when the connection itself failed: no byte of the request was sent."""
-        return self.retry_on is RetryOn.CONN_FAILURE
-
 
 DONE: Final = Termination(Who.NOBODY, Phase.COMPLETE)
 NO_SERVER: Final = Termination(Who.SERVER, Phase.CONNECT)
@@ -175,8 +170,3 @@ OUTCOMES: Final[dict[tuple[Who, Phase], Outcome]] = {
     **_HEADERS,
     **_DATA,
 }
-
-
-def outcome(termination: Termination) -> Outcome:
-    """The table's row. Raises KeyError for letters that never come together."""
-    return OUTCOMES[termination]

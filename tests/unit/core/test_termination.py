@@ -6,7 +6,7 @@ import pytest
 
 from dataplane.core import termination as t
 from dataplane.core.counters import C
-from dataplane.core.termination import OUTCOMES, Outcome, Phase, RetryOn, Termination, Who, outcome
+from dataplane.core.termination import OUTCOMES, Phase, RetryOn, Termination, Who
 
 DOCUMENTED = {
     'SC': (503, C.ECON), 'SQ': (503, C.ECON), 'sQ': (503, C.ECON), 'CQ': (None, C.CLI_ABRT), 'CC': (None, C.CLI_ABRT),
@@ -24,7 +24,7 @@ def of(letters: str) -> Termination:
 
 @pytest.mark.parametrize('letters', DOCUMENTED)
 def test_documented_rows(letters: str) -> None:
-    row = outcome(of(letters))
+    row = OUTCOMES[of(letters)]
     assert (row.status, row.counter) == DOCUMENTED[letters]
     assert str(of(letters)) == letters
 
@@ -40,17 +40,8 @@ def test_every_name_has_a_row() -> None:
     assert all(value in OUTCOMES for value in named)
 
 
-def test_letters_that_never_come_together() -> None:
-    with pytest.raises(KeyError):
-        outcome(Termination(Who.NOBODY, Phase.QUEUE))
-
-
 def test_no_status_once_the_response_has_begun() -> None:
     assert all(row.status is None for (_, phase), row in OUTCOMES.items() if phase in (Phase.DATA, Phase.LAST))
-
-
-def test_only_failures_before_a_byte_was_sent_are_retried_by_default() -> None:
-    assert {str(Termination(*key)) for key, row in OUTCOMES.items() if row.retryable} == {'SC', 'sC'}
 
 
 def test_what_retry_on_calls_them() -> None:
@@ -59,4 +50,3 @@ def test_what_retry_on_calls_them() -> None:
         'SC': RetryOn.CONN_FAILURE, 'sC': RetryOn.CONN_FAILURE, 'SH': RetryOn.EMPTY_RESPONSE,
         'sH': RetryOn.RESPONSE_TIMEOUT, 'PH': RetryOn.JUNK_RESPONSE,
     }  # fmt: skip
-    assert not Outcome(502, C.ERESP, RetryOn.JUNK_RESPONSE).retryable
