@@ -1,7 +1,7 @@
 """The Data Plane API's runtime servers, so that scripts written for it work: same paths, same words.
 
 Differences that are meant: a PUT changes all its fields at one version, under the barrier, or none; it is answered once
-durable, or with `?wait=acked|drained` once it is true. There is no `operational_state`: each data plane reports its own,
+durable, or with `?wait=acked|drained` once it is true. There is no operational state: each data plane reports its own,
 in `status.states` of the server under `/v1/`.
 """
 
