@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -25,7 +27,7 @@ class Call:
 
     def reset(self) -> None:
         """Cut the connection without a word."""
-        self.writer.transport.abort()
+        reset(self.writer)
 
     async def body(self) -> bytes:
         """The request's body: by its length, or chunked (decoded, trailers included as they came)."""
@@ -170,7 +172,15 @@ class RawClient:
         self.writer.close()
 
     def reset(self) -> None:
-        self.writer.transport.abort()
+        """Cut the connection, whatever of what was sent is still on its way."""
+        reset(self.writer)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Send a RST. Without lingering for 0 s the end would come behind data that a peer which does not read never takes."""
+    sock = writer.get_extra_info('socket')
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    writer.transport.abort()
 
 
 async def ask(port: int, raw: bytes) -> bytes:
