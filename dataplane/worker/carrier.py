@@ -287,7 +287,7 @@ class Carrier(Seeker):
             self._context.wheel.arm(self._client.server_timer, now_ms() + self._silence)
 
     def _half_close_tunnel(self, timeout: int | None) -> None:
-        """One direction has ended: `timeout client-fin` or `server-fin`, where set, limits the other one's silence."""
+        """One direction has ended: `timeout client-fin` or `server-fin`, where set, limits the silence of the side that has not."""
         if timeout is not None:
             self._silence = timeout
         self._touch_tunnel()

@@ -71,7 +71,7 @@ class Exchange(Carrier):
                 self._upstream.close()
             else:
                 self._upstream.write_eof()
-            self._half_close_tunnel(self._frontend.timeouts.client_fin)
+            self._half_close_tunnel(self._backend_of().timeouts.server_fin)
             return True
         self._keep = self._keep and self._client.has_more()
         if not self._request_done:
@@ -113,7 +113,7 @@ class Exchange(Carrier):
                 self._upstream.close()
                 return True
             self._client.write_eof()
-            self._half_close_tunnel(self._backend_of().timeouts.server_fin)
+            self._half_close_tunnel(self._frontend.timeouts.client_fin)
             return True
         if self.stage is Stage.BODY and isinstance(self._body, CloseBody):
             self._body.done = True
@@ -162,7 +162,8 @@ class Exchange(Carrier):
         elif stage is Stage.HEADERS:
             self._fail(SERVER_TIMEOUT)
         elif stage is Stage.BODY or stage is Stage.TUNNEL:
-            self._fail(SERVER_TIMEOUT_DATA)
+            # in a tunnel whose server has ended it is the client who is silent
+            self._fail(CLIENT_TIMEOUT_DATA if self._server_ended else SERVER_TIMEOUT_DATA)
 
     def on_shutdown(self) -> None:
         """The session's generation is over, or an administrator ends this one session."""

@@ -70,18 +70,15 @@ async def test_timeout_tunnel() -> None:
         await until(lambda: up.open == 0 and proxy.served() == 0)
 
 
-async def test_timeout_client_fin_limits_what_a_server_may_still_say() -> None:
+async def test_timeout_server_fin_limits_a_server_whose_client_has_ended() -> None:
     async def script(call: Call) -> None:
         call.send(SWITCH)
         await call.reader.read()
         call.send(b'still here')
         await asyncio.get_running_loop().create_future()  # and then neither a word nor an end
 
-    backend, frontend = limited(tunnel=60_000), limited(client_fin=80)
-    async with (
-        RawServer(script) as up,
-        Proxy(snapshot([server('s1', up.port)], frontend=frontend, backend=backend)) as proxy,
-    ):
+    backend = limited(tunnel=60_000, server_fin=80)
+    async with RawServer(script) as up, Proxy(snapshot([server('s1', up.port)], backend=backend)) as proxy:
         client = await RawClient.to(proxy.port)
         client.send(WEBSOCKET)
         await client.head()
@@ -91,17 +88,20 @@ async def test_timeout_client_fin_limits_what_a_server_may_still_say() -> None:
         assert ' sD-- ' in (await proxy.log_lines())[0]
 
 
-async def test_timeout_server_fin_limits_what_a_client_may_still_say() -> None:
+async def test_timeout_client_fin_limits_a_client_whose_server_has_ended() -> None:
     async def script(call: Call) -> None:
         call.send(SWITCH)
         call.writer.write_eof()
         await call.reader.read()
 
-    backend = limited(tunnel=60_000, server_fin=80)
-    async with RawServer(script) as up, Proxy(snapshot([server('s1', up.port)], backend=backend)) as proxy:
+    backend, frontend = limited(tunnel=60_000), limited(client_fin=80)
+    async with (
+        RawServer(script) as up,
+        Proxy(snapshot([server('s1', up.port)], frontend=frontend, backend=backend)) as proxy,
+    ):
         client = await RawClient.to(proxy.port)
         client.send(WEBSOCKET)
         await client.head()
         assert await client.rest() == b''
         await until(lambda: up.open == 0 and proxy.served() == 0)
-        assert ' 101 ' in (await proxy.log_lines())[0]
+        assert ' cD-- ' in (await proxy.log_lines())[0]
