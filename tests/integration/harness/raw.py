@@ -179,7 +179,8 @@ class RawClient:
 def reset(writer: asyncio.StreamWriter) -> None:
     """Send a RST. Without lingering for 0 s the end would come behind data that a peer which does not read never takes."""
     sock = writer.get_extra_info('socket')
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    if sock is not None:  # else it is closed already
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
     writer.transport.abort()
 
 
