@@ -36,10 +36,6 @@ def check(proxies: Sequence[ProxyDraft], report: Report, *, pushed: bool) -> Non
         _timeouts(proxy, report)
         _listeners(proxy, report)
         _logs(proxy, report)
-    if not any(proxy.side & Side.FRONTEND and proxy.binds and not proxy.disabled for proxy in proxies):
-        where = proxies[-1] if proxies else None
-        text = "no enabled listener found (check for 'bind' directives): nothing will be listened on."
-        report.warning(where.file if where else 'configuration', where.line if where else 0, text)
 
 
 def _names(proxies: Sequence[ProxyDraft], report: Report) -> None:

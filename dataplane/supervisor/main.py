@@ -26,7 +26,7 @@ from dataplane.supervisor.listeners import CannotListen, Listeners
 from dataplane.supervisor.logs import say
 from dataplane.supervisor.options import USAGE, Misused, Options, parse
 from dataplane.supervisor.process import daemonize, raise_descriptor_limit, remove_pidfile, write_pidfile
-from dataplane.supervisor.sources import Sources, Unusable, tell
+from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,10 +74,21 @@ def _configured(options: Options) -> int:
         say('ALERT', 'Some warnings were found and -dW asks for none. Aborting.')
         return 1
     if options.check:
-        if not quiet:
-            sys.stdout.write('Configuration file is valid\n')
-        return 0
+        return _checked(loaded.snapshot, quiet=quiet)
+    if not listens(loaded.snapshot):
+        say('ALERT', f'[sluice.main()] {NO_LISTENER} Exiting.')
+        return 1
     return _listening(options, sources, loaded.snapshot)
+
+
+def _checked(snapshot: Snapshot, *, quiet: bool) -> int:
+    """What `-c` says of a configuration without errors: 2 when there is nothing that it would listen on."""
+    text, status = 'Configuration file is valid', 0
+    if not listens(snapshot):
+        text, status = 'Configuration file has no error but will not start (no listener) => exit(2).', 2
+    if not quiet:
+        sys.stdout.write(f'{text}\n')
+    return status
 
 
 def _listening(options: Options, sources: Sources, snapshot: Snapshot) -> int:

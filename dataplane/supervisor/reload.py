@@ -18,7 +18,7 @@ from dataplane.core.model import Snapshot
 from dataplane.supervisor.listeners import CannotListen, Listener, Listeners
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.reading import read_beside
-from dataplane.supervisor.sources import Sources, Unusable
+from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens
 from dataplane.supervisor.workers import Workers
 
 Say = Callable[[str, str], None]
@@ -100,6 +100,8 @@ def unchangeable(old: Snapshot, new: Snapshot) -> list[str]:
     """What a running data plane cannot change, by name; for these it must be started anew."""
     was, now = old.globals, new.globals
     problems = []
+    if listens(old) and not listens(new):
+        problems.append(NO_LISTENER)
     if now.nbthread != was.nbthread:
         problems.append(f"'nbthread' cannot be changed from {was.nbthread} to {now.nbthread} by a reload")
     if now.state_dir != was.state_dir:

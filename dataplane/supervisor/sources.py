@@ -6,9 +6,13 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from dataplane.config import ConfigErrors, Loaded, load
+from dataplane.core.model import Snapshot
 from dataplane.supervisor.options import Options
+
+NO_LISTENER: Final = "No enabled listener found (check for 'bind' directives) !"
 
 
 class Unusable(Exception):
@@ -58,6 +62,13 @@ class Sources:
             else:
                 paths.append(path)
         return paths
+
+
+def listens(snapshot: Snapshot) -> bool:
+    """Would anything be listened on? A configuration without is no error by itself, but cannot be run."""
+    fronts = any(frontend.binds and not frontend.disabled for frontend in snapshot.frontends)
+    stats = any(listener.binds for listener in snapshot.stats_listeners)
+    return fronts or stats or bool(snapshot.globals.stats_sockets)
 
 
 def tell(loaded: Loaded, say: Callable[[str, str], None]) -> None:

@@ -69,6 +69,18 @@ async def test_check_tells_every_error_with_file_and_line() -> None:
         assert '/no/such/file' in text
 
 
+async def test_nothing_to_listen_on_is_no_error_but_not_started() -> None:
+    async with stage() as on:
+        path = config(on, HEAD + 'backend b\n')
+        status, text = await run(on, '-c', '-f', path)
+        assert status == 2
+        assert 'Configuration file has no error but will not start (no listener) => exit(2).\n' in text
+        assert await run(on, '-c', '-q', '-f', path) == (2, '')
+        status, text = await run(on, '-f', path)
+        assert status == 1
+        assert "No enabled listener found (check for 'bind' directives) ! Exiting." in text
+
+
 async def test_a_port_in_use_is_named_and_nothing_is_left() -> None:
     async with stage() as on:
         with socket.socket() as other:

@@ -102,11 +102,6 @@ def test_a_frontend_that_listens_nowhere_is_said() -> None:
     ]
 
 
-def test_nothing_to_listen_on_is_said() -> None:
-    assert warnings('') == ["0: no enabled listener found (check for 'bind' directives): nothing will be listened on."]
-    assert 'no enabled listener found' in warnings(f'{HTTP}frontend f\n bind :80\n disabled\n')[-1]
-
-
 def test_a_log_format_without_a_log_is_said() -> None:
     text = f'{HTTP}frontend f\n bind :80\n option httplog\n'
     assert warnings(text) == ["6: log format ignored for frontend 'f' since it has no log address."]

@@ -9,7 +9,7 @@ import pytest
 
 from dataplane.supervisor.options import parse
 from dataplane.supervisor.reload import unchangeable
-from dataplane.supervisor.sources import Sources, Unusable, tell
+from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, tell
 
 GOOD = 'defaults\n    mode http\n    timeout client 1s\n    timeout server 1s\n    timeout connect 1s\nbackend b\n'
 
@@ -57,6 +57,22 @@ def test_warnings_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    'text, wanted',
+    [
+        ('', False),
+        ('frontend f\n    bind :1\n', True),
+        ('frontend f\n    bind :1\n    disabled\n', False),
+        ('listen s\n    bind :1\n    stats enable\n', True),
+        ('listen s\n    bind :1\n    stats enable\n    disabled\n', False),
+        ('global\n    stats socket /s\n', True),
+    ],
+)
+def test_whether_anything_is_listened_on(tmp_path: Path, text: str, wanted: bool) -> None:
+    (tmp_path / 'a.cfg').write_text(GOOD + text)
+    assert listens(read(tmp_path / 'a.cfg').read().snapshot) is wanted
+
+
+@pytest.mark.parametrize(
     'line, named',
     [
         ('nbthread 7', 'nbthread'),
@@ -73,6 +89,13 @@ def test_what_a_reload_cannot_change_is_named(tmp_path: Path, line: str, named: 
     problems = unchangeable(old, read(tmp_path / 'a.cfg').read().snapshot)
     assert len(problems) == 1
     assert named in problems[0]
+
+
+def test_a_reload_cannot_leave_nothing_to_listen_on(tmp_path: Path) -> None:
+    (tmp_path / 'a.cfg').write_text(GOOD + 'frontend f\n    bind :1\n')
+    old = read(tmp_path / 'a.cfg').read().snapshot
+    (tmp_path / 'a.cfg').write_text(GOOD + 'frontend f\n    bind :1\n    disabled\n')
+    assert unchangeable(old, read(tmp_path / 'a.cfg').read().snapshot) == [NO_LISTENER]
 
 
 def test_a_statistics_section_that_moves_in_the_file_has_not_changed(tmp_path: Path) -> None:
