@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dataplane.config.checks import check
 from dataplane.config.compile import compile_snapshot
+from dataplane.config.errorfiles import ReadFile, no_files
 from dataplane.config.parser import Parser
 from dataplane.config.problems import ConfigErrors, Problem, Report
 
@@ -42,15 +43,16 @@ def load(
     cores: int,
     maxconn: int | None = None,
     hostname: str = '',
+    read_file: ReadFile = no_files,
 ) -> Loaded:
     """Compile `files` - pairs of name and text, in the order of the command line - to a snapshot.
 
     `cores` is the number of workers where `nbthread` says nothing; `maxconn` (`-n`) goes before the file's own;
     `hostname` is the machine's name, which `node` and `log-send-hostname` fall back to. Texts are decoded with
-    `errors='surrogateescape'`. Raises ConfigErrors with every error of all files.
+    `errors='surrogateescape'`; `read_file` reads the files that lines name. Raises ConfigErrors with every error of all files.
     """
     report = Report()
-    parser = Parser(env, report)
+    parser = Parser(env, report, read_file)
     parser.parse(files)
     check(parser.proxies, report, pushed='control_plane' in parser.general.values)
     order = {name: index for index, (name, _) in enumerate(files)}

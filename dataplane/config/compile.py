@@ -89,6 +89,8 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         forwardfor=proxy.forwardfor,
         keep_alive=proxy.keep_alive,
         http_ignore_probes=proxy.http_ignore_probes,
+        error_pages=tuple(proxy.error_pages.values()),
+        description=proxy.description,
         disabled=proxy.disabled,
         where=proxy.where,
     )
@@ -124,6 +126,8 @@ def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend]) -> Back
         keep_alive=proxy.keep_alive,
         http_reuse=proxy.http_reuse,
         priority_rules=() if proxy.side is Side.BOTH else tuple(proxy.rules),
+        error_pages=tuple(proxy.error_pages.values()),
+        description=proxy.description,
         disabled=proxy.disabled,
         where=proxy.where,
     )

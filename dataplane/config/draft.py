@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dataplane.core.model import Balance, Global, KeepAlive
 
 if TYPE_CHECKING:
-    from dataplane.core.model import Bind, ForwardFor, LogTarget, PriorityRule, StatsSocket
+    from dataplane.core.model import Bind, ErrorPage, ForwardFor, LogTarget, PriorityRule, StatsSocket
 
 
 class Side(Flag):
@@ -95,6 +95,8 @@ class ProxyDraft:
     http_ignore_probes: bool = False
     abortonclose: bool = True
     allbackups: bool = False
+    error_pages: dict[int, ErrorPage] = field(default_factory=dict)
+    description: str = ''
     stats: bool = False
     stats_uri: str | None = None
     metrics: bool = False
@@ -120,6 +122,7 @@ class ProxyDraft:
         new = copy(self)
         new.kind, new.name, new.file, new.line = kind, name, file, line
         new.rules, new.logs, new.timeouts = list(self.rules), list(self.logs), dict(self.timeouts)
+        new.error_pages = dict(self.error_pages)
         new.binds, new.servers = [], []
         new.default_server = replace(self.default_server)
         return new
@@ -133,3 +136,10 @@ class GlobalDraft:
     logs: list[LogTarget] = field(default_factory=list)
     stats_sockets: list[StatsSocket] = field(default_factory=list)
     maxconn: int = Global().maxconn
+
+    @property
+    def bufsize(self) -> int:
+        """`tune.bufsize` as far as it was read: what bounds files that are read on the way."""
+        size = self.values.get('bufsize', Global().bufsize)
+        assert isinstance(size, int)
+        return size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.draft import SIDES, GlobalDraft, ProxyDraft
+from dataplane.config.errorfiles import ErrorFiles
 from dataplane.config.general import GlobalSection
 from dataplane.config.keywords import GLOBAL, PROXY, SECTIONS, Status
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
@@ -15,6 +16,7 @@ from dataplane.config.servers import check_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from dataplane.config.errorfiles import ReadFile
     from dataplane.config.keywords import Keyword
     from dataplane.config.reader import Line
 
@@ -27,13 +29,13 @@ _NEGATABLE: Final = (
 class Parser:
     """Takes whole files in their order. Afterwards `general` and `proxies` hold what they say."""
 
-    def __init__(self, env: Mapping[str, str], report: Report) -> None:
+    def __init__(self, env: Mapping[str, str], report: Report, read_file: ReadFile) -> None:
         self.general = GlobalDraft()
         self.proxies: list[ProxyDraft] = []
         self._report = report
         self._scope = Scope(dict(env))
         self._global_section = GlobalSection(self.general, self._scope, report)
-        self._proxy_section = ProxySection(report)
+        self._proxy_section = ProxySection(report, ErrorFiles(read_file, lambda: self.general.bufsize))
         self._defaults = ProxyDraft('defaults', '', '', 0)
         self._named: dict[str, list[ProxyDraft]] = {}
         self._proxy: ProxyDraft | None = None

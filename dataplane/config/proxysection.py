@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dataplane.config.draft import ProxyDraft
+    from dataplane.config.errorfiles import ErrorFiles
     from dataplane.config.reader import Line
 
 DEFAULT_STATS_URI: Final = '/haproxy?stats'
@@ -56,8 +57,9 @@ _INSTEAD: Final = {'maxconn': 'fullconn', 'fullconn': 'maxconn'}
 class ProxySection:
     """Puts the supported lines of one kind of section into the draft of the proxy they stand in."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, error_files: ErrorFiles) -> None:
         self._report = report
+        self._error_files = error_files
         self.handlers: dict[str, Callable[[Line, ProxyDraft], None]] = {
             'backlog': self._backlog,
             'balance': self._balance,
@@ -67,6 +69,7 @@ class ProxySection:
             'description': self._description,
             'disabled': self._disabled,
             'enabled': self._disabled,
+            'errorfile': self._errorfile,
             'fullconn': self._fullconn,
             'http-request': parse_rule,
             'http-reuse': self._http_reuse,
@@ -239,7 +242,11 @@ class ProxySection:
 
     @staticmethod
     def _description(line: Line, proxy: ProxyDraft) -> None:
-        description_of(line)
+        proxy.description = description_of(line)
+
+    def _errorfile(self, line: Line, proxy: ProxyDraft) -> None:
+        page = self._error_files.parse(line)
+        proxy.error_pages[page.status] = page
 
     @staticmethod
     def _log(line: Line, proxy: ProxyDraft) -> None:

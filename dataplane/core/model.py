@@ -115,6 +115,18 @@ class PriorityRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorPage:
+    """`errorfile`: the whole answer to send in place of the built-in one of `status`.
+
+    `closing` is sent where the connection closes after it; `keeping` where it goes on, None when it cannot after this page.
+    """
+
+    status: int
+    closing: bytes = b''
+    keeping: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frontend:
     """A `frontend`, or the front half of a `listen`. `maxconn` is resolved (never 0)."""
 
@@ -134,6 +146,8 @@ class Frontend:
     forwardfor: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     http_ignore_probes: bool = False
+    error_pages: tuple[ErrorPage, ...] = ()
+    description: str = ''
     disabled: bool = False
     where: str = ''
 
@@ -187,6 +201,8 @@ class Backend:
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     http_reuse: str = 'safe'
     priority_rules: tuple[PriorityRule, ...] = ()
+    error_pages: tuple[ErrorPage, ...] = ()
+    description: str = ''
     disabled: bool = False
     pushed: bool = False
     where: str = ''

@@ -48,7 +48,14 @@ class Sources:
                 raise Unusable((f'Could not open configuration file {path} : {error.strerror}',)) from error
         cores = len(os.sched_getaffinity(0))
         try:
-            return load(texts, self.environment, cores=cores, maxconn=self.maxconn, hostname=socket.gethostname())
+            return load(
+                texts,
+                self.environment,
+                cores=cores,
+                maxconn=self.maxconn,
+                hostname=socket.gethostname(),
+                read_file=read_file,
+            )
         except ConfigErrors as errors:
             raise Unusable([str(e) for e in errors.errors], [str(w) for w in errors.warnings]) from errors
 
@@ -62,6 +69,12 @@ class Sources:
             else:
                 paths.append(path)
         return paths
+
+
+def read_file(path: str, size: int) -> bytes:
+    """The first `size` bytes of a file that the configuration names. Raises OSError; never waits for a pipe's writer."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), 'rb') as file:
+        return file.read(size)
 
 
 def listens(snapshot: Snapshot) -> bool:

@@ -37,7 +37,7 @@ from dataplane.worker.carrier import Carrier
 from dataplane.worker.clock import now_ms
 from dataplane.worker.ending import record
 from dataplane.worker.framing import CloseBody
-from dataplane.worker.pages import page, without_body
+from dataplane.worker.pages import own_page, page, without_body
 from dataplane.worker.seeker import Stage
 
 _IDEMPOTENT: Final = frozenset((b'GET', b'HEAD', b'OPTIONS', b'PUT', b'DELETE'))
@@ -195,7 +195,12 @@ class Exchange(Carrier):
             self._end(end, keep=False)
             return
         keep = self._keep and self._request_done and not self._context.stopping
-        answer = page(status, close=not keep)
+        own = own_page(status, self._backend, self._frontend)
+        if own is None:
+            answer = page(status, close=not keep)
+        else:
+            keep = keep and own.keeping is not None
+            answer = own.keeping if keep and own.keeping is not None else own.closing
         self._to_client(without_body(answer) if self.head.method == b'HEAD' else answer)
         self._end(end, keep=keep)
 

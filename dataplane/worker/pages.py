@@ -6,7 +6,10 @@ and what a stream answers (lower-case names, keep-alive unless something forces 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from dataplane.core.model import Backend, ErrorPage, Frontend
 
 _PAGES: Final = {
     400: ('Bad request', 'Your browser sent an invalid request.'),
@@ -59,7 +62,6 @@ def _parser_page(status: int) -> bytes:
     return head.encode() + body
 
 
-STATUSES: Final = tuple(_PAGES)
 _KEEP: Final = {status: _page(status, close=False) for status in _PAGES}
 _CLOSE: Final = {status: _page(status, close=True) for status in _PAGES}
 _PARSER: Final = {status: _parser_page(status) for status in _PAGES}
@@ -70,9 +72,14 @@ def page(status: int, *, close: bool) -> bytes:
     return _CLOSE[status] if close else _KEEP[status]
 
 
+def own_page(status: int, *owners: Frontend | Backend | None) -> ErrorPage | None:
+    """The `errorfile` of the first of these proxies that has one for the status."""
+    return next((page for owner in owners if owner for page in owner.error_pages if page.status == status), None)
+
+
 def without_body(answer: bytes) -> bytes:
-    """The same answer to a HEAD request."""
-    return answer[: answer.index(b'\r\n\r\n') + 4]
+    """The same answer to a HEAD request; of an empty page nothing."""
+    return answer[: answer.find(b'\r\n\r\n') + 4] if answer else answer
 
 
 def parser_page(status: int) -> bytes:

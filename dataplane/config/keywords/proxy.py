@@ -21,7 +21,8 @@ PROXY: Final = table(
         timeout client-fin, timeout server-fin
     """),
     supported('mode', '`http` only. Without it a proxy is refused: HAProxy would take it for a tcp one'),
-    supported('description', 'checked and then left out: nothing shows it yet'),
+    supported('description', 'shown on the statistics page'),
+    supported('errorfile', 'a file larger than `tune.bufsize` is refused, never cut'),
     supported('option httplog', 'without `clf`'),
     supported('balance', '`roundrobin`, `leastconn`, `first`, `random[(DRAWS)]`; unset means random'),
     supported('use_backend', 'with a fixed name and without a condition'),
@@ -104,9 +105,9 @@ PROXY: Final = table(
     """,
     ),
     refused(
-        "answers of the proxy's own are HAProxy's built-in ones",
+        "answers of the proxy's own are HAProxy's built-in ones or those of `errorfile`",
         """
-        errorfile, errorfiles, errorloc, errorloc302, errorloc303, http-error
+        errorfiles, errorloc, errorloc302, errorloc303, http-error
     """,
     ),
     refused(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from dataplane.config.errorfiles import ErrorFiles, no_files
 from dataplane.config.keywords import PROXY, Status
 from dataplane.config.problems import Report
 from dataplane.config.proxysection import ProxySection
@@ -11,7 +12,8 @@ from tests.unit.config.loading import HTTP, backend, backend_error, errors, fron
 
 def test_every_supported_keyword_has_its_handler() -> None:
     supported = {name for name, keyword in PROXY.items() if keyword.status is Status.SUPPORTED}
-    assert {name for name in supported if not name.startswith('option ')} == set(ProxySection(Report()).handlers)
+    handlers = set(ProxySection(Report(), ErrorFiles(no_files, lambda: 0)).handlers)
+    assert {name for name in supported if not name.startswith('option ')} == handlers
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,7 @@ def test_every_supported_keyword_has_its_handler() -> None:
         ('id 77', 'id', 77),
         ('disabled', 'disabled', True),
         ('disabled\n enabled', 'disabled', False),
-        ('description a b', 'disabled', False),
+        ('description a b', 'description', 'a b'),
     ],
 )
 def test_settings_of_a_frontend(line: str, field: str, value: object) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.worker.pages import STATUSES, page, parser_page, without_body
+from dataplane.core.model import Backend, ErrorPage, Frontend
+from dataplane.worker.pages import own_page, page, parser_page, without_body
 
 # as HAProxy 2.6 was seen to send them
 SEEN_503 = (
@@ -26,10 +27,25 @@ def test_pages_are_haproxys_byte_for_byte() -> None:
     assert parser_page(400) == SEEN_400
 
 
-@pytest.mark.parametrize('status', STATUSES)
+@pytest.mark.parametrize('status', [*SEEN_LENGTHS, 414, 417, 431])
 def test_lengths_are_true(status: int) -> None:
     for answer in (page(status, close=False), page(status, close=True), parser_page(status)):
         head, body = answer.split(b'\r\n\r\n')
         assert b'ontent-length: %d\r\n' % len(body) in head
         assert SEEN_LENGTHS.get(status, len(body)) == len(body)
         assert without_body(answer) == head + b'\r\n\r\n'
+
+
+def test_the_backends_own_page_goes_before_the_frontends() -> None:
+    theirs, ours = ErrorPage(status=503, closing=b'back'), ErrorPage(status=503, closing=b'front')
+    other = ErrorPage(status=502, closing=b'front 502')
+    front = Frontend(name='f', id=1, binds=(), maxconn=1, error_pages=(ours, other))
+    back = Backend(name='b', id=2, error_pages=(theirs,))
+    assert own_page(503, back, front) is theirs
+    assert own_page(502, back, front) is other
+    assert own_page(503, None, front) is ours
+    assert own_page(504, back, front) is None
+
+
+def test_an_empty_page_has_no_head_either() -> None:
+    assert without_body(b'') == b''
