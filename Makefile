@@ -1,11 +1,12 @@
 # Everything a person or a CI job types. Needs Python 3.11 (with venv) and make; all else is installed into .venv.
 # PYTHON=...  the interpreter .venv is made with          WORKERS=n  test processes (default: one per core)
 # PYTEST=...  further arguments for pytest                SOAK=n     seconds of `make soak` (default 1800)
+# BENCH=...   arguments for the bench, e.g. BENCH="--case browser-1k --rounds 5" or BENCH=--help
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check format test run soak lock clean
+.PHONY: help install check format test run soak bench lock clean
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
 WORKERS ?= auto
@@ -48,8 +49,11 @@ run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends
 soak: $(STAMP) ## the reproducer for half an hour, both variants at once
 	SLUICE_SOAK_SECONDS=$(SOAK) $(BIN)/python -m pytest -q -m soak -n 2 -o timeout=$$(( $(SOAK) + 600 )) $(PYTEST)
 
+bench: $(STAMP) ## requests/s and CPU per request beside HAProxy, nginx, Envoy, Caddy; needs wrk and what of them there is
+	@exec $(BIN)/python -m bench $(BENCH)
+
 lock: $(STAMP) ## newest versions the ranges in pyproject.toml allow, with hashes
-	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --upgrade --all-extras --allow-unsafe --strip-extras \
+	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --upgrade --extra dataplane --extra controlplane --extra cli --extra dev --allow-unsafe --strip-extras \
 	  --generate-hashes --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
 	  --output-file requirements.lock pyproject.toml
 

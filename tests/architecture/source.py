@@ -45,8 +45,8 @@ def modules() -> dict[str, Module]:
 
 
 def python_files() -> list[Path]:
-    """Every Python file of the repository, tests and demo included."""
-    places = (*PACKAGES, 'deploy', 'tests')
+    """Every Python file of the repository, tests, demo and bench included."""
+    places = (*PACKAGES, 'deploy', 'bench', 'tests')
     return sorted(path for place in places for path in (ROOT / place).rglob('*.py'))
 
 
