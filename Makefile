@@ -52,9 +52,9 @@ soak: $(STAMP) ## the reproducer for half an hour, both variants at once
 bench: $(STAMP) ## requests/s and CPU per request beside HAProxy, nginx, Envoy, Caddy; needs wrk and what of them there is
 	@exec $(BIN)/python -m bench $(BENCH)
 
-lock: $(STAMP) ## newest versions the ranges in pyproject.toml allow, with hashes
-	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --upgrade --extra dataplane --extra controlplane --extra cli --extra dev --allow-unsafe --strip-extras \
-	  --generate-hashes --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
+lock: $(STAMP) ## newest versions the ranges in pyproject.toml allow, with hashes; all extras but bench
+	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --strip-extras \
+	  --extra dataplane --extra controlplane --extra cli --extra dev --generate-hashes --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
 	  --output-file requirements.lock pyproject.toml
 
 clean: ## remove .venv, caches and what `make run` left

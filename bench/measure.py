@@ -90,7 +90,10 @@ def measure(bench: Bench, peer: Peer, case: Case, number: int) -> Measurement:
             answer_size = _sampled(Checker(case, port), peer, drain)
             return _loaded(bench, peer, case, number, child, port, answer_size)
         except (Wrong, DidNotStart, cputime.Gone, subprocess.TimeoutExpired, ValueError) as failed:
-            return Measurement(case.name, peer.name, number, failed=str(failed) or type(failed).__name__)
+            why = str(failed) or type(failed).__name__
+            if said := child.said():
+                why += f' (it said: {said.splitlines()[-1][:200]})'
+            return Measurement(case.name, peer.name, number, failed=why)
         finally:
             child.stop()
 

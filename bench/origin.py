@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import sys
 from functools import cache
+from typing import cast
 
 import httptools
 import uvloop
@@ -40,8 +41,8 @@ class Origin(asyncio.Protocol):
         self.hash: hashlib._Hash | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports have the methods of asyncio.Transport without being one
+        self.transport = cast('asyncio.Transport', transport)
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
@@ -65,8 +66,11 @@ class Origin(asyncio.Protocol):
             self.hash.update(data)
 
     def on_message_complete(self) -> None:
-        self.transport.write(self._answer())
-        if not self.parser.should_keep_alive():
+        answered = self._answer()
+        if self.parser.should_keep_alive():
+            self.transport.write(answered)
+        else:
+            self.transport.write(answered.replace(b'\r\n\r\n', b'\r\nConnection: close\r\n\r\n', 1))
             self.transport.close()
 
     def _answer(self) -> bytes:
