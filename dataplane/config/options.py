@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     from dataplane.config.draft import ProxyDraft
     from dataplane.config.reader import Line
 
-_FLAGS: Final = {
+FLAGS: Final = {
     'dontlognull': ('dontlognull', False, Side.FRONTEND),
     'dontlog-normal': ('dontlog_normal', False, Side.FRONTEND),
     'http-ignore-probes': ('http_ignore_probes', False, Side.FRONTEND),
     'abortonclose': ('abortonclose', True, Side.BOTH),
     'allbackups': ('allbackups', False, Side.BACKEND),
 }
+"""Options that are on or off: attribute of the draft, what HAProxy begins with, halves they mean."""
+
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 
 def parse_option(line: Line, proxy: ProxyDraft) -> None:
     """Apply one supported option to the proxy; `no` switches it off, `default` back to what HAProxy begins with."""
     name = line.word(1)
-    if name in _FLAGS:
+    if name in FLAGS:
         _flag(line, proxy, name)
     else:
         HANDLERS[name](line, proxy)
@@ -39,14 +41,14 @@ def parse_option(line: Line, proxy: ProxyDraft) -> None:
 
 def sides_of(option: str) -> Side:
     """Which half of a proxy a supported option means."""
-    if option in _FLAGS:
-        return _FLAGS[option][2]
+    if option in FLAGS:
+        return FLAGS[option][2]
     return {'redispatch': Side.BACKEND, 'httplog': Side.FRONTEND}.get(option, Side.BOTH)
 
 
 def _flag(line: Line, proxy: ProxyDraft, name: str) -> None:
     _no_argument(line, 2)
-    attribute, initially, _ = _FLAGS[name]
+    attribute, initially, _ = FLAGS[name]
     value = {Modifier.NONE: True, Modifier.NO: False, Modifier.DEFAULT: initially}[line.modifier]
     setattr(proxy, attribute, value)
 
@@ -129,6 +131,3 @@ HANDLERS: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
     'forwardfor': _forwardfor,
 }
 """Options that are more than a flag, by name."""
-
-SUPPORTED_OPTIONS: Final = frozenset((*_FLAGS, *HANDLERS))
-"""Every option this module applies; the keyword table must say the same (a test compares them)."""

@@ -26,7 +26,7 @@ from dataplane.supervisor.listeners import CannotListen, Listeners
 from dataplane.supervisor.logs import say
 from dataplane.supervisor.options import USAGE, Misused, Options, parse
 from dataplane.supervisor.process import daemonize, raise_descriptor_limit, remove_pidfile, write_pidfile
-from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, tell
+from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, tell, tell_diags
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,6 +70,8 @@ def _configured(options: Options) -> int:
         return 1
     if not quiet:
         tell(loaded, say)
+    if options.diagnose:
+        tell_diags(loaded, say)
     if options.strict and loaded.warnings:
         say('ALERT', 'Some warnings were found and -dW asks for none. Aborting.')
         return 1

@@ -25,6 +25,7 @@ Usage : sluice-dataplane [-f <cfgfile|cfgdir>]* [ -vdVD ] [ -n <maxconn> ] [ -N 
         -n sets the maximum total # of connections
         -L set local peer name (accepted, not used)
         -p writes the pid to this file
+        -dD tells what '.diag' lines say
         -dW fails if any warning is emitted
         -sf/-st/-x accepted; use SIGUSR2 (reload) or SIGUSR1 (soft stop) instead
 """
@@ -40,7 +41,6 @@ _FLAGS_IGNORED: Final = (
     '-dZ',
     '-dA',
     '-dI',
-    '-dD',
     '-dL',
     '-dC',
 )
@@ -52,7 +52,7 @@ class Misused(Exception):
 
 @dataclass(slots=True)
 class Options:
-    """What was asked for."""
+    """What was asked for. `verbose` (-V) has already taken `quiet` (-q) back."""
 
     files: list[str] = field(default_factory=list)
     check: bool = False
@@ -63,6 +63,7 @@ class Options:
     debug: bool = False
     notify: bool = False
     strict: bool = False
+    diagnose: bool = False
     version: int = 0
     maxconn: int | None = None
     pidfile: str | None = None
@@ -91,6 +92,7 @@ def parse(arguments: Sequence[str]) -> Options:
             )
         else:
             _flag(options, option)
+    options.quiet = options.quiet and not options.verbose
     return options
 
 
@@ -157,6 +159,8 @@ def _flag(options: Options, option: str) -> None:
             options.notify = True
         case '-dW':
             options.strict = True
+        case '-dD':
+            options.diagnose = True
         case _ if option.startswith(('-dM', '-dK')) or option in _FLAGS_IGNORED:
             options.warnings.append(f"'{option}' is ignored: it has no meaning here.")
         case _:

@@ -90,3 +90,9 @@ def tell(loaded: Loaded, say: Callable[[str, str], None]) -> None:
         say('WARNING', str(warning))
     for notice in loaded.notices:
         say('NOTICE', str(notice))
+
+
+def tell_diags(loaded: Loaded, say: Callable[[str, str], None]) -> None:
+    """Say what `.diag` lines say, which is done in diagnostic mode (-dD) only."""
+    for diag in loaded.diags:
+        say('DIAG', str(diag))

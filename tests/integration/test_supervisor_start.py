@@ -69,6 +69,16 @@ async def test_check_tells_every_error_with_file_and_line() -> None:
         assert '/no/such/file' in text
 
 
+async def test_diagnostic_mode_tells_what_diag_lines_say() -> None:
+    async with stage() as on:
+        path = config(on, HEAD + '.diag "look here"\nfrontend f\n    bind 127.0.0.1:1\n')
+        assert 'look here' not in (await run(on, '-c', '-f', path))[1]
+        status, text = await run(on, '-c', '-dD', '-f', path)
+        assert status == 0
+        assert '[DIAG]     (' in text
+        assert "x.cfg:8] : 'look here'." in text
+
+
 async def test_nothing_to_listen_on_is_no_error_but_not_started() -> None:
     async with stage() as on:
         path = config(on, HEAD + 'backend b\n')

@@ -21,11 +21,19 @@ def test_what_has_a_value() -> None:
 def test_modes() -> None:
     options = parse(['-c', '-V', '-q', '-W', '-Ws', '-dW'])
     assert options.check
-    assert options.verbose
-    assert options.quiet
     assert options.notify
     assert options.strict
     assert not options.daemon
+
+
+@pytest.mark.parametrize('words, quiet', [(['-q'], True), (['-q', '-V'], False), (['-V', '-q'], False), ([], False)])
+def test_verbose_takes_quiet_back(words: list[str], *, quiet: bool) -> None:
+    assert parse(words).quiet is quiet
+
+
+def test_diagnostic_mode() -> None:
+    assert parse(['-dD']).diagnose
+    assert parse(['-dD']).warnings == []
 
 
 @pytest.mark.parametrize('words, daemon', [(['-D'], True), (['-D', '-db'], False), (['-D', '-d'], False)])

@@ -9,7 +9,7 @@ import pytest
 
 from dataplane.supervisor.options import parse
 from dataplane.supervisor.reload import unchangeable
-from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, tell
+from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, tell, tell_diags
 
 GOOD = 'defaults\n    mode http\n    timeout client 1s\n    timeout server 1s\n    timeout connect 1s\nbackend b\n'
 
@@ -54,6 +54,16 @@ def test_warnings_are_told(tmp_path: Path) -> None:
     said: list[tuple[str, str]] = []
     tell(read(tmp_path / 'a.cfg').read(), lambda level, text: said.append((level, text)))
     assert any('chroot' in text and level == 'WARNING' for level, text in said)
+
+
+def test_diags_are_told_when_asked_for(tmp_path: Path) -> None:
+    (tmp_path / 'a.cfg').write_text(GOOD + '.diag "look here"\n.notice "and here"\n')
+    loaded = read(tmp_path / 'a.cfg').read()
+    said: list[tuple[str, str]] = []
+    tell(loaded, lambda level, text: said.append((level, text)))
+    assert [level for level, _ in said] == ['NOTICE']
+    tell_diags(loaded, lambda level, text: said.append((level, text)))
+    assert said[-1] == ('DIAG', f"config : parsing [{tmp_path}/a.cfg:7] : 'look here'.")
 
 
 @pytest.mark.parametrize(
