@@ -157,12 +157,16 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One object's figures: `values` by column name; a column that is missing does not apply to the object."""
+    """One object's figures: `values` by column name; a column that is missing does not apply to the object.
+
+    `description` is that of its proxy, which only the statistics page shows.
+    """
 
     kind: Kind
     iid: int
     sid: int
     values: Mapping[str, Value]
+    description: str = ''
 
     @property
     def proxy(self) -> str:

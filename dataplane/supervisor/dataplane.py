@@ -218,6 +218,7 @@ class DataPlane:
             workers=len(self._workers.serving()),
             restarts=self._workers.restarts,
             stopping=self._stop is not Stop.RUNNING,
+            dropped_logs=self._log.dropped,
         )
 
     def _subscribe(self, known: LastGood | None) -> None:

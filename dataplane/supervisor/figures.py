@@ -57,6 +57,7 @@ class Supervision:
     workers: int = 0
     restarts: int = 0
     stopping: bool = False
+    dropped_logs: int = 0
 
 
 class Figures:
@@ -151,7 +152,7 @@ class Figures:
             'conn_rate': tally.rate(C.CONN_SEC),
             'conn_rate_max': tally.rate_peak(C.CONN_SEC, C.CONN_RATE_MAX),
         }
-        return Row(Kind.FRONTEND, frontend.id, 0, values)
+        return Row(Kind.FRONTEND, frontend.id, 0, values, frontend.description)
 
     def _behind(self, tally: Tally) -> dict[str, Value]:
         """What servers and backends have in common."""
@@ -203,7 +204,7 @@ class Figures:
             values['qlimit'] = cells[at.MAXQUEUE + index]
         if server.pool_max_conn >= 0:
             values['src_ilim'] = server.pool_max_conn
-        return Row(Kind.SERVER, backend.id, server.id, values)
+        return Row(Kind.SERVER, backend.id, server.id, values, backend.description)
 
     def _backend_row(self, index: int, backend: Backend, members: Sequence[int]) -> Row:
         cells, at = self._cells, self._at
@@ -232,7 +233,7 @@ class Figures:
             'agg_server_check_status': 0,
             'agg_check_status': 0,
         }
-        return Row(Kind.BACKEND, backend.id, 0, values)
+        return Row(Kind.BACKEND, backend.id, 0, values, backend.description)
 
     def status(self, server: int) -> str:
         """A server's state in the words of `show stat`; without health checks an available one is `no check`."""
@@ -348,7 +349,7 @@ class Figures:
             'Stopping': int(supervision.stopping),
             'Jobs': tally.gauge(C.SCUR) + listeners,
             'Listeners': listeners,
-            'DroppedLogs': tally.total(C.DROPPED_LOGS),
+            'DroppedLogs': tally.total(C.DROPPED_LOGS) + supervision.dropped_logs,
             'TotalBytesOut': tally.total(C.BOUT),
             'Build info': self.identity.version,
             'Start_time_sec': self.identity.started_at,

@@ -122,8 +122,8 @@ class _Page:
     async def answer(self, request: web.Request) -> web.Response:
         if request.path == self._listener.metrics_path:
             return await self._metrics()
-        path, *options = request.path.split(';')
-        if path != self._listener.uri:
+        options = self._options(request.raw_path)
+        if options is None:
             return web.Response(status=404, text='Not found.\n', headers=_HEADERS)
         form = Form.JSON if 'json' in options else Form.TEXT
         wanted = stat.StatRequest(form, up='up' in options, no_maint='no-maint' in options)
@@ -134,6 +134,15 @@ class _Page:
             return web.Response(text=f'{stat.assemble(written, wanted)}\n', content_type=kind, headers=_HEADERS)
         pieces = await gather(page(rows, self._figures.info(), self._listener.uri))
         return web.Response(text=''.join(pieces), content_type='text/html', headers=_HEADERS)
+
+    def _options(self, target: str) -> list[str] | None:
+        """The suffixes of a request for the page, None when it is none: the URI may itself end in a query."""
+        if not target.startswith('/'):
+            target = '/' + target.partition('://')[2].partition('/')[2]
+        uri = self._listener.uri
+        if not uri or not target.startswith(uri) or target[len(uri) :][:1] not in ('', ';', '?', '&'):
+            return None
+        return target[len(uri) :].split(';')[1:]
 
     async def _metrics(self) -> web.Response:
         rows = await gather(self._figures.rows())
@@ -157,15 +166,16 @@ def page(rows: Iterable[Row], info: dict[str, Value], uri: str) -> Iterator[str]
     proxy = ''
     for row in rows:
         if row.proxy != proxy:
-            yield ('</table>\n' if proxy else '') + _table_head(row.proxy)
+            yield ('</table>\n' if proxy else '') + _table_head(row)
             proxy = row.proxy
         yield _table_row(row)
     yield ('</table>' if proxy else '') + '</body></html>\n'
 
 
-def _table_head(proxy: str) -> str:
+def _table_head(row: Row) -> str:
+    about = f' <small>{escape(row.description)}</small>' if row.description else ''
     heads = ''.join(f'<th title="{name}">{title}</th>' for title, name in _COLUMNS)
-    return f'<h2>{escape(proxy)}</h2><table><tr>{heads}</tr>\n'
+    return f'<h2>{escape(row.proxy)}{about}</h2><table><tr>{heads}</tr>\n'
 
 
 def _table_row(row: Row) -> str:

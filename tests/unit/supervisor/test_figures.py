@@ -130,6 +130,13 @@ def test_a_frontend_in_numbers(plane: Plane) -> None:
     assert row(plane, 'fe', 'FRONTEND').values['status'] == 'STOP'
 
 
+def test_dropped_log_lines_are_those_of_everybody(plane: Plane) -> None:
+    for worker, lines in enumerate((3, 4)):
+        plane.cells[plane.layout.process_counters(worker) + C.DROPPED_LOGS] = lines
+    plane.supervision = Supervision(dropped_logs=5)
+    assert plane.figures.info()['DroppedLogs'] == 12
+
+
 def test_server_states(plane: Plane) -> None:
     lines = [state.line() for state in plane.figures.server_states([0])]
     assert lines == [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import os
@@ -11,6 +12,7 @@ import aiohttp
 import pytest
 
 from dataplane.cli.stat import HEADER
+from dataplane.config.proxysection import DEFAULT_STATS_URI
 from dataplane.core.model import Bind, StatsListener
 from dataplane.supervisor.clisocket import CannotListen
 from dataplane.supervisor.statspage import StatsServer, serve_stats
@@ -79,6 +81,57 @@ async def test_elsewhere(served: StatsServer) -> None:
     assert (await get(served, '/statsx'))[0] == 404
     assert (await get(served, '/stats', 'POST'))[0] == 405
     assert (await get(served, '/stats', 'HEAD'))[0] == 200
+
+
+async def raw(server: StatsServer, target: str, version: str = '1.1') -> bytes:
+    """What a client gets that sends its target as it is, as curl does."""
+    reader, writer = await asyncio.open_connection(*server.addresses[0])
+    writer.write(f'GET {target} HTTP/{version}\r\nHost: x\r\nConnection: close\r\n\r\n'.encode())
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    'target, kind',
+    [
+        ('/haproxy?stats', b'text/html'),
+        ('/haproxy?stats;csv', b'text/plain'),
+        ('/haproxy?stats;json;up', b'application/json'),
+        ('/haproxy?stats&x;csv', b'text/plain'),
+        ('http://elsewhere/haproxy?stats;csv', b'text/plain'),
+    ],
+)
+async def test_the_uri_haproxy_begins_with_has_a_query(target: str, kind: bytes) -> None:
+    server = await serve_stats((dataclasses.replace(LISTENER, uri=DEFAULT_STATS_URI),), Plane().figures)
+    for version in ('1.0', '1.1'):
+        answer = await raw(server, target, version)
+        assert b' 200 OK\r\n' in answer[:20]
+        assert b'Content-Type: ' + kind in answer
+    for other in ('/haproxy', '/haproxy?statistics', '/haproxy;csv', '/', '*', 'http://elsewhere'):
+        assert b' 200 OK' not in (await raw(server, other))[:20]
+    await server.close()
+
+
+async def test_without_a_uri_there_is_no_page() -> None:
+    server = await serve_stats((dataclasses.replace(LISTENER, uri=''),), Plane().figures)
+    assert (await get(server, '/'))[0] == 404
+    assert (await get(server, '/metrics'))[0] == 200
+    await server.close()
+
+
+async def test_descriptions_stand_beside_the_names() -> None:
+    front = dataclasses.replace(SNAPSHOT.frontends[0], description='the <way> in')
+    back = dataclasses.replace(SNAPSHOT.backends[0], description='two of them')
+    server = await serve_stats(
+        (LISTENER,), Plane(dataclasses.replace(SNAPSHOT, frontends=(front,), backends=(back,))).figures
+    )
+    text = (await get(server, '/stats'))[2]
+    assert '<h2>fe <small>the &lt;way&gt; in</small></h2>' in text
+    assert '<h2>px <small>two of them</small></h2>' in text
+    assert 'two of them' not in (await get(server, '/stats;csv'))[2]
+    await server.close()
 
 
 async def test_unix_sockets_and_inherited_ones(tmp_path: Path) -> None:
