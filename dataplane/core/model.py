@@ -98,6 +98,8 @@ class Bind:
     @property
     def address(self) -> str:
         """How the address is written in errors, `show stat` and the log."""
+        if self.path is not None and self.path.startswith('\0'):
+            return f'abns@{self.path.strip(chr(0))}'
         if self.path is not None:
             return f'unix@{self.path}'
         if self.fd is not None:

@@ -10,7 +10,6 @@ still listens there (see `dataplane.supervisor.unixsocket`).
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -19,7 +18,7 @@ from dataplane.cli.grammar import Command, Reader, TooBig
 from dataplane.cli.servers import socket_name
 from dataplane.cli.session import Answer, Mode, Session, Severity
 from dataplane.core.model import Global, Level, StatsSocket
-from dataplane.supervisor.unixsocket import listen_unix
+from dataplane.supervisor.unixsocket import Place, listen_unix
 from dataplane.supervisor.verbs import Verbs
 from dataplane.supervisor.wait import Patience
 
@@ -39,7 +38,7 @@ class CliServer:
     def __init__(self, verbs: Verbs, *, settings: Callable[[], Global], uptime: Callable[[], int]) -> None:
         self._verbs, self._settings, self._uptime = verbs, settings, uptime
         self._servers: list[asyncio.Server] = []
-        self._paths: list[tuple[str, int]] = []
+        self._places: list[Place] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, sockets: tuple[StatsSocket, ...]) -> None:
@@ -56,7 +55,7 @@ class CliServer:
         try:
             if wanted.path is not None:
                 listener = listen_unix(wanted.path, wanted.mode, _BACKLOG)
-                self._paths.append((wanted.path, os.stat(wanted.path).st_ino))
+                self._places.append(Place.of(wanted.path))
             else:
                 listener = _listen_tcp(wanted.host, wanted.port)
         except OSError as error:
@@ -85,14 +84,10 @@ class CliServer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for path, inode in self._paths:
-            try:
-                if os.stat(path).st_ino == inode:
-                    os.unlink(path)
-            except FileNotFoundError:
-                continue
+        for place in self._places:
+            place.leave()
         self._servers.clear()
-        self._paths.clear()
+        self._places.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, level: Level) -> None:
         task = asyncio.current_task()

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dataplane.core.model import Bind, Frontend
-from dataplane.supervisor.unixsocket import listen_unix
+from dataplane.supervisor.unixsocket import Place, listen_unix
 
 _ATTACH_CBPF: Final = 51
 _DETACH_BPF: Final = 68
@@ -42,6 +42,7 @@ class Listener:
     frontend: str
     bind: Bind
     sockets: list[socket.socket] = field(default_factory=list)
+    place: Place | None = None
 
     @property
     def shared(self) -> bool:
@@ -79,15 +80,12 @@ class Listener:
         return bool(poll.poll(0))
 
     def close(self) -> None:
-        """Close its sockets; a unix socket's path goes too. What is still queued is lost."""
+        """Close its sockets; a unix socket's path goes too, unless somebody else has it by now. What is still queued is lost."""
         for sock in self.sockets:
             sock.close()
         self.sockets.clear()
-        if self.bind.path is not None:
-            try:
-                os.unlink(self.bind.path)
-            except FileNotFoundError:
-                return
+        if self.place is not None:
+            self.place.leave()
 
 
 class Listeners:
@@ -176,6 +174,7 @@ def _open(frontend: Frontend, bind: Bind, workers: int) -> Listener:
             listener.sockets[0].listen(backlog)
         elif bind.path is not None:
             listener.sockets.append(listen_unix(bind.path, bind.mode, backlog))
+            listener.place = Place.of(bind.path)
         else:
             listener.sockets.extend(_tcp(bind, workers, backlog))
     except OSError:

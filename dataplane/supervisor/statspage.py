@@ -23,7 +23,7 @@ from dataplane.core.model import Bind, StatsListener
 from dataplane.supervisor import metrics
 from dataplane.supervisor.clisocket import CannotListen
 from dataplane.supervisor.figures import Figures
-from dataplane.supervisor.unixsocket import listen_unix
+from dataplane.supervisor.unixsocket import Place, listen_unix
 from dataplane.supervisor.verbs import gather
 
 _BACKLOG: Final = 128
@@ -58,6 +58,7 @@ class StatsServer:
 
     def __init__(self) -> None:
         self._runners: list[web.AppRunner] = []
+        self._places: list[Place] = []
         self.addresses: list[tuple[str, int]] = []
 
     async def start(self, listener: StatsListener, figures: Figures) -> None:
@@ -70,15 +71,20 @@ class StatsServer:
         self._runners.append(runner)
         for bind in listener.binds:
             bound = _listen(bind)
+            if bind.path is not None:
+                self._places.append(Place.of(bind.path))
             await web.SockSite(runner, bound, backlog=bind.backlog or _BACKLOG).start()
             if bound.family != socket.AF_UNIX:
                 self.addresses.append(bound.getsockname()[:2])
 
     async def close(self) -> None:
-        """Stop listening and end the connections."""
+        """Stop listening, end the connections, and take away the paths that are still this server's."""
         for runner in self._runners:
             await runner.cleanup()
+        for place in self._places:
+            place.leave()
         self._runners.clear()
+        self._places.clear()
 
 
 async def serve_stats(listeners: tuple[StatsListener, ...], figures: Figures) -> StatsServer:

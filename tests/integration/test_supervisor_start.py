@@ -197,3 +197,15 @@ async def test_hard_stop_after_ends_a_soft_stop() -> None:
         child.signal(signal.SIGUSR1)
         assert await child.wait(10) == 0
         await asyncio.gather(asked, return_exceptions=True)
+
+
+async def test_an_abstract_socket_serves() -> None:
+    async with stage() as on:
+        server, port = await on.upstream('u'), on.ports.take()
+        text = listen(port, f'u 127.0.0.1:{server.port}')
+        name = f'sluice-start-{os.getpid()}'
+        await on.data_plane(text.replace('    bind', f'    bind abns@{name}\n    bind'), port=port)
+        reader, writer = await asyncio.open_unix_connection('\0' + name.ljust(107, '\0'))
+        writer.write(b'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+        assert (await reader.read()).startswith(b'HTTP/1.1 200 ')
+        writer.close()

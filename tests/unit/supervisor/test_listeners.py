@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dataplane.config.address import parse_bind
 from dataplane.core.model import Bind, Frontend
 from dataplane.supervisor.listeners import CannotListen, Listener, Listeners
 
@@ -136,6 +137,33 @@ def test_unix_sockets_are_shared_take_their_mode_and_go(listeners: Listeners, tm
         Listeners(1).open_missing([frontend(bind)])
     listeners.close_all()
     assert not path.exists()
+
+
+def test_a_path_that_a_successor_has_taken_is_left_to_it(listeners: Listeners, tmp_path: Path) -> None:
+    path = tmp_path / 's'
+    (listener,) = listeners.open_missing([frontend(Bind(name='u', path=str(path)))])
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as successor:
+        successor.bind(str(path))
+        successor.listen()
+        listeners.close(listener)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+
+
+@pytest.mark.parametrize('word', ['abns@{}', 'abnsz@{}'])
+def test_an_abstract_name_is_listened_on_and_named_as_it_is_written(listeners: Listeners, word: str) -> None:
+    (address,) = parse_bind(word.format(f'sluice-listeners-{os.getpid()}'))
+    assert address.path is not None
+    bind = Bind(name='a', path=address.path, mode=0o600, where='x.cfg:5')
+    (listener,) = listeners.open_missing([frontend(bind)])
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(address.path)
+        listener.of(0).accept()[0].close()
+    with pytest.raises(CannotListen, match=rf'already in use\) for \[abns@sluice-listeners-{os.getpid()}\]'):
+        Listeners(1).open_missing([frontend(bind)])
+    listeners.close_all()
+    assert listeners.open_missing([frontend(bind)])
 
 
 def test_a_stale_unix_socket_is_replaced(listeners: Listeners, tmp_path: Path) -> None:

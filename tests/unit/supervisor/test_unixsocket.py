@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dataplane.supervisor.unixsocket import listen_unix
+from dataplane.supervisor.unixsocket import Place, listen_unix
 
 
 def refusal(path: Path) -> OSError:
@@ -67,3 +67,29 @@ def test_what_cannot_be_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     assert refusal(tmp_path / 'no' / 's').errno == errno.ENOENT
     assert refusal(tmp_path / 'd').errno in {errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
     assert os.listdir(tmp_path) == ['d']
+
+
+def test_a_place_is_left_once_and_only_by_whom_it_belongs_to(tmp_path: Path) -> None:
+    path = str(tmp_path / 's')
+    with listen_unix(path, None, 1):
+        old = Place.of(path)
+    with listen_unix(path, None, 1):
+        new = Place.of(path)
+        old.leave()
+        assert os.path.exists(path)
+        new.leave()
+        assert not os.path.exists(path)
+        new.leave()
+
+
+@pytest.mark.parametrize('name', ['\0sluice-test-{}', '\0sluice-test-{}'.ljust(100, '\0')])
+def test_abstract_names_are_in_no_directory(name: str) -> None:
+    name = name.format(os.getpid())
+    with listen_unix(name, 0o600, 4):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(name)
+        with pytest.raises(OSError, match='in use'):
+            listen_unix(name, None, 4)
+        Place.of(name).leave()
+    with listen_unix(name, None, 4):
+        pass
