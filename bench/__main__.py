@@ -16,7 +16,7 @@ from types import FrameType
 
 from bench import peers, report
 from bench.cases import CASES, Case, chosen
-from bench.children import DidNotStart
+from bench.children import DidNotStart, end_descendants
 from bench.measure import Bench, Origins, measure
 from bench.peers import PEERS, ROOT, Peer
 from bench.summary import Measurement, rows
@@ -138,8 +138,10 @@ def bench_all(options: argparse.Namespace) -> int:
     return 1 if any(row.failed for row in summary) else 0
 
 
-def terminated(number: int, frame: FrameType | None) -> None:
-    """SIGTERM takes the way of Ctrl-C, through every `finally`."""
+def interrupted(number: int, frame: FrameType | None) -> None:
+    """SIGTERM takes the way of Ctrl-C, through every `finally`, in which a second one does not disturb."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -151,7 +153,8 @@ def main() -> int:
         print('\n'.join(f'{case.name:14}{case.about}' for case in CASES))
         print('\n' + ', '.join(peer.name for peer in PEERS))
         return 0
-    signal.signal(signal.SIGTERM, terminated)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, interrupted)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with contextlib.suppress(ValueError, OSError):  # then the larger cases say what they lack
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -163,6 +166,8 @@ def main() -> int:
     except KeyboardInterrupt:
         print('\ninterrupted; everything is ended, nothing is written', file=sys.stderr)
         return 130
+    finally:
+        end_descendants()
 
 
 if __name__ == '__main__':

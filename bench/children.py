@@ -44,6 +44,13 @@ def free_port() -> int:
     raise DidNotStart(f'no free port below {lowest}')
 
 
+def end_descendants() -> None:
+    """Whatever this process started and did not end, e.g. because Ctrl-C came between a start and its `try`."""
+    for pid in cputime.tree(os.getpid())[1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 class Child:
     """One program and its descendants; its own session, so that Ctrl-C reaches the bench alone, which then ends it."""
 

