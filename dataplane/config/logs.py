@@ -8,16 +8,11 @@ from dataplane.config.address import parse_log
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.values import parse_int
 from dataplane.core.model import LogTarget
+from dataplane.wire.syslog import FACILITIES, FORMATS, LEVELS
 
 if TYPE_CHECKING:
     from dataplane.config.reader import Line
 
-LEVELS: Final = ('emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug')
-FACILITIES: Final = (
-    'kern', 'user', 'mail', 'daemon', 'auth', 'syslog', 'lpr', 'news', 'uucp', 'cron', 'auth2', 'ftp', 'ntp', 'audit',
-    'alert', 'cron2', 'local0', 'local1', 'local2', 'local3', 'local4', 'local5', 'local6', 'local7',
-)  # fmt: skip
-FORMATS: Final = ('local', 'rfc3164', 'rfc5424', 'priority', 'short', 'timed', 'iso', 'raw')
 DEFAULT_FORMAT: Final = 'local'
 """What a line without `format` has; `log-send-hostname` makes it 'rfc3164' (done by the compiler)."""
 

@@ -1,7 +1,7 @@
 """What the supervisor itself has to say: lines to the log targets of the `global` section, and to stderr as HAProxy does.
 
-Nothing here waits for a reader: descriptors are shared with other processes and written through wire/outlet.py. Datagrams are sent at once, and no name is looked up. What cannot be
-written is kept, up to a bound, and then dropped and counted in `dropped`.
+Nothing here waits for a reader: descriptors are shared with other processes and written through wire/outlet.py. Datagrams are
+sent at once, and no name is looked up. What cannot be written is kept, up to a bound, and then dropped and counted in `dropped`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,8 @@ from typing import Final
 
 from dataplane.core.model import Global, LogTarget
 from dataplane.wire.outlet import Outlet
+from dataplane.wire.syslog import Framing, Stamps, level_at
 
-LEVELS: Final = ('emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug')
-_FACILITIES: Final = (
-    'kern', 'user', 'mail', 'daemon', 'auth', 'syslog', 'lpr', 'news', 'uucp', 'cron', 'auth2', 'ftp', 'ntp', 'audit',
-    'alert', 'cron2', 'local0', 'local1', 'local2', 'local3', 'local4', 'local5', 'local6', 'local7',
-)  # fmt: skip
 _STREAMS: Final = {'stdout': 1, 'stderr': 2}
 _TAGS: Final = {'emerg': 'ALERT', 'alert': 'ALERT', 'notice': 'NOTICE', 'info': 'NOTICE'}
 _KEPT: Final = 4_096
@@ -40,6 +36,7 @@ class Log:
         self._kept: dict[int, deque[bytes]] = {}
         self._outlets: dict[int, Outlet] = {}
         self._sockets: dict[str, socket.socket] = {}
+        self._stamps = Stamps()
         self._retry: asyncio.TimerHandle | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -61,16 +58,22 @@ class Log:
         self._flush()
 
     def _to(self, target: LogTarget, level: str, text: str) -> None:
-        severity = LEVELS.index(level)
-        if severity > LEVELS.index(target.level):
+        severity = level_at(level, target.level, target.min_level)
+        if severity is None:
             return
-        severity = max(severity, LEVELS.index(target.min_level))
-        line = _framed(target, self._settings, severity, text).encode('utf-8', 'replace')[: target.length - 1]
+        line = self._framing(target, severity).frame(text, time.time()).encode('utf-8', 'replace')[: target.length - 1]
         if target.address in _STREAMS or target.address.startswith('fd@'):
             fd = _STREAMS.get(target.address)
             self._put(int(target.address[3:]) if fd is None else fd, line + b'\n')
         else:
             self._send(target.address, line)
+
+    def _framing(self, target: LogTarget, level: str) -> Framing:
+        settings = self._settings
+        host = settings.log_send_hostname
+        if target.format == 'rfc5424' and host is None:
+            host = settings.node or socket.gethostname()
+        return Framing(target.format, target.facility, level, settings.log_tag, os.getpid(), host, self._stamps)
 
     def _put(self, fd: int, line: bytes) -> None:
         kept = self._kept.setdefault(fd, deque())
@@ -145,37 +148,6 @@ def _connected(address: str) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def _framed(target: LogTarget, settings: Global, severity: int, text: str) -> str:
-    """The line in the target's format (manual: `log`, formats)."""
-    priority = _FACILITIES.index(target.facility) * 8 + severity
-    now = time.time()
-    tag, host = f'{settings.log_tag}[{os.getpid()}]', settings.log_send_hostname
-    match target.format:
-        case 'raw':
-            return text
-        case 'short':
-            return f'<{severity}>{text}'
-        case 'priority':
-            return f'<{priority}>{text}'
-        case 'timed':
-            return f'<{severity}>{_iso(now)} {text}'
-        case 'iso':
-            return f'{_iso(now)} {text}'
-        case 'rfc5424':
-            name = host or settings.node or socket.gethostname()
-            return f'<{priority}>1 {_iso(now)} {name} {settings.log_tag} {os.getpid()} - - {text}'
-        case _:
-            stamp = time.strftime('%b %d %H:%M:%S', time.localtime(now))
-            stamp = stamp[:4] + stamp[4:6].lstrip('0').rjust(2) + stamp[6:]
-            return f'<{priority}>{stamp} {f"{host} " if host else ""}{tag}: {text}'
-
-
-def _iso(now: float) -> str:
-    local = time.localtime(now)
-    zone = time.strftime('%z', local)
-    return f'{time.strftime("%Y-%m-%dT%H:%M:%S", local)}.{int(now % 1 * 1e6):06d}{zone[:3]}:{zone[3:]}'
 
 
 def say(level: str, text: str) -> None:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from dataplane.core.counters import C
 from dataplane.core.model import Global, LogTarget
 from dataplane.wire.outlet import PIECE, Outlet
-from dataplane.worker.httplog import Dates, Framing, is_wanted
+from dataplane.wire.syslog import Framing, Stamps, level_at
+from dataplane.worker.httplog import Dates
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -145,6 +146,7 @@ class AccessLog:
         self._settings = Global()
         self._scheduled = False
         self._closed = False
+        self._stamps = Stamps()
         self.dates = Dates()
 
     def adopt(self, settings: Global) -> None:
@@ -154,7 +156,7 @@ class AccessLog:
 
     def write(self, targets: Sequence[LogTarget], text: str) -> None:
         """Log one line of level `info` to every target that wants it."""
-        second = int(time.time())
+        now = time.time()
         for target in targets:
             if target in self._framings:
                 framing = self._framings[target]
@@ -162,19 +164,19 @@ class AccessLog:
                 framing = self._framings[target] = self._framing(target)
             if framing is None:
                 continue
-            message = framing.frame(text, second).encode('utf-8', 'backslashreplace')
+            message = framing.frame(text, now).encode('utf-8', 'backslashreplace')
             self._send(target, message[: target.length - 1])
 
     def _framing(self, target: LogTarget) -> Framing | None:
         """The framing for a target, None when its level leaves access lines out."""
-        if not is_wanted(_LEVEL, target.level):
+        level = level_at(_LEVEL, target.level, target.min_level)
+        if level is None:
             return None
-        level = target.min_level if not is_wanted(target.min_level, _LEVEL) else _LEVEL
         host = self._settings.log_send_hostname
         if target.format == 'rfc5424' and host is None:
             host = self._settings.node or socket.gethostname()
         tag = self._settings.log_tag
-        return Framing(target.format, target.facility, level, tag, os.getpid(), host, self.dates)
+        return Framing(target.format, target.facility, level, tag, os.getpid(), host, self._stamps)
 
     def _send(self, target: LogTarget, message: bytes) -> None:
         address = target.address

@@ -1,53 +1,33 @@
-"""The text of a log line in HAProxy's HTTP format (manual, 8.2.3), and the syslog framing around it (8.1, `log`)."""
+"""The text of a log line in HAProxy's HTTP format (manual, 8.2.3); wire/syslog.py has what goes before it."""
 
 from __future__ import annotations
 
 import re
-from time import localtime, strftime
+from time import localtime
 from typing import Final
 
-_MONTHS: Final = ('Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec')
+from dataplane.wire.syslog import MONTHS
+
 _UNSAFE: Final = re.compile(rb'[^ !$-~]')
-LEVELS: Final = ('emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug')
-FACILITIES: Final = (
-    'kern', 'user', 'mail', 'daemon', 'auth', 'syslog', 'lpr', 'news', 'uucp', 'cron', 'auth2', 'ftp', 'ntp', 'audit',
-    'alert', 'cron2', 'local0', 'local1', 'local2', 'local3', 'local4', 'local5', 'local6', 'local7',
-)  # fmt: skip
 
 
 class Dates:
     """Dates of log lines. The part down to the second is formatted once per second."""
 
-    __slots__ = ('_http', '_http_second', '_syslog', '_syslog_second')
+    __slots__ = ('_http', '_http_second')
 
     def __init__(self) -> None:
-        self._http_second = self._syslog_second = -1
-        self._http = self._syslog = ''
+        self._http_second = -1
+        self._http = ''
 
     def http(self, wall: float) -> str:
         """`dd/Mon/yyyy:HH:MM:SS.mmm` in local time, for a wall clock in seconds."""
         second = int(wall)
         if second != self._http_second:
             t = localtime(second)
-            self._http = (
-                f'{t.tm_mday:02}/{_MONTHS[t.tm_mon - 1]}/{t.tm_year}:{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}'
-            )
+            self._http = f'{t.tm_mday:02}/{MONTHS[t.tm_mon - 1]}/{t.tm_year}:{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}'
             self._http_second = second
         return f'{self._http}.{int((wall - second) * 1000):03}'
-
-    def syslog(self, second: int) -> str:
-        """`Mon dd HH:MM:SS` in local time, the day padded with a space."""
-        if second != self._syslog_second:
-            t = localtime(second)
-            self._syslog = f'{_MONTHS[t.tm_mon - 1]} {t.tm_mday:2} {t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}'
-            self._syslog_second = second
-        return self._syslog
-
-
-def iso(second: int) -> str:
-    """`2026-11-23T19:43:32+00:00` in local time."""
-    zone = strftime('%z', localtime(second)) or '+0000'
-    return f'{strftime("%Y-%m-%dT%H:%M:%S", localtime(second))}{zone[:3]}:{zone[3:]}'
 
 
 def request_line(method: bytes, target: bytes, version: int) -> str:
@@ -75,43 +55,3 @@ def http_line(
         f'{status} {sent} - - {flags} {process}/{front}/{back}/{srv}/{"+" if redispatched else ""}{retries} '
         f'{ahead[0]}/{ahead[1]} "{request}"'
     )
-
-
-def is_wanted(level: str, most: str) -> bool:
-    """Does a target whose `level` is `most` take messages of `level`?"""
-    return LEVELS.index(level) <= LEVELS.index(most)
-
-
-class Framing:
-    """What goes before the text for one `log` line of the configuration; `frame` makes one message of it."""
-
-    __slots__ = ('_dates', '_form', '_host', '_level', '_pid', '_priority', '_tag')
-
-    def __init__(
-        self, form: str, facility: str, level: str, tag: str, pid: int, host: str | None, dates: Dates
-    ) -> None:
-        self._form = form
-        self._level = LEVELS.index(level)
-        self._priority = FACILITIES.index(facility) * 8 + self._level
-        self._tag = tag
-        self._pid = pid
-        self._host = host
-        self._dates = dates
-
-    def frame(self, text: str, second: int) -> str:
-        """The message for `text` at a wall-clock second, without the final line feed."""
-        form = self._form
-        if form == 'raw':
-            return text
-        if form == 'short':
-            return f'<{self._level}>{text}'
-        if form == 'timed':
-            return f'<{self._level}>{iso(second)} {text}'
-        if form == 'iso':
-            return f'{iso(second)} {text}'
-        if form == 'priority':
-            return f'<{self._priority}>{text}'
-        if form == 'rfc5424':
-            return f'<{self._priority}>1 {iso(second)} {self._host or "-"} {self._tag} {self._pid} - - {text}'
-        host = f'{self._host} ' if self._host else ''
-        return f'<{self._priority}>{self._dates.syslog(second)} {host}{self._tag}[{self._pid}]: {text}'

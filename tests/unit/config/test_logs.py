@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.config.logs import FACILITIES, FORMATS, LEVELS, parse_log_line
 from dataplane.config.problems import Rejected
 from dataplane.config.reader import Line
 from dataplane.core.model import LogTarget
+from dataplane.wire.syslog import FACILITIES, FORMATS, LEVELS
 
 
 def parse(text: str, *, proxy: bool = False) -> LogTarget:

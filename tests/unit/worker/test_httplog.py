@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataplane.worker.httplog import Dates, Framing, http_line, is_wanted, iso, request_line
+from dataplane.worker.httplog import Dates, http_line, request_line
 
 SECOND = 1_795_463_012  # 2026-11-23 19:43:32 UTC
 
@@ -40,39 +40,8 @@ def test_dates_are_formatted_once_per_second() -> None:
     assert dates.http(SECOND) == '23/Nov/2026:19:43:32.000'
     assert dates.http(SECOND + 0.0019) == '23/Nov/2026:19:43:32.001'
     assert dates.http(SECOND + 60) == '23/Nov/2026:19:44:32.000'
-    assert dates.syslog(SECOND - 20 * 86_400) == 'Nov  3 19:43:32'
-    assert dates.syslog(SECOND) == dates.syslog(SECOND) == 'Nov 23 19:43:32'
 
 
 def test_requests_are_made_harmless() -> None:
     assert request_line(b'GET', b'/a?b=%20', 1) == 'GET /a?b=%20 HTTP/1.1'
     assert request_line(b'GET', b'/"#\x01\xff', 0) == 'GET /#22#23#01#FF HTTP/1.0'
-
-
-@pytest.mark.parametrize(
-    'form, host, expected',
-    [
-        ('raw', None, 'text'),
-        ('short', None, '<6>text'),
-        ('timed', None, '<6>2026-11-23T19:43:32+00:00 text'),
-        ('iso', None, '2026-11-23T19:43:32+00:00 text'),
-        ('priority', None, '<134>text'),
-        ('rfc3164', None, '<134>Nov 23 19:43:32 haproxy[7]: text'),
-        ('local', 'node', '<134>Nov 23 19:43:32 node haproxy[7]: text'),
-        ('rfc5424', 'node', '<134>1 2026-11-23T19:43:32+00:00 node haproxy 7 - - text'),
-    ],
-)
-def test_framings(form: str, host: str | None, expected: str) -> None:
-    assert Framing(form, 'local0', 'info', 'haproxy', 7, host, Dates()).frame('text', SECOND) == expected
-
-
-def test_levels() -> None:
-    assert is_wanted('info', 'debug')
-    assert is_wanted('info', 'info')
-    assert not is_wanted('info', 'notice')
-
-
-def test_iso_names_the_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('TZ', 'XXX-5:30')
-    time.tzset()
-    assert iso(SECOND) == '2026-11-24T01:13:32+05:30'
