@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.address import Address, parse_bind
 from dataplane.config.general import parse_mode
-from dataplane.config.keywords import BIND, Status
-from dataplane.config.problems import Rejected, Report, did_you_mean, shown
+from dataplane.config.keywords import BIND
+from dataplane.config.problems import Rejected, Report, shown
+from dataplane.config.settings import read_settings
 from dataplane.config.values import parse_int
 from dataplane.core.model import Bind
 
@@ -59,32 +61,10 @@ def _binds(addresses: Sequence[Address], options: _Options, number: int, where: 
 
 
 def _options(line: Line, section: str, report: Report) -> _Options:
-    """Read the words after the address. All that are wrong are named at once."""
+    """Read the words after the address."""
+    options = _Options()
     prefix = f"'bind {shown(line.word(1))}' in section '{section}'"
-    options, wrong, at = _Options(), [], 2
-    while at < len(line.words):
-        name = line.words[at]
-        known = BIND.get(name)
-        if known is None:
-            wrong.append(f"{prefix}: unknown keyword '{shown(name)}'{did_you_mean(name, BIND) or '.'}")
-            break
-        values = line.words[at + 1 : at + 1 + known.arguments]
-        at += 1 + known.arguments
-        if len(values) < known.arguments or (known.arguments and not values[0]):
-            wrong.append(f"{prefix} : '{name}' : missing {'name' if name == 'name' else 'value'}")
-        elif known.status is Status.REFUSED:
-            wrong.append(f"{prefix} : '{name}' is not supported: {known.note}.")
-        elif known.status is Status.ACCEPTED:
-            report.warning(line.file, line.number, f"{prefix} : '{name}' has no effect: {known.note}.")
-        else:
-            try:
-                _apply(options, name, values[0] if values else '')
-            except Rejected as problem:
-                wrong.append(f'{prefix} : {problem}')
-    for text in wrong[:-1]:
-        report.error(line.file, line.number, text)
-    if wrong:
-        raise Rejected(wrong[-1])
+    read_settings(line.words[2:], BIND, partial(_apply, options), prefix, line, report)
     return options
 
 

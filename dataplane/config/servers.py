@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.address import parse_server
-from dataplane.config.keywords import SERVER, Status
-from dataplane.config.problems import Rejected, Report, did_you_mean, shown
+from dataplane.config.keywords import SERVER
+from dataplane.config.problems import Rejected, Report, shown
+from dataplane.config.settings import read_settings
 from dataplane.config.values import parse_int, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dataplane.config.draft import ServerDraft
     from dataplane.config.reader import Line
 
@@ -43,7 +43,7 @@ def parse_server_line(line: Line, proxy: str, default: ServerDraft, report: Repo
         msg = f'{prefix} : {problem}.'
         raise Rejected(msg) from None
     server = replace(default, name=name, host=place.host, port=place.low, id=0, file=line.file, line=line.number)
-    _words(line.words[3:], server, prefix, line, report)
+    read_settings(line.words[3:], SERVER, partial(_apply, server), prefix, line, report)
     return server
 
 
@@ -53,7 +53,7 @@ def parse_default_server(line: Line, default: ServerDraft, report: Report) -> Se
         msg = "'default-server' expects at least one setting."
         raise Rejected(msg)
     changed = replace(default)
-    _words(line.words[1:], changed, "'default-server'", line, report)
+    read_settings(line.words[1:], SERVER, partial(_apply, changed), "'default-server'", line, report)
     return changed
 
 
@@ -63,34 +63,6 @@ def check_name(name: str, what: str) -> None:
         bad = next(char for char in name if not _NAME.fullmatch(char))
         msg = f"character '{shown(bad)}' is not permitted in {what} name '{shown(name)}'."
         raise Rejected(msg)
-
-
-def _words(words: Sequence[str], server: ServerDraft, prefix: str, line: Line, report: Report) -> None:
-    """Read settings into `server`. All that are wrong are named at once."""
-    wrong, at = [], 0
-    while at < len(words):
-        name = words[at]
-        known = SERVER.get(name)
-        if known is None:
-            wrong.append(f"{prefix} : unknown keyword '{shown(name)}'{did_you_mean(name, SERVER) or '.'}")
-            break
-        values = words[at + 1 : at + 1 + known.arguments]
-        at += 1 + known.arguments
-        if len(values) < known.arguments:
-            wrong.append(f"{prefix} : '{name}' expects an argument.")
-        elif known.status is Status.REFUSED:
-            wrong.append(f"{prefix} : '{name}' is not supported: {known.note}.")
-        elif known.status is Status.ACCEPTED:
-            report.warning(line.file, line.number, f"{prefix} : '{name}' has no effect: {known.note}.")
-        else:
-            try:
-                _apply(server, name, values[0] if values else '')
-            except Rejected as problem:
-                wrong.append(f'{prefix} : {problem}')
-    for text in wrong[:-1]:
-        report.error(line.file, line.number, text)
-    if wrong:
-        raise Rejected(wrong[-1])
 
 
 def _apply(server: ServerDraft, name: str, value: str) -> None:

@@ -50,7 +50,7 @@ def test_every_wrong_word_of_a_line_is_named() -> None:
         "'bind :81' in section 'frontend' : 'ssl' is not supported: TLS is not supported yet.",
         "'bind :81' in section 'frontend' : 'crt' is not supported: TLS is not supported yet.",
         "'bind :81' in section 'frontend' : 'maxconn' expects an integer argument (got 'x').",
-        "'bind :81' in section 'frontend' : 'name' : missing name",
+        "'bind :81' in section 'frontend' : 'name' expects an argument.",
     ]
 
 
@@ -59,8 +59,8 @@ def test_every_wrong_word_of_a_line_is_named() -> None:
     [
         ('bind', "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments."),
         ('bind ""', "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments."),
-        ('bind :81 foo', "'bind :81' in section 'frontend': unknown keyword 'foo'."),
-        ('bind :81 maxcon 1', "'bind :81' in section 'frontend': unknown keyword 'maxcon'; did you mean 'maxconn' maybe ?"),
+        ('bind :81 foo', "'bind :81' in section 'frontend' : unknown keyword 'foo'."),
+        ('bind :81 maxcon 1', "'bind :81' in section 'frontend' : unknown keyword 'maxcon'; did you mean 'maxconn' maybe ?"),
         ('bind :81 accept-proxy', "'bind :81' in section 'frontend' : 'accept-proxy' is not supported: the PROXY protocol is not supported yet."),
         ('bind /x mode 9', "'bind /x' in section 'frontend' : 'bind' : 'mode' : missing or invalid mode '9' (octal integer expected)"),
         ('bind :81 backlog -1', "'bind :81' in section 'frontend' : 'backlog' value must be between 0 and 2147483647 (was -1)"),
