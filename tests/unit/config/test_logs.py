@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from dataplane.config.logs import parse_log_line
 from dataplane.config.problems import Rejected
 from dataplane.config.reader import Line
 from dataplane.core.model import LogTarget
