@@ -16,7 +16,19 @@ import uvicorn
 from fastapi import FastAPI, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from controlplane.api import aliases, backends, dataplanes, docs, errors, events, health, operations, routes, servers
+from controlplane.api import (
+    aliases,
+    backends,
+    dataplanes,
+    docs,
+    errors,
+    events,
+    health,
+    metrics,
+    operations,
+    routes,
+    servers,
+)
 from controlplane.api.limits import BodyLimit
 from controlplane.api.services import Services
 from controlplane.auth import Gate, Tokens
@@ -126,7 +138,7 @@ def build(services: Services, hub: Hub, tokens: Tokens | None) -> FastAPI:
     """The ASGI application."""
     app = FastAPI(title='Sluice control plane', description=ABOUT, version='v1', docs_url=None, redoc_url=None)
     app.state.services = services
-    for module in (servers, backends, routes, operations, dataplanes, events, aliases, health, docs):
+    for module in (servers, backends, routes, operations, dataplanes, events, aliases, health, metrics, docs):
         app.include_router(module.router)
     errors.install(app)
 
@@ -155,12 +167,13 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Running]:
     try:
         loaded = await store.open()
         clock = Clock(wall=lambda: time.time_ns() // 1_000_000, monotonic=lambda: time.monotonic_ns() // 1_000_000)
-        sequencer = Sequencer(store, loaded, asyncio.Lock(), clock, removal_percent=settings.removal_percent)
+        promise = asyncio.get_running_loop().create_future
+        sequencer = Sequencer(store, loaded, asyncio.Lock(), promise, clock, removal_percent=settings.removal_percent)
     except (StoreUnavailable, ValueError) as error:
         await store.close()
         raise CannotStart(f'the store cannot be used: {error}') from error
     hub = Hub(sequencer, settings.push)
-    services = Services(sequencer=sequencer, new_id=lambda: secrets.token_hex(8))
+    services = Services(sequencer=sequencer, new_id=lambda: secrets.token_hex(8), pushed=hub.figures)
     housekeeping = asyncio.ensure_future(hub.expire())
     try:
         yield Running(sequencer, services, hub)

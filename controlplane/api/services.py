@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fastapi import Request
@@ -14,10 +14,14 @@ from controlplane.domain.sequencer import Sequencer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`new_id` makes ids of operations; `stopping` is set when the process is to end, and ends streams."""
+    """`new_id` makes ids of operations; `stopping` is set when the process is to end, and ends streams.
+
+    `pushed` gives the counters of the link to the data planes, by name.
+    """
 
     sequencer: Sequencer
     new_id: Callable[[], str]
+    pushed: Callable[[], Mapping[str, int]]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     remembered: Remembered = field(default_factory=Remembered)
 

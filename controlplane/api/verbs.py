@@ -136,7 +136,7 @@ def _check_drainable(desired: Desired, decision: Decision) -> None:
 async def settled(services: Services, operation: Operation, seconds: float) -> None:
     """Wait until the operation is no longer pending, the time is over, or the process is to end."""
     moved = asyncio.Event()
-    stop_listening = services.sequencer.convergence.listen(moved.set)
+    stop_listening = services.sequencer.convergence.watch(operation, moved.set)
     stopping = asyncio.ensure_future(services.stopping.wait())
     try:
         async with asyncio.timeout(seconds):

@@ -21,11 +21,13 @@ from controlplane.domain.planes import Plane
 from controlplane.domain.quarantine import active
 from controlplane.domain.refusals import Conflict, NotFound
 from controlplane.domain.store import KEPT_OPERATIONS
+from controlplane.domain.unfinished import Unfinished
 from controlplane.domain.version import NOTHING, Version
 from dataplane.wire.events import Ack, Drained, Hello, Nack, Status
 from dataplane.wire.progress import Progress
 
 Listener = Callable[[], None]
+KEPT_TARGETS = 200_000  # of all operations together; the newest is kept however many it has
 
 
 class Convergence:
@@ -33,13 +35,29 @@ class Convergence:
 
     def __init__(self, planes: Iterable[Plane] = (), operations: Iterable[Operation] = ()) -> None:
         self.planes: dict[str, Plane] = {plane.id: plane for plane in planes}
-        self.operations: OrderedDict[str, Operation] = OrderedDict(
-            (operation.id, operation) for operation in operations
-        )
+        self.operations: OrderedDict[str, Operation] = OrderedDict()
         self.progress: Progress[str, Version] = Progress()
+        self._listeners: set[Listener] = set()
+        self._watchers: dict[str, set[Listener]] = {}
+        self._unfinished = Unfinished()
+        self._targets = 0
         for name in self.planes:
             self.progress.join(name, NOTHING)
-        self._listeners: set[Listener] = set()
+            self._unfinished.join(name, ())
+        for operation in operations:
+            self._keep(operation)
+
+    def watch(self, operation: Operation, listener: Listener) -> Callable[[], None]:
+        """Call `listener` whenever the operation's state changes, until the function returned is called."""
+        self._watchers.setdefault(operation.id, set()).add(listener)
+
+        def stop() -> None:
+            watchers = self._watchers.get(operation.id, set())
+            watchers.discard(listener)
+            if not watchers:
+                self._watchers.pop(operation.id, None)
+
+        return stop
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` after every move, until the function returned is called."""
@@ -52,7 +70,7 @@ class Convergence:
 
     # data planes
 
-    def connected(self, hello: Hello, at: Version, now_ms: int) -> Plane:
+    def connected(self, hello: Hello, at: Version, desired: Desired, now_ms: int) -> Plane:
         """A data plane said hello; `at` is the version it is known to be at (NOTHING: it must be sent a snapshot)."""
         plane = self.planes.setdefault(hello.dp_id, Plane(hello.dp_id))
         plane.hello, plane.connected, plane.heard_ms, plane.lease_ends_ms = hello, True, now_ms, None
@@ -60,10 +78,11 @@ class Convergence:
         plane.load.clear()
         plane.acked = at
         self.progress.join(plane.id, at)
-        for operation in self.operations.values():
-            if operation.open and at < operation.version:
+        for operation in self._unfinished:
+            if at < operation.version:
                 operation.reached.pop(plane.id, None)  # it came back without what it had done
-        self._moved()
+        self._unfinished.join(plane.id, (o for o in self._unfinished if plane.id not in o.reached))
+        self._settle(desired)
         return plane
 
     def disconnected(self, name: str, lease_left_ms: int, now_ms: int) -> None:
@@ -84,9 +103,9 @@ class Convergence:
         """It carries no traffic any more (goodbye, end of lease, or a person's word). Nobody waits for it from here on."""
         if self.planes.pop(name, None) is not None:
             self.progress.leave(name)
-            for operation in self.operations.values():
-                if operation.open:
-                    operation.reached.pop(name, None)  # should it come back, it has to do it again
+            self._unfinished.leave(name)
+            for operation in self._unfinished:
+                operation.reached.pop(name, None)  # should it come back, it has to do it again
             self._settle(desired)
 
     def may_forget(self, name: str) -> None:
@@ -102,7 +121,7 @@ class Convergence:
         plane.heard_ms, plane.last_ack = now_ms, ack
         if self.progress.acked(name, Version(ack.term, ack.seq)):
             plane.acked = Version(ack.term, ack.seq)
-        self._settle(desired)
+        self._advanced(plane, desired)
 
     def nacked(self, name: str, nack: Nack, desired: Desired, now_ms: int) -> None:
         """It refused a version as a whole."""
@@ -119,14 +138,14 @@ class Convergence:
             key = Key('server', server, backend)
             if version >= plane.statements.get(key, (NOTHING, ''))[0]:
                 plane.statements[key] = (version, state)
-        self._settle(desired)
+        self._advanced(plane, desired)
         self._forget_statements(plane, desired)
 
     def _forget_statements(self, plane: Plane, desired: Desired) -> None:
         """Of servers that there are no more, and that no open operation waits for."""
         gone = {key for key in plane.statements if desired.spec(key) is None}
         if gone:
-            gone.difference_update(*(operation.servers for operation in self.operations.values() if operation.open))
+            gone.difference_update(*(operation.servers for operation in self._unfinished))
             for key in gone:
                 del plane.statements[key]
 
@@ -142,12 +161,23 @@ class Convergence:
 
     # operations
 
-    def begin(self, operation: Operation, desired: Desired) -> None:
-        """A verb was made durable. The oldest operations are forgotten."""
+    def begin(self, operation: Operation, desired: Desired, written: Iterable[Key]) -> None:
+        """A verb was made durable, and changed `written`. The oldest operations are forgotten."""
+        self._keep(operation)
+        for earlier in self._unfinished.about(written):
+            self._look_at(earlier, desired)
+        self._look_at(operation, desired)
+        self._moved()
+
+    def _keep(self, operation: Operation) -> None:
         self.operations[operation.id] = operation
-        while len(self.operations) > KEPT_OPERATIONS:
-            self.operations.popitem(last=False)
-        self._settle(desired)
+        self._targets += len(operation.targets)
+        while len(self.operations) > KEPT_OPERATIONS or (self._targets > KEPT_TARGETS and len(self.operations) > 1):
+            _, oldest = self.operations.popitem(last=False)
+            self._targets -= len(oldest.targets)
+            self._unfinished.remove(oldest)
+            self._watchers.pop(oldest.id, None)
+        self._unfinished.add(operation, self.planes)
 
     def operation(self, name: str) -> Operation:
         """NotFound: there is none of this name, or it is too long ago."""
@@ -169,31 +199,52 @@ class Convergence:
         return [
             plane.id
             for plane in self.planes.values()
-            if plane.id not in operation.reached and _keeps_back(plane, operation, desired)
+            if plane.quarantine and plane.id not in operation.reached and _keeps_back(plane, operation, desired)
         ]
 
     def _settle(self, desired: Desired) -> None:
-        for operation in self.operations.values():
-            if operation.open:
+        for operation in tuple(self._unfinished):
+            self._look_at(operation, desired)
+        self._moved()
+
+    def _advanced(self, plane: Plane, desired: Desired) -> None:
+        """One data plane is further than it was. Only what waits for it is looked at: there may be many that do not."""
+        for operation in self._unfinished.waiting_for(plane.id):
+            if self._did(plane, operation, desired):
+                self._reached(operation, plane)
+                if len(operation.reached) == len(self.planes):
+                    self._move(operation, Progressed.DONE)
+            elif plane.quarantine:
                 self._look_at(operation, desired)
         self._moved()
+
+    def _reached(self, operation: Operation, plane: Plane) -> None:
+        operation.reached[plane.id] = plane.acked
+        self._unfinished.reached(operation, plane.id)
 
     def _look_at(self, operation: Operation, desired: Desired) -> None:
         for plane in self.planes.values():
             if plane.id not in operation.reached and self._did(plane, operation, desired):
-                operation.reached[plane.id] = plane.acked
-        connected, gone = self.missing(operation)
+                self._reached(operation, plane)
         if any(target.contradicted(desired) for target in operation.targets):
-            operation.move(Progressed.SUPERSEDED)
-        elif not connected and not gone:
-            operation.move(Progressed.DONE)
-        elif set(self.refusing(operation, desired)) == {*connected, *gone}:
-            operation.move(Progressed.REFUSED)
+            self._move(operation, Progressed.SUPERSEDED)
+        elif len(operation.reached) == len(self.planes):
+            self._move(operation, Progressed.DONE)
+        elif len(operation.reached) + len(self.refusing(operation, desired)) == len(self.planes):
+            self._move(operation, Progressed.REFUSED)
         else:
-            operation.move(Progressed.PENDING)
+            self._move(operation, Progressed.PENDING)
+
+    def _move(self, operation: Operation, state: Progressed) -> None:
+        if operation.state is state:
+            return
+        operation.move(state)
+        self._unfinished.moved(operation)
+        for listener in tuple(self._watchers.get(operation.id, ())):
+            listener()
 
     def _did(self, plane: Plane, operation: Operation, desired: Desired) -> bool:
-        if plane.id in self.progress.missing(operation.version):
+        if plane.acked < operation.version:
             return False
         if _keeps_back(plane, operation, desired):
             return False

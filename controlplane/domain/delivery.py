@@ -1,6 +1,8 @@
-"""How a data plane at one version is brought to the head: nothing, a renumbering, one merged event, or a snapshot.
+"""How a data plane at one version is brought to the next cut: nothing, a renumbering, one merged event, or a snapshot.
 
-Parcels are pure text frames; equal ways from equal states are encoded once, however many data planes take them.
+Parcels lead from cut to cut, not to the head of the log: a cut is the head as it was when a batch was closed (`cut`), so
+that data planes that keep up have the same way before them, whenever each of them answers. Parcels are pure text frames; equal
+ways from equal states are encoded once, however many data planes take them.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from controlplane.domain.quarantine import Quarantine, project
 from controlplane.domain.version import NOTHING, Version
 from dataplane.wire import codec
 from dataplane.wire import state as wire
+from dataplane.wire.digests import Digests
 from dataplane.wire.events import Event, Hello, Snapshot
 
 REMEMBERED = 16
@@ -46,10 +49,15 @@ class Courier:
 
     def __init__(self, log: Log, remembered: int = REMEMBERED) -> None:
         self._log = log
-        self._digests: OrderedDict[int, tuple[wire.State, str]] = OrderedDict()
+        self.head, self.state = log.head, log.state
+        self._digests = Digests()
         self._parcels: OrderedDict[tuple[Version, str, Version, str], tuple[str, ...]] = OrderedDict()
         self._remembered = remembered
         self.encoded = 0
+
+    def cut(self) -> None:
+        """Close the batch: from now on parcels lead to what is the head now."""
+        self.head, self.state = self._log.head, self._log.state
 
     def arrived(self, hello: Hello, quarantine: Quarantine) -> Held:
         """What the data plane holds, believed only as far as its hash shows that it is so."""
@@ -57,16 +65,18 @@ class Courier:
         for state in (self._log.state_at(version), self._log.state):
             if state is not None:
                 projected = project(state, quarantine)
-                if self.digest(projected) == hello.state_hash:
+                if self._digests.of(projected) == hello.state_hash:
                     # an equal state at a version out of reach (an older term) is worth a renumbering, not a snapshot
                     return Held(version, projected, hello.state_hash)
         return Held.nothing()
 
     def parcel(self, held: Held, quarantine: Quarantine, ts: int) -> Parcel | None:
-        """What takes it from `held` to the head; None: it is there."""
-        head, wanted = self._log.head, self._log.state
+        """What takes it from `held` to the last cut; None: it is there."""
+        if self.head.term != self._log.head.term or held.version > self.head:
+            self.cut()
+        head, wanted = self.head, self.state
         projected = project(wanted, quarantine)
-        state_hash = self.digest(projected)
+        state_hash = self._digests.of(projected)
         if held.version == head and held.state_hash == state_hash:
             return None
         key = (held.version, held.state_hash, head, state_hash)
@@ -80,7 +90,7 @@ class Courier:
 
     def _encode(self, held: Held, projected: wire.State, state_hash: str, ts: int) -> tuple[str, ...]:
         self.encoded += 1
-        head = self._log.head
+        head = self.head
         if held.state is not None and held.version.term == head.term and held.version < head:
             event = Event(
                 term=head.term, seq=head.seq, prev_seq=held.version.seq, ts=ts,
@@ -94,12 +104,3 @@ class Courier:
             same = Snapshot(term=head.term, seq=head.seq, chunk=0, chunks=0, changes=(), state_hash=state_hash)
             return (codec.encode(same),)
         return tuple(codec.chunked(head.term, head.seq, projected))
-
-    def digest(self, state: wire.State) -> str:
-        """The state's digest, remembered for the last few states asked about."""
-        known = self._digests.get(id(state))
-        if known is None:
-            known = self._digests[id(state)] = (state, wire.digest(state))  # holding the state keeps its id its own
-            if len(self._digests) > self._remembered:
-                self._digests.popitem(last=False)
-        return known[1]

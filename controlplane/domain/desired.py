@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from controlplane.domain.refusals import Conflict, Invalid, NotFound
 from controlplane.domain.version import Version
@@ -23,8 +23,7 @@ _LABEL_VALUE = re.compile(r'[A-Za-z0-9_.:/ -]{0,128}\Z')
 MAX_LABELS = 32
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
+class Key(NamedTuple):
     """What a write is about: a backend (`name`), a server (`name` in `backend`) or a route (`name` is its id)."""
 
     kind: str
@@ -113,6 +112,18 @@ class Desired:
             problems += wire.twins(new['routes'])
         if problems:
             raise Conflict('; '.join(problems))
+
+    def moves(self, writes: Sequence[Write]) -> tuple[tuple[wire.Change, ...], tuple[wire.Change, ...]] | None:
+        """What `writes` (as given by `effective`) change and what undoes it; None: only the two states can tell.
+
+        A thing that is written twice, or has others in it, is for `wire.diff`, which looks at every server of a backend.
+        """
+        keys = {write.key for write in writes}
+        if len(keys) < len(writes) or any(key.kind == 'backend' for key in keys):
+            return None
+        moved = [(write, before) for write in writes if (before := self.spec(write.key)) != write.spec]
+        back = tuple(write.key.change(before) for write, before in reversed(moved))
+        return tuple(write.key.change(write.spec) for write, _ in moved), back
 
     def after(self, writes: Sequence[Write], version: Version) -> Desired:
         """The desired state once `writes` (as given by `effective`) have happened at `version`."""

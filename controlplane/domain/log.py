@@ -29,6 +29,11 @@ class Entry:
     changes: tuple[wire.Change, ...]
     undo: tuple[wire.Change, ...]
 
+    @classmethod
+    def between(cls, version: Version, old: wire.State, new: wire.State, *, ts: int, actor: str, verb: str) -> Entry:
+        """The entry that makes `new` of `old`, at `version`."""
+        return cls(version, ts, actor, verb, tuple(wire.diff(old, new)), tuple(wire.diff(new, old)))
+
     @property
     def weight(self) -> int:
         """How many changes it holds, there and back."""
@@ -50,11 +55,6 @@ class Log:
         if not self._ring:
             return self.head
         return Version(self.head.term, self._ring[0].version.seq - 1)
-
-    def entry(self, state: wire.State, *, ts: int, actor: str, verb: str) -> Entry:
-        """The entry that would make `state` the head, at the next version; nothing has happened yet."""
-        changes, undo = tuple(wire.diff(self.state, state)), tuple(wire.diff(state, self.state))
-        return Entry(self.head.following(), ts, actor, verb, changes, undo)
 
     def append(self, entry: Entry, state: wire.State) -> None:
         """Make `state` the head. ValueError: `entry` was made for another head."""

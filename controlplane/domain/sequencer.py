@@ -5,25 +5,29 @@ What must hold:
 1. A decision is taken, made durable and put in force inside one turn; nothing decided before a turn is trusted in it.
 2. Nothing is visible to anybody before it is durable; a change that cannot be made durable does not happen.
 3. A verb that changes nothing gets no number: it is the state it asks for, since the version at which that was set.
+4. Verbs that wait for the same turn are decided in the order of their asking, each on what the one before it came to, and
+   become durable together: a disk that flushes 100 times a second carries 1,000 changes a second all the same. Each is
+   refused alone by what it asks for; by the store they are refused together.
 
-`turn` is a lock of the caller's event loop. `submit` must not be cancelled halfway (the caller shields it): between the
-store's commit and the line after it the store is ahead of memory.
+`turn` is a lock and `promise` a future of the caller's event loop. `submit` must not be cancelled halfway (the caller shields
+it): between the store's commit and the line after it the store is ahead of memory, and others may wait for this one's turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from controlplane.domain import brake
 from controlplane.domain.convergence import Convergence
 from controlplane.domain.desired import Desired, Write
-from controlplane.domain.log import Log
+from controlplane.domain.log import Entry, Log
 from controlplane.domain.operations import Goal, Operation, Target
 from controlplane.domain.planes import Plane
-from controlplane.domain.refusals import Held
+from controlplane.domain.refusals import Held, StoreUnavailable
 from controlplane.domain.store import Loaded, Store, StoredObject, Transaction
 from controlplane.domain.version import Version
 from dataplane.wire import state as wire
@@ -65,6 +69,46 @@ class Heard(Protocol):
         ...
 
 
+class Promise(Protocol):
+    """An answer to come, awaited by one."""
+
+    def __await__(self) -> Generator[Any, None, bool]:
+        """Wait for the answer."""
+        ...
+
+    def done(self) -> bool:
+        """Whether it was answered, or nobody waits any more."""
+        ...
+
+    def set_result(self, result: bool, /) -> None:
+        """Answer."""
+        ...
+
+
+@dataclass(slots=True)
+class Asked:
+    """A verb that waits for a turn. `called` comes true for who is to take the next turn, false for who was served in one."""
+
+    verb: Verb
+    decide: Callable[[Desired], Decision]
+    called: Promise
+    outcome: Operation | Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one verb of a turn comes to: the state after it, and what is to become durable. `entry` None: nothing changed."""
+
+    asked: Asked
+    operation: Operation
+    desired: Desired
+    rows: tuple[StoredObject, ...]
+    entry: Entry | None
+
+
+TOGETHER = 64  # verbs in one turn: deciding them takes some 10 ms, for which the event loop stands
+
+
 class Sequencer:
     """The desired state, its log and its store, changed one verb at a time."""
 
@@ -73,11 +117,13 @@ class Sequencer:
         store: Store,
         loaded: Loaded,
         turn: AbstractAsyncContextManager[None],
+        promise: Callable[[], Promise],
         clock: Clock,
         *,
         removal_percent: int,
     ) -> None:
-        self._store, self._turn, self.clock, self._percent = store, turn, clock, removal_percent
+        self._store, self._turn, self._promise, self.clock = store, turn, promise, clock
+        self._percent = removal_percent
         self.desired = restored(loaded)
         self.log = Log(loaded.term, self.desired.state)
         self.convergence = Convergence(
@@ -86,6 +132,8 @@ class Sequencer:
         )
         self.convergence.changed(self.desired)
         self._heard: set[Heard] = set()
+        self._asked: deque[Asked] = deque()
+        self._is_called = False
 
     def subscribe(self, heard: Heard) -> Callable[[], None]:
         """Call `heard` after every change, until the function returned is called."""
@@ -94,50 +142,88 @@ class Sequencer:
 
     async def submit(self, verb: Verb, decide: Callable[[Desired], Decision]) -> Operation:
         """Decide, make durable, put in force. Any Refusal, of `decide` or of the state, leaves everything as it was."""
-        async with self._turn:
-            decision = decide(self.desired)
-            writes = self.desired.effective(decision.writes)
-            if decision.sweeping:
-                self._brake(writes)
-            version = self.log.head.following() if writes else self._since(decision.targets)
-            operation = Operation(
-                id=verb.id, verb=verb.name, actor=verb.actor, version=version, goal=verb.goal,
-                targets=decision.targets, ts=self.clock.wall(),
-            )  # fmt: skip
-            await self._happen(operation, writes)
-            if writes:
-                self._tell(urgent=verb.urgent)
-            return operation
+        asked = Asked(verb, decide, self._promise())
+        self._asked.append(asked)
+        if not self._is_called:
+            self._call()
+        if await asked.called:
+            await self._take_turn()
+        if isinstance(asked.outcome, Operation):
+            return asked.outcome
+        assert asked.outcome is not None
+        raise asked.outcome
 
-    async def _happen(self, operation: Operation, writes: Sequence[Write]) -> None:
+    def _call(self) -> None:
+        """Let the first who waits take the next turn, for all who wait by then."""
+        while self._asked and self._asked[0].called.done():
+            self._asked.popleft()  # it was given up
+        self._is_called = bool(self._asked)
+        if self._asked:
+            self._asked[0].called.set_result(True)
+
+    async def _take_turn(self) -> None:
+        try:
+            async with self._turn:
+                served = [self._asked.popleft() for _ in range(min(TOGETHER, len(self._asked)))]
+                await self._serve(served)
+        finally:
+            self._call()
+        for asked in served:
+            if not asked.called.done():
+                asked.called.set_result(False)
+
+    async def _serve(self, served: Sequence[Asked]) -> None:
+        steps: list[Step] = []
+        desired, version = self.desired, self.log.head
+        for asked in served:
+            try:
+                step = self._decide(asked, desired, version)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised to who asked
+                asked.outcome = error
+                continue
+            steps.append(step)
+            if step.entry is not None:
+                desired, version = step.desired, step.entry.version
+        try:
+            if steps:
+                await self._store.commit(*(Transaction(s.rows, {}, s.operation.record(), s.entry) for s in steps))
+        except StoreUnavailable as error:
+            for step in steps:
+                step.asked.outcome = StoreUnavailable(str(error))
+            return
+        for step in steps:
+            self._happen(step)
+        urgent = [step.asked.verb.urgent for step in steps if step.entry is not None]
+        if urgent:
+            self._tell(urgent=any(urgent))
+
+    def _decide(self, asked: Asked, before: Desired, version: Version) -> Step:
+        """What the verb comes to at `before`, whose version is `version`."""
+        verb, decision = asked.verb, asked.decide(before)
+        writes = before.effective(decision.writes)
+        if decision.sweeping:
+            self._brake(before, writes)
+        ts, following = self.clock.wall(), version.following()
+        at = following if writes else _since(before, decision.targets, version)
+        operation = Operation(
+            id=verb.id, verb=verb.name, actor=verb.actor, version=at, goal=verb.goal, targets=decision.targets, ts=ts
+        )
         if not writes:
-            await self._store.commit(Transaction(operation=operation.record()))
-        else:
-            desired = self.desired.after(writes, operation.version)
-            entry = self.log.entry(desired.state, ts=operation.ts, actor=operation.actor, verb=operation.verb)
-            rows = tuple(self._stored(writes, desired))
-            await self._store.commit(Transaction(objects=rows, operation=operation.record(), entry=entry))
-            self.log.append(entry, desired.state)
-            self.desired = desired
-        self.convergence.begin(operation, self.desired)
+            return Step(asked, operation, before, (), None)
+        after = before.after(writes, following)
+        entry = _entry(before, after, writes, operation)
+        return Step(asked, operation, after, tuple(_stored(before, after, writes, version)), entry)
 
-    def _brake(self, writes: Sequence[Write]) -> None:
-        for backend, (removed, total) in brake.judge(self.desired, writes, self._percent).held.items():
+    def _happen(self, step: Step) -> None:
+        if step.entry is not None:
+            self.log.append(step.entry, step.desired.state)
+            self.desired = step.desired
+        self.convergence.begin(step.operation, self.desired, [row.key for row in step.rows])
+        step.asked.outcome = step.operation
+
+    def _brake(self, desired: Desired, writes: Sequence[Write]) -> None:
+        for backend, (removed, total) in brake.judge(desired, writes, self._percent).held.items():
             raise Held(backend, removed, total)
-
-    def _since(self, targets: Sequence[Target]) -> Version:
-        """The version since which everything the verb asks for has been so."""
-        known = (self.desired.versions.get(target.key) for target in targets)
-        return max((version for version in known if version is not None), default=self.log.head)
-
-    def _stored(self, writes: Sequence[Write], desired: Desired) -> Sequence[StoredObject]:
-        rows = []
-        for write in writes:
-            keys = self.desired.within(write.key) if write.spec is None else [write.key]
-            for key in keys:
-                version = desired.versions.get(key, self.log.head)
-                rows.append(StoredObject(key, desired.spec(key), desired.labels.get(key, {}), version))
-        return rows
 
     def _tell(self, *, urgent: bool) -> None:
         for heard in tuple(self._heard):
@@ -170,6 +256,30 @@ class Sequencer:
             if seen > self.log.head:
                 self.log.new_term(await self._store.raise_term(seen.term + 1))
                 self._tell(urgent=True)
+
+
+def _since(desired: Desired, targets: Sequence[Target], head: Version) -> Version:
+    """The version since which everything the verb asks for has been so."""
+    known = (desired.versions.get(target.key) for target in targets)
+    return max((version for version in known if version is not None), default=head)
+
+
+def _entry(before: Desired, after: Desired, writes: Sequence[Write], operation: Operation) -> Entry:
+    version, ts, actor, verb = operation.version, operation.ts, operation.actor, operation.verb
+    moves = before.moves(writes)
+    if moves is None:
+        return Entry.between(version, before.state, after.state, ts=ts, actor=actor, verb=verb)
+    return Entry(version, ts, actor, verb, *moves)
+
+
+def _stored(before: Desired, after: Desired, writes: Sequence[Write], head: Version) -> Sequence[StoredObject]:
+    rows = []
+    for write in writes:
+        keys = before.within(write.key) if write.spec is None else [write.key]
+        for key in keys:
+            version = after.versions.get(key, head)
+            rows.append(StoredObject(key, after.spec(key), after.labels.get(key, {}), version))
+    return rows
 
 
 def restored(loaded: Loaded) -> Desired:

@@ -1,7 +1,8 @@
 """The contract of a store: what it keeps, and what it promises.
 
 1. `open` raises the term by one, durably, before it returns; no two openings of one store give the same term.
-2. What `commit` was given is durable when it returns, all of it or - when it raises StoreUnavailable - none of it.
+2. What `commit` was given is durable when it returns, all of it or - when it raises StoreUnavailable - none of it,
+   however many transactions these are.
 3. A store that somebody else has opened since (its term is no longer ours) refuses every commit: it is fenced.
 4. The newest `KEPT_OPERATIONS` operations and `KEPT_ENTRIES` entries (for audit only) are kept; older ones may go.
 """
@@ -61,8 +62,8 @@ class Store(Protocol):
         """Begin a new term, `at_least` or the next one, whichever is higher; durable when it returns."""
         ...
 
-    async def commit(self, transaction: Transaction) -> None:
-        """Make durable. StoreUnavailable: nothing of it was."""
+    async def commit(self, *transactions: Transaction) -> None:
+        """Make durable, in this order. StoreUnavailable: nothing of any of them was."""
         ...
 
     async def close(self) -> None:

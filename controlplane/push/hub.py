@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import Any
 
 from controlplane.domain.delivery import Courier
@@ -16,6 +17,7 @@ from controlplane.push.session import (
     GOING_AWAY,
     REPLACED,
     SILENT,
+    Counted,
     Link,
     Over,
     PushSettings,
@@ -33,19 +35,47 @@ FAREWELL_S = 2.0
 
 
 class Hub:
-    """All sessions."""
+    """All sessions. Changes are gathered into batches, one for all of them: equal parcels are encoded once."""
 
     def __init__(self, sequencer: Sequencer, settings: PushSettings) -> None:
         self.sequencer, self.settings = sequencer, settings
         self.courier = Courier(sequencer.log)
         self.sessions: dict[str, Session] = {}
+        self.counted = Counted()
+        self._timer: asyncio.TimerHandle | None = None
+        self._cut_at = -math.inf
         self._unsubscribe = sequencer.subscribe(self._changed)
         self._closing = False
         self._serving: set[asyncio.Task[Any]] = set()
 
     def _changed(self, *, urgent: bool) -> None:
+        """Close the batch within `batch_s`; of an urgent change at once, but no more often than there is time to push."""
+        loop, settings = asyncio.get_running_loop(), self.settings
+        pace = min(settings.batch_s, settings.parcel_s * len(self.sessions))
+        due = max(loop.time(), self._cut_at + pace) if urgent else loop.time() + settings.batch_s
+        if self._timer is not None and self._timer.when() <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(due, self._cut)
+
+    def _cut(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._cut_at = None, asyncio.get_running_loop().time()
+        self.counted.batches += 1
+        self.courier.cut()
         for session in self.sessions.values():
-            session.wake(0.0 if urgent else self.settings.batch_s)
+            session.wake()
+
+    def figures(self) -> dict[str, int]:
+        """The counters, by name."""
+        return {
+            'batches': self.counted.batches,
+            'parcels': self.counted.parcels,
+            'frames': self.counted.frames,
+            'encodings': self.courier.encoded,
+        }
 
     async def serve(self, link: Link) -> None:
         """Run one session from its hello to its end."""
@@ -71,8 +101,12 @@ class Hub:
         previous = self.sessions.get(hello.dp_id)
         if previous is not None:
             previous.end(Over(REPLACED, 'a newer connection of the same data plane'))
-        plane = convergence.connected(hello, at, self.sequencer.clock.monotonic())
-        session = self.sessions[plane.id] = Session(self.sequencer, self.courier, self.settings, link, plane, held)
+        plane = convergence.connected(hello, at, self.sequencer.desired, self.sequencer.clock.monotonic())
+        session = self.sessions[plane.id] = Session(
+            self.sequencer, self.courier, self.settings, self.counted, link, plane, held
+        )
+        if self._timer is None:  # else it is woken when the open batch is closed, and takes the way of the others
+            session.wake()
         log.info(
             'data plane %s connected at %s (%s)',
             plane.id,
@@ -135,6 +169,8 @@ class Hub:
         """Say goodbye to all, and take nobody any more."""
         self._closing = True
         self._unsubscribe()
+        if self._timer is not None:
+            self._timer.cancel()
         for session in tuple(self.sessions.values()):
             session.end(Over(GOING_AWAY, 'the control plane is going away'))
         if self._serving:

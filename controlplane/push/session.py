@@ -43,9 +43,14 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushSettings:
-    """Spans of the link. `lease_ms` is how long a data plane with `on_partition: stop` may go on after a lease."""
+    """Spans of the link. `lease_ms` is how long a data plane with `on_partition: stop` may go on after a lease.
+
+    `parcel_s`: how long one data plane's parcel and its answer may take of the loop, all told (0.2 ms measured). Urgent
+    changes make batches that much apart per data plane, at most `batch_s`: a flood of them leaves time for the rest.
+    """
 
     batch_s: float = 0.05
+    parcel_s: float = 0.0005
     hello_s: float = 10.0
     silence_s: float = 30.0
     answer_s: float = 45.0
@@ -54,6 +59,15 @@ class PushSettings:
     retry_s: float = 1.0
     retry_max_s: float = 30.0
     max_planes: int = 4_096
+
+
+@dataclass(slots=True)
+class Counted:
+    """What was pushed since the start. `batches`: cuts that held something; `parcels` and `frames` are summed over the links."""
+
+    batches: int = 0
+    parcels: int = 0
+    frames: int = 0
 
 
 class Over(Exception):
@@ -86,29 +100,21 @@ class Session:
     """One data plane's link. `held` is what it acknowledged, `outstanding` what it was sent since."""
 
     def __init__(
-        self, sequencer: Sequencer, courier: Courier, settings: PushSettings, link: Link, plane: Plane, held: Held
-    ) -> None:
-        self._sequencer, self._courier, self._settings = sequencer, courier, settings
+        self, sequencer: Sequencer, courier: Courier, settings: PushSettings, counted: Counted, link: Link, plane: Plane,
+        held: Held,
+    ) -> None:  # fmt: skip
+        self._sequencer, self._courier, self._settings, self._counted = sequencer, courier, settings, counted
         self._link, self._plane = link, plane
         self.held = held
         self.outstanding: Parcel | None = None
         self._wake = asyncio.Event()
-        self._wake.set()
         self._answered = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
         self._failures = 0
         self._over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
         self._silent = asyncio.Event()  # nothing is taken from the link any more, or sent over it
 
-    def wake(self, delay: float) -> None:
-        """Look whether there is something to send, `delay` seconds from now at the latest."""
-        if delay <= 0:
-            self._wake.set()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(delay, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
+    def wake(self) -> None:
+        """Look whether there is something to send."""
         self._wake.set()
 
     def end(self, over: Over) -> None:
@@ -132,8 +138,6 @@ class Session:
         try:
             await asyncio.wait([*tasks, self._over], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -253,6 +257,8 @@ class Session:
                 continue
             self.outstanding = parcel
             self._answered.clear()
+            self._counted.parcels += 1
+            self._counted.frames += len(parcel.frames)
             try:
                 async with asyncio.timeout(settings.answer_s):
                     for frame in parcel.frames:

@@ -39,9 +39,13 @@ class MemoryStore:
         self._term = self._shelf.term = max(at_least, self._shelf.term + 1)
         return self._term
 
-    async def commit(self, transaction: Transaction) -> None:
-        """Keep it."""
+    async def commit(self, *transactions: Transaction) -> None:
+        """Keep them."""
         self._check()
+        for transaction in transactions:
+            self._keep(transaction)
+
+    def _keep(self, transaction: Transaction) -> None:
         for row in transaction.objects:
             if row.spec is None:
                 self._shelf.objects.pop(row.key, None)

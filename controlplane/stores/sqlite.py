@@ -10,9 +10,9 @@ import asyncio
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from controlplane.domain.desired import Key
 from controlplane.domain.refusals import StoreUnavailable
@@ -102,11 +102,11 @@ class SqliteStore:
         self._term = await self._run(lambda: self._transaction(work))
         return self._term
 
-    async def commit(self, transaction: Transaction) -> None:
-        """Make durable, all or nothing."""
+    async def commit(self, *transactions: Transaction) -> None:
+        """Make durable, all or nothing, with one flush of the disk."""
 
         def work(database: sqlite3.Connection) -> None:
-            _write(database, transaction)
+            _write(database, transactions)
 
         await self._run(lambda: self._transaction(work))
 
@@ -140,27 +140,31 @@ class SqliteStore:
             self._database = None
 
 
-def _write(database: sqlite3.Connection, transaction: Transaction) -> None:
-    for row in transaction.objects:
-        key = (row.key.kind, row.key.backend, row.key.name)
-        if row.spec is None:
-            database.execute('DELETE FROM objects WHERE kind = ? AND backend = ? AND name = ?', key)
-        else:
-            values: tuple[Any, ...] = (*key, canonical(row.spec), canonical(row.labels), *row.version)
-            database.execute('INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)', values)
-    for name, record in transaction.planes.items():
-        if record is None:
-            database.execute('DELETE FROM planes WHERE id = ?', (name,))
-        else:
-            database.execute('INSERT OR REPLACE INTO planes VALUES (?, ?)', (name, canonical(record)))
-    if transaction.operation is not None:
-        values = (transaction.operation['id'], canonical(transaction.operation))
-        database.execute('INSERT INTO operations (id, record) VALUES (?, ?)', values)
+def _write(database: sqlite3.Connection, transactions: Sequence[Transaction]) -> None:
+    last = {row.key: row for transaction in transactions for row in transaction.objects}
+    gone = [(key.kind, key.backend, key.name) for key, row in last.items() if row.spec is None]
+    kept = [
+        (key.kind, key.backend, key.name, canonical(row.spec), canonical(row.labels), *row.version)
+        for key, row in last.items()
+        if row.spec is not None
+    ]
+    database.executemany('DELETE FROM objects WHERE kind = ? AND backend = ? AND name = ?', gone)
+    database.executemany('INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)', kept)
+    for transaction in transactions:
+        for name, record in transaction.planes.items():
+            if record is None:
+                database.execute('DELETE FROM planes WHERE id = ?', (name,))
+            else:
+                database.execute('INSERT OR REPLACE INTO planes VALUES (?, ?)', (name, canonical(record)))
+    operations = [transaction.operation for transaction in transactions if transaction.operation is not None]
+    if operations:
+        rows = [(operation['id'], canonical(operation)) for operation in operations]
+        database.executemany('INSERT INTO operations (id, record) VALUES (?, ?)', rows)
         _trim(database, 'operations', KEPT_OPERATIONS)
-    if transaction.entry is not None:
-        entry = transaction.entry
-        values = (*entry.version, entry.ts, entry.actor, entry.verb, canonical(entry.changes))
-        database.execute('INSERT INTO events (term, seq, ts, actor, verb, changes) VALUES (?, ?, ?, ?, ?, ?)', values)
+    entries = [transaction.entry for transaction in transactions if transaction.entry is not None]
+    if entries:
+        told = [(*entry.version, entry.ts, entry.actor, entry.verb, canonical(entry.changes)) for entry in entries]
+        database.executemany('INSERT INTO events (term, seq, ts, actor, verb, changes) VALUES (?, ?, ?, ?, ?, ?)', told)
         _trim(database, 'events', KEPT_ENTRIES)
 
 

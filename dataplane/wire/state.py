@@ -78,7 +78,7 @@ def fold(state: State, changes: Iterable[Change]) -> State:
 
     Removing what is not there is no error (redelivery is harmless). A backend's change keeps its servers.
     """
-    backends, routes = dict(state['backends']), dict(state['routes'])
+    backends, routes = dict(state['backends']), state['routes']
     own: set[str] = set()
     for change in changes:
         fault = next((text for _, text in faults([change])), None)
@@ -86,6 +86,8 @@ def fold(state: State, changes: Iterable[Change]) -> State:
             raise ValueError(fault)
         kind, spec = change['kind'], change['spec']
         if kind == 'route':
+            if routes is state['routes']:
+                routes = dict(routes)
             _put(routes, change['id'], spec)
         elif kind == 'backend':
             servers = backends.get(change['name'], {}).get('servers', {})

@@ -42,14 +42,14 @@ V3 = Version(1, 3)
 
 def test_with_nobody_known_it_is_done() -> None:
     convergence = Convergence()
-    convergence.begin(drain(V3), DRAINED)
+    convergence.begin(drain(V3), DRAINED, ())
     assert convergence.operation('o').state is Progressed.DONE
 
 
 def test_a_lease_ends_only_for_who_promised_to_stop() -> None:
     convergence = Convergence()
     for name, promise in (('a', 'stop'), ('b', 'continue')):
-        convergence.connected(hello(name, promise), NOTHING, 0)
+        convergence.connected(hello(name, promise), NOTHING, DRAINED, 0)
         convergence.disconnected(name, 100, 50)
     assert convergence.expired(149) == []
     assert convergence.expired(150) == ['a']
@@ -58,8 +58,8 @@ def test_a_lease_ends_only_for_who_promised_to_stop() -> None:
 
 def test_refused_can_still_become_done_or_superseded() -> None:
     convergence = Convergence()
-    plane = convergence.connected(hello('a'), Version(1, 2), 0)
-    convergence.begin(drain(V3), DRAINED)
+    plane = convergence.connected(hello('a'), Version(1, 2), DRAINED, 0)
+    convergence.begin(drain(V3), DRAINED, ())
     plane.quarantine = extended({}, ['app'], DRAINED.state, wire.empty())
     convergence.acked('a', ack(V3), DRAINED, 1)
     assert convergence.operation('o').state is Progressed.REFUSED
@@ -77,15 +77,15 @@ def test_a_known_plane_of_an_earlier_life_is_waited_for() -> None:
 
 def test_statements_about_servers_that_are_gone_are_not_kept() -> None:
     convergence = Convergence()
-    plane = convergence.connected(hello('a'), V3, 0)
+    plane = convergence.connected(hello('a'), V3, app(), 0)
     removal = Operation('o', 'delete', 'me', V3, Goal.DRAINED, (Target(S1, None),), 0)
-    convergence.begin(removal, app())
+    convergence.begin(removal, app(), ())
     for number in range(3):
         other = Drained(term=1, seq=3, servers=((S1.backend, f'old{number}', 'gone'),))
         convergence.stated('a', other, app(), 1)
     assert plane.statements == {}
     assert removal.open
-    convergence.connected(hello('b'), V3, 0)
+    convergence.connected(hello('b'), V3, app(), 0)
     convergence.stated('a', Drained(term=1, seq=3, servers=((S1.backend, S1.name, 'gone'),)), app(), 1)
     assert set(plane.statements) == {S1}  # somebody waits for it
     convergence.stated('b', Drained(term=1, seq=3, servers=((S1.backend, S1.name, 'gone'),)), app(), 1)
@@ -97,7 +97,7 @@ def test_forgetting() -> None:
     convergence = Convergence()
     with pytest.raises(NotFound):
         convergence.may_forget('a')
-    convergence.connected(hello('a'), NOTHING, 0)
+    convergence.connected(hello('a'), NOTHING, DRAINED, 0)
     with pytest.raises(Conflict):
         convergence.may_forget('a')
     convergence.disconnected('a', 1, 1)
@@ -110,7 +110,7 @@ def test_forgetting() -> None:
 def test_only_so_many_operations_are_remembered() -> None:
     convergence = Convergence()
     for number in range(KEPT_OPERATIONS + 1):
-        convergence.begin(drain(V3, str(number)), DRAINED)
+        convergence.begin(drain(V3, str(number)), DRAINED, ())
     with pytest.raises(NotFound):
         convergence.operation('0')
     assert convergence.operation('1').open is False
@@ -131,7 +131,7 @@ class Waiting(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), seq=st.integers(1, 4))
     def arrive(self, name: str, seq: int) -> None:
-        self.convergence.connected(hello(name), Version(1, seq), 0)
+        self.convergence.connected(hello(name), Version(1, seq), DRAINED, 0)
         self.at[name] = Version(1, seq)
         if not self.done and seq < 3:
             self.did[name] = False
@@ -175,14 +175,13 @@ class Waiting(RuleBasedStateMachine):
     def ask(self) -> None:
         if not self.begun:
             self.begun = True
-            self.convergence.begin(drain(V3, goal=self.goal), DRAINED)
+            self.convergence.begin(drain(V3, goal=self.goal), DRAINED, ())
             self._note()
 
     def _note(self) -> None:
         """What the test itself thinks: who did it, by the words of the guarantee."""
         if not self.begun or self.done:
             return
-        self.convergence.changed(DRAINED)
         for name, at in self.at.items():
             if at >= V3 and (self.goal is Goal.ACKED or name in self.stated):
                 self.did[name] = True

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from controlplane.domain.delivery import Courier, Held, Parcel
-from controlplane.domain.log import Log
+from controlplane.domain.log import Entry, Log
 from controlplane.domain.quarantine import extended
 from controlplane.domain.version import Version
 from dataplane.wire import codec
@@ -14,7 +14,7 @@ OLD, NEW = app(S1).state, app(S1, S2).state
 
 def world() -> tuple[Log, Courier]:
     log = Log(3, OLD)
-    log.append(log.entry(NEW, ts=0, actor='me', verb='test'), NEW)
+    log.append(Entry.between(log.head.following(), OLD, NEW, ts=0, actor='me', verb='test'), NEW)
     return log, Courier(log, remembered=2)
 
 

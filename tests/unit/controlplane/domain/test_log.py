@@ -7,14 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.domain.desired import Write
-from controlplane.domain.log import Log
+from controlplane.domain.log import Entry, Log
 from controlplane.domain.version import Version
 from dataplane.wire import state as wire
 from tests.unit.controlplane.domain.specs import APP, S1, S2, SERVER, app
 
 
+def made(log: Log, state: wire.State) -> Entry:
+    return Entry.between(log.head.following(), log.state, state, ts=0, actor='me', verb='test')
+
+
 def grow(log: Log, state: wire.State) -> None:
-    log.append(log.entry(state, ts=0, actor='me', verb='test'), state)
+    log.append(made(log, state), state)
 
 
 @given(st.lists(st.tuples(st.sampled_from([S1, S2]), st.integers(0, 256) | st.none()), max_size=12), st.integers(1, 5))
@@ -64,7 +68,7 @@ def test_a_new_term_begins_at_1_and_nobody_resumes_from_before() -> None:
 
 def test_an_entry_for_another_head_is_refused() -> None:
     log = Log(1, app().state)
-    stale = log.entry(app(S1).state, ts=0, actor='me', verb='test')
+    stale = made(log, app(S1).state)
     grow(log, app(S2).state)
     with pytest.raises(ValueError, match='does not follow'):
         log.append(stale, app(S1).state)

@@ -17,7 +17,8 @@ from tests.unit.controlplane.domain.specs import APP, BACKEND, S1, S2, S3, SERVE
 
 async def over(store: MemoryStore) -> Sequencer:
     clock = Clock(wall=lambda: 1, monotonic=lambda: 2)
-    return Sequencer(store, await store.open(), asyncio.Lock(), clock, removal_percent=50)
+    promise = asyncio.get_running_loop().create_future
+    return Sequencer(store, await store.open(), asyncio.Lock(), promise, clock, removal_percent=50)
 
 
 def verb(name: str, *, urgent: bool = False) -> Verb:
