@@ -223,6 +223,9 @@ def _transfer_encoding(head: Head, value: bytes) -> None:
     codings = [coding.strip(b' \t').lower() for coding in value.split(b',')]
     if head.version == 0:
         raise BadHead('Transfer-Encoding in an HTTP/1.0 message')
+    if head.length == CHUNKED:
+        # llhttp, lenient towards servers, lets a second such field pass; a client that does not would end elsewhere.
+        raise BadHead('chunked twice')
     if codings != [b'chunked']:
         final = codings[-1] == b'chunked' and codings.count(b'chunked') == 1
         raise BadHead('unsupported Transfer-Encoding', 501 if final else 400)

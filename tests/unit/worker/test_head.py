@@ -250,6 +250,7 @@ def test_reasons_may_be_anything_printable(start: bytes) -> None:
         (b'HTTP/1.1 200 OK', [b'A: b', b' c']), (b'HTTP/1.1 200 OK', [b'A : b']), (b'HTTP/1.1 200 OK', [b'A: \x00']),
         (b'HTTP/1.1 200 OK', [b'Content-Length: 5', b'Transfer-Encoding: chunked']),
         (b'HTTP/1.1 200 OK', [b'Content-Length: 5', b'Content-Length: 5']),
+        (b'HTTP/1.1 200 OK', [b'Transfer-Encoding: chunked', b'Transfer-Encoding: chunked']),
         (b'HTTP/1.1 200 OK', [b'Transfer-Encoding: gzip']), (b'HTTP/1.0 200 OK', [b'Transfer-Encoding: chunked']),
     ],
 )  # fmt: skip
