@@ -8,7 +8,7 @@ import signal
 import socket
 from pathlib import Path
 
-from tests.integration.harness.load import ask
+from tests.integration.harness.load import Load, ask
 from tests.integration.harness.planes import Stage, listen, stage
 from tests.integration.harness.procs import Child, python, spawn
 from tests.integration.harness.waiting import until
@@ -209,3 +209,31 @@ async def test_an_abstract_socket_serves() -> None:
         writer.write(b'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
         assert (await reader.read()).startswith(b'HTTP/1.1 200 ')
         writer.close()
+
+
+async def test_a_soft_stop_ends_although_a_worker_stands_still() -> None:
+    async with stage() as on:
+        server, port = await on.upstream('u'), on.ports.take()
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port)
+        os.kill(plane.worker_pids()[1], signal.SIGSTOP)
+        assert plane.child is not None
+        plane.child.signal(signal.SIGUSR1)
+        assert await plane.child.wait(10) == 0
+
+
+async def test_a_syslog_that_does_not_read_holds_no_request_up() -> None:
+    async with stage() as on:
+        server, port = await on.upstream('u'), on.ports.take()
+        path = on.directory / 'log'
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+            syslog.bind(str(path))
+            text = listen(port, f'u 127.0.0.1:{server.port}') + '    option httplog\n    log global\n'
+            plane = await on.data_plane(text, port=port, extra=(f'log {path} local0',))
+            async with Load(port, 8) as load:
+                await until(lambda: len(load.records) > 2_000, within=20, what='far more lines than the socket takes')
+            assert not load.failed()
+            info = dict(line.split(': ', 1) for line in (await plane.cli('show info')).splitlines() if ': ' in line)
+            assert int(info['DroppedLogs']) > 1_000
+            assert plane.child is not None
+            plane.child.signal(signal.SIGUSR1)
+            assert await plane.child.wait(10) == 0

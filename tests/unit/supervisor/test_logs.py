@@ -77,6 +77,21 @@ def test_datagrams_and_a_syslog_that_is_away(tmp_path: Path) -> None:
         log.close()
 
 
+def test_a_syslog_that_does_not_read_holds_nothing_up(tmp_path: Path) -> None:
+    path = str(tmp_path / 'log')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix:
+        unix.bind(path)
+        log = log_to(LogTarget(address=path, format='raw'))
+        for number in range(2_000):
+            log('alert', f'{number:04d}')
+        taken = 2_000 - log.dropped
+        assert 0 < taken < 2_000
+        assert [unix.recv(100) for _ in range(taken)] == [b'%04d' % number for number in range(taken)]
+        log('alert', 'again')
+        assert unix.recv(100) == b'again'
+        log.close()
+
+
 async def test_a_reader_that_does_not_read_holds_nothing_up_and_gets_it_later(pipe: tuple[int, int]) -> None:
     os.set_blocking(pipe[0], False)
     log = log_to(LogTarget(address=f'fd@{pipe[1]}', format='raw'))
