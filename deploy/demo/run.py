@@ -179,27 +179,37 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _request(method: str, url: str, body: dict[str, Any] | None = None) -> int:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, method=method, headers={'content-type': 'application/json'})
+def _open(request: urllib.request.Request | str) -> bytes:
+    """The body of the answer. Raises OSError when there is none, or when its status says that it failed."""
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+def _put(url: str, body: dict[str, Any]) -> None:
+    request = urllib.request.Request(
+        url, data=json.dumps(body).encode(), method='PUT', headers={'content-type': 'application/json'}
+    )
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
-            return int(answer.status)
+        _open(request)
     except urllib.error.HTTPError as error:
-        if data is not None:
-            raise DemoError(f'{method} {url}: {error.code} {error.read().decode(errors="replace")}') from error
-        return error.code
+        raise DemoError(f'PUT {url}: {error.code} {error.read().decode(errors="replace")}') from error
 
 
-async def answers(url: str, good: Callable[[int], bool]) -> None:
-    """Return once `url` answers with a good status. There is nothing to wait on but the answer, so it is asked for."""
+async def answers(url: str, good: Callable[[bytes], bool] = lambda body: True) -> None:
+    """Return once `url` answers 200 with something good. There is nothing to wait on but the answer, so it is asked for."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
-            if good(await asyncio.to_thread(_request, 'GET', url)):
+            if good(await asyncio.to_thread(_open, url)):
                 return
         await asyncio.sleep(0.1)
     raise DemoError(f'{url} did not answer within {START_SECONDS} s')
+
+
+def _is_up_to_date(body: bytes) -> bool:
+    """Has a data plane all that the control plane wants? Asked there, since a request before that would be a failed one."""
+    return any(plane['connected'] and plane['lag'] == 0 for plane in json.loads(body)['items'])
 
 
 async def seed(settings: Settings) -> None:
@@ -211,11 +221,11 @@ async def seed(settings: Settings) -> None:
         'redispatch': 1,
         'timeouts': {'connect': 5000, 'server': 30000, 'queue': 10000},
     }
-    await asyncio.to_thread(_request, 'PUT', f'{base}/backends/demo', backend)
+    await asyncio.to_thread(_put, f'{base}/backends/demo', backend)
     for (name, (slots, _)), port in zip(SERVERS.items(), settings.demo, strict=True):
         server = {'address': '127.0.0.1', 'port': port, 'maxConn': slots, 'adminState': 'ready'}
-        await asyncio.to_thread(_request, 'PUT', f'{base}/backends/demo/servers/{name}', server)
-    await asyncio.to_thread(_request, 'PUT', f'{base}/routes/demo', {'host': '', 'pathPrefix': '/', 'backend': 'demo'})
+        await asyncio.to_thread(_put, f'{base}/backends/demo/servers/{name}', server)
+    await asyncio.to_thread(_put, f'{base}/routes/demo', {'host': '', 'pathPrefix': '/', 'backend': 'demo'})
 
 
 def _short(path: Path) -> str:
@@ -256,12 +266,13 @@ async def bring_up(demo: Demo) -> None:
     await demo.start(
         'controlplane', str(BIN / 'sluice-controlplane'), '--store', store, '--listen', f'127.0.0.1:{settings.rest}'
     )
-    rest = answers(f'http://127.0.0.1:{settings.rest}/v1/backends', lambda status: status == 200)
+    rest = answers(f'http://127.0.0.1:{settings.rest}/v1/backends')
     await demo.run_until(rest, 'the control plane', START_SECONDS)
     await demo.run_until(seed(settings), 'telling the control plane what there is', START_SECONDS)
     await demo.start('dataplane', str(BIN / 'sluice-dataplane'), '-f', str(DEMO / 'sluice.cfg'))
-    proxy = answers(f'http://127.0.0.1:{settings.proxy}/', lambda status: status == 200)
-    await demo.run_until(proxy, 'the data plane', START_SECONDS)
+    told = answers(f'http://127.0.0.1:{settings.rest}/v1/dataplanes', _is_up_to_date)
+    await demo.run_until(told, 'the data plane', START_SECONDS)
+    await demo.run_until(answers(f'http://127.0.0.1:{settings.proxy}/'), 'the proxy', START_SECONDS)
 
 
 async def show(demo: Demo, stop: asyncio.Event) -> None:

@@ -105,6 +105,9 @@ async def test_it_comes_up_its_commands_work_and_nothing_is_left(environment: di
         assert all(f'{server}=' in seen for server in ('s1', 's2', 's3')), seen
         assert await stop(demo) == 0
         assert marked(environment) == {}
+        log = (Path(environment['PWD']) / 'run' / 'dataplane.log').read_text()
+        assert ' 200 ' in log
+        assert ' 503 ' not in log, 'it was asked before it was ready'
     finally:
         await stop(demo, signal.SIGKILL)
 
