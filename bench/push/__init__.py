@@ -1,0 +1,1 @@
+"""How fast a change reaches every data plane: `python -m bench.push`."""
