@@ -154,6 +154,9 @@ def parse_request(raw: bytes, max_fields: int) -> RequestHead:
     match = _REQUEST_LINE.fullmatch(lines[0])
     if match is None:
         raise BadHead('malformed request line')
+    if raw.find(b'\r\n\r\n') != len(raw) - 4:
+        # Behind an empty line the server would read a request that was never looked at.
+        raise BadHead('more than one head')
     fields = Fields(_REQUEST_FIELDS)
     # llhttp knows a closed list of methods and refuses others; the method was checked above and plays no part in
     # how fields are parsed, so it is fed a method of its own.

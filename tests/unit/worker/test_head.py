@@ -101,6 +101,12 @@ def test_what_must_not_be_forwarded(raw: bytes, status: int) -> None:
     assert refused.value.status == status
 
 
+@pytest.mark.parametrize('second', [b'GET /b HTTP/1.0\r\nX: y\r\n\r\n', b'x\r\n\r\n', b'\r\n', b'X: y\r\n\r\n'])
+def test_what_has_an_empty_line_inside_is_no_head(second: bytes) -> None:
+    with pytest.raises(BadHead):
+        request(b'GET / HTTP/1.1\r\nHost: a\r\n\r\n' + second)
+
+
 def test_the_number_of_fields_is_bounded() -> None:
     raw = b'GET / HTTP/1.1\r\nHost: a\r\n' + b'X: a\r\n' * 100 + b'\r\n'
     assert len(request(raw, 101).lines) == 102
