@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import cast
 
+from tests.integration.harness.queues import taken
 from tests.oracle.answers import Answer
 from tests.oracle.meaning import Asked, Heard, asked, heard, like
 from tests.oracle.messages import SMUGGLED, Exchange
@@ -222,29 +221,3 @@ async def _until_end(reader: asyncio.StreamReader) -> bytes:
     except ConnectionError:
         pass  # a reset is an end as well
     return out
-
-
-async def taken(writer: asyncio.StreamWriter) -> None:
-    """Return when the peer's process has read everything that was written to it over loopback, or the connection ends.
-
-    Sent and acknowledged is not read: the peer's own queue, as /proc/net/tcp shows it, must be empty as well.
-    """
-    sock = writer.get_extra_info('socket')
-    here, there = _proc(sock.getsockname()), _proc(sock.getpeername())
-    while not writer.transport.is_closing():
-        if writer.transport.get_write_buffer_size() == 0 and _is_taken(here, there):
-            return
-        await asyncio.sleep(0)
-
-
-def _is_taken(here: str, there: str) -> bool:
-    """Nothing unsent at this end, nothing unread at the other (columns: local, remote, state, tx_queue:rx_queue)."""
-    rows = [line.split()[1:5] for line in Path('/proc/net/tcp').read_text().splitlines()]
-    ends = {(local, remote): queues.split(':') for local, remote, _, queues in rows if ':' in local}
-    mine, peers = ends.get((here, there)), ends.get((there, here))
-    return peers is None or mine is None or (int(mine[0], 16) == 0 and int(peers[1], 16) == 0)
-
-
-def _proc(address: tuple[str, int]) -> str:
-    """An IPv4 address as /proc/net/tcp writes it."""
-    return f'{int.from_bytes(socket.inet_aton(address[0]), "little"):08X}:{address[1]:04X}'
