@@ -41,6 +41,16 @@ class StateLog:
             for line in self._lines(record, before, requeued):
                 self._log(level, line)
         self._tell_of_backends()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Names come and go for ever: what is no more is not kept, and tells nothing should it come back."""
+        records, tables = self._ledger.records, self._ledger.tables
+        if len(self._known) > len(records):
+            there = {(record.backend, record.name) for record in records.values()}
+            self._known = {key: state for key, state in self._known.items() if key in there}
+        if len(self._served) > len(tables.backends):
+            self._served = {name: served for name, served in self._served.items() if tables.backend_of(name) is not None}
 
     def _looked_at(self, commit: Commit) -> Iterator[ServerRecord]:
         records, backends = self._ledger.records, set(commit.backends)

@@ -13,7 +13,7 @@ from dataplane.core.model import AdminState, Backend, Server, Snapshot
 from dataplane.supervisor.publish import Applied
 from dataplane.supervisor.statelog import StateLog
 
-AT = Layout(workers=1, servers=8, backends=2, frontends=1, entries=4)
+AT = Layout(workers=1, servers=8, backends=4, frontends=1, entries=4)
 READY, DRAIN, MAINT = AdminState.READY, AdminState.DRAIN, AdminState.MAINT
 
 
@@ -98,3 +98,16 @@ def test_requeued_is_told_where_it_can_be_said_whose_they_were(scene: Scene) -> 
     assert '3 requeued' in scene.do(ask('s1', MAINT), requeued=3)[0]
     both = scene.do(ask('s1', READY), ask('s2', MAINT), requeued=3)
     assert any('0 requeued' in line for line in both)
+
+
+def test_names_that_are_no_more_are_not_kept(scene: Scene) -> None:
+    for number in range(50):
+        name = f's{number}'
+        backend = Backend(name=f'b{number}', id=2, servers=(Server(name=name, id=1, host='h', port=1),))
+        proposal = scene.ledger.propose(AdoptFile(Snapshot(backends=(backend,))))
+        scene.ledger.adopt(proposal, 0)
+        scene.commit()
+        scene.ledger.reclaim(tuple(scene.ledger.departed))
+    assert len(scene.log._known) == 1
+    assert len(scene.log._served) == 1
+    assert scene.do(SetAdmin('b49', 's49', MAINT))[0].startswith('Server b49/s49 is going DOWN for maintenance.')
