@@ -194,8 +194,8 @@ def pack(parts: Iterable[object]) -> int:
 def unpack(fd: int) -> Iterator[Any]:
     """Yield the parts of a memfd made by `pack`, one `next()` each, so that the reader may do other things between.
 
-    Takes the descriptor over and closes it at the end (or when the iterator is closed). Only for memfds from the
-    supervisor: unpickling runs what the other side wrote.
+    Takes the descriptor over and has closed it when it returns, so that nothing is lost where nobody ever iterates. Only for
+    memfds from the supervisor: unpickling runs what the other side wrote.
     """
     try:
         size = os.fstat(fd).st_size
@@ -203,8 +203,10 @@ def unpack(fd: int) -> Iterator[Any]:
         mapped = mmap.mmap(fd, size, prot=mmap.PROT_READ) if size else None
     finally:
         os.close(fd)
-    if mapped is None:
-        return
+    return _parts(mapped, size) if mapped is not None else iter(())
+
+
+def _parts(mapped: mmap.mmap, size: int) -> Iterator[Any]:
     with mapped:
         unpickler = pickle.Unpickler(mapped)  # noqa: S301 - same trust domain, see above
         while mapped.tell() < size:

@@ -27,6 +27,8 @@ from dataplane.worker.collector import Collector
 from dataplane.worker.desk import Effects
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dataplane.board import Bells, Board
     from dataplane.worker.access_log import AccessLog
     from dataplane.worker.desk import Desk
@@ -137,7 +139,7 @@ class Mailbox:
                 self._desk.effects(revision, lambda effects: self._applied(revision, effects))
             case 'prepare':
                 number = message['number']
-                self._preparing[number] = self._begin(self._prepare(number, fds[0]))
+                self._preparing[number] = self._begin(self._prepare(number, unpack(fds[0])))
             case 'discard':
                 self._discard(message['number'])
             case 'listen':
@@ -178,12 +180,12 @@ class Mailbox:
             }
         )
 
-    async def _prepare(self, number: int, fd: int) -> None:
+    async def _prepare(self, number: int, parts: Iterator[object]) -> None:
         """Unpack tables beside those in use, a part per turn of the loop."""
         answer: Message = {'op': 'prepared', 'number': number}
         tables: object = None
         try:
-            for part in unpack(fd):
+            for part in parts:
                 tables = part
                 await asyncio.sleep(0)
             if not isinstance(tables, Tables) or tables.number != number:

@@ -177,3 +177,11 @@ def test_parts_keep_shared_references_and_each_reader_its_own_place() -> None:
 
 def test_no_parts() -> None:
     assert list(unpack(pack([]))) == []
+
+
+def test_parts_that_nobody_looks_at_leave_no_descriptor() -> None:
+    fd = pack(['a'])
+    parts = unpack(fd)
+    with pytest.raises(OSError, match='Bad file descriptor'):
+        os.fstat(fd)
+    assert list(parts) == ['a']

@@ -1,0 +1,196 @@
+"""The worker's mailbox at its end of a real channel: what it answers, when, and that no descriptor stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from dataplane.core.changes import AdoptFile
+from dataplane.core.counters import C
+from dataplane.core.model import Bind, Frontend
+from dataplane.wire.framing import Channel, Message, pack
+from dataplane.worker.access_log import AccessLog
+from dataplane.worker.desk import Desk
+from dataplane.worker.mailbox import BEAT, Mailbox
+from dataplane.worker.traffic import Traffic
+from tests.unit.worker.house import LAYOUT, House
+
+
+class Post:
+    """The supervisor's end, and the worker 0 of a house that reads the other one."""
+
+    def __init__(self) -> None:
+        self.house = House(2)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.house.bells.fds[0])
+        self.channel, theirs = Channel.pair()
+        desk: Desk = self.house.desks[0]
+        self.log = AccessLog(loop, self.house.board.cells, LAYOUT, 0)
+        self.traffic = Traffic(
+            loop=loop, desk=desk, board_cells=self.house.board.cells, layout=LAYOUT, worker=0, log=self.log
+        )
+        self.mailbox = Mailbox(
+            loop, Channel(theirs), self.house.board, self.house.bells, 0, desk=desk, traffic=self.traffic, log=self.log
+        )
+        self.running = asyncio.create_task(self.mailbox.run())
+
+    def send(self, op: str, *fds: int, **fields: object) -> None:
+        """Send a packet; the descriptors are given away."""
+        self.channel.send({'op': op, **fields}, fds)
+        for fd in fds:
+            os.close(fd)
+
+    async def said(self) -> Message:
+        """The next packet of the worker."""
+        async with asyncio.timeout(5):
+            while (packet := self.channel.receive()) is None:  # noqa: ASYNC110 - a turn of the loop is what is awaited
+                await asyncio.sleep(0)
+        return packet.message
+
+    async def ended(self) -> None:
+        async with asyncio.timeout(5):
+            await self.running
+
+
+@asynccontextmanager
+async def post() -> AsyncIterator[Post]:
+    made = Post()
+    try:
+        yield made
+    finally:
+        made.channel.close()
+        await made.ended()
+        made.mailbox.close()
+        asyncio.get_running_loop().remove_reader(made.house.bells.fds[1])
+        made.house.bells.close()
+        made.house.board.close()
+
+
+def descriptors() -> int:
+    return len(os.listdir('/proc/self/fd'))
+
+
+def listening() -> tuple[socket.socket, int]:
+    sock = socket.create_server(('127.0.0.1', 0))
+    return sock, sock.getsockname()[1]
+
+
+async def test_it_is_ready_when_it_is_told_to_serve_and_beats() -> None:
+    async with post() as at:
+        cell = LAYOUT.HEARTBEAT
+        at.send('serve')
+        assert await at.said() == {'op': 'ready'}
+        first = at.house.board.cells[cell]
+        assert first
+        async with asyncio.timeout(50 * BEAT + 5):
+            while at.house.board.cells[cell] == first:  # noqa: ASYNC110 - the beat is what is awaited
+                await asyncio.sleep(BEAT / 4)
+
+
+async def test_tables_are_prepared_and_what_cannot_be_is_told() -> None:
+    async with post() as at:
+        proposal = at.house.ledger.propose(AdoptFile(at.house.snapshot(extra=1)))
+        at.send('prepare', pack([proposal.tables]), number=proposal.tables.number)
+        assert await at.said() == {'op': 'prepared', 'number': proposal.tables.number}
+        at.send('prepare', pack([proposal.tables]), number=77)
+        answer = await at.said()
+        assert (answer['op'], answer['number']) == ('prepared', 77)
+        assert answer['problem'].startswith('ValueError: tables 77 were announced, ')
+        at.send('prepare', pack(['no tables']), number=78)
+        assert "'no tables' came" in (await at.said())['problem']
+        at.send('prepare', os.memfd_create('junk'), number=79)
+        assert 'None came' in (await at.said())['problem']
+
+
+async def test_discarded_before_it_was_looked_at_it_leaves_no_descriptor() -> None:
+    async with post() as at:
+        tables = at.house.ledger.tables
+        at.send('serve')
+        await at.said()
+        before = descriptors()
+        for number in range(100, 120):
+            # both in one read: the task of the first has not begun when the second is taken
+            at.send('prepare', pack([replace(tables, number=number)]), number=number)
+            at.send('discard', number=number)
+        at.send('serve')
+        assert await at.said() == {'op': 'ready'}
+        async with asyncio.timeout(5):
+            while descriptors() > before:  # noqa: ASYNC110 - the tasks' end is what is awaited
+                await asyncio.sleep(0)
+
+
+async def test_effects_are_answered_when_they_are_done() -> None:
+    async with post() as at:
+        at.send('effects', revision=at.house.revision)
+        answer = await at.said()
+        assert answer == {'op': 'applied', 'revision': at.house.revision, 'requeued': 0, 'refused': 0, 'killed': 0}
+
+
+async def test_questions_are_answered_under_their_numbers() -> None:
+    async with post() as at:
+        at.send('sessions', question=5)
+        assert await at.said() == {'op': 'answer', 'question': 5}
+        at.send('kill', question=6, session='0x1')
+        assert await at.said() == {'op': 'answer', 'question': 6, 'found': False}
+        at.send('unlisten', question=7, keys=['unknown'])
+        assert await at.said() == {'op': 'answer', 'question': 7}
+
+
+async def test_it_accepts_where_it_is_told_and_closes_what_it_is_told() -> None:
+    async with post() as at:
+        _with_frontend(at)
+        before = descriptors()
+        sock, port = listening()
+        for _ in range(2):  # a second time only says which frontend it is for
+            at.send('listen', os.dup(sock.fileno()), key='k', frontend='f')
+        at.send('serve')
+        assert await at.said() == {'op': 'ready'}
+        reader, writer = await asyncio.open_connection('127.0.0.1', port)
+        writer.write(b'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b'HTTP/1.1 503 ')
+        writer.close()
+        await writer.wait_closed()
+        waiting = socket.create_connection(('127.0.0.1', port))
+        at.send('unlisten', question=1, keys=['k'])
+        assert await at.said() == {'op': 'answer', 'question': 1}
+        index = at.house.ledger.tables.frontend_of('f')
+        assert index is not None
+        assert at.house.board.cells[LAYOUT.frontend_counters(0, index) + C.STOT] == 2, (
+            'what waited was accepted before it ended'
+        )
+        waiting.close()
+        sock.close()
+        async with asyncio.timeout(5):
+            while descriptors() > before:  # noqa: ASYNC110 - the loop's closing is what is awaited
+                await asyncio.sleep(0)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(('127.0.0.1', port))
+
+
+def _with_frontend(at: Post) -> None:
+    """Put a frontend into the tables in force, as a welcome would."""
+    front = Frontend(name='f', id=9, binds=(Bind(name='b'),), maxconn=10)
+    snapshot = replace(at.house.snapshot(), frontends=(front,))
+    ledger = at.house.ledger
+    ledger.adopt(ledger.propose(AdoptFile(snapshot)), 0)
+    at.house.desks[0].prepare(ledger.tables)
+    at.house.commit()
+
+
+async def test_told_to_leave_it_ends_when_nothing_runs() -> None:
+    async with post() as at:
+        at.send('leave')
+        await at.ended()
+
+
+async def test_the_end_of_the_supervisor_ends_it() -> None:
+    async with post() as at:
+        at.channel.close()
+        await at.ended()
