@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 
 import pytest
 
 from tests.integration.harness.load import Load, ask
 from tests.integration.harness.planes import DataPlane, listen, stage
+from tests.integration.harness.procs import children_of
 from tests.integration.harness.waiting import until
 
 
@@ -124,3 +126,62 @@ async def test_what_was_set_at_run_time_survives_a_reload_that_does_not_change_i
         one.forget()
         assert (await ask(port)).server == 'two'
         assert not one.arrivals
+
+
+async def test_a_newcomer_does_not_begin_with_the_figures_of_one_that_left() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        port, other = on.ports.take(), on.ports.take()
+        text = listen(port, f'u 127.0.0.1:{server.port}')
+        plane = await on.data_plane(text + listen(other, f'u 127.0.0.1:{server.port}', backend='old'), port=port)
+        for _ in range(5):
+            assert (await ask(other)).status == 200
+        await until(lambda: _requests(plane, 'old', '5'), within=10, what='they are counted')
+        # indexes of what left are free for the change after the next one
+        for number in range(3):
+            plane.sections = text + f'    maxconn {1000 + number}\n'
+            assert 'Reloaded' in await reload(plane)
+        plane.sections = text + listen(other, f'u 127.0.0.1:{server.port}', backend='new')
+        assert 'Reloaded' in await reload(plane)
+        stat = await plane.cli.stat()
+        assert ('old', 'FRONTEND') not in stat
+        for name in ('FRONTEND', 'u', 'BACKEND'):
+            assert {stat['new', name][field] for field in ('stot', 'bin', 'bout', 'hrsp_2xx', 'smax')} <= {'0', ''}, (
+                name
+            )
+        assert (await ask(other)).status == 200
+        await until(lambda: _requests(plane, 'new', '1'), within=10, what='it counts for itself')
+        assert (await plane.cli.stat())['px', 'FRONTEND']['stot'] == '0'
+
+
+async def _requests(plane: DataPlane, proxy: str, count: str) -> bool:
+    stat = await plane.cli.stat()
+    return stat[proxy, 'FRONTEND']['req_tot'] == stat[proxy, 'BACKEND']['hrsp_2xx'] == count
+
+
+async def test_reloads_leave_no_descriptor_and_no_process_behind() -> None:
+    async with stage() as on:
+        server, port, other = await on.upstream('u'), on.ports.take(), on.ports.take()
+        text = listen(port, f'u 127.0.0.1:{server.port}')
+        more = f'frontend f\n    bind 127.0.0.1:{other}\n    default_backend px\n'
+        plane = await on.data_plane(text, port=port)
+        processes = [plane.pid, *plane.worker_pids()]
+
+        async def turn() -> None:
+            for sections in (text + more, text):
+                plane.sections = sections
+                assert 'Reloaded' in await reload(plane)
+
+        await turn()
+        await until(lambda: len(children_of(plane.pid)) == 2, within=5, what='its readers have ended')
+        before = {pid: _descriptors(pid) for pid in processes}
+        for _ in range(3):
+            await turn()
+        await until(
+            lambda: {pid: _descriptors(pid) for pid in processes} == before, within=10, what='all is given back'
+        )
+        assert children_of(plane.pid) == processes[1:]
+
+
+def _descriptors(pid: int) -> int:
+    return len(os.listdir(f'/proc/{pid}/fd'))
