@@ -70,6 +70,7 @@ def measure_push(options: argparse.Namespace, directory: str) -> dict[str, Any]:
         if not text:
             raise SystemExit('bench.push: the control plane ended without a result')
         found: dict[str, Any] = json.loads(text)
+        children[0].wait(30)  # it has a profile to write, perhaps
         return found
     finally:
         for child in reversed(children):

@@ -20,6 +20,7 @@ from typing import Any
 from controlplane.api.verbs import one
 from controlplane.app import Running, Server, Settings, open_socket, open_store, running
 from controlplane.domain.desired import Desired, Key, Write
+from controlplane.domain.log import RING
 from controlplane.domain.operations import Operation, Progressed, Target
 from controlplane.domain.sequencer import Decision, Verb
 
@@ -31,7 +32,7 @@ SERVER: dict[str, Any] = {
     'address': '10.0.0.1', 'port': 80, 'weight': 1, 'maxConn': 4, 'minConn': 0, 'maxQueue': 0, 'backup': False,
     'adminState': 'ready', 'sessionGeneration': 0,
 }  # fmt: skip
-SETTLE_S = 2.0  # of load that is not counted
+SETTLE_S = 2.0  # of load that is not counted, after the log's ring is full: until then memory grows
 
 
 @dataclass
@@ -121,7 +122,7 @@ async def measure(plane: Running, options: argparse.Namespace) -> dict[str, Any]
     load = Load(plane, options.servers, options.rate, urgent=options.urgent)
     await load.fill()
     await all_connected(plane, options.planes)
-    await load.run(SETTLE_S, counted=False)
+    await load.run(SETTLE_S + RING / options.rate, counted=False)
     before, cpu, began = plane.hub.figures(), time.process_time(), time.perf_counter()
     load.measured.resident_mib.append(resident_mib())
     for _ in range(2):

@@ -210,6 +210,8 @@ class Convergence:
     def _advanced(self, plane: Plane, desired: Desired) -> None:
         """One data plane is further than it was. Only what waits for it is looked at: there may be many that do not."""
         for operation in self._unfinished.waiting_for(plane.id):
+            if operation.version > plane.acked:
+                break  # almost all that follow are newer still, and who reaches the head passes every one
             if self._did(plane, operation, desired):
                 self._reached(operation, plane)
                 if len(operation.reached) == len(self.planes):
@@ -246,7 +248,7 @@ class Convergence:
     def _did(self, plane: Plane, operation: Operation, desired: Desired) -> bool:
         if plane.acked < operation.version:
             return False
-        if _keeps_back(plane, operation, desired):
+        if plane.quarantine and _keeps_back(plane, operation, desired):
             return False
         if operation.goal is Goal.ACKED:
             return True

@@ -103,7 +103,7 @@ class Desired:
         if problems:
             raise Invalid(problems)
         try:
-            new = wire.fold(self.state, [write.key.change(write.spec) for write in writes])
+            new = wire.fold_checked(self.state, [write.key.change(write.spec) for write in writes])
         except ValueError as error:
             raise Conflict(str(error)) from None
         if any(write.spec is not None for write in writes):
@@ -127,7 +127,7 @@ class Desired:
 
     def after(self, writes: Sequence[Write], version: Version) -> Desired:
         """The desired state once `writes` (as given by `effective`) have happened at `version`."""
-        state = wire.fold(self.state, [write.key.change(write.spec) for write in writes])
+        state = wire.fold_checked(self.state, [write.key.change(write.spec) for write in writes])
         labels, versions = dict(self.labels), dict(self.versions)
         for write in writes:
             if write.spec is None:

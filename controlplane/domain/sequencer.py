@@ -106,7 +106,7 @@ class Step:
     entry: Entry | None
 
 
-TOGETHER = 64  # verbs in one turn: deciding them takes some 10 ms, for which the event loop stands
+TOGETHER = 256  # verbs in one turn: deciding them takes some 25 ms, for which the event loop stands
 
 
 class Sequencer:
