@@ -50,7 +50,9 @@ class StateLog:
             there = {(record.backend, record.name) for record in records.values()}
             self._known = {key: state for key, state in self._known.items() if key in there}
         if len(self._served) > len(tables.backends):
-            self._served = {name: served for name, served in self._served.items() if tables.backend_of(name) is not None}
+            self._served = {
+                name: served for name, served in self._served.items() if tables.backend_of(name) is not None
+            }
 
     def _looked_at(self, commit: Commit) -> Iterator[ServerRecord]:
         records, backends = self._ledger.records, set(commit.backends)
