@@ -2,7 +2,8 @@
 
 `Image` is a run of cells with their new values; all columns marked *commit* in the layout change only this way. `servers`
 names few changed servers, to be looked at one by one by the pump; `backends` those whose servers are all to be looked at,
-and every backend whose chain of servers changed.
+and every backend whose chain of servers changed. The index of a named server is brought up to date inside the hold (~3 us
+each); that of a named backend is only spoilt, and made anew by whoever needs it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from array import array
 from collections.abc import MutableSequence
 from dataclasses import dataclass, field
 
+from dataplane.core import index as indexes
 from dataplane.core import pump
 from dataplane.core.layout import Layout
 
@@ -34,12 +36,16 @@ class Commit:
     backends: tuple[int, ...] = field(default=())
 
 
-def commit(cells: MutableSequence[int], at: Layout, revision: Commit) -> None:
+def commit(cells: MutableSequence[int], at: Layout, revision: Commit, index: indexes.Index | None = None) -> None:
     """Make a revision true for everybody at once. The caller holds the lock; this hold does not pump."""
+    index = index or indexes.Index(at)
     for image in revision.images:
         cells[image.start : image.start + len(image.values)] = image.values
     cells[at.TABLES] = revision.tables
+    for backend in revision.backends:
+        indexes.spoil(cells, at, backend)
     for server in revision.servers:
+        index.look(cells, server)
         pump.list_server(cells, at, server)
     for backend in revision.backends:
         pump.list_anew(cells, at, backend)

@@ -4,6 +4,10 @@ The order of every queue: lower key first (class, then arrival time plus offset)
 in the order they came. Insert and head are O(1), pop and remove O(log n) amortised (Fredman, Sedgewick, Sleator, Tarjan
 1986); nothing is allocated. The links are derived cells: after a holder's death they are never followed, but built anew.
 
+Plainly that would let one pop after ten thousand inserts pay for them all, inside one hold: each would be a child of the root.
+So insert joins the newest children of a root while they are of equal rank, as a binary counter carries: the root then has
+few children (E_RANK only says whom to join; whatever it says, the order is right).
+
 `root` is the cell that holds the root entry + 1. E_CHILD is an entry's first child + 1, E_NEXT its next sibling + 1,
 E_PREV its previous sibling + 1, or its parent + 1 when it is the first child.
 """
@@ -18,9 +22,30 @@ from dataplane.core.layout import ENTRY_STRIDE, Layout
 def insert(cells: MutableSequence[int], at: Layout, root: int, entry: int) -> None:
     """Add an entry whose key and sequence cells are filled in."""
     row = entry * ENTRY_STRIDE
-    cells[at.E_CHILD + row] = cells[at.E_NEXT + row] = cells[at.E_PREV + row] = 0
+    cells[at.E_CHILD + row] = cells[at.E_NEXT + row] = cells[at.E_PREV + row] = cells[at.E_RANK + row] = 0
     top = cells[root]
-    cells[root] = (_meld(cells, at, top - 1, entry) if top else entry) + 1
+    if not top:
+        cells[root] = entry + 1
+    elif before(cells, at, entry, top - 1):
+        cells[root] = _meld(cells, at, top - 1, entry) + 1
+    else:
+        _adopt(cells, at, top - 1, entry)
+
+
+def _adopt(cells: MutableSequence[int], at: Layout, parent: int, entry: int) -> None:
+    """An entry without siblings becomes a child of `parent`, joined with those of its rank that came last."""
+    above = parent * ENTRY_STRIDE
+    child = cells[at.E_CHILD + above]
+    while child and cells[at.E_RANK + (child - 1) * ENTRY_STRIDE] == cells[at.E_RANK + entry * ENTRY_STRIDE]:
+        following = cells[at.E_NEXT + (child - 1) * ENTRY_STRIDE]
+        entry = _meld(cells, at, entry, child - 1)
+        cells[at.E_RANK + entry * ENTRY_STRIDE] += 1
+        child = following
+    cells[at.E_NEXT + entry * ENTRY_STRIDE] = child
+    cells[at.E_PREV + entry * ENTRY_STRIDE] = parent + 1
+    if child:
+        cells[at.E_PREV + (child - 1) * ENTRY_STRIDE] = entry + 1
+    cells[at.E_CHILD + above] = entry + 1
 
 
 def remove(cells: MutableSequence[int], at: Layout, root: int, entry: int) -> None:

@@ -12,6 +12,7 @@ never get wrong, the rest what this board adds. Checked here, from the cells alo
 - I9  Nobody waits for a server that left, once the pump is at rest.
 - I12 The mail of a worker holds exactly its entries that were given or refused.
 - I15 Free entries are in the free list and in no queue.
+- I24 An index that says it is whole says what a scan would say.
 
 The others are about what happens over time (I4, I6, I10, I11, I13, I14) or inside a hold (I1 at the store that gives, I8
 towards a newcomer); tests/exhaustive checks them at every step.
@@ -22,9 +23,13 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableSequence
 
 from dataplane.core import heap, line, pump
-from dataplane.core.layout import ENTRY_STRIDE, Aside, Layout, Rota
+from dataplane.core.balance.leastconn import NUMBERS
+from dataplane.core.balance.roundrobin import FEW
+from dataplane.core.balance.tree import ABSENT
+from dataplane.core.layout import ENTRY_STRIDE, Algorithm, Aside, Layout, Rota
 from dataplane.core.limit import limit
 from dataplane.core.stream import Life, Stream
+from dataplane.core.weight import EWEIGHT_MAX
 
 
 class Broken(AssertionError):
@@ -60,6 +65,8 @@ def check_backend(cells: MutableSequence[int], at: Layout, backend: int, waiting
         raise Broken('I2', f'backend {backend} has {linked} waiting, its total says {cells[at.BEWAITING + backend]}')
     if not pump.pumping(cells, at, backend):
         check_rest(cells, at, backend, members, waiting)
+    if not cells[at.STALE + backend]:
+        check_index(cells, at, backend, members)
 
 
 def check_rest(
@@ -78,6 +85,60 @@ def check_rest(
         may = own + (shared if cells[at.ROTA + server] == Rota.IN else [])
         if may and (most < 0 or cells[at.TOTAL + server] < most):
             raise Broken('I7', f'entries {may} wait while server {server} has room')
+
+
+def check_index(cells: MutableSequence[int], at: Layout, backend: int, members: list[int]) -> None:
+    """Who has room as far as its own limit says is in the trees with the key it ought to have, nobody else is, and the root knows."""
+    algorithm = cells[at.ALGORITHM + backend]
+    keys = {server: cells[at.KEY + server] for server in members}
+    best = {
+        server: _key_due(cells, at, algorithm, server)
+        for server in members
+        if cells[at.ROTA + server] == Rota.IN and not 0 <= cells[at.LIMIT + server] <= cells[at.TOTAL + server]
+    }
+    if algorithm == Algorithm.RANDOM:
+        root = _root(cells, at.NODE, members)
+        total = keys[members[0]] if root is None else root
+        if keys != {server: best.get(server, 0) for server in members} or total != sum(best.values()):
+            raise Broken(
+                'I24', f'backend {backend} has weights {best} to draw from, its index says {keys}, {total} in all'
+            )
+        return
+    if algorithm == Algorithm.ROUNDROBIN:
+        due = {server: cells[at.DUE_KEY + server] for server in members}
+        _check_winner(cells, at.DUE_NODE, backend, due)
+        many = len(members) > FEW
+        shown = [server for server in members if cells[at.ROTA + server] == Rota.IN and (server in best or not many)]
+        if sorted([s for s in due if due[s] < ABSENT] + [s for s in keys if keys[s] < ABSENT]) != sorted(shown):
+            raise Broken('I24', f'servers {shown} of backend {backend} may be picked, its index says {keys} and {due}')
+    elif {s: _load(algorithm, key) for s, key in keys.items() if key < ABSENT} != best:
+        raise Broken('I24', f'backend {backend} has loads {best}, its index says {keys}')
+    _check_winner(cells, at.NODE, backend, keys)
+
+
+def _check_winner(cells: MutableSequence[int], column: int, backend: int, keys: dict[int, int]) -> None:
+    root = _root(cells, column, list(keys))
+    if root is not None and (root not in keys or keys[root] != min(keys.values())):
+        raise Broken('I24', f'server {root} is at the root of the index of backend {backend}, with keys {keys}')
+
+
+def _root(cells: MutableSequence[int], column: int, members: list[int]) -> int | None:
+    """What stands at the root of a tree; the only server of a backend has none."""
+    return cells[column + members[1]] if len(members) > 1 else None
+
+
+def _key_due(cells: MutableSequence[int], at: Layout, algorithm: int, server: int) -> int:
+    """An own reading of what each algorithm goes by; round robin's order is not checked here."""
+    if algorithm == Algorithm.FIRST:
+        return cells[at.SERVER_ID + server]
+    if algorithm == Algorithm.RANDOM:
+        return cells[at.EWEIGHT + server]
+    served = cells[at.TOTAL + server]
+    return (served + 1) * EWEIGHT_MAX // cells[at.EWEIGHT + server] if served else 0
+
+
+def _load(algorithm: int, key: int) -> int:
+    return key >> NUMBERS if algorithm == Algorithm.LEASTCONN else key
 
 
 def check_entries(cells: MutableSequence[int], at: Layout) -> dict[int, list[int]]:

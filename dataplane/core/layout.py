@@ -62,14 +62,15 @@ class Algorithm(IntEnum):
 UNLIMITED: Final = -1
 NOBODY: Final = -1
 ANY: Final = -1
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 
 _SERVER_COLUMNS: Final = (
     # commit
     'BACKEND', 'NEXT_SERVER', 'SERVER_ID', 'ROTA', 'ADMIN', 'OPSTATE', 'UWEIGHT', 'EWEIGHT', 'LIMIT', 'MINLIMIT',
     'MAXQUEUE', 'BACKUP', 'GENERATION', 'CHANGED_AT',
     # derived
-    'TOTAL', 'MOVE_NEXT', 'GIVE_NEXT', 'FWRR_NPOS', 'FWRR_LPOS', 'FWRR_REST', 'FWRR_TREE',
+    'TOTAL', 'MOVE_NEXT', 'GIVE_NEXT', 'KEY', 'NODE', 'DUE_KEY', 'DUE_NODE', 'FWRR_NPOS', 'FWRR_LPOS', 'FWRR_REST',
+    'FWRR_SET',
 )  # fmt: skip
 _BACKEND_COLUMNS: Final = (
     # commit
@@ -78,13 +79,13 @@ _BACKEND_COLUMNS: Final = (
     # derived
     'BETOTAL', 'BEWAITING', 'MOVE_HEAD', 'MOVE_TAIL', 'MOVE_SWEEP', 'MOVE_END', 'GIVE_HEAD', 'GIVE_TAIL', 'GIVE_SWEEP',
     'GIVE_END', 'RECHECK',
-    'CURSOR', 'FWRR_POS', 'FWRR_CYCLE', 'FWRR_WEIGHT',
+    'STALE', 'KIND', 'CURSOR', 'FWRR_POS', 'FWRR_CYCLE', 'FWRR_LENGTH',
 )  # fmt: skip
 _ENTRY_CELLS: Final = (
     # entry
     'E_STATE', 'E_WORKER', 'E_BACKEND', 'E_WISH', 'E_KEY', 'E_SEQ', 'E_QUEUE', 'E_SERVER',
     # derived
-    'E_CHILD', 'E_NEXT', 'E_PREV', 'E_LINKED',
+    'E_CHILD', 'E_NEXT', 'E_PREV', 'E_RANK', 'E_LINKED',
 )  # fmt: skip
 ENTRY_STRIDE: Final = len(_ENTRY_CELLS)
 
@@ -105,12 +106,13 @@ class Layout:
         self.REVISION = self._take(1)
         self.TABLES = self._take(1)
         self.GLOBAL_MAXCONN = self._take(1)
+        self.BACKENDS = self._take(1)  # no backend from this index on was ever in use
         # board: whoever holds the lock, one store each that only grows: right at any instant
         self.SEQUENCE = self._take(1)
         self.HIGH_WATER = self._take(1)
         # board: derived
         self.FREE_ROOT = self._take(1)
-        self._take(9)
+        self._take(8)
         # worker: ASIDE set by the supervisor, cleared by the worker; HEARTBEAT (ms), BACK_AT own; MAIL_* derived
         self.ASIDE = self._take(workers)
         self.HEARTBEAT = self._take(workers)
@@ -159,10 +161,14 @@ class Layout:
     TOTAL: int
     MOVE_NEXT: int
     GIVE_NEXT: int
+    KEY: int
+    NODE: int
+    DUE_KEY: int
+    DUE_NODE: int
     FWRR_NPOS: int
     FWRR_LPOS: int
     FWRR_REST: int
-    FWRR_TREE: int
+    FWRR_SET: int
     FIRST_SERVER: int
     ALGORITHM: int
     DRAWS: int
@@ -184,10 +190,12 @@ class Layout:
     GIVE_TAIL: int
     GIVE_SWEEP: int
     GIVE_END: int
+    STALE: int
+    KIND: int
     CURSOR: int
     FWRR_POS: int
     FWRR_CYCLE: int
-    FWRR_WEIGHT: int
+    FWRR_LENGTH: int
     E_STATE: int
     E_WORKER: int
     E_BACKEND: int
@@ -199,6 +207,7 @@ class Layout:
     E_CHILD: int
     E_NEXT: int
     E_PREV: int
+    E_RANK: int
     E_LINKED: int
 
     def _take(self, cells: int) -> int:

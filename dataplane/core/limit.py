@@ -28,6 +28,12 @@ def limit(cells: MutableSequence[int], layout: Layout, server: int, beconn: int)
     return max(low, beconn * top // full)
 
 
+def below_top(cells: MutableSequence[int], layout: Layout, server: int) -> bool:
+    """Has the server room as far as it alone says? Where its limit is dynamic it may have none all the same."""
+    top = cells[layout.LIMIT + server]
+    return top < 0 or cells[layout.TOTAL + server] < top
+
+
 def declared(maxconn: int, minconn: int) -> tuple[int, int]:
     """What a server line means by its (maxconn, minconn): a minconn alone or above maxconn raises maxconn to it; none is maxconn."""
     top = max(maxconn, minconn)

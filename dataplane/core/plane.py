@@ -18,9 +18,9 @@ from collections.abc import Callable, MutableMapping, MutableSequence
 
 from dataplane.core import commit as commits
 from dataplane.core import line, pump, repair
-from dataplane.core.balance import BALANCERS
 from dataplane.core.counters import C
-from dataplane.core.layout import ENTRY_STRIDE, NOBODY, Algorithm, Layout
+from dataplane.core.index import Index
+from dataplane.core.layout import ENTRY_STRIDE, NOBODY, Layout
 from dataplane.core.limit import limit
 from dataplane.core.stream import Admission, Life, Stream
 
@@ -41,9 +41,8 @@ class Plane:
         self.back_slice = pump.BUDGET
         self._rings: set[int] = set()
         self._touched: list[int] = []
-        self._pump = pump.Pump(at, self.room, self.choose, self.members, self._rings)
-        self._members: dict[int, tuple[int, ...]] = {}
-        self._members_of = -1
+        self.index = Index(at)
+        self._pump = pump.Pump(at, self.room, self.choose, self.index, self._rings)
 
     # -- a hold -----------------------------------------------------------------------------------------------------
 
@@ -71,22 +70,6 @@ class Plane:
 
     # -- questions --------------------------------------------------------------------------------------------------
 
-    def members(self, backend: int) -> tuple[int, ...]:
-        """Servers of a backend in configuration order, those that left but still hold something included."""
-        cells, at = self.cells, self.at
-        if self._members_of != cells[at.TABLES]:
-            self._members.clear()
-            self._members_of = cells[at.TABLES]
-        found = self._members.get(backend)
-        if found is None:
-            chain = []
-            following = cells[at.FIRST_SERVER + backend]
-            while following:
-                chain.append(following - 1)
-                following = cells[at.NEXT_SERVER + following - 1]
-            found = self._members[backend] = tuple(chain)
-        return found
-
     def room(self, server: int) -> bool:
         """Is a slot of this server free now? The one predicate."""
         cells, at = self.cells, self.at
@@ -98,10 +81,8 @@ class Plane:
         return cells[at.TOTAL + server] < most
 
     def choose(self, backend: int, avoid: int) -> int:
-        """The server in rotation that the balancer picks among those with room, or NOBODY."""
-        cells, at = self.cells, self.at
-        balancer = BALANCERS[Algorithm(cells[at.ALGORITHM + backend])]
-        return balancer.choose(cells, at, self.members(backend), backend, avoid, self.room, self.draw)
+        """The server in rotation that the balancer picks among those with room, or NOBODY. Its index must be whole."""
+        return self.index.choose(self.cells, backend, avoid, self.room, self.draw)
 
     # -- doors of a worker ------------------------------------------------------------------------------------------
 
@@ -160,7 +141,7 @@ class Plane:
                 self._take(stream, entry, server)
                 served.append(waiting.pop(entry))
             else:
-                repair.take_back(cells, at, entry)
+                repair.take_back(cells, at, entry, self.index)
                 self._touched.append(stream.backend)
         if len(mail) > _MAIL_BUDGET:
             self._rings.add(self.worker)
@@ -202,12 +183,12 @@ class Plane:
 
     def commit(self, revision: commits.Commit) -> None:
         """Make a revision true. This hold does not pump: the supervisor's next ones do, one loop turn apart."""
-        commits.commit(self.cells, self.at, revision)
+        commits.commit(self.cells, self.at, revision, self.index)
         self._rings.add(SUPERVISOR)
 
     def set_aside(self, worker: int) -> None:
         """A worker stands still: what it was given goes to others, and its waiters are passed over until it is back."""
-        repair.set_aside(self.cells, self.at, worker)
+        repair.set_aside(self.cells, self.at, worker, self.index)
         self._rings.add(SUPERVISOR)
 
     def clear(self, worker: int, budget: int = pump.BUDGET) -> bool:
@@ -220,7 +201,11 @@ class Plane:
     def pump_idle(self, budget: int = pump.BUDGET) -> bool:
         """A hold of the supervisor's own that only pumps. Returns whether anything is left."""
         cells, at = self.cells, self.at
-        for backend in range(at.backends):
+        for backend in range(cells[at.BACKENDS]):
+            if cells[at.STALE + backend]:
+                budget -= self._pump.renew(cells, backend, budget)
+                if budget <= 0 or cells[at.STALE + backend]:
+                    return True
             if cells[at.BEWAITING + backend] and self._pump.run(cells, backend, budget):
                 return True
         return False
@@ -258,11 +243,18 @@ class Plane:
             return self._refuse(stream, Admission.NOSRV)
         shared = at.backend_queue(backend)
         # With the pump at rest, whoever waits proves that nobody has room: then no server needs to be looked at.
-        if not pumping and line.head(cells, at, shared) < 0:
+        if not pumping and line.head(cells, at, shared) < 0 and self._is_whole(backend):
             server = self.choose(backend, stream.avoid)
             if server >= 0:
                 return self._serve(stream, server)
-        return self._wait(stream, shared, look=pumping)
+        return self._wait(stream, shared, look=pumping or cells[at.STALE + backend] > 0)
+
+    def _is_whole(self, backend: int) -> bool:
+        """May the index be trusted? One that may not is made anew first, as far as a hold may take."""
+        stale = self.at.STALE + backend
+        if self.cells[stale]:
+            self.index.renew(self.cells, backend, self.index.slice)
+        return not self.cells[stale]
 
     def _own_queue_full(self, server: int) -> bool:
         cells, at = self.cells, self.at
@@ -273,7 +265,7 @@ class Plane:
         """Reserve a slot and hand it over: the worker's own row is the one store that counts."""
         cells, at = self.cells, self.at
         cells[at.served(self.worker, server)] += 1
-        cells[at.TOTAL + server] = total = cells[at.TOTAL + server] + 1
+        total = self.index.take(cells, server)
         most = at.server_counters(at.departed, server) + C.SMAX
         if total > cells[most]:
             cells[most] = total
@@ -330,7 +322,7 @@ class Plane:
     def _freed(self, server: int) -> None:
         """One slot less in use; whoever waits is looked at before this hold ends."""
         cells, at = self.cells, self.at
-        cells[at.TOTAL + server] -= 1
+        self.index.give_back(cells, server)
         backend = cells[at.BACKEND + server]
         if cells[at.BEWAITING + backend]:
             pump.list_give(cells, at, backend, server)

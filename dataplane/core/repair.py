@@ -12,8 +12,8 @@ from array import array
 from collections.abc import Callable, MutableSequence
 
 from dataplane.core import heap, line, pump
-from dataplane.core.balance import BALANCERS
-from dataplane.core.layout import ENTRY_STRIDE, Algorithm, Aside, Layout
+from dataplane.core.index import Index, chain, forget
+from dataplane.core.layout import ENTRY_STRIDE, Aside, Layout
 
 
 def rebuild(cells: MutableSequence[int], at: Layout, beat: Callable[[], None] | None = None) -> None:
@@ -24,32 +24,29 @@ def rebuild(cells: MutableSequence[int], at: Layout, beat: Callable[[], None] | 
         cells[first : first + count] = _zeros(count)
     cells[at.QUEUE_LENGTH : at.QUEUE_LENGTH + at.queues] = _zeros(at.queues)
     cells[at.FREE_ROOT] = 0
-    for backend in range(at.backends):
+    backends = range(cells[at.BACKENDS])
+    for backend in backends:
         if cells[at.FIRST_SERVER + backend]:
             _rebuild_backend(cells, at, backend)
             if beat:
                 beat()
     sequence = _rebuild_entries(cells, at, high)
     cells[at.SEQUENCE] = max(cells[at.SEQUENCE], sequence)
-    for backend in range(at.backends):
+    for backend in backends:
         pump.list_all(cells, at, backend)
 
 
 def _rebuild_backend(cells: MutableSequence[int], at: Layout, backend: int) -> None:
-    members = []
-    following = cells[at.FIRST_SERVER + backend]
-    while following:
-        server = following - 1
-        members.append(server)
+    members = chain(cells, at, backend)
+    for server in members:
         cells[at.TOTAL + server] = sum(cells[at.served(worker, server)] for worker in range(at.workers))
         cells[at.MOVE_NEXT + server] = cells[at.GIVE_NEXT + server] = 0
-        following = cells[at.NEXT_SERVER + server]
     cells[at.BETOTAL + backend] = sum(cells[at.beconn(worker, backend)] for worker in range(at.workers))
     cells[at.BEWAITING + backend] = 0
     cells[at.MOVE_HEAD + backend] = cells[at.MOVE_TAIL + backend] = 0
     cells[at.GIVE_HEAD + backend] = cells[at.GIVE_TAIL + backend] = 0
     cells[at.RECHECK + backend] = cells[at.MOVE_SWEEP + backend] = cells[at.GIVE_SWEEP + backend] = 0
-    BALANCERS[Algorithm(cells[at.ALGORITHM + backend])].rebuild(cells, at, backend, members)
+    forget(cells, at, backend)
 
 
 def _high_water(cells: MutableSequence[int], at: Layout) -> int:
@@ -84,7 +81,7 @@ def _rebuild_entries(cells: MutableSequence[int], at: Layout, high: int) -> int:
     return sequence
 
 
-def take_back(cells: MutableSequence[int], at: Layout, entry: int) -> None:
+def take_back(cells: MutableSequence[int], at: Layout, entry: int, index: Index) -> None:
     """A slot given and not taken returns to its server; the entry waits again with its old key, and is moved if it must be."""
     row = entry * ENTRY_STRIDE
     server = cells[at.E_SERVER + row]
@@ -93,16 +90,16 @@ def take_back(cells: MutableSequence[int], at: Layout, entry: int) -> None:
     if cells[at.ASIDE + cells[at.E_WORKER + row]] != Aside.YES:
         line.enqueue(cells, at, entry)
         pump.list_entry(cells, at, entry)
-    cells[at.TOTAL + server] -= 1
+    index.give_back(cells, server)
     pump.list_server(cells, at, server)
 
 
-def set_aside(cells: MutableSequence[int], at: Layout, worker: int) -> None:
+def set_aside(cells: MutableSequence[int], at: Layout, worker: int, index: Index) -> None:
     """The worker's heartbeat is stale: what it was given goes back, and its waiters are passed over from now on."""
     cells[at.ASIDE + worker] = Aside.YES
     for entry in line.mail(cells, at, worker):
         if cells[at.E_STATE + entry * ENTRY_STRIDE] == line.GIVEN:
-            take_back(cells, at, entry)
+            take_back(cells, at, entry, index)
 
 
 def back(cells: MutableSequence[int], at: Layout, worker: int, budget: int) -> None:

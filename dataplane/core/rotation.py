@@ -67,6 +67,9 @@ class Rotation:
         for backend, chain in chains.items():
             self._chain(backend, chain)
         self._chained = {backend for backend, chain in chains.items() if chain}
+        known = max((*chains, *tables.backends), default=-1) + 1
+        columns, cell = self._columns, self._at.BACKENDS
+        columns.set(cell, 0, max(columns.get(cell, 0), known))
         for index in self._settled.keys() | tables.backends.keys():
             settings = tables.backends.get(index)
             if settings is not self._settled.get(index):

@@ -47,6 +47,7 @@ class Explorer:
         self.planes = planes(world, kind)
         for plane in self.planes:
             plane.back_slice = world.budget
+            plane.index.slice = world.slice
             self._watch(plane)
         self.now: State = State(world)
         self.derived = self._derived()
@@ -135,10 +136,10 @@ class Explorer:
     def _derived(self) -> frozenset[int]:
         """Cells that the rebuild must not read: the columns called derived in the layout."""
         at, out = self.at, set[int]()
-        servers = 'TOTAL MOVE_NEXT GIVE_NEXT FWRR_NPOS FWRR_LPOS FWRR_REST FWRR_TREE'
+        servers = 'TOTAL MOVE_NEXT GIVE_NEXT KEY NODE DUE_KEY DUE_NODE FWRR_NPOS FWRR_LPOS FWRR_REST FWRR_SET'
         backends = (
             'BETOTAL BEWAITING MOVE_HEAD MOVE_TAIL MOVE_SWEEP MOVE_END GIVE_HEAD GIVE_TAIL GIVE_SWEEP GIVE_END RECHECK '
-            'CURSOR FWRR_POS FWRR_CYCLE FWRR_WEIGHT'
+            'STALE KIND CURSOR FWRR_POS FWRR_CYCLE FWRR_LENGTH'
         )
         for names, count in ((servers, at.servers), (backends, at.backends)):
             for name in names.split():
@@ -151,7 +152,7 @@ class Explorer:
             (at.QUEUE_LENGTH, at.queues),
         ):
             out.update(range(first, first + count))
-        for name in ('E_CHILD', 'E_NEXT', 'E_PREV', 'E_LINKED'):
+        for name in ('E_CHILD', 'E_NEXT', 'E_PREV', 'E_RANK', 'E_LINKED'):
             first = getattr(at, name)
             out.update(range(first, first + at.entries * ENTRY_STRIDE, ENTRY_STRIDE))
         return frozenset(out)

@@ -43,12 +43,12 @@ def forget_the_backend_queue() -> None:
     """The last usable server leaves: its own queue is refused, the backend's queue is not flushed."""
     step = Pump._step
 
-    def forgetful(self: Pump, cells: Any, backend: int) -> int:
+    def forgetful(self: Pump, cells: Any, backend: int, budget: int) -> int:
         rotation = self.at.IN_ROTATION + backend
         empty = not cells[rotation]
         if empty:
             list.__setitem__(cells, rotation, 1)
-        cost = step(self, cells, backend)
+        cost = step(self, cells, backend, budget)
         if empty:
             list.__setitem__(cells, rotation, 0)
         return cost
@@ -159,7 +159,7 @@ def _pump_anyway(self: Pump, cells: Any, backend: int, budget: int) -> bool:
     while cells[self.at.BEWAITING + backend] and pump._listed(cells, self.at, backend):
         if not budget:
             return True
-        budget -= self._step(cells, backend)
+        budget -= self._step(cells, backend, budget)
     return False
 
 
@@ -332,9 +332,9 @@ def commit_quietly() -> None:
     """A commit puts nobody on the pump's lists."""
     commit = commits.commit
 
-    def quiet(cells: Any, at: Any, revision: Any) -> None:
+    def quiet(cells: Any, at: Any, revision: Any, index: Any) -> None:
         one, several = put(pump, 'list_server', lambda *_: None), put(pump, 'list_anew', lambda *_: None)
-        commit(cells, at, revision)
+        commit(cells, at, revision, index)
         put(pump, 'list_server', one)
         put(pump, 'list_anew', several)
 
@@ -436,7 +436,7 @@ def list_own_slots_only() -> None:
 def aside_keeps() -> None:
     """A worker is set aside and keeps what it was given."""
 
-    def keep(cells: Any, at: Any, worker: int) -> None:
+    def keep(cells: Any, at: Any, worker: int, index: Any) -> None:
         cells[at.ASIDE + worker] = 1
 
     put(repair, 'set_aside', keep)
@@ -447,8 +447,8 @@ def back_to_the_head() -> None:
     """What a standing worker was given is taken back without marking it, so it is the head again and given to again."""
     aside = repair.set_aside
 
-    def unmarked(cells: Any, at: Any, worker: int) -> None:
-        aside(cells, at, worker)
+    def unmarked(cells: Any, at: Any, worker: int, index: Any) -> None:
+        aside(cells, at, worker, index)
         cells[at.ASIDE + worker] = 0
         repair.rebuild(cells, at)
 

@@ -11,10 +11,10 @@ from multiprocessing import get_context
 import pytest
 
 from tests.exhaustive.explore import Explorer, Found
-from tests.exhaustive.mutants import MUTANTS
+from tests.exhaustive.mutants_index import MUTANTS  # all of them: those of `mutants` and its own
 from tests.exhaustive.world import WORLDS
 
-SMALL = ('plain', 'three', 'disable', 'flip', 'limit', 'kill', 'stop', 'pool', 'tables')
+SMALL = ('plain', 'three', 'disable', 'flip', 'limit', 'kill', 'stop', 'pool', 'tables', 'sweep-one')
 """Where most mutants end; looked at first."""
 
 LARGE = ('kill-end', 'kill-dry', 'kills', 'stop-die', 'stops', 'sweep-kill', 'backup', 'storm', 'stop-off', 'kill-off')

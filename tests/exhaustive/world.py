@@ -50,6 +50,7 @@ class World:
     stops: int = 0
     budget: int = 1
     pool: int = 0
+    slice: int = 100
     algorithm: Algorithm = Algorithm.FIRST
     minlimits: tuple[int, ...] = ()
     fullconn: int = 1
@@ -69,7 +70,7 @@ class World:
         """The cells as a ledger would have committed them: every server ready, or a backup that is not elected."""
         at, cells = self.at, Recorded([0] * self.at.size)
         count = len(self.limits)
-        cells[at.FIRST_SERVER] = 1
+        cells[at.FIRST_SERVER] = cells[at.STALE] = cells[at.BACKENDS] = 1
         cells[at.ALGORITHM] = self.algorithm
         cells[at.FULLCONN] = self.fullconn
         for server in range(count):
@@ -188,8 +189,11 @@ class State:
                 server = cells[column + server] - 2
             out.append(99)
         out += [
-            cells[column] for column in (at.MOVE_SWEEP, at.MOVE_END, at.GIVE_SWEEP, at.GIVE_END, at.RECHECK, at.CURSOR)
+            cells[column] for column in (at.MOVE_SWEEP, at.MOVE_END, at.GIVE_SWEEP, at.GIVE_END, at.RECHECK, at.STALE)
         ]
+        # of the order among equals, which only history knows, the ranks matter
+        if self.w.algorithm is Algorithm.LEASTCONN and not cells[at.STALE]:
+            out += sorted(range(at.servers), key=lambda server: cells[at.KEY + server])
         return out
 
     def of(self, worker: int) -> Iterator[tuple[int, Stream]]:
@@ -301,7 +305,7 @@ WORLDS: dict[str, World] = {
     'stop-on': World(2, (1,), (A, B), (OFF, ON), stops=1),
     'stop-die': World(2, (1,), (A, B, A), (OFF,), kills=1, stops=1),
     # beyond the shared model: sweeps, hashed and persistent waiters side by side, backups, dynamic limits, full queues
-    'sweep': World(2, (1, 1), (KA, HB, B), (ALL_OFF, ALL_ON)),
+    'sweep': World(2, (1, 1), (KA, HB, B), (ALL_OFF, ALL_ON), slice=1),
     'sweep-kill': World(2, (1, 1), (KA, HB, B), (ALL_OFF,), kills=1),
     'hash': World(2, (1, 1), (HA, KB, HB), (DRAINED, OFF)),
     'backup': World(2, (1, 1), (A, B, B, KA), (OFF, ON), backups=(1,)),
@@ -311,7 +315,10 @@ WORLDS: dict[str, World] = {
     'return': World(2, (1,), (A, B, B, B), stops=1, cancels=1),
     'return-own': World(2, (1, 1), (KA, KB, KB, HB), stops=1),
     'return-die': World(2, (1,), (A, B, B), kills=1, stops=1),
-    'tables': World(2, (1,), (A, B, B), (('tables', 0, 0), OFF)),
+    'tables': World(2, (1,), (A, B, B), (('tables', 0, 0), OFF), slice=1),
     'tables-kill': World(2, (1,), (A, B), (('tables', 0, 0),), kills=1),
+    'sweep-one': World(2, (1, 1), (A, B, B), (('disable', 1, SWEEP),), slice=1),
+    'least-kill': World(2, (1, 2), (A, B, B), kills=1, slice=1, algorithm=Algorithm.LEASTCONN),
+    'random': World(2, (1, 1), (A, B, B), (OFF, ON), algorithm=Algorithm.RANDOM),
     'least': World(2, (1, 2), (A, B, B, A), (OFF,), cancels=1, algorithm=Algorithm.LEASTCONN),
 }

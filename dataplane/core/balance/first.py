@@ -5,39 +5,27 @@ Meant for farms that shrink when idle: the last servers stay empty until the fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import MutableSequence, Sequence
 
-from dataplane.core.layout import NOBODY, Layout, Rota
+from dataplane.core.balance import tree
+from dataplane.core.balance.tournament import Tournament
+from dataplane.core.balance.tree import ABSENT, Shape
+from dataplane.core.layout import Layout, Rota
+from dataplane.core.limit import below_top
 
 _IN = int(Rota.IN)
 
 
-class First:
-    """No state at all."""
+class First(Tournament):
+    """KEY is the id."""
 
-    def choose(
-        self,
-        cells: MutableSequence[int],
-        layout: Layout,
-        members: Sequence[int],
-        backend: int,
-        avoid: int,
-        room: Callable[[int], bool],
-        draw: Callable[[], int],
-    ) -> int:
-        """Lowest id first; see Balancer."""
-        del backend, draw
-        best = avoided = NOBODY
-        lowest = 0
-        rota, ids = layout.ROTA, layout.SERVER_ID
-        for server in members:
-            if cells[rota + server] != _IN or (best != NOBODY and cells[ids + server] >= lowest) or not room(server):
-                continue
-            if server == avoid:
-                avoided = server
-            else:
-                best, lowest = server, cells[ids + server]
-        return avoided if best == NOBODY else best
+    def look(self, cells: MutableSequence[int], shape: Shape, server: int) -> None:
+        """By id, or absent; see Balancer."""
+        at = shape.at
+        shown = cells[at.ROTA + server] == _IN and below_top(cells, at, server)
+        key = cells[at.SERVER_ID + server] if shown else ABSENT
+        if cells[at.KEY + server] != key:
+            tree.put(cells, shape, at.KEY, at.NODE, server, key)
 
-    def rebuild(self, cells: MutableSequence[int], layout: Layout, backend: int, members: Sequence[int]) -> None:
-        """Nothing is derived."""
+    def forget(self, cells: MutableSequence[int], at: Layout, backend: int, members: Sequence[int]) -> None:
+        """Nothing is remembered."""

@@ -1,64 +1,52 @@
-"""`balance leastconn`: the server with the fewest requests for its weight; equals take turns.
+"""`balance leastconn`: the server with the fewest requests for its weight; equals in the order they came to be equal.
 
-The key is HAProxy's: 0 for an idle server whatever its weight, else (requests + 1) * 4096 // eweight. Servers without room
-are passed over (HAProxy may pile a request onto a server's own queue instead), so requests are those that have a slot.
-CURSOR holds who was chosen last, plus one: of equals the next one after it in configuration order is taken.
-Manual: `balance`.
+The load is HAProxy's: 0 for an idle server whatever its weight, else (requests + 1) * 4096 // eweight, and so is the order:
+whose load changes goes behind all that have the same. Servers without room are passed over (HAProxy may pile a request onto
+a server's own queue instead), so requests are those that have a slot.
+
+KEY is the load and the number of the change, which CURSOR counts. Manual: `balance`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import MutableSequence, Sequence
+from typing import Final
 
-from dataplane.core.layout import NOBODY, Layout, Rota
+from dataplane.core.balance import tree
+from dataplane.core.balance.tournament import Tournament
+from dataplane.core.balance.tree import ABSENT, Shape
+from dataplane.core.layout import Layout, Rota
 from dataplane.core.weight import EWEIGHT_MAX
 
 _IN = int(Rota.IN)
+NUMBERS: Final = 30
+"""Bits of a number. After 2^30 changes all are numbered anew, in the order of the configuration."""
+_LOAD_MAX = (1 << 62 - NUMBERS) - 1
 
 
-class LeastConn:
-    """State: CURSOR."""
+class LeastConn(Tournament):
+    """KEY is the load and a number."""
 
-    def choose(
-        self,
-        cells: MutableSequence[int],
-        layout: Layout,
-        members: Sequence[int],
-        backend: int,
-        avoid: int,
-        room: Callable[[int], bool],
-        draw: Callable[[], int],
-    ) -> int:
-        """Lowest key first; see Balancer."""
-        del draw
-        best = avoided = NOBODY
-        lowest = 0
-        rota, total, eweight = layout.ROTA, layout.TOTAL, layout.EWEIGHT
-        for server in _after(members, cells[layout.CURSOR + backend] - 1):
-            if cells[rota + server] != _IN:
-                continue
-            served = cells[total + server]
-            key = (served + 1) * EWEIGHT_MAX // cells[eweight + server] if served else 0
-            if (best != NOBODY and key >= lowest) or not room(server):
-                continue
-            if server == avoid:
-                avoided = server
-            else:
-                best, lowest = server, key
-        if best == NOBODY:
-            best = avoided
-        if best != NOBODY:
-            cells[layout.CURSOR + backend] = best + 1
-        return best
+    moves = True
 
-    def rebuild(self, cells: MutableSequence[int], layout: Layout, backend: int, members: Sequence[int]) -> None:
-        """Begin with the first server."""
-        cells[layout.CURSOR + backend] = 0
+    def look(self, cells: MutableSequence[int], shape: Shape, server: int) -> None:
+        """By load, or absent; see Balancer."""
+        at, backend = shape.at, shape.backend
+        total, most = cells[at.TOTAL + server], cells[at.LIMIT + server]
+        if cells[at.ROTA + server] != _IN or 0 <= most <= total:
+            if cells[at.KEY + server] != ABSENT:
+                tree.put(cells, shape, at.KEY, at.NODE, server, ABSENT)
+            return
+        load = min(_LOAD_MAX, (total + 1) * EWEIGHT_MAX // cells[at.EWEIGHT + server]) if total else 0
+        if cells[at.KEY + server] >> NUMBERS == load and not cells[at.STALE + backend]:
+            return
+        number = cells[at.CURSOR + backend]
+        cells[at.CURSOR + backend] = number + 1
+        tree.put(cells, shape, at.KEY, at.NODE, server, load << NUMBERS | number)
+        if number + 1 >> NUMBERS:
+            self.forget(cells, at, backend, shape.members)
+            cells[at.STALE + backend] = 1
 
-
-def _after(members: Sequence[int], last: int) -> Sequence[int]:
-    """The members, beginning with the one after `last`."""
-    if last not in members:
-        return members
-    start = members.index(last) + 1
-    return (*members[start:], *members[:start])
+    def forget(self, cells: MutableSequence[int], at: Layout, backend: int, members: Sequence[int]) -> None:
+        """Numbers begin anew."""
+        cells[at.CURSOR + backend] = 0

@@ -12,228 +12,250 @@ picked but full (or to be avoided) is put back as if it had been served, except 
 fresh. Equals go in the order they were put in; at first that is the order of the configuration. Where nobody has room
 nothing moves: HAProxy, too, does not run its algorithm while a queue says that all are full.
 
-Cells, all derived. A server: FWRR_TREE its set, who owns it and when it was put in (0: in none); FWRR_NPOS the pick it is
-due at; FWRR_LPOS the one before; FWRR_REST the remainder and the weight all this was computed for. The backend: FWRR_POS the
-pick that is next; FWRR_WEIGHT the cycle's length (0: never begun); FWRR_CYCLE its parity, which says what of FWRR_TREE is
-fresh and what later; CURSOR the number of the next put. A commit changes weights and rotation without telling, so a pick
-begins with looking for servers that came, left, or weigh something else. Manual: `balance`, `weight`.
+That passing over is exact in backends of up to FEW servers. In larger ones a pick could pass a thousand full servers, so there
+who is full is hidden until it has room, and keeps its turn instead of losing it.
+
+Cells, all derived. Two tournaments: KEY of the fresh and later ones (the number of the cycle they are fresh in, the weight,
+when they were put in), DUE_KEY of the due ones; a hidden server's key has the bit ABSENT. A server: FWRR_SET which of the two,
+0: neither; FWRR_NPOS the pick it is due at; FWRR_LPOS the one before; FWRR_REST the remainder and the weight all this was
+computed for. The backend: FWRR_POS the pick that is next; FWRR_LENGTH the cycle's length (0: never begun); FWRR_CYCLE its
+number; CURSOR the number of the next put. Manual: `balance`, `weight`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, MutableSequence, Sequence
-from heapq import heapify, heappop, heappush
+from typing import Final
 
+from dataplane.core.balance import tree
+from dataplane.core.balance.tournament import lowest
+from dataplane.core.balance.tree import ABSENT, Shape
 from dataplane.core.layout import NOBODY, Layout, Rota
+from dataplane.core.limit import below_top
 from dataplane.core.weight import EWEIGHT_MAX, SCALE
 
+FEW: Final = 16
+"""So many servers at most are passed over in one pick; 5 us each."""
+NUMBERS: Final = 24
+"""Bits of a put's number. After 2^24 puts a first cycle begins anew."""
+
 _IN = int(Rota.IN)
-_DUE = 3
+_WHEEL, _DUE = 1, 2
 _REST_BITS = 16
+_CYCLE = NUMBERS + 13
+_NPOS = NUMBERS + 10
+_HIDDEN = ABSENT
 
 
 class RoundRobin:
-    """State: CURSOR and the FWRR columns."""
+    """State: CURSOR, the FWRR columns and two tournaments."""
+
+    moves = False
 
     def choose(
         self,
         cells: MutableSequence[int],
-        layout: Layout,
-        members: Sequence[int],
-        backend: int,
+        shape: Shape,
         avoid: int,
         room: Callable[[int], bool],
         draw: Callable[[], int],
     ) -> int:
         """Who is due; see Balancer."""
         del draw
-        rota = layout.ROTA
-        if not any(cells[rota + server] == _IN and room(server) for server in members):
-            return NOBODY
-        wheel = _Wheel(cells, layout, backend)
-        wheel.look(members)
-        return wheel.pick(avoid, room)
+        at, backend = shape.at, shape.backend
+        server = _next(cells, shape)
+        if server < 0 or not room(server):
+            # with nobody left in this cycle somebody may be in the next one; before anything moves
+            if not any(cells[at.ROTA + member] == _IN and room(member) for member in shape.members):
+                return NOBODY
+            server = NOBODY
+        if not cells[at.FWRR_LENGTH + backend]:
+            cells[at.FWRR_POS + backend] = cells[at.FWRR_LENGTH + backend] = cells[at.ROTATION_WEIGHT + backend]
+        if server < 0 or server == avoid:
+            server = _pick(cells, shape, avoid, room)
+        else:
+            _advance(cells, shape, server)
+            _put(cells, shape, server)
+        if cells[at.CURSOR + backend] >> NUMBERS:
+            self.forget(cells, at, backend, shape.members)
+            cells[at.STALE + backend] = 1
+        return server
 
-    def rebuild(self, cells: MutableSequence[int], layout: Layout, backend: int, members: Sequence[int]) -> None:
-        """The next pick begins the first cycle."""
-        cells[layout.FWRR_WEIGHT + backend] = cells[layout.FWRR_POS + backend] = 0
-        cells[layout.FWRR_CYCLE + backend] = cells[layout.CURSOR + backend] = 0
-        for server in members:
-            cells[layout.FWRR_TREE + server] = 0
-
-
-class _Wheel:
-    """The sets of one backend, read from the cells for one pick."""
-
-    __slots__ = ('_at', '_backend', '_cells', '_due', '_fresh', '_later', '_total')
-
-    def __init__(self, cells: MutableSequence[int], at: Layout, backend: int) -> None:
-        self._cells = cells
-        self._at = at
-        self._backend = backend
-        self._total = cells[at.ROTATION_WEIGHT + backend]
-        self._due: list[tuple[int, int, int, int]] = []
-        self._fresh: list[tuple[int, int, int]] = []
-        self._later: list[tuple[int, int, int]] = []
-
-    def look(self, members: Sequence[int]) -> None:
-        """Read the sets, and settle what a commit changed under them."""
-        cells, at, backend = self._cells, self._at, self._backend
-        begun = cells[at.FWRR_WEIGHT + backend] > 0
-        if not begun:
-            cells[at.FWRR_POS + backend] = cells[at.FWRR_WEIGHT + backend] = self._total
-        fresh = self._set_of_fresh()
-        for server in members:
-            tree, weight = cells[at.FWRR_TREE + server], cells[at.EWEIGHT + server]
-            if cells[at.ROTA + server] != _IN:
-                if tree:
-                    cells[at.FWRR_TREE + server] = 0
-            elif not tree or (tree >> 2) % at.backends != backend:
-                self._arrive(server, weight, begun=begun)
-            elif cells[at.FWRR_REST + server] >> _REST_BITS != weight:
-                self._reweigh(server, tree & 3, weight)
-            elif tree & 3 == _DUE:
-                self._due.append(self._key(server, weight, cells[at.FWRR_REST + server] & 0xFFFF, self._put_at(tree)))
+    def look(self, cells: MutableSequence[int], shape: Shape, server: int) -> None:
+        """It came, left, weighs something else, is full or is not; see Balancer."""
+        at, backend = shape.at, shape.backend
+        if cells[at.ROTA + server] != _IN:
+            _set(cells, shape, server, 0, ABSENT)
+            return
+        weight, begun = cells[at.EWEIGHT + server], cells[at.FWRR_LENGTH + backend] > 0
+        found = cells[at.FWRR_SET + server]
+        mine = found >> 2 == backend and found & 3 > 0
+        if not mine:
+            cells[at.FWRR_REST + server] = weight << _REST_BITS
+            if begun:
+                _arrive(cells, shape, server, weight)
             else:
-                (self._fresh if tree & 3 == fresh else self._later).append((-weight, self._put_at(tree), server))
-        heapify(self._due)
-        heapify(self._fresh)
+                _put_by_weight(cells, shape, server, cells[at.FWRR_CYCLE + backend])
+        elif cells[at.FWRR_REST + server] >> _REST_BITS != weight:
+            _reweigh(cells, shape, server, found & 3, weight)
+        else:
+            leaf = (at.DUE_KEY if found & 3 == _DUE else at.KEY) + server
+            key = cells[leaf] & ~_HIDDEN
+            if cells[leaf] != _shown(cells, shape, server, key):
+                _set(cells, shape, server, found & 3, key)
 
-    def pick(self, avoid: int, room: Callable[[int], bool]) -> int:
-        """Take servers in their order until one has room - some server has - and put all back where they then belong."""
-        cells, position = self._cells, self._at.FWRR_POS + self._backend
-        passed: list[int] = []
-        avoided, ended = NOBODY, False
-        while True:
-            server = self._take()
-            if server == NOBODY and not ended:
-                ended = True
-                self._begin_cycle()
-                continue
-            if server == NOBODY:
+    def join(self, cells: MutableSequence[int], shape: Shape, node: int) -> None:
+        """The winners of a node; see Balancer."""
+        at = shape.at
+        tree.play(cells, shape, at.KEY, at.NODE, node)
+        tree.play(cells, shape, at.DUE_KEY, at.DUE_NODE, node)
+
+    def forget(self, cells: MutableSequence[int], at: Layout, backend: int, members: Sequence[int]) -> None:
+        """The next pick begins the first cycle."""
+        for column in (at.FWRR_LENGTH, at.FWRR_POS, at.FWRR_CYCLE, at.CURSOR):
+            cells[column + backend] = 0
+        for server in members:
+            cells[at.FWRR_SET + server] = 0
+
+
+def _next(cells: MutableSequence[int], shape: Shape) -> int:
+    """Who is next in this cycle, or NOBODY."""
+    at, backend = shape.at, shape.backend
+    fresh = tree.head(cells, shape, at.KEY, at.NODE)
+    if fresh >= 0 and cells[at.KEY + fresh] >> _CYCLE > cells[at.FWRR_CYCLE + backend]:
+        fresh = NOBODY
+    due = tree.head(cells, shape, at.DUE_KEY, at.DUE_NODE)
+    if due >= 0 and (fresh < 0 or cells[at.DUE_KEY + due] >> _NPOS <= cells[at.FWRR_POS + backend]):
+        return due
+    return fresh
+
+
+def _pick(cells: MutableSequence[int], shape: Shape, avoid: int, room: Callable[[int], bool]) -> int:
+    """Take servers in their order until one has room - some server has - and put all back where they then belong."""
+    at, backend = shape.at, shape.backend
+    passed: list[int] = []
+    avoided, ended = NOBODY, False
+    while True:
+        server = _next(cells, shape) if len(passed) < FEW else _far(cells, shape, avoid, room)
+        if server == NOBODY:
+            if ended:
                 server = avoided
                 break
-            self._advance(server)
-            cells[position] += 1
-            if room(server):
-                if server != avoid:
-                    break
-                avoided = server
-            passed.append(server)
-        self._put_back(server, passed, ended=ended)
-        return server
+            ended = True
+            cells[at.FWRR_CYCLE + backend] += 1
+            cells[at.FWRR_LENGTH + backend] = cells[at.FWRR_POS + backend] = cells[at.ROTATION_WEIGHT + backend]
+            continue
+        _advance(cells, shape, server)
+        if room(server):
+            if server != avoid:
+                break
+            avoided = server
+        _set(cells, shape, server, 0, ABSENT)
+        passed.append(server)
+    _put(cells, shape, server)
+    for other in reversed(passed):
+        if other == server:
+            continue
+        if ended:
+            _put_by_weight(cells, shape, other, cells[at.FWRR_CYCLE + backend])
+        else:
+            _put(cells, shape, other)
+    return server
 
-    def _put_back(self, server: int, passed: list[int], *, ended: bool) -> None:
-        self._put(server)
-        for other in reversed(passed):
-            if other == server:
-                continue
-            if ended:
-                self._put_by_weight(other, self._set_of_fresh())
-            else:
-                self._put(other)
 
-    def _take(self) -> int:
-        """Who is next in this cycle, taken out of its set."""
-        cells, at = self._cells, self._at
-        if self._due and (not self._fresh or self._due[0][0] <= cells[at.FWRR_POS + self._backend]):
-            return heappop(self._due)[3]
-        if not self._fresh:
-            return NOBODY
-        server = heappop(self._fresh)[2]
-        cells[at.FWRR_NPOS + server] = 0
-        cells[at.FWRR_REST + server] = cells[at.EWEIGHT + server] << _REST_BITS
-        return server
+def _far(cells: MutableSequence[int], shape: Shape, avoid: int, room: Callable[[int], bool]) -> int:
+    """With so many passed over, only because limits are dynamic: whoever has room and would be next, by a scan."""
+    due = lowest(cells, shape, avoid, room, shape.at.DUE_KEY)
+    return due if due >= 0 else lowest(cells, shape, avoid, room, shape.at.KEY)
 
-    def _advance(self, server: int) -> None:
-        """When it is due the next time, were it served now."""
-        cells, at, weight = self._cells, self._at, self._cells[self._at.EWEIGHT + server]
-        now = cells[at.FWRR_NPOS + server] or cells[at.FWRR_POS + self._backend]
-        step, rest = divmod(self._total, weight)
-        rest += cells[at.FWRR_REST + server] & 0xFFFF
-        if rest >= weight:
-            rest -= weight
-            step += 1
-        cells[at.FWRR_LPOS + server] = now
-        cells[at.FWRR_NPOS + server] = now + step
-        cells[at.FWRR_REST + server] = weight << _REST_BITS | rest
 
-    def _begin_cycle(self) -> None:
-        """Who comes later is fresh now. Puts are counted from here again, so that no number grows without bound."""
-        cells, at, backend = self._cells, self._at, self._backend
-        self._fresh, self._later = sorted(self._later), []
-        cells[at.FWRR_CYCLE + backend] ^= 1
-        cells[at.FWRR_WEIGHT + backend] = cells[at.FWRR_POS + backend] = self._total
-        fresh = self._set_of_fresh()
-        for number, (weight, _, server) in enumerate(self._fresh):
-            self._fresh[number] = (weight, number, server)
-            self._mark(server, fresh, number)
-        cells[at.CURSOR + backend] = len(self._fresh)
+def _advance(cells: MutableSequence[int], shape: Shape, server: int) -> None:
+    """A pick is over: when the server is due the next time, were it served now."""
+    at, backend, weight = shape.at, shape.backend, cells[shape.at.EWEIGHT + server]
+    position = cells[at.FWRR_POS + backend]
+    if cells[at.FWRR_SET + server] & 3 == _DUE:
+        now, carried = cells[at.FWRR_NPOS + server] or position, cells[at.FWRR_REST + server] & 0xFFFF
+    else:
+        now, carried = position, 0
+    step, rest = divmod(cells[at.ROTATION_WEIGHT + backend], weight)
+    rest += carried
+    if rest >= weight:
+        rest -= weight
+        step += 1
+    cells[at.FWRR_LPOS + server] = now
+    cells[at.FWRR_NPOS + server] = now + step
+    cells[at.FWRR_REST + server] = weight << _REST_BITS | rest
+    cells[at.FWRR_POS + backend] = position + 1
 
-    def _arrive(self, server: int, weight: int, *, begun: bool) -> None:
-        """A server came into rotation: fresh if nothing has begun, else due after its share of what is left of the cycle."""
-        cells, at = self._cells, self._at
-        cells[at.FWRR_REST + server] = weight << _REST_BITS
-        if not begun:
-            self._put_by_weight(server, self._set_of_fresh())
+
+def _arrive(cells: MutableSequence[int], shape: Shape, server: int, weight: int) -> None:
+    """A server came into rotation: it is due after its share of what is left of the cycle."""
+    at, backend = shape.at, shape.backend
+    now = cells[at.FWRR_POS + backend]
+    left = max(0, cells[at.ROTATION_WEIGHT + backend] + cells[at.FWRR_LENGTH + backend] - now)
+    cells[at.FWRR_LPOS + server] = now
+    cells[at.FWRR_NPOS + server] = now + left // weight
+    _put(cells, shape, server)
+
+
+def _reweigh(cells: MutableSequence[int], shape: Shape, server: int, found: int, weight: int) -> None:
+    """It weighs something else now: a server that was picked in this cycle is due earlier or as before, never later."""
+    at, backend = shape.at, shape.backend
+    cells[at.FWRR_REST + server] = weight << _REST_BITS
+    due = cells[at.FWRR_NPOS + server]
+    if found == _WHEEL:
+        cycle = cells[at.FWRR_CYCLE + backend]
+        if (cells[at.KEY + server] & ~_HIDDEN) >> _CYCLE <= cycle:
+            _put_by_weight(cells, shape, server, cycle)
             return
-        now = cells[at.FWRR_POS + self._backend]
-        left = max(0, self._total + cells[at.FWRR_WEIGHT + self._backend] - now)
-        cells[at.FWRR_LPOS + server] = now
-        cells[at.FWRR_NPOS + server] = now + left // weight
-        self._put(server)
+        due += cells[at.FWRR_LENGTH + backend]
+    now, step = cells[at.FWRR_POS + backend], cells[at.ROTATION_WEIGHT + backend] // weight
+    due = min(due, cells[at.FWRR_LPOS + server] + step)
+    cells[at.FWRR_NPOS + server] = due if due >= now + 2 else now + step
+    _put(cells, shape, server)
 
-    def _reweigh(self, server: int, tree: int, weight: int) -> None:
-        """It weighs something else now: a server that was picked in this cycle is due earlier or as before, never later."""
-        cells, at = self._cells, self._at
-        cells[at.FWRR_REST + server] = weight << _REST_BITS
-        fresh = self._set_of_fresh()
-        if tree == fresh:
-            self._put_by_weight(server, fresh)
-            return
-        due = cells[at.FWRR_NPOS + server]
-        if tree != _DUE:
-            due += cells[at.FWRR_WEIGHT + self._backend]
-        now, step = cells[at.FWRR_POS + self._backend], self._total // weight
-        due = min(due, cells[at.FWRR_LPOS + server] + step)
-        cells[at.FWRR_NPOS + server] = due if due >= now + 2 else now + step
-        self._put(server)
 
-    def _put(self, server: int) -> None:
-        """Into the set it belongs in by when it is due."""
-        cells, at = self._cells, self._at
-        length, due = cells[at.FWRR_WEIGHT + self._backend], cells[at.FWRR_NPOS + server]
-        if due >= 2 * length or due >= length + self._total:
-            cells[at.FWRR_NPOS + server] = due - length
-            self._put_by_weight(server, 3 - self._set_of_fresh())
-            return
-        number = self._count()
-        rest = cells[at.FWRR_REST + server]
-        heappush(self._due, self._key(server, rest >> _REST_BITS, rest & 0xFFFF, number))
-        self._mark(server, _DUE, number)
+def _put(cells: MutableSequence[int], shape: Shape, server: int) -> None:
+    """Into the set it belongs in by when it is due."""
+    at, backend = shape.at, shape.backend
+    length, due = cells[at.FWRR_LENGTH + backend], cells[at.FWRR_NPOS + server]
+    if due >= 2 * length or due >= length + cells[at.ROTATION_WEIGHT + backend]:
+        cells[at.FWRR_NPOS + server] = due - length
+        _put_by_weight(cells, shape, server, cells[at.FWRR_CYCLE + backend] + 1)
+        return
+    # At the same pick the heavier goes first, to a sixteenth of a weight, as in HAProxy.
+    weight, rest = cells[at.FWRR_REST + server] >> _REST_BITS, cells[at.FWRR_REST + server] & 0xFFFF
+    order = due << _NPOS - NUMBERS | (EWEIGHT_MAX + rest - weight) // SCALE
+    _set(cells, shape, server, _DUE, order << NUMBERS | _count(cells, shape))
 
-    def _put_by_weight(self, server: int, tree: int) -> None:
-        """Into a set that is ordered by weight: the fresh or the later ones."""
-        number = self._count()
-        heap = self._fresh if tree == self._set_of_fresh() else self._later
-        heappush(heap, (-(self._cells[self._at.FWRR_REST + server] >> _REST_BITS), number, server))
-        self._mark(server, tree, number)
 
-    def _key(self, server: int, weight: int, rest: int, number: int) -> tuple[int, int, int, int]:
-        """Order of the due ones. At the same pick the heavier goes first, to a sixteenth of a weight, as in HAProxy."""
-        return self._cells[self._at.FWRR_NPOS + server], (EWEIGHT_MAX + rest - weight) // SCALE, number, server
+def _put_by_weight(cells: MutableSequence[int], shape: Shape, server: int, cycle: int) -> None:
+    """Among those that are fresh in this cycle."""
+    order = cycle << _CYCLE - NUMBERS | EWEIGHT_MAX - (cells[shape.at.FWRR_REST + server] >> _REST_BITS)
+    _set(cells, shape, server, _WHEEL, order << NUMBERS | _count(cells, shape))
 
-    def _count(self) -> int:
-        cell = self._at.CURSOR + self._backend
-        self._cells[cell] += 1
-        return self._cells[cell] - 1
 
-    def _mark(self, server: int, tree: int, number: int) -> None:
-        self._cells[self._at.FWRR_TREE + server] = (number * self._at.backends + self._backend) << 2 | tree
+def _count(cells: MutableSequence[int], shape: Shape) -> int:
+    cell = shape.at.CURSOR + shape.backend
+    number = cells[cell]
+    cells[cell] = number + 1
+    return number
 
-    def _put_at(self, tree: int) -> int:
-        return (tree >> 2) // self._at.backends
 
-    def _set_of_fresh(self) -> int:
-        """1 or 2: which number in FWRR_TREE means fresh in this cycle; the other means later."""
-        return 1 + self._cells[self._at.FWRR_CYCLE + self._backend]
+def _set(cells: MutableSequence[int], shape: Shape, server: int, which: int, key: int) -> None:
+    """Into one of the tournaments, with this key, and out of the other."""
+    at = shape.at
+    key = _shown(cells, shape, server, key)
+    fresh, due = (key, ABSENT) if which == _WHEEL else (ABSENT, key)
+    if cells[at.KEY + server] != fresh:
+        tree.put(cells, shape, at.KEY, at.NODE, server, fresh)
+    if cells[at.DUE_KEY + server] != due:
+        tree.put(cells, shape, at.DUE_KEY, at.DUE_NODE, server, due)
+    mark = shape.backend << 2 | which
+    if cells[at.FWRR_SET + server] != mark:
+        cells[at.FWRR_SET + server] = mark
+
+
+def _shown(cells: MutableSequence[int], shape: Shape, server: int, key: int) -> int:
+    """The key, hidden where the server is full and one of many."""
+    return key | _HIDDEN if shape.size > FEW and not below_top(cells, shape.at, server) else key

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from dataplane.core.balance import BALANCERS
 from dataplane.core.changes import AdoptFile, CellChange
 from dataplane.core.commit import Commit, commit
-from dataplane.core.layout import Algorithm, Layout
+from dataplane.core.index import Index
+from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
+from dataplane.core.limit import limit
 from dataplane.core.model import Backend, Balance, Frontend, Server, Snapshot
 
 SMALL = Layout(workers=2, servers=12, backends=4, frontends=3, entries=8)
@@ -40,6 +41,7 @@ class Farm:
         self.at = layout
         self.cells = array('q', [0]) * layout.size
         self.ledger = Ledger(layout)
+        self.index = Index(layout)
         self.revision = 0
         self.ledger.adopt(self.ledger.propose(AdoptFile(snapshot)), 0)
         self.last = self.commit()
@@ -48,7 +50,7 @@ class Farm:
         """Make what the ledger says true on the board."""
         self.revision += 1
         made = self.ledger.commit(self.revision)
-        commit(self.cells, self.at, made)
+        commit(self.cells, self.at, made, self.index)
         return made
 
     def apply(self, *changes: CellChange, now: int = 0) -> Commit:
@@ -62,25 +64,41 @@ class Farm:
         return list(self.cells[first : first + count])
 
     def room(self, server: int) -> bool:
-        """Limits as they are, by what TOTAL says is in use."""
-        limit = self.cells[self.at.LIMIT + server]
-        return limit < 0 or self.cells[self.at.TOTAL + server] < limit
+        """Is a slot of the server free?"""
+        at = self.at
+        most = limit(self.cells, at, server, self.cells[at.BETOTAL + self.cells[at.BACKEND + server]])
+        return most < 0 or self.cells[at.TOTAL + server] < most
 
-    def pick(
-        self,
-        avoid: int = -1,
-        room: Callable[[int], bool] | None = None,
-        draw: Callable[[], int] = lambda: 0,
-        of: int = 0,
-    ) -> int:
-        """What the balancer of backend number `of` chooses."""
-        members: Sequence[int] = self.ledger.tables.members[of]
-        balancer = BALANCERS[Algorithm(self.cells[self.at.ALGORITHM + of])]
-        return balancer.choose(self.cells, self.at, members, of, avoid, room or self.room, draw)
+    def whole(self, of: int = 0) -> None:
+        """What is to be made anew of an index is made."""
+        while self.cells[self.at.STALE + of]:
+            self.index.renew(self.cells, of, 100)
+
+    def pick(self, avoid: int = -1, full: Iterable[int] = (), draw: Callable[[], int] = lambda: 0, of: int = 0) -> int:
+        """What the balancer of backend number `of` chooses, while these servers have no room."""
+        cells, at = self.cells, self.at
+        kept = {server: (cells[at.LIMIT + server], cells[at.MINLIMIT + server]) for server in full}
+        self.whole(of)
+        for server in kept:
+            self.limit(server, 0, 0)
+        chosen = self.index.choose(cells, of, avoid, self.room, draw)
+        for server, limits in kept.items():
+            self.limit(server, *limits)
+        return chosen
+
+    def limit(self, server: int, most: int, least: int) -> None:
+        """Another limit, as a commit says it."""
+        self.cells[self.at.LIMIT + server], self.cells[self.at.MINLIMIT + server] = most, least
+        self.index.look(self.cells, server)
 
     def picks(self, count: int) -> str:
-        """As many choices in a row, nobody ever full, as digits."""
-        return ''.join(str(self.pick(room=lambda server: True)) for _ in range(count))
+        """As many choices in a row, each answered before the next, as digits."""
+        found = []
+        for _ in range(count):
+            found.append(self.pick())
+            self.index.take(self.cells, found[-1])
+            self.index.give_back(self.cells, found[-1])
+        return ''.join(map(str, found))
 
     def replay(self, script: str) -> None:
         """`+2` a request that must go to server 2, `-2` one of its requests ends; as recorded from HAProxy."""
@@ -88,7 +106,7 @@ class Farm:
             mark, number = script[place], int(script[place + 1])
             if mark == '+':
                 assert self.pick() == number, (script[:place], number)
-            self.cells[self.at.TOTAL + number] += 1 if mark == '+' else -1
+            (self.index.take if mark == '+' else self.index.give_back)(self.cells, number)
 
 
 def weighted(weights: Sequence[int], maxconns: Sequence[int] = (), algorithm: str = 'roundrobin') -> Farm:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataplane.core.balance import BALANCERS
 from dataplane.core.changes import SetAdmin
-from dataplane.core.layout import Algorithm
 from dataplane.core.model import AdminState, Balance
 from tests.unit.core.farm import Farm, backend, file, server, weighted
 
@@ -19,7 +17,7 @@ def test_by_id_and_not_by_place() -> None:
     servers = server('c', 30), server('a', 10), server('b', 20)
     farm = Farm(file(backend('b', 3, *servers, balance=Balance(algorithm='first'))))
     assert farm.pick() == 1
-    assert farm.pick(room=lambda server: server != 1) == 2
+    assert farm.pick(full=(1,)) == 2
 
 
 def test_avoided_drained_and_full() -> None:
@@ -27,12 +25,6 @@ def test_avoided_drained_and_full() -> None:
     assert farm.pick(avoid=0) == 1
     farm.apply(SetAdmin('b', 's1', AdminState.DRAIN))
     assert farm.pick(avoid=0) == 2
-    assert farm.pick(avoid=0, room=lambda server: server == 0) == 0
-    assert farm.pick(room=lambda server: False) == -1
-
-
-def test_nothing_to_rebuild() -> None:
-    farm = weighted((1, 1), algorithm='first')
-    before = farm.cells[:]
-    BALANCERS[Algorithm.FIRST].rebuild(farm.cells, farm.at, 0, farm.ledger.tables.members[0])
-    assert farm.cells == before
+    assert farm.pick(avoid=0, full=(1, 2)) == 0
+    assert farm.pick(full=(0, 1, 2)) == -1
+    assert farm.pick() == 0

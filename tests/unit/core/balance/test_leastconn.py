@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.core.balance import BALANCERS
+from dataplane.core.balance.leastconn import NUMBERS
 from dataplane.core.changes import SetAdmin, SetWeight
-from dataplane.core.layout import Algorithm
+from dataplane.core.index import forget
 from dataplane.core.model import AdminState
 from tests.unit.core.farm import weighted
 
@@ -39,7 +39,11 @@ def test_never_a_higher_key_than_haproxys(weights: tuple[int, ...], limits: tupl
         number = int(script[place + 1])
         if script[place] == '+':
             assert key(farm.pick()) == key(number), script[:place]
-        farm.cells[farm.at.TOTAL + number] += 1 if script[place] == '+' else -1
+        (farm.index.take if script[place] == '+' else farm.index.give_back)(farm.cells, number)
+
+
+def test_among_equal_weights_with_room_the_order_is_haproxys() -> None:
+    weighted((1, 1, 1, 1), (9, 9, 9, 9), 'leastconn').replay(RECORDED[(1, 1, 1, 1), (9, 9, 9, 9)])
 
 
 def test_equals_take_turns() -> None:
@@ -49,9 +53,9 @@ def test_equals_take_turns() -> None:
 
 def test_the_avoided_one_only_when_nobody_else_has_room() -> None:
     farm = weighted((1, 1, 1), algorithm='leastconn')
-    assert [farm.pick(avoid=0) for _ in range(3)] == [1, 2, 1]
-    assert farm.pick(avoid=0, room=lambda server: server == 0) == 0
-    assert farm.pick(room=lambda server: False) == -1
+    assert farm.pick(avoid=0) == 1
+    assert farm.pick(avoid=0, full=(1, 2)) == 0
+    assert farm.pick(full=(0, 1, 2)) == -1
 
 
 def test_only_servers_in_rotation() -> None:
@@ -60,14 +64,19 @@ def test_only_servers_in_rotation() -> None:
     assert farm.picks(3) == '222'
 
 
-def test_rebuild_begins_with_the_first() -> None:
+def test_forgetting_begins_with_the_first() -> None:
     farm = weighted((1, 1, 1), algorithm='leastconn')
     farm.picks(2)
-    BALANCERS[Algorithm.LEASTCONN].rebuild(farm.cells, farm.at, 0, farm.ledger.tables.members[0])
+    forget(farm.cells, farm.at, 0)
     assert farm.picks(2) == '01'
 
 
-def test_who_was_last_may_be_gone() -> None:
+def test_when_the_numbers_are_used_up_all_are_numbered_anew() -> None:
     farm = weighted((1, 1, 1), algorithm='leastconn')
-    farm.cells[farm.at.CURSOR] = 9
-    assert farm.picks(2) == '01'
+    farm.picks(1)
+    farm.cells[farm.at.CURSOR] = (1 << NUMBERS) - 1
+    farm.index.take(farm.cells, 1)
+    assert farm.cells[farm.at.STALE] == 1
+    farm.index.give_back(farm.cells, 1)
+    assert farm.picks(6) == '012012'
+    assert farm.cells[farm.at.CURSOR] < 40

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataplane.core.balance import BALANCERS
 from dataplane.core.changes import SetAdmin
-from dataplane.core.layout import Algorithm
 from dataplane.core.model import AdminState, Balance
 from tests.unit.core.farm import Farm, backend, file, server
 
@@ -27,9 +25,9 @@ def dice(seed: int = 1) -> Callable[[], int]:
     return lambda: rng.getrandbits(32)
 
 
-def share(farm: Farm, count: int = 6_000, room: Callable[[int], bool] = lambda server: True) -> list[float]:
+def share(farm: Farm, count: int = 6_000, full: Iterable[int] = ()) -> list[float]:
     draw = dice()
-    seen = Counter(farm.pick(room=room, draw=draw) for _ in range(count))
+    seen = Counter(farm.pick(full=full, draw=draw) for _ in range(count))
     return [seen[s] / count for s in range(len(farm.ledger.tables.members[0]))]
 
 
@@ -40,7 +38,7 @@ def test_by_weight(weights: tuple[int, ...]) -> None:
 
 def test_by_weight_also_when_most_have_no_room() -> None:
     farm = drawn((1, 1, 1, 1, 1, 1, 1, 1, 2, 4))
-    found = share(farm, room=lambda server: server >= 8)
+    found = share(farm, full=range(8))
     assert found == pytest.approx([0] * 8 + [1 / 3, 2 / 3], abs=0.03)
 
 
@@ -63,7 +61,7 @@ def test_the_first_drawn_on_a_tie() -> None:
 @given(st.sets(st.integers(0, 4)), st.integers(-1, 4), st.integers(0, 2**32 - 1), st.integers(1, 3))
 def test_never_full_never_avoided_while_there_is_another(full: set[int], avoid: int, number: int, draws: int) -> None:
     farm = drawn((1, 1, 9, 1, 256), draws)
-    found = farm.pick(avoid, lambda server: server not in full, lambda: number)
+    found = farm.pick(avoid, full, lambda: number)
     open_to = {0, 1, 2, 3, 4} - full
     if open_to - {avoid}:
         assert found in open_to - {avoid}
@@ -74,8 +72,8 @@ def test_never_full_never_avoided_while_there_is_another(full: set[int], avoid: 
 def test_one_hit_and_then_misses_still_compares() -> None:
     farm = drawn((1, 1, 1), draws=2)
     farm.cells[farm.at.TOTAL] = 1
-    numbers = iter([0, *[2**32 - 1] * 8, 2**32 - 1])
-    assert farm.pick(room=lambda server: server != 2, draw=lambda: next(numbers)) == 1
+    numbers = iter([0, *[2**32 - 1] * 8, 0])
+    assert farm.pick(full=(2,), draw=lambda: next(numbers)) == 1
 
 
 def test_only_servers_in_rotation() -> None:
@@ -86,8 +84,25 @@ def test_only_servers_in_rotation() -> None:
     assert farm.pick() == -1
 
 
-def test_nothing_to_rebuild() -> None:
-    farm = drawn((1, 1))
-    before = farm.cells[:]
-    BALANCERS[Algorithm.RANDOM].rebuild(farm.cells, farm.at, 0, farm.ledger.tables.members[0])
-    assert farm.cells == before
+def test_down_the_tree_an_avoided_one_is_only_drawn_alone() -> None:
+    farm = drawn((4, 2, 1, 1, 1, 1, 1, 1, 1))
+    draw = dice()
+    seen = Counter(farm.pick(avoid=0, full=range(3, 9), draw=draw) for _ in range(3_000))
+    assert seen[0] == 0
+    assert seen[1] / 3_000 == pytest.approx(2 / 3, abs=0.03)
+    assert farm.pick(avoid=0, full=range(1, 9), draw=draw) == 0
+    assert share(farm)[0] == pytest.approx(4 / 13, abs=0.03)
+
+
+def test_dynamic_limits_are_asked_of_each() -> None:
+    servers = [server(f's{i}', i + 1, maxconn=8, minconn=1) for i in range(4)]
+    farm = Farm(file(backend('b', 3, *servers, balance=Balance(algorithm='random'), fullconn=1_000)))
+    for busy in range(3):
+        farm.index.take(farm.cells, busy)
+    draw = dice()
+    assert {farm.pick(draw=draw) for _ in range(50)} == {3}
+    assert farm.pick(avoid=3, draw=draw) == 3
+    farm.index.take(farm.cells, 3)
+    assert farm.pick(draw=draw) == -1
+    farm.cells[farm.at.BETOTAL] = 500
+    assert {farm.pick(draw=draw) for _ in range(50)} == {0, 1, 2, 3}

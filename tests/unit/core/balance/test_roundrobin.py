@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataplane.core.balance import BALANCERS
+from dataplane.core.balance.roundrobin import FEW, NUMBERS
 from dataplane.core.changes import SetAdmin, SetWeight
-from dataplane.core.layout import Algorithm
+from dataplane.core.index import forget, spoil
+from dataplane.core.layout import Layout
 from dataplane.core.model import AdminState
-from tests.unit.core.farm import weighted
+from tests.unit.core.farm import Farm, backend, file, server, weighted
 
 RECORDED = {
     (
@@ -194,7 +195,7 @@ def test_everybody_gets_its_weight_give_or_take_one(weights: list[int]) -> None:
 def test_the_avoided_one_only_when_nobody_else_has_room() -> None:
     farm = weighted((1, 1))
     assert [farm.pick(avoid=0) for _ in range(3)] == [1, 1, 1]
-    assert farm.pick(avoid=0, room=lambda server: server == 0) == 0
+    assert farm.pick(avoid=0, full=(1,)) == 0
     assert weighted((1,)).pick(avoid=0) == 0
 
 
@@ -202,7 +203,7 @@ def test_where_nobody_has_room_nothing_moves() -> None:
     farm = weighted((1, 2, 3))
     seen = farm.picks(4)
     before = farm.cells[:]
-    assert [farm.pick(room=lambda server: False) for _ in range(5)] == [-1] * 5
+    assert [farm.pick(full=(0, 1, 2)) for _ in range(5)] == [-1] * 5
     assert farm.cells == before
     assert seen + farm.picks(18) == RECORDED[1, 2, 3][:22]
 
@@ -216,7 +217,8 @@ def test_nobody_in_rotation() -> None:
 def test_cells_of_another_backend_are_no_place_in_this_one() -> None:
     farm = weighted((1, 1))
     farm.picks(3)
-    farm.cells[farm.at.FWRR_TREE + 1] += 1 << 2
+    farm.cells[farm.at.FWRR_SET + 1] += 1 << 2
+    spoil(farm.cells, farm.at, 0)
     assert sorted(farm.picks(4)) == ['0', '0', '1', '1']
 
 
@@ -224,8 +226,8 @@ def test_numbers_stay_small() -> None:
     farm = weighted((7, 5, 3))
     highest = 0
     for turn in range(2_000):
-        farm.pick(avoid=turn % 4, room=lambda server: server != turn % 3)  # noqa: B023
-        highest = max(highest, farm.cells[farm.at.CURSOR], farm.cells[farm.at.FWRR_POS])
+        farm.pick(avoid=turn % 4, full=(turn % 3,))
+        highest = max(highest, farm.cells[farm.at.FWRR_POS])
     assert highest < 3 * 16 * 15
 
 
@@ -237,19 +239,27 @@ def test_whatever_changes_a_pick_is_in_rotation_and_has_room(
     weights: list[int], steps: list[tuple[int, int, int, int]]
 ) -> None:
     farm = weighted(weights)
-    for server, weight, full, avoid in steps:
-        farm.apply(SetWeight('b', f's{server % len(weights)}', weight))
+    for changed, weight, full, avoid in steps:
+        farm.apply(SetWeight('b', f's{changed % len(weights)}', weight))
         open_to = [s for s in range(len(weights)) if farm.cells[farm.at.EWEIGHT + s] and not full >> s & 1]
-        found = farm.pick(avoid, lambda server: not full >> server & 1)  # noqa: B023
+        found = farm.pick(avoid, [s for s in range(len(weights)) if full >> s & 1])
         assert found in open_to if open_to else found == -1
         assert found == -1 or found != avoid or open_to == [avoid]
 
 
-def test_rebuild_begins_anew() -> None:
+def test_forgetting_begins_anew() -> None:
     farm = weighted((1, 2, 3))
     farm.picks(5)
-    BALANCERS[Algorithm.ROUNDROBIN].rebuild(farm.cells, farm.at, 0, farm.ledger.tables.members[0])
+    forget(farm.cells, farm.at, 0)
     assert farm.picks(6) == RECORDED[1, 2, 3][:6]
+
+
+def test_when_the_numbers_are_used_up_a_first_cycle_begins() -> None:
+    farm = weighted((1, 2, 3))
+    farm.picks(2)
+    farm.cells[farm.at.CURSOR] = (1 << NUMBERS) - 1
+    assert farm.picks(7) == '2' + RECORDED[1, 2, 3][:6]
+    assert farm.cells[farm.at.CURSOR] < 20
 
 
 @pytest.mark.parametrize('picked', range(12))
@@ -260,3 +270,44 @@ def test_a_server_that_comes_back_gets_its_share_at_once(picked: int) -> None:
     assert '1' not in farm.picks(8)
     farm.apply(SetAdmin('b', 's1', AdminState.READY))
     assert farm.picks(8).count('1') == 2
+
+
+MANY = Layout(workers=1, servers=40, backends=1, frontends=1, entries=1)
+
+
+def many(count: int, **settings: object) -> Farm:
+    servers = [server(f's{i}', i + 1, maxconn=2, minconn=2, **settings) for i in range(count)]
+    return Farm(file(backend('b', 3, *servers, fullconn=1_000)), MANY)
+
+
+@pytest.mark.parametrize('count', [FEW, FEW + 1, 40])
+def test_however_many_the_order_is_that_of_turns(count: int) -> None:
+    farm = many(count)
+    found = []
+    for _ in range(2 * count):
+        found.append(farm.pick())
+        farm.index.take(farm.cells, found[-1])
+    assert found == [*range(count), *range(count)]
+    assert farm.pick() == -1
+
+
+def test_among_many_a_full_server_keeps_its_turn() -> None:
+    farm = many(40)
+    for busy in (0, 0, 1, 1):
+        farm.index.take(farm.cells, busy)
+    assert [farm.pick() for _ in range(10)] == list(range(2, 12))
+    farm.index.give_back(farm.cells, 1)
+    assert [farm.pick() for _ in range(3)] == [1, 12, 13]
+    assert [farm.pick() for _ in range(40)] == [*range(14, 40), *range(2, 12), 1, 12, 13, 14]
+
+
+def test_among_many_with_dynamic_limits_a_far_one_is_found_by_a_scan() -> None:
+    servers = [server(f's{i}', i + 1, maxconn=9, minconn=1) for i in range(40)]
+    farm = Farm(file(backend('b', 3, *servers, fullconn=1_000)), MANY)
+    for busy in range(39):
+        farm.index.take(farm.cells, busy)
+    assert farm.pick() == farm.pick(avoid=39) == 39
+    farm.index.take(farm.cells, 39)
+    assert farm.pick() == -1
+    farm.cells[farm.at.BETOTAL] = 500
+    assert {farm.pick() for _ in range(120)} == set(range(40))

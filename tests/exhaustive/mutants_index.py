@@ -1,0 +1,66 @@
+"""Rules left out around the index of servers: who must tell it what, and when it may be trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dataplane.core import repair
+from dataplane.core.index import Index
+from dataplane.core.plane import Plane
+from dataplane.core.pump import Pump
+from tests.exhaustive.mutants import MUTANTS, mutant, put
+
+__all__ = ['MUTANTS']
+
+
+@mutant
+def index_not_told_of_a_release() -> None:
+    """A slot is given back and the server's leaf stays as it was."""
+
+    def untold(self: Index, cells: Any, server: int) -> None:
+        cells[self.at.TOTAL + server] -= 1
+
+    put(Index, 'give_back', untold)
+
+
+@mutant
+def index_not_told_of_a_gift() -> None:
+    """The pump gives a slot and the server's leaf stays as it was."""
+    give = Pump.give
+
+    def untold(self: Pump, cells: Any, entry: int, server: int) -> None:
+        right = put(Index, '_follow', lambda *_: None)
+        give(self, cells, entry, server)
+        put(Index, '_follow', right)
+
+    put(Pump, 'give', untold)
+
+
+@mutant
+def index_trusted_after_a_death() -> None:
+    """A rebuild leaves the index for whole as it was found."""
+    rebuild = repair.rebuild
+
+    def trusting(cells: Any, at: Any, beat: Any = None) -> None:
+        rebuild(cells, at, beat)
+        cells[at.STALE] = 0
+
+    put(repair, 'rebuild', trusting)
+
+
+@mutant
+def index_trusted_while_it_is_made() -> None:
+    """A newcomer chooses by an index of which only a slice has been made."""
+    whole = Plane._is_whole
+
+    def hasty(self: Plane, backend: int) -> bool:
+        whole(self, backend)
+        return True
+
+    put(Plane, '_is_whole', hasty)
+
+
+@mutant
+def index_not_told_of_a_commit() -> None:
+    """A commit changes a server and its leaf stays as it was."""
+    put(Index, 'look', lambda self, cells, server: None)
