@@ -172,7 +172,7 @@ def _say_version(detail: int) -> None:
     if detail > 1:
         sys.stdout.write(
             f'Running on: {platform.platform()}\nPython: {platform.python_version()}\n'
-            f'Event loop: uvloop {version("uvloop")}\nHTTP parser: httptools {version("httptools")}\n'
+            f'Event loop: uvloop {version("uvloop")}\n'
         )
 
 

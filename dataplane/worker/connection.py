@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, cast
 
 from dataplane.worker.clock import now_ms
+from dataplane.worker.outbox import LARGE
 from dataplane.worker.wheel import Timer
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled', '_timer',
-        '_transport', '_write_paused', 'address', 'local_port', 'phase', 'port',
+        '_transport', '_unsent', '_write_paused', 'address', 'local_port', 'phase', 'port',
     )  # fmt: skip
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
@@ -56,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._timer = Timer(self._expired)
-        self._buffer = b''
+        self._buffer = self._unsent = b''
         self._holds = 0
         self._eof = self._write_paused = False
         self._stalled = 0
@@ -87,12 +88,28 @@ class Connection(asyncio.Protocol):
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Send bytes."""
-        if self._transport is not None and self.phase is not Phase.CLOSED:
+        """Send bytes, small pieces at the end of this turn (outbox.py)."""
+        if self._transport is None or self.phase is Phase.CLOSED:
+            return
+        if self._unsent:
+            self._unsent += data
+            if len(self._unsent) >= LARGE:
+                self.push()
+        elif len(data) >= LARGE:
+            self._transport.write(data)
+        else:
+            self._unsent = data
+            self._context.outbox.post(self)
+
+    def push(self) -> None:
+        """Hand what waits to the transport, now."""
+        data, self._unsent = self._unsent, b''
+        if data and self._transport is not None and self.phase is not Phase.CLOSED:
             self._transport.write(data)
 
     def write_eof(self) -> None:
         """Send no more."""
+        self.push()
         if self._transport is not None and not self._transport.is_closing() and self._transport.can_write_eof():
             self._transport.write_eof()
 
@@ -129,6 +146,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self.phase is Phase.CLOSED:
             return
+        self.push()
         self.phase = Phase.LINGER
         self._stalled = transport.get_write_buffer_size()
         self._buffer = b''

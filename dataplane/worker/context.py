@@ -12,6 +12,7 @@ from dataplane.worker.clock import now_ms
 from dataplane.worker.desk import Desk
 from dataplane.worker.figures import Figures
 from dataplane.worker.headers import ForwardedFor
+from dataplane.worker.outbox import Outbox
 from dataplane.worker.pool import Pools
 from dataplane.worker.wheel import Wheel
 
@@ -38,7 +39,8 @@ class Context:
         self.worker = worker
         self.log = log
         self.figures = Figures(cells, layout, worker)
-        self.pools = Pools(loop, cells, layout, worker)
+        self.outbox = Outbox(loop)
+        self.pools = Pools(loop, self.outbox, cells, layout, worker)
         self.wheel = Wheel(now_ms())
         self.stopping = False
         self.bufsize = 0

@@ -1,9 +1,12 @@
-"""Heads of messages: llhttp parses the fields, and what it lets pass is refused here (RFC 9112, 2-6; RFC 9110, 5 and 7).
+"""Heads of messages: one regular expression says whether a head may be forwarded at all (RFC 9112, 2-6; RFC 9110, 5 and 7).
 
-A head keeps its lines as the bytes they came in (`lines[0]` is the start line), so that forwarding is a join; the
-positions of the few fields a proxy must act on are noted while llhttp walks over them. obs-fold, bare CR or LF, NUL and
-whitespace before the colon do not survive llhttp; exact versions, one Host, one framing and the forms of the target are
-checked here. Every refusal names its reason.
+A head stays the bytes it came in, and what must not be forwarded as it came is noted as edits of it, so that forwarding is
+a copy where nothing changes. The expression allows CRLF only, no obs-fold, no bare CR or LF, no NUL or other control, no
+whitespace before the colon; exact versions, one Host, one framing and the forms of the target are checked after it. Every
+refusal names its reason.
+
+Measured for a browser's request (12 fields) and its response (6): 3.1 and 1.9 us against 9.1 and 5.5 us by llhttp with a
+callback per field (docs/decisions/0003-heads.md); llhttp is the oracle of the tests.
 """
 
 from __future__ import annotations
@@ -11,32 +14,52 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import httptools
-
 from dataplane.worker.framing import CHUNKED, UNTIL_CLOSE
 
-_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_REQUEST_LINE: Final = re.compile(rb'(' + _TOKEN + rb') ([!"$-~]+) HTTP/1\.([01])')
-_STATUS_LINE: Final = re.compile(rb'HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?')
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+_TOKEN_BUT_UNDERSCORE: Final = rb"[!#$%&'*+.^`|~0-9A-Za-z-]"
+_VALUE: Final = rb'[\t\x20-\x7e\x80-\xff]'
+_REQUEST_LINE: Final = rb'(' + _TOKEN + rb'++) ([!"$-~]++) HTTP/1\.([01])\r\n'
+_STATUS_LINE: Final = rb'HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ' + _VALUE + rb'*+)?\r\n'
+
+
+def _grammar(start: bytes, name: bytes) -> re.Pattern[bytes]:
+    """A whole head. Possessive throughout: it is walked over once, and nothing is remembered for another try."""
+    return re.compile(start + rb'(?:' + name + rb'++:' + _VALUE + rb'*+\r\n)*+\r\n')
+
+
+# Names with an underscore are lawful but dropped; heads without any, nearly all, are known to have none from here on.
+_PLAIN_REQUEST: Final = _grammar(_REQUEST_LINE, _TOKEN_BUT_UNDERSCORE)
+_REQUEST: Final = _grammar(_REQUEST_LINE, _TOKEN)
+_RESPONSE: Final = _grammar(_STATUS_LINE, _TOKEN)
+_FIELD: Final = re.compile(rb'\n([^:\r]+):[^\r]*')
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[!$&'()*+,;=._~0-9A-Za-z%-]*)(?::[0-9]*)?")
 _ABSOLUTE: Final = re.compile(rb'[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)')
 _BROKEN: Final = re.compile(rb'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]')
 _TOKEN_START: Final = re.compile(_TOKEN)
 
-_REQUEST_FIELDS: Final = frozenset((
+
+def _watched(*names: bytes) -> re.Pattern[bytes]:
+    """Finds the fields of these names: the look at the first letter leaves most lines alone (1.8 us without, 0.8 us with)."""
+    first = b''.join(sorted({name[:1].lower() for name in names} | {name[:1].upper() for name in names}))
+    return re.compile(rb'\n(?=[' + first + rb'])((?i:' + b'|'.join(names) + rb')):([^\r]*)')
+
+
+_REQUEST_FIELDS: Final = _watched(
     b'host', b'content-length', b'transfer-encoding', b'connection', b'keep-alive', b'proxy-connection', b'te',
     b'trailer', b'upgrade', b'expect', b'proxy-authorization', b'proxy-authenticate', b'max-forwards',
     b'http2-settings',
-))  # fmt: skip
-_RESPONSE_FIELDS: Final = frozenset((
+)  # fmt: skip
+_RESPONSE_FIELDS: Final = _watched(
     b'content-length', b'transfer-encoding', b'connection', b'keep-alive', b'proxy-connection', b'te', b'trailer',
     b'upgrade', b'proxy-authorization', b'proxy-authenticate',
-))  # fmt: skip
+)  # fmt: skip
 _PROTECTED: Final = frozenset((
     b'host', b'content-length', b'transfer-encoding', b'authorization', b'cookie', b'set-cookie', b'forwarded',
     b'x-real-ip', b'close', b'keep-alive', b'upgrade',
 ))  # fmt: skip
 _KEPT: Final = frozenset((b'host', b'content-length', b'expect', b'max-forwards'))
+_END: Final = 2  # bytes of the empty line
 
 
 class BadHead(Exception):
@@ -47,39 +70,27 @@ class BadHead(Exception):
         self.status = status
 
 
-class Fields:
-    """What llhttp's callbacks note of one head: how many fields, and those a proxy must act on."""
-
-    __slots__ = ('count', 'noted', 'underscored', 'watched')
-
-    def __init__(self, watched: frozenset[bytes]) -> None:
-        self.watched = watched
-        self.count = 0
-        self.noted: list[tuple[int, bytes, bytes]] = []
-        self.underscored: list[int] = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Llhttp's callback for each field, in order: field n stands on line n."""
-        self.count += 1
-        key = name.lower()
-        if key in self.watched:
-            self.noted.append((self.count, key, value.strip(b' \t')))
-        if b'_' in name:
-            self.underscored.append(self.count)
-
-
 class Head:
-    """The common part of requests and responses. `drop` lists lines that must not be forwarded."""
+    """The common part of requests and responses. `raw` is the head as it came, its empty line included."""
 
-    __slots__ = ('drop', 'keep_alive', 'length', 'lines', 'upgrade', 'version')
+    __slots__ = ('_edits', 'keep_alive', 'length', 'raw', 'upgrade', 'version')
 
-    def __init__(self, lines: list[bytes], version: int) -> None:
-        self.lines = lines
+    def __init__(self, raw: bytes, version: int) -> None:
+        self.raw = raw
         self.version = version
-        self.drop: list[int] = []
+        self._edits: dict[int, tuple[int, bytes]] = {}
         self.length = 0
         self.upgrade = b''
         self.keep_alive = version == 1
+
+    def drop(self, field: re.Match[bytes]) -> None:
+        """Do not forward this line."""
+        self._edits[field.start() + 1] = (field.end() + 2, b'')
+
+    def replace(self, field: re.Match[bytes], line: bytes) -> None:
+        """Forward `line` instead of this one."""
+        if field[0][1:] != line:
+            self._edits[field.start() + 1] = (field.end() + 2, line + b'\r\n')
 
     def connection(self, values: list[bytes]) -> None:
         """Act on the Connection options: persistence, upgrade, and the fields they nominate (RFC 9110, 7.6.1)."""
@@ -92,26 +103,35 @@ class Head:
             self.upgrade = b''
         nominated = options - _PROTECTED
         if nominated - {b''}:
-            self._drop_named(nominated)
+            for field in _FIELD.finditer(self.raw):
+                name = field[1].lower()
+                if name in nominated and not name.startswith(b'x-forwarded-'):
+                    self.drop(field)
 
-    def _drop_named(self, names: set[bytes]) -> None:
-        for position, line in enumerate(self.lines[1:], 1):
-            name = line.partition(b':')[0].lower()
-            if name in names and not name.startswith(b'x-forwarded-'):
-                self.drop.append(position)
+    def drop_underscored(self) -> None:
+        """Drop the fields whose names many servers cannot tell from those with hyphens."""
+        for field in _FIELD.finditer(self.raw):
+            if b'_' in field[1]:
+                self.drop(field)
 
     def values(self, name: bytes) -> list[bytes]:
-        """The values of the fields called `name` (lower case), in order. Walks over all lines: not for the hot path."""
+        """The values of the fields called `name` (lower case), in order. Walks over all fields: not for the hot path."""
         prefix = name + b':'
-        return [line[len(prefix) :].strip(b' \t') for line in self.lines[1:] if line[: len(prefix)].lower() == prefix]
+        lines = self.raw.split(b'\r\n')
+        return [line[len(prefix) :].strip(b' \t') for line in lines[1:] if line[: len(prefix)].lower() == prefix]
 
-    def kept_lines(self) -> list[bytes]:
-        """A new list of the lines that may be forwarded, start line included."""
-        lines = self.lines.copy()
-        if self.drop:
-            for position in sorted(set(self.drop), reverse=True):
-                del lines[position]
-        return lines
+    def kept(self) -> bytes:
+        """The lines that may be forwarded, start line included, each with its CRLF; the empty line is left out."""
+        raw = self.raw
+        if not self._edits:
+            return raw[:-_END]
+        pieces, position = [], 0
+        for start, (end, line) in sorted(self._edits.items()):
+            pieces.append(raw[position:start])
+            pieces.append(line)
+            position = end
+        pieces.append(raw[position:-_END])
+        return b''.join(pieces)
 
 
 class RequestHead(Head):
@@ -119,8 +139,8 @@ class RequestHead(Head):
 
     __slots__ = ('authority', 'expects', 'max_forwards', 'method', 'origin', 'target')
 
-    def __init__(self, lines: list[bytes], version: int, method: bytes, target: bytes) -> None:
-        super().__init__(lines, version)
+    def __init__(self, raw: bytes, version: int, method: bytes, target: bytes) -> None:
+        super().__init__(raw, version)
         self.method = method
         self.target = target
         self.origin = target
@@ -128,14 +148,24 @@ class RequestHead(Head):
         self.expects = False
         self.max_forwards = -1
 
+    def readdress(self, host: re.Match[bytes] | None) -> None:
+        """Forward the start line and the Host field (where it stands, or as a last line) that `origin` and `authority` say."""
+        self._edits[0] = (self.raw.index(b'\n') + 1, b'%b %b HTTP/1.%d\r\n' % (self.method, self.origin, self.version))
+        line = b'Host: ' + self.authority
+        if host is not None:
+            self.replace(host, line)
+        else:
+            end = len(self.raw) - _END
+            self._edits[end] = (end, line + b'\r\n')
+
 
 class ResponseHead(Head):
     """A response's head. `length` is a number of bytes, CHUNKED or UNTIL_CLOSE, before the request's method counts."""
 
     __slots__ = ('status',)
 
-    def __init__(self, lines: list[bytes], version: int, status: int) -> None:
-        super().__init__(lines, version)
+    def __init__(self, raw: bytes, version: int, status: int) -> None:
+        super().__init__(raw, version)
         self.status = status
 
 
@@ -150,70 +180,73 @@ def incomplete(data: bytes, known: int = 0) -> None:
 
 def parse_request(raw: bytes, max_fields: int) -> RequestHead:
     """Parse a request's head; `raw` ends with its empty line. Raises BadHead."""
-    lines = raw.split(b'\r\n')
-    match = _REQUEST_LINE.fullmatch(lines[0])
+    match = _PLAIN_REQUEST.fullmatch(raw)
+    underscored = match is None
     if match is None:
-        raise BadHead('malformed request line')
-    if raw.find(b'\r\n\r\n') != len(raw) - 4:
-        # Behind an empty line the server would read a request that was never looked at.
-        raise BadHead('more than one head')
-    fields = Fields(_REQUEST_FIELDS)
-    # llhttp knows a closed list of methods and refuses others; the method was checked above and plays no part in
-    # how fields are parsed, so it is fed a method of its own.
-    parser = httptools.HttpRequestParser(fields)
-    _feed(parser, b'POST / HTTP/1.1' + raw[len(lines[0]) :])
-    if fields.count > max_fields:
+        match = _REQUEST.fullmatch(raw)
+        if match is None:
+            raise BadHead('malformed request head')
+    if raw.count(b'\n') - _END > max_fields:
         raise BadHead('too many header fields')
     method, target, minor = match.groups()
-    del lines[-2:]
-    head = RequestHead(lines, minor[0] - 48, method, target)
-    _request_fields(head, fields)
-    _target(head)
+    head = RequestHead(raw, minor[0] - 48, method, target)
+    if underscored:
+        head.drop_underscored()
+    host = _request_fields(head)
+    _target(head, host)
     return head
 
 
-def _feed(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, raw: bytes) -> None:
-    try:
-        parser.feed_data(raw)
-    except httptools.HttpParserUpgrade:
-        pass  # llhttp stops where another protocol may begin; the head is complete
-    except httptools.HttpParserError as error:
-        raise BadHead(str(error)) from error
-
-
-def _request_fields(head: RequestHead, fields: Fields) -> None:
-    hosts: list[bytes] = []
+def _request_fields(head: RequestHead) -> re.Match[bytes] | None:
+    """Act on the fields a proxy must know. Returns the Host field."""
+    host: re.Match[bytes] | None = None
     connection: list[bytes] = []
-    drop = head.drop
-    for position, key, value in fields.noted:
-        if key not in _KEPT:
-            drop.append(position)
+    codings: list[bytes] = []
+    lengths = 0
+    for field in _REQUEST_FIELDS.finditer(head.raw):
+        key, value = field[1].lower(), field[2].strip(b' \t')
         if key == b'host':
-            hosts.append(value)
-        elif key == b'connection':
-            connection.append(value)
+            if host is not None:
+                raise BadHead('more than one Host field')
+            host = field
+            head.authority = value
         elif key == b'content-length':
+            lengths += 1
             head.length = _length(value)
-            head.lines[position] = b'Content-Length: %d' % head.length
-        elif key == b'transfer-encoding':
-            _transfer_encoding(head, value)
-        elif key == b'upgrade':
-            head.upgrade = value.lower() if not head.upgrade else head.upgrade + b',' + value.lower()
+            head.replace(field, b'Content-Length: %d' % head.length)
         elif key == b'expect':
-            _expect(head, value, position)
-        elif key == b'max-forwards' and head.method == b'OPTIONS':
-            _max_forwards(head, value, position)
-    drop.extend(fields.underscored)
-    if len(hosts) > 1 or (not hosts and head.version == 1):
-        raise BadHead('exactly one Host field is needed')
-    if hosts:
-        head.authority = hosts[0]
-        if _HOST.fullmatch(head.authority) is None:
-            raise BadHead('malformed Host field')
+            _expect(head, value, field)
+        elif key == b'max-forwards':
+            if head.method == b'OPTIONS':
+                _max_forwards(head, value, field)
+        else:
+            head.drop(field)
+            if key == b'connection':
+                connection.append(value)
+            elif key == b'transfer-encoding':
+                codings.append(value)
+            elif key == b'upgrade':
+                head.upgrade = value.lower() if not head.upgrade else head.upgrade + b',' + value.lower()
+    if host is None and head.version == 1:
+        raise BadHead('a Host field is needed')
+    if _HOST.fullmatch(head.authority) is None:
+        raise BadHead('malformed Host field')
+    _one_framing(head, lengths, codings)
     if connection:
         head.connection(connection)
     else:
         head.upgrade = b''
+    return host
+
+
+def _one_framing(head: Head, lengths: int, codings: list[bytes]) -> None:
+    """A message has one length, said once (RFC 9112, 6.3): anything else is how requests are smuggled."""
+    if lengths > 1:
+        raise BadHead('more than one Content-Length field')
+    if codings:
+        if lengths:
+            raise BadHead('both Content-Length and Transfer-Encoding')
+        _transfer_encoding(head, b','.join(codings))
 
 
 def _length(value: bytes) -> int:
@@ -226,32 +259,29 @@ def _transfer_encoding(head: Head, value: bytes) -> None:
     codings = [coding.strip(b' \t').lower() for coding in value.split(b',')]
     if head.version == 0:
         raise BadHead('Transfer-Encoding in an HTTP/1.0 message')
-    if head.length == CHUNKED:
-        # llhttp, lenient towards servers, lets a second such field pass; a client that does not would end elsewhere.
-        raise BadHead('chunked twice')
     if codings != [b'chunked']:
         final = codings[-1] == b'chunked' and codings.count(b'chunked') == 1
         raise BadHead('unsupported Transfer-Encoding', 501 if final else 400)
     head.length = CHUNKED
 
 
-def _expect(head: RequestHead, value: bytes, position: int) -> None:
+def _expect(head: RequestHead, value: bytes, field: re.Match[bytes]) -> None:
     if value.lower() != b'100-continue':
         raise BadHead('unknown expectation', 417)
     if head.version == 0:
-        head.drop.append(position)  # RFC 9110, 10.1.1: ignored in HTTP/1.0
+        head.drop(field)  # RFC 9110, 10.1.1: ignored in HTTP/1.0
     else:
         head.expects = True
 
 
-def _max_forwards(head: RequestHead, value: bytes, position: int) -> None:
+def _max_forwards(head: RequestHead, value: bytes, field: re.Match[bytes]) -> None:
     if not value.isdigit() or len(value) > 9:
         raise BadHead('malformed Max-Forwards')
     head.max_forwards = int(value)
-    head.lines[position] = b'Max-Forwards: %d' % max(0, head.max_forwards - 1)
+    head.replace(field, b'Max-Forwards: %d' % max(0, head.max_forwards - 1))
 
 
-def _target(head: RequestHead) -> None:
+def _target(head: RequestHead, host: re.Match[bytes] | None) -> None:
     """Check the form of the target (RFC 9112, 3.2) and turn absolute-form into origin-form with its own Host."""
     if head.method in (b'CONNECT', b'TRACE'):
         raise BadHead('method not allowed', 405)
@@ -259,14 +289,14 @@ def _target(head: RequestHead) -> None:
     if target[0] != 47:
         absolute = _ABSOLUTE.fullmatch(target)
         if absolute is not None:
-            _absolute(head, absolute[1], absolute[2])
+            _absolute(head, absolute[1], absolute[2], host)
         elif target != b'*' or head.method != b'OPTIONS':
             raise BadHead('malformed request target')
     if b'%00' in target:
         raise BadHead('NUL in the request target')
 
 
-def _absolute(head: RequestHead, authority: bytes, rest: bytes) -> None:
+def _absolute(head: RequestHead, authority: bytes, rest: bytes, host: re.Match[bytes] | None) -> None:
     if not authority or authority[0] == 58 or _HOST.fullmatch(authority) is None:
         raise BadHead('malformed authority in the request target')
     head.authority = authority
@@ -274,49 +304,44 @@ def _absolute(head: RequestHead, authority: bytes, rest: bytes) -> None:
         head.origin = b'*'
     else:
         head.origin = rest if rest.startswith(b'/') else b'/' + rest
-    head.lines[0] = b'%b %b HTTP/1.%d' % (head.method, head.origin, head.version)
-    host = b'Host: ' + authority
-    for position, line in enumerate(head.lines):
-        if line[:5].lower() == b'host:':
-            head.lines[position] = host
-            return
-    head.lines.append(host)
+    head.readdress(host)
 
 
 def parse_response(raw: bytes, max_fields: int) -> ResponseHead:
     """Parse a response's head; `raw` ends with its empty line. Raises BadHead."""
-    lines = raw.split(b'\r\n')
-    match = _STATUS_LINE.fullmatch(lines[0])
+    match = _RESPONSE.fullmatch(raw)
     if match is None:
-        raise BadHead('malformed status line')
-    fields = Fields(_RESPONSE_FIELDS)
-    _feed(httptools.HttpResponseParser(fields), raw)
-    if fields.count > max_fields:
+        raise BadHead('malformed response head')
+    if raw.count(b'\n') - _END > max_fields:
         raise BadHead('too many header fields')
-    del lines[-2:]
-    head = ResponseHead(lines, match[1][0] - 48, int(match[2]))
-    _response_fields(head, fields)
+    minor, status = match.groups()
+    head = ResponseHead(raw, minor[0] - 48, int(status))
+    _response_fields(head)
     return head
 
 
-def _response_fields(head: ResponseHead, fields: Fields) -> None:
-    length = UNTIL_CLOSE
+def _response_fields(head: ResponseHead) -> None:
+    head.length = UNTIL_CLOSE
     connection: list[bytes] = []
-    for position, key, value in fields.noted:
+    codings: list[bytes] = []
+    lengths = 0
+    for field in _RESPONSE_FIELDS.finditer(head.raw):
+        key, value = field[1].lower(), field[2].strip(b' \t')
         if key == b'content-length':
-            length = _length(value)
-            head.lines[position] = b'Content-Length: %d' % length
+            lengths += 1
+            head.length = _length(value)
             if head.status < 200 or head.status == 204:
-                head.drop.append(position)
+                head.drop(field)
+            else:
+                head.replace(field, b'Content-Length: %d' % head.length)
             continue
-        head.drop.append(position)
+        head.drop(field)
         if key == b'connection':
             connection.append(value)
         elif key == b'transfer-encoding':
-            _transfer_encoding(head, value)
-            length = CHUNKED
+            codings.append(value)
         elif key == b'upgrade':
             head.upgrade = value.lower()
-    head.length = length
+    _one_framing(head, lengths, codings)
     if connection:
         head.connection(connection)

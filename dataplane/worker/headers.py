@@ -13,7 +13,6 @@ from dataplane.core.model import ForwardFor
 from dataplane.worker.framing import CHUNKED
 from dataplane.worker.head import RequestHead, ResponseHead
 
-_END: Final = (b'', b'')
 _WEBSOCKET: Final = b'websocket'
 
 
@@ -44,32 +43,29 @@ def wants_websocket(head: RequestHead) -> bool:
 
 def request_bytes(head: RequestHead, forwarded: bytes, *, close: bool, switch: bool) -> bytes:
     """The head as it goes to the server. `forwarded` is a line or empty; `close`: this connection serves it alone."""
-    lines = head.kept_lines()
+    out = head.kept()
     if head.length == CHUNKED:
-        lines.append(b'Transfer-Encoding: chunked')
+        out += b'Transfer-Encoding: chunked\r\n'
     if forwarded:
-        lines.append(forwarded)
+        out += forwarded + b'\r\n'
     if switch:
-        lines.append(b'Connection: Upgrade')
-        lines.append(b'Upgrade: websocket')
+        out += b'Connection: Upgrade\r\nUpgrade: websocket\r\n'
     elif close:
-        lines.append(b'Connection: close')
+        out += b'Connection: close\r\n'
     elif head.version == 0:
-        lines.append(b'Connection: keep-alive')
-    lines.extend(_END)
-    return b'\r\n'.join(lines)
+        out += b'Connection: keep-alive\r\n'
+    return out + b'\r\n'
 
 
 def response_bytes(head: ResponseHead, connection: bytes, *, chunked: bool) -> bytes:
     """The head as it goes to the client. `connection` is the Connection field's value, or empty."""
-    lines = head.kept_lines()
+    out = head.kept()
     if head.version == 0:
-        lines[0] = b'HTTP/1.1' + lines[0][8:]
+        out = b'HTTP/1.1' + out[8:]
     if chunked:
-        lines.append(b'Transfer-Encoding: chunked')
+        out += b'Transfer-Encoding: chunked\r\n'
     if connection:
-        lines.append(b'Connection: ' + connection)
+        out += b'Connection: ' + connection + b'\r\n'
         if connection == b'Upgrade':
-            lines.append(b'Upgrade: websocket')
-    lines.extend(_END)
-    return b'\r\n'.join(lines)
+            out += b'Upgrade: websocket\r\n'
+    return out + b'\r\n'

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from dataplane.core.tables import Tables
+    from dataplane.worker.outbox import Outbox
     from dataplane.worker.sides import ServerUser
 
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
@@ -42,6 +43,7 @@ class Pool:
     def __init__(
         self,
         loop: AbstractEventLoop,
+        outbox: Outbox,
         cells: MutableSequence[int],
         layout: Layout,
         worker: int,
@@ -49,6 +51,7 @@ class Pool:
         server: Server,
     ) -> None:
         self._loop = loop
+        self._outbox = outbox
         self._cells = cells
         self._rota = layout.ROTA + index
         self._generation = layout.GENERATION + index
@@ -61,7 +64,7 @@ class Pool:
 
     def open(self, user: ServerUser, generation: int, port: int) -> Upstream:
         """A new connection for `user`, under way. `port` is used where the server has none of its own."""
-        upstream = Upstream(self._loop, self._index, generation, user, self.forget)
+        upstream = Upstream(self._loop, self._outbox, self._index, generation, user, self.forget)
         server = self.server
         if self._address is None:
             upstream.resolve_and_connect(server.host, server.port or port)
@@ -159,8 +162,11 @@ class Pool:
 class Pools:
     """The pools of all servers this worker has sent something to."""
 
-    def __init__(self, loop: AbstractEventLoop, cells: MutableSequence[int], layout: Layout, worker: int) -> None:
+    def __init__(
+        self, loop: AbstractEventLoop, outbox: Outbox, cells: MutableSequence[int], layout: Layout, worker: int
+    ) -> None:
         self._loop = loop
+        self._outbox = outbox
         self._cells = cells
         self._layout = layout
         self._worker = worker
@@ -181,7 +187,7 @@ class Pools:
                 old.server = server
                 return old
             old.drop()
-        pool = Pool(self._loop, self._cells, self._layout, self._worker, index, server)
+        pool = Pool(self._loop, self._outbox, self._cells, self._layout, self._worker, index, server)
         self._pools[index] = pool
         return pool
 

@@ -13,9 +13,12 @@ import socket
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from dataplane.worker.outbox import LARGE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataplane.worker.outbox import Outbox
     from dataplane.worker.sides import ServerUser
 
 Address = tuple[socket.AddressFamily, Any]
@@ -39,14 +42,16 @@ class Upstream(asyncio.Protocol):
     """
 
     __slots__ = (
-        '_loop', '_parted', '_sock', '_task', '_transport', 'generation', 'idle_since', 'link', 'server', 'user', 'uses',
+        '_loop', '_outbox', '_parted', '_sock', '_task', '_transport', '_unsent', 'generation', 'idle_since', 'link', 'server', 'user', 'uses',
     )  # fmt: skip
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, server: int, generation: int, user: ServerUser,
+        self, loop: asyncio.AbstractEventLoop, outbox: Outbox, server: int, generation: int, user: ServerUser,
         parted: Callable[[Upstream], None],
     ) -> None:  # fmt: skip
         self._loop = loop
+        self._outbox = outbox
+        self._unsent = b''
         self._parted = parted
         self._sock: socket.socket | None = None
         self._transport: asyncio.Transport | None = None
@@ -176,17 +181,34 @@ class Upstream(asyncio.Protocol):
     # -- what the user does --------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Send bytes to the server."""
-        if self._transport is not None and self.link is Link.OPEN:
+        """Send bytes to the server, small pieces at the end of this turn (outbox.py)."""
+        if self._transport is None or self.link is not Link.OPEN:
+            return
+        if self._unsent:
+            self._unsent += data
+            if len(self._unsent) >= LARGE:
+                self.push()
+        elif len(data) >= LARGE:
+            self._transport.write(data)
+        else:
+            self._unsent = data
+            self._outbox.post(self)
+
+    def push(self) -> None:
+        """Hand what waits to the transport, now; after `shutdown` nothing of it is sent any more."""
+        data, self._unsent = self._unsent, b''
+        if data and self._transport is not None and self.link is Link.OPEN:
             self._transport.write(data)
 
     def write_eof(self) -> None:
         """Send no more to the server, but go on reading."""
+        self.push()
         if self._transport is not None and self.link is Link.OPEN and self._transport.can_write_eof():
             self._transport.write_eof()
 
     def close(self) -> None:
         """End it once everything is sent; its user hears `on_server_lost` then, when the server has been told."""
+        self.push()
         if self._transport is not None and self.link is Link.OPEN:
             self._transport.close()
 
