@@ -56,7 +56,9 @@ class Index:
         draw: Callable[[], int],
     ) -> int:
         """The server in rotation that the balancer picks among those with room, or NOBODY. Its trees must be whole."""
-        shape, balancer = self.of(cells, backend)
+        shape, balancer = (cells[self.at.TABLES] == self._tables and self._known.get(backend)) or self.of(
+            cells, backend
+        )
         return balancer.choose(cells, shape, avoid, room, draw)
 
     def take(self, cells: MutableSequence[int], server: int) -> int:
@@ -85,7 +87,9 @@ class Index:
     def _follow(self, cells: MutableSequence[int], backend: int, server: int) -> None:
         """Bring the leaf up to date, unless nothing has been made yet: then it will be made."""
         if cells[self.at.STALE + backend] != UNMADE:
-            shape, balancer = self.of(cells, backend)
+            shape, balancer = (cells[self.at.TABLES] == self._tables and self._known.get(backend)) or self.of(
+                cells, backend
+            )
             balancer.look(cells, shape, server)
 
     def renew(self, cells: MutableSequence[int], backend: int, budget: int) -> int:

@@ -18,7 +18,7 @@ from collections.abc import Callable, MutableMapping, MutableSequence
 
 from dataplane.core import commit as commits
 from dataplane.core import line, pump, repair
-from dataplane.core.counters import C
+from dataplane.core.counters import COUNTERS, C
 from dataplane.core.index import Index
 from dataplane.core.layout import ENTRY_STRIDE, NOBODY, Layout
 from dataplane.core.limit import limit
@@ -28,6 +28,10 @@ SUPERVISOR = -1
 """In the set of workers to ring: the supervisor, because pumping is left or a repair was made."""
 
 _MAIL_BUDGET = 200
+
+# An enumeration's member costs 110 ns each time it is named, a constant 20; admit and release named six.
+_NEW, _SLOT, _RUNNING, _ENDED = Life.NEW, Life.SLOT, Life.RUNNING, Life.ENDED
+_ADMITTED = Admission.SLOT
 
 
 class Plane:
@@ -42,7 +46,14 @@ class Plane:
         self._rings: set[int] = set()
         self._touched: list[int] = []
         self.index = Index(at)
-        self._pump = pump.Pump(at, self.room, self.choose, self.index, self._rings)
+        self._room = self.room
+        self._pump = pump.Pump(at, self._room, self.choose, self.index, self._rings)
+        # first cells of what every admit and release touches
+        self._mine = max(worker, 0)
+        self._served = at.served(self._mine, 0)
+        self._beconn = at.beconn(self._mine, 0)
+        self._most_served = at.server_counters(at.departed, 0) + int(C.SMAX)
+        self._most_streams = at.backend_counters(at.departed, 0) + int(C.SMAX)
 
     # -- a hold -----------------------------------------------------------------------------------------------------
 
@@ -51,17 +62,17 @@ class Plane:
         if torn:
             repair.rebuild(self.cells, self.at, beat)
             self._rings.add(SUPERVISOR)
-        if self.worker >= 0 and self.cells[self.at.ASIDE + self.worker]:
+        if self.cells[self.at.ASIDE + self._mine] and self.worker >= 0:
             repair.back(self.cells, self.at, self.worker, self.back_slice)
             self._rings.add(SUPERVISOR)
 
     def leave(self, budget: int = pump.BUDGET) -> tuple[int, ...]:
         """End a hold: pump the backends it was about, within the budget. Returns the workers to ring after unlocking."""
-        cells = self.cells
-        for backend in self._touched:
-            if self._pump.run(cells, backend, budget):
-                self._rings.add(SUPERVISOR)
-        self._touched.clear()
+        if self._touched:
+            for backend in self._touched:
+                if self._pump.run(self.cells, backend, budget):
+                    self._rings.add(SUPERVISOR)
+            self._touched.clear()
         if not self._rings:
             return ()
         rings = tuple(self._rings)
@@ -82,7 +93,7 @@ class Plane:
 
     def choose(self, backend: int, avoid: int) -> int:
         """The server in rotation that the balancer picks among those with room, or NOBODY. Its index must be whole."""
-        return self.index.choose(self.cells, backend, avoid, self.room, self.draw)
+        return self.index.choose(self.cells, backend, avoid, self._room, self.draw)
 
     # -- doors of a worker ------------------------------------------------------------------------------------------
 
@@ -170,14 +181,11 @@ class Plane:
 
     def is_over(self, stream: Stream) -> bool:
         """Does the stream belong to a session generation that was shut down?"""
-        return (
-            stream.life in (Life.SLOT, Life.RUNNING)
-            and stream.generation < self.cells[self.at.GENERATION + stream.server]
-        )
+        return stream.life in (_SLOT, _RUNNING) and stream.generation < self.cells[self.at.GENERATION + stream.server]
 
     def is_barred(self, stream: Stream) -> bool:
         """Does the stream hold a slot, with nothing sent on it, of a server that takes it no more?"""
-        return stream.life is Life.SLOT and not line.usable(self.cells, self.at, stream.wish, stream.server)
+        return stream.life is _SLOT and not line.usable(self.cells, self.at, stream.wish, stream.server)
 
     # -- doors of the supervisor ---------------------------------------------------------------------------------------
 
@@ -229,6 +237,16 @@ class Plane:
     def _decide(self, stream: Stream) -> Admission:
         """A slot, an entry or a refusal, for a stream that owns nothing. Bounded: at most one wish is dropped (I6)."""
         cells, at, backend, wish = self.cells, self.at, stream.backend, stream.wish
+        if (
+            wish < 0
+            and not (cells[at.BEWAITING + backend] or cells[at.STALE + backend])
+            and cells[at.IN_ROTATION + backend]
+        ):
+            # what follows, for almost every stream: it may go anywhere, nobody waits, the index is whole
+            server = self.index.choose(cells, backend, stream.avoid, self._room, self.draw)
+            if server >= 0:
+                return self._serve(stream, server)
+            return self._wait(stream, at.backend_queue(backend), look=False)
         pumping = pump.pumping(cells, at, backend)
         if line.wish_usable(cells, at, wish):
             server = wish >> 1
@@ -264,15 +282,15 @@ class Plane:
     def _serve(self, stream: Stream, server: int) -> Admission:
         """Reserve a slot and hand it over: the worker's own row is the one store that counts."""
         cells, at = self.cells, self.at
-        cells[at.served(self.worker, server)] += 1
+        cells[self._served + server] += 1
         total = self.index.take(cells, server)
-        most = at.server_counters(at.departed, server) + C.SMAX
+        most = self._most_served + server * COUNTERS
         if total > cells[most]:
             cells[most] = total
         stream.server = server
         stream.generation = cells[at.GENERATION + server]
-        stream.life = Life.SLOT
-        return Admission.SLOT
+        stream.life = _SLOT
+        return _ADMITTED
 
     def _wait(self, stream: Stream, queue: int, *, look: bool) -> Admission:
         """Take a place in a queue; `look`: there may be room, for the pump to find. With the pool used up it is as a full queue."""
@@ -314,8 +332,8 @@ class Plane:
 
     def _give_back(self, stream: Stream) -> None:
         server = stream.server
-        self.cells[self.at.served(self.worker, server)] -= 1
-        stream.life = Life.NEW
+        self.cells[self._served + server] -= 1
+        stream.life = _NEW
         stream.server = NOBODY
         self._freed(server)
 
@@ -335,23 +353,23 @@ class Plane:
     def _count(self, stream: Stream) -> None:
         """The stream belongs to its backend from here to its end: fullconn and minconn go by this number."""
         cells, at, backend = self.cells, self.at, stream.backend
-        cells[at.beconn(self.worker, backend)] += 1
+        cells[self._beconn + backend] += 1
         total = cells[at.BETOTAL + backend] + 1
         cells[at.BETOTAL + backend] = total
         stream.counted = True
-        most = at.backend_counters(at.departed, backend) + C.SMAX
+        most = self._most_streams + backend * COUNTERS
         if total > cells[most]:
             cells[most] = total
-        if cells[at.DYNAMIC_LIMITS + backend] and cells[at.BEWAITING + backend]:
+        if cells[at.BEWAITING + backend] and cells[at.DYNAMIC_LIMITS + backend]:
             # One stream more may raise dynamic limits: those who wait come before this one.
             pump.list_all(cells, at, backend)
             self._touched.append(backend)
 
     def _end(self, stream: Stream) -> None:
-        stream.life = Life.ENDED
+        stream.life = _ENDED
         stream.entry = NOBODY
         if stream.counted:
             stream.counted = False
             cells, at = self.cells, self.at
-            cells[at.beconn(self.worker, stream.backend)] -= 1
+            cells[self._beconn + stream.backend] -= 1
             cells[at.BETOTAL + stream.backend] -= 1

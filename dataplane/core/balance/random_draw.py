@@ -70,7 +70,7 @@ class RandomDraw:
         if cells[at.STALE + backend]:
             tree.mend(cells, shape, server, lambda made: self.join(cells, shape, made))
             return
-        way, nodes = shape.way(server), at.NODE
+        way, nodes = shape.ways.get(server) or shape.way(server), at.NODE
         while way is not None:
             _, parent, way = way
             cells[nodes + parent] += more

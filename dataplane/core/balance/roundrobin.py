@@ -121,11 +121,12 @@ class RoundRobin:
 def _next(cells: MutableSequence[int], shape: Shape) -> int:
     """Who is next in this cycle, or NOBODY."""
     at, backend = shape.at, shape.backend
-    fresh = tree.head(cells, shape, at.KEY, at.NODE)
-    if fresh >= 0 and cells[at.KEY + fresh] >> _CYCLE > cells[at.FWRR_CYCLE + backend]:
+    root = shape.root
+    fresh, due = (cells[at.NODE + root], cells[at.DUE_NODE + root]) if root >= 0 else (~root, ~root)
+    if cells[at.KEY + fresh] >> _CYCLE > cells[at.FWRR_CYCLE + backend]:  # ABSENT is later than any cycle
         fresh = NOBODY
-    due = tree.head(cells, shape, at.DUE_KEY, at.DUE_NODE)
-    if due >= 0 and (fresh < 0 or cells[at.DUE_KEY + due] >> _NPOS <= cells[at.FWRR_POS + backend]):
+    key = cells[at.DUE_KEY + due]
+    if key < ABSENT and (fresh < 0 or key >> _NPOS <= cells[at.FWRR_POS + backend]):
         return due
     return fresh
 
@@ -245,7 +246,8 @@ def _count(cells: MutableSequence[int], shape: Shape) -> int:
 def _set(cells: MutableSequence[int], shape: Shape, server: int, which: int, key: int) -> None:
     """Into one of the tournaments, with this key, and out of the other."""
     at = shape.at
-    key = _shown(cells, shape, server, key)
+    if shape.size > FEW:
+        key = _shown(cells, shape, server, key)
     fresh, due = (key, ABSENT) if which == _WHEEL else (ABSENT, key)
     if cells[at.KEY + server] != fresh:
         tree.put(cells, shape, at.KEY, at.NODE, server, fresh)

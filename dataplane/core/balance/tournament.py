@@ -27,9 +27,12 @@ class Tournament:
         at = shape.at
         if cells[at.DYNAMIC_LIMITS + shape.backend]:
             return lowest(cells, shape, avoid, room, at.KEY)
-        server = tree.head(cells, shape, at.KEY, at.NODE)
-        if server != avoid or server < 0:
-            return server
+        root, keys = shape.root, at.KEY
+        server = cells[at.NODE + root] if root >= 0 else ~root
+        if server != avoid:
+            return server if cells[keys + server] < ABSENT else NOBODY
+        if cells[keys + server] >= ABSENT:
+            return NOBODY
         key = cells[at.KEY + avoid]
         tree.put(cells, shape, at.KEY, at.NODE, avoid, ABSENT)
         server = tree.head(cells, shape, at.KEY, at.NODE)

@@ -30,7 +30,7 @@ Path = tuple[int, int, 'Path'] | None
 class Shape:
     """Where the trees of one backend lie, under one number of the tables. What it remembers of the ways is made when asked for."""
 
-    __slots__ = ('_ways', 'at', 'backend', 'members', 'places', 'root', 'size')
+    __slots__ = ('_above', 'at', 'backend', 'members', 'places', 'root', 'size', 'ways')
 
     def __init__(self, at: Layout, backend: int, members: tuple[int, ...]) -> None:
         self.at = at
@@ -39,19 +39,19 @@ class Shape:
         self.size = len(members)
         self.places = {server: place for place, server in enumerate(members)}
         self.root = NOBODY if not members else members[1] if len(members) > 1 else ~members[0]
-        self._ways: dict[int, Path] = {1: None}
+        self.ways: dict[int, Path] = {}
+        self._above: dict[int, Path] = {1: None}
 
     def way(self, server: int) -> Path:
-        """From the leaf of a server to the root."""
-        node = self.size + self.places[server]
-        found = self._ways.get(node)
-        return found if found is not None or node == 1 else self._way(node)
+        """From the leaf of a server to the root; `ways` has it from then on."""
+        found = self.ways[server] = self._way(self.size + self.places[server])
+        return found
 
     def _way(self, node: int) -> Path:
-        if node not in self._ways:
+        if node not in self._above:
             parent = node >> 1
-            self._ways[node] = (self.child(node ^ 1), self.members[parent], self._way(parent))
-        return self._ways[node]
+            self._above[node] = (self.child(node ^ 1), self.members[parent], self._way(parent))
+        return self._above[node]
 
     def child(self, node: int) -> int:
         """The server in whose cell a node lies, or ~server for the leaf of a server."""
@@ -71,7 +71,7 @@ def put(cells: MutableSequence[int], shape: Shape, leaf: int, node: int, server:
     if cells[shape.at.STALE + shape.backend]:
         mend(cells, shape, server, lambda made: play(cells, shape, leaf, node, made))
         return
-    winner, way = server, shape.way(server)
+    winner, way = server, shape.ways.get(server) or shape.way(server)
     while way is not None:
         sibling, parent, way = way
         rival = cells[node + sibling] if sibling >= 0 else ~sibling
