@@ -24,7 +24,7 @@ BUDGET = 100
 """Steps of one hold. A step is 3-8 us here, so a hold that pumps stays below 1 ms."""
 
 _MADE_PER_STEP = 8
-"""A leaf or node of an index that is made anew takes 0.5-1 us: that many are a step."""
+"""A leaf or node of an index that is made anew takes 0.6-2.2 us: that many are a step or two."""
 
 OUT, PERSISTENT, IN = (int(rota) for rota in Rota)
 

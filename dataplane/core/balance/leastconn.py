@@ -1,7 +1,7 @@
 """`balance leastconn`: the server with the fewest requests for its weight; equals in the order they came to be equal.
 
-The load is HAProxy's: 0 for an idle server whatever its weight, else (requests + 1) * 4096 // eweight, and so is the order:
-whose load changes goes behind all that have the same. Servers without room are passed over (HAProxy may pile a request onto
+The load is HAProxy's: 0 for an idle server whatever its weight, else (requests + 1) * 4096 // eweight. Whose load changes goes
+behind all that have the same (with equal weights and room everywhere that is HAProxy's order, pick for pick). Servers without room are passed over (HAProxy may pile a request onto
 a server's own queue instead), so requests are those that have a slot.
 
 KEY is the load and the number of the change, which CURSOR counts. Manual: `balance`.

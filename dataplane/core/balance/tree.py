@@ -68,8 +68,10 @@ def head(cells: MutableSequence[int], shape: Shape, leaf: int, node: int) -> int
 def put(cells: MutableSequence[int], shape: Shape, leaf: int, node: int, server: int, key: int) -> None:
     """Give a server another key in a tournament."""
     cells[leaf + server] = key
-    if cells[shape.at.STALE + shape.backend]:
-        mend(cells, shape, server, lambda made: play(cells, shape, leaf, node, made))
+    stale = cells[shape.at.STALE + shape.backend]
+    if stale:
+        if stale > shape.size:
+            mend(cells, shape, server, lambda made: play(cells, shape, leaf, node, made))
         return
     winner, way = server, shape.ways.get(server) or shape.way(server)
     while way is not None:
