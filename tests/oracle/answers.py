@@ -85,7 +85,10 @@ class _Draft:
 def answer(rng: random.Random, method: bytes, version: int, *, faulty: bool) -> tuple[Answer, Heard, bool]:
     """An answer to a request, what its client must hear, and whether that client's connection surely ends with it."""
     if faulty:
-        return _faulty(rng, method, version)
+        name = rng.choice(sorted(RESPONSE_FAULTS))
+        if version == 0 and RESPONSE_FAULTS[name].in_body:
+            name = 'answer-short'  # to who knows no chunks every end is the end (RFC 9112, 8)
+        return wrong(name, method)
     draft = _Draft(rng, method, version)
     for _ in range(rng.randint(0, 5)):
         draft.add(rng.choice(_NAMES), rng.choice(_VALUES))
@@ -176,10 +179,8 @@ def _interim(draft: _Draft) -> tuple[bytes, tuple[tuple[int, Fields], ...]]:
     return b''.join(_INTERIM[number] for number in chosen), () if draft.to_1_0 else told
 
 
-def _faulty(rng: random.Random, method: bytes, version: int) -> tuple[Answer, Heard, bool]:
-    name = rng.choice(sorted(RESPONSE_FAULTS))
-    if version == 0 and RESPONSE_FAULTS[name].in_body:
-        name = 'answer-short'  # to who knows no chunks every end is the end (RFC 9112, 8)
+def wrong(name: str, method: bytes) -> tuple[Answer, Heard, bool]:
+    """The same for an answer with the fault `name`."""
     fault = RESPONSE_FAULTS[name]
     raw = b'\r\n'.join((fault.start, *fault.lines, b'', b'')) + (b'' if method == b'HEAD' else fault.tail)
     if fault.status:

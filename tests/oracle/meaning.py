@@ -21,6 +21,7 @@ FREE: Final = {
     'reason phrase': 'RFC 9112, 4: a client should ignore it',
     'Content-Length in 304 and in answers to HEAD': 'RFC 9110, 8.6 and 9.3.2: it may be left out; we pass on what was sent',
     '100 (Continue)': 'RFC 9110, 10.1.1 and 15.2.1: any hop may send one, and need not pass on what nobody waits for',
+    'how much of a broken answer arrives before its end': 'RFC 9112, 8 and 9.6: a reset may destroy even what was sent before',
     'Date, Server and Content-Type where the server sent none': 'RFC 9110, 6.6.1 and 8.3: a recipient may add them',
     'fields and body of the own error page': 'RFC 9110, 15: the status is what is meant',
     '500 or 502 for a broken server': 'RFC 9110, 15.6.3: 502 says it better, 500 is not wrong',
@@ -86,6 +87,8 @@ def like(got: Heard, wanted: Heard, *, free: bool) -> Heard:
     if wanted.own:
         right = got.status == wanted.status or (free and _as_good(got.status, wanted.status))
         return wanted if right else replace(wanted, status=got.status)
+    if not wanted.whole and not got.status:
+        return wanted
     fields = got.fields
     if free:
         named = {name for name, _ in wanted.fields}

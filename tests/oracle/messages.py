@@ -117,7 +117,7 @@ def exchange(rng: random.Random) -> Exchange:
     """One exchange: right ones mostly, with a fault in the request or in the answer else."""
     kind = rng.random()
     if kind < 0.25:
-        return _faulty(rng)
+        return wrong_request(rng, rng.choice(sorted(REQUEST_FAULTS)))
     draft = Draft(rng)
     _vary(draft)
     answer, heard, ends = answers.answer(rng, draft.method, draft.version, faulty=kind > 0.85)
@@ -134,8 +134,8 @@ def exchange(rng: random.Random) -> Exchange:
     return Exchange(raw, draft.method, asked, answer, heard, ends, traits)
 
 
-def _faulty(rng: random.Random) -> Exchange:
-    name = rng.choice(sorted(REQUEST_FAULTS))
+def wrong_request(rng: random.Random, name: str) -> Exchange:
+    """A request with the fault `name`, and another request behind it."""
     fault = REQUEST_FAULTS[name]
     lines = [b'Host: a.example'] if fault.host else []
     lines += [rng.choice(NAMES) + b': ' + rng.choice(VALUES) for _ in range(rng.randint(0, 3))]
@@ -146,6 +146,14 @@ def _faulty(rng: random.Random) -> Exchange:
     raw = b'\r\n'.join((fault.start, *lines, b'', b'')) + fault.tail + SMUGGLED
     heard = Heard(fault.status, own=True)
     return Exchange(raw, fault.start.split(b' ')[0], None, answers.NONE, heard, ends=True, traits=frozenset((name,)))
+
+
+def wrong_answer(rng: random.Random, name: str) -> Exchange:
+    """A plain request that is answered with the fault `name`."""
+    raw = b'GET /%d HTTP/1.1\r\nHost: a.example\r\n\r\n' % rng.randrange(100)
+    answer, heard, ends = answers.wrong(name, b'GET')
+    wanted = Asked(b'GET', raw.split(b' ')[1], ((b'host', b'a.example'),), b'')
+    return Exchange(raw, b'GET', wanted, answer, heard, ends, answer.traits)
 
 
 # -- variations of a right request ---------------------------------------------------------------------------------------
