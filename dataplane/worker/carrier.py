@@ -75,8 +75,8 @@ class Carrier(Seeker):
             client.hold_body(held=False)
 
     def _closes_server(self) -> bool:
-        modes = (self._frontend.keep_alive, self._backend_of().keep_alive)
-        return KeepAlive.SERVER_CLOSE in modes or KeepAlive.CLOSE in modes
+        front, back = self._frontend.keep_alive, self._backend_of().keep_alive
+        return front is not KeepAlive.KEEP_ALIVE or back is not KeepAlive.KEEP_ALIVE
 
     def _await_server(self, now: int) -> None:
         timeout = self._backend_of().timeouts.server

@@ -106,7 +106,7 @@ def _line(context: Context, frontend: Frontend, client: str, story: Story, end: 
         (story.request_ms, story.wait_ms, story.connect_ms, story.response_ms, story.active),
         story.status,
         story.sent,
-        f'{end}--',
+        '----' if end is DONE else f'{end}--',
         counts,
         story.redispatched,
         story.ahead,

@@ -72,6 +72,8 @@ def _in_use(tables: Tables, name: str) -> int | None:
 def priority(frontend: Frontend, backend: Backend, head: RequestHead) -> tuple[int, int]:
     """The class and offset (ms) of a request in the queue; later rules overrule, the backend's come after the frontend's."""
     klass = offset = 0
+    if not frontend.priority_rules and not backend.priority_rules:
+        return klass, offset
     for rule in frontend.priority_rules + backend.priority_rules:
         value = _rule_value(rule, head)
         if value is None:
