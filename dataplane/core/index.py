@@ -67,7 +67,7 @@ class Index:
         total = cells[at.TOTAL + server] + 1
         cells[at.TOTAL + server] = total
         backend = cells[at.BACKEND + server]
-        if total == cells[at.LIMIT + server] or cells[at.ALGORITHM + backend] in _MOVING:
+        if cells[at.ALGORITHM + backend] in _MOVING or total == cells[at.LIMIT + server]:
             self._follow(cells, backend, server)
         return total
 
@@ -77,7 +77,7 @@ class Index:
         total = cells[at.TOTAL + server] - 1
         cells[at.TOTAL + server] = total
         backend = cells[at.BACKEND + server]
-        if total + 1 == cells[at.LIMIT + server] or cells[at.ALGORITHM + backend] in _MOVING:
+        if cells[at.ALGORITHM + backend] in _MOVING or total + 1 == cells[at.LIMIT + server]:
             self._follow(cells, backend, server)
 
     def look(self, cells: MutableSequence[int], server: int) -> None:

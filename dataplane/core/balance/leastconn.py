@@ -21,6 +21,7 @@ from dataplane.core.weight import EWEIGHT_MAX
 _IN = int(Rota.IN)
 NUMBERS: Final = 30
 """Bits of a number. After 2^30 changes all are numbered anew, in the order of the configuration."""
+_LAST = (1 << NUMBERS) - 1
 _LOAD_MAX = (1 << 62 - NUMBERS) - 1
 
 
@@ -40,10 +41,11 @@ class LeastConn(Tournament):
         load = min(_LOAD_MAX, (total + 1) * EWEIGHT_MAX // cells[at.EWEIGHT + server]) if total else 0
         if cells[at.KEY + server] >> NUMBERS == load and not cells[at.STALE + backend]:
             return
-        number = cells[at.CURSOR + backend]
-        cells[at.CURSOR + backend] = number + 1
+        cursor = at.CURSOR + backend
+        number = cells[cursor]
+        cells[cursor] = number + 1
         tree.put(cells, shape, at.KEY, at.NODE, server, load << NUMBERS | number)
-        if number + 1 >> NUMBERS:
+        if number == _LAST:
             self.forget(cells, at, backend, shape.members)
             cells[at.STALE + backend] = 1
 

@@ -80,8 +80,9 @@ def put(cells: MutableSequence[int], shape: Shape, leaf: int, node: int, server:
         its = cells[leaf + rival]
         if its < key:
             winner, key = rival, its
-        if cells[node + parent] != winner:
-            cells[node + parent] = winner
+        cell = node + parent
+        if cells[cell] != winner:
+            cells[cell] = winner
         elif winner != server:
             return
 
