@@ -26,7 +26,7 @@ from tests.oracle.rules import RULES
 COUNT = int(os.environ.get('SLUICE_DIFFERENTIAL', '4000'))
 SEED = int(os.environ.get('SLUICE_SEED', '1'))
 SHARDS = 4
-EVERY = 8
+EVERY = 20
 TRIES = 4_000
 
 
