@@ -72,6 +72,8 @@ def needed(method: str, path: str) -> Role:
     """The role that a request needs: reading, operating servers, or changing what there is."""
     if method in {'GET', 'HEAD', 'OPTIONS'}:
         return Role.READ
+    if path == '/v1/dataplanes:release':
+        return Role.ADMIN  # it may remove everything
     if method == 'POST' or (
         method in {'PATCH', 'PUT'} and _OPERATED.match(path) and (method == 'PATCH' or path.startswith('/v3'))
     ):

@@ -1,7 +1,8 @@
 """`sluicectl`: commands, options and exit codes.
 
 Exit codes: 0 done; 1 the control plane refused or cannot be reached; 2 wrong usage; 3 not every data plane did it - it is
-unreachable and may still carry traffic, it refused, or the time was over; 4 something contrary was asked for meanwhile.
+unreachable and may still carry traffic, it refused, or the time was over; 4 something contrary was asked for meanwhile;
+130 interrupted (Ctrl-C), whatever was asked for goes on.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sluicectl.client import Client, Failed
 
 NOT_ALL = 3
 SUPERSEDED = 4
+INTERRUPTED = 130
 _SPAN = re.compile(r'([0-9]{1,9})(ms|s|m)?')
 _UNITS = {'ms': 0.001, 's': 1.0, 'm': 60.0, None: 1.0}
 POLL_S = 0.5
@@ -86,7 +88,18 @@ output = click.option(
 )  # fmt: skip
 
 
-@click.group(context_settings={'help_option_names': ['-h', '--help']})
+class Quiet(click.Group):
+    """Interrupted, it ends without a word and with the exit code shells expect."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+
+
+@click.group(cls=Quiet, context_settings={'help_option_names': ['-h', '--help']})
 @click.option(
     '--url',
     envvar='SLUICE_URL',
@@ -194,6 +207,18 @@ _verb('shutdown-sessions', 'End every session a server has now.', 'acked', 'POST
 def dataplanes(session: Session) -> None:
     """List data planes: how far each is, and what its last barrier cost."""
     session.show(session.client.items('/v1/dataplanes'), show.dataplanes)
+
+
+@cli.command()
+@output
+@click.confirmation_option(prompt='They lose what this control plane does not know of. Go on?')
+@click.pass_obj
+def release(session: Session) -> None:
+    """Push what is desired to data planes that are held back, after a store was lost."""
+    document = session.client.call('POST', '/v1/dataplanes:release')
+    session.show(
+        document, lambda console, found: console.print(f'released: {", ".join(found["released"]) or "nobody"}')
+    )
 
 
 @cli.command()

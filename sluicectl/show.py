@@ -13,7 +13,7 @@ from rich.text import Text
 
 COLOURS = {
     'ready': 'green', 'drain': 'yellow', 'maint': 'red', 'done': 'green', 'pending': 'yellow', 'superseded': 'red',
-    'refused': 'red', 'unreachable': 'red', 'yes': 'green', 'no': 'red',
+    'refused': 'red', 'unreachable': 'red', 'yes': 'green', 'no': 'red', 'held back': 'red',
 }  # fmt: skip
 
 
@@ -87,11 +87,15 @@ def dataplanes(console: Console, items: Sequence[Mapping[str, Any]]) -> None:
         ack = plane['lastAck']
         pause = '-' if ack is None else f'{ack["pauseUs"]} us'
         rows.append((
-            plane['id'], 'yes' if plane['connected'] else 'no', plane['version'],
+            plane['id'], _link(plane), plane['version'],
             '?' if plane['lag'] is None else plane['lag'], pause, plane['workers'] if plane['workers'] is not None else '-',
             plane['stateHash'][:12] or '-', ' '.join(plane['quarantined']) or '-',
         ))  # fmt: skip
     table(console, ['DATA PLANE', 'CONNECTED', 'VERSION', 'LAG', 'LAST PAUSE', 'WORKERS', 'STATE', 'QUARANTINED'], rows)
+
+
+def _link(plane: Mapping[str, Any]) -> str:
+    return 'held back' if plane['heldBack'] else 'yes' if plane['connected'] else 'no'
 
 
 def operations(console: Console, items: Sequence[Mapping[str, Any]]) -> None:

@@ -24,6 +24,12 @@ async def list_dataplanes(all_: Annotated[Services, Depends(services)]) -> dict[
     return {'head': str(log.head), 'tail': str(log.tail), 'items': items}
 
 
+@router.post(':release')
+async def release(all_: Annotated[Services, Depends(services)]) -> dict[str, Any]:
+    """Your word that what is desired here is meant, although data planes hold what this store knows nothing of: they lose it."""
+    return {'released': await asyncio.shield(all_.sequencer.release())}
+
+
 @router.get('/{dataplane}')
 async def get_dataplane(dataplane: str, all_: Annotated[Services, Depends(services)]) -> Response:
     """One data plane."""

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from controlplane.domain.problems import MEDIA_TYPE, TITLES, problem
 from controlplane.domain.refusals import (
     Conflict,
+    Fenced,
     Held,
     Invalid,
     NotFound,
@@ -31,6 +32,7 @@ SLUGS: dict[type[Refusal], str] = {
     Held: 'mass-removal',
     PreconditionFailed: 'precondition-failed',
     StoreUnavailable: 'store-unavailable',
+    Fenced: 'store-unavailable',
 }
 
 

@@ -20,7 +20,14 @@ async def healthz() -> dict[str, Any]:
 
 @router.get('/readyz')
 async def readyz(all_: Annotated[Services, Depends(services)]) -> Response:
-    """503 while it is going away. It listens only after its store was loaded, so there is no other way to be unready."""
+    """503 while it is going away, or when another control plane has taken over its store. It listens only once it is loaded."""
     if all_.stopping.is_set():
         return JSONResponse({'status': 'stopping'}, 503)
-    return JSONResponse({'status': 'ok', 'version': str(all_.sequencer.log.head)})
+    if all_.sequencer.fenced is not None:
+        return JSONResponse({'status': 'fenced', 'detail': all_.sequencer.fenced}, 503)
+    version = str(all_.sequencer.log.head)
+    if all_.sequencer.holding_back:
+        # ready all the same: whoever is to set it right must be able to reach it
+        held = sorted(plane.id for plane in all_.sequencer.convergence.planes.values() if plane.held_back)
+        return JSONResponse({'status': 'holding-back', 'version': version, 'heldBack': held})
+    return JSONResponse({'status': 'ok', 'version': version})

@@ -100,6 +100,7 @@ def dataplane(sequencer: Sequencer, plane: Plane) -> dict[str, Any]:
     return {
         'id': plane.id,
         'connected': plane.connected,
+        'heldBack': plane.held_back,
         'version': str(plane.acked),
         'lag': head.seq - plane.acked.seq if plane.acked.term == head.term else None,
         'heardMs': sequencer.clock.monotonic() - plane.heard_ms if hello else None,

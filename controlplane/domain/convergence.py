@@ -75,7 +75,7 @@ class Convergence:
         plane = self.planes.setdefault(hello.dp_id, Plane(hello.dp_id))
         plane.hello, plane.connected, plane.heard_ms, plane.lease_ends_ms = hello, True, now_ms, None
         plane.statements.clear()
-        plane.load.clear()
+        plane.load, plane.half_told = {}, {}
         plane.acked = at
         self.progress.join(plane.id, at)
         for operation in self._unfinished:
@@ -153,8 +153,7 @@ class Convergence:
         """Figures. They prove nothing except that a server with something in flight is not drained now."""
         plane = self.planes[name]
         plane.heard_ms = now_ms
-        plane.load = {Key('server', s, b): (flight, queued, state) for b, s, flight, queued, state in status.servers}
-        for key, (flight, queued, _) in plane.load.items():
+        for key, (flight, queued, _) in plane.tell(status).items():
             if flight or queued:
                 plane.statements.pop(key, None)
         self._moved()

@@ -8,7 +8,8 @@ from typing import Any
 from controlplane.domain.desired import Key
 from controlplane.domain.quarantine import Quarantine, Quarantined
 from controlplane.domain.version import NOTHING, Version
-from dataplane.wire.events import Ack, Hello, Nack
+from dataplane.wire.events import Ack, Hello, Nack, Status
+from dataplane.wire.state import MAX_SERVERS
 
 
 @dataclass(slots=True)
@@ -19,6 +20,7 @@ class Plane:
     quarantine: Quarantine = field(default_factory=dict)
     hello: Hello | None = None
     connected: bool = False
+    held_back: bool = False
     acked: Version = NOTHING
     last_ack: Ack | None = None
     last_nack: Nack | None = None
@@ -26,6 +28,17 @@ class Plane:
     lease_ends_ms: int | None = None
     statements: dict[Key, tuple[Version, str]] = field(default_factory=dict)
     load: dict[Key, tuple[int, int, str]] = field(default_factory=dict)
+    half_told: dict[Key, tuple[int, int, str]] = field(default_factory=dict)  # by the frames of a status so far
+
+    def tell(self, status: Status) -> dict[Key, tuple[int, int, str]]:
+        """Take one frame of a status; returns its rows. `load` is another one once the last frame is there."""
+        rows = {Key('server', s, b): (flight, queued, state) for b, s, flight, queued, state in status.servers}
+        if status.chunk == 0 or len(self.half_told) > MAX_SERVERS:
+            self.half_told = {}
+        self.half_told.update(rows)
+        if status.chunk + 1 >= status.chunks:
+            self.load, self.half_told = self.half_told, {}
+        return rows
 
     def record(self) -> dict[str, Any]:
         """What must outlive the control plane: that it is known, and what it refuses."""

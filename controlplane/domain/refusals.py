@@ -6,6 +6,7 @@ Refusal ── NotFound            no such backend, server, route, operation or 
         ├─ Held                it would remove too much at once and was not confirmed
         ├─ PreconditionFailed  If-Match / If-None-Match does not hold (`current`)
         └─ StoreUnavailable    it could not be made durable
+           └─ Fenced           for good: another control plane has taken over the store
 """
 
 from __future__ import annotations
@@ -55,3 +56,7 @@ class PreconditionFailed(Refusal):
 
 class StoreUnavailable(Refusal):
     """The change could not be made durable, so it was not made."""
+
+
+class Fenced(StoreUnavailable):
+    """Another control plane has opened the store since; this one changes nothing any more."""

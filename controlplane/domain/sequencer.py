@@ -27,7 +27,7 @@ from controlplane.domain.desired import Desired, Write
 from controlplane.domain.log import Entry, Log
 from controlplane.domain.operations import Goal, Operation, Target
 from controlplane.domain.planes import Plane
-from controlplane.domain.refusals import Held, StoreUnavailable
+from controlplane.domain.refusals import Fenced, Held, StoreUnavailable
 from controlplane.domain.store import Loaded, Store, StoredObject, Transaction
 from controlplane.domain.version import Version
 from dataplane.wire import state as wire
@@ -131,9 +131,11 @@ class Sequencer:
             (Operation.from_record(record) for record in loaded.operations),
         )
         self.convergence.changed(self.desired)
+        self.began_empty, self.holding_back = not loaded.objects, loaded.holding_back
         self._heard: set[Heard] = set()
         self._asked: deque[Asked] = deque()
         self._is_called = False
+        self.fenced: str | None = None  # why this control plane is over, in words
 
     def subscribe(self, heard: Heard) -> Callable[[], None]:
         """Call `heard` after every change, until the function returned is called."""
@@ -186,16 +188,28 @@ class Sequencer:
                 desired, version = step.desired, step.entry.version
         try:
             if steps:
-                await self._store.commit(*(Transaction(s.rows, {}, s.operation.record(), s.entry) for s in steps))
+                await self._commit(*(Transaction(s.rows, {}, s.operation.record(), s.entry) for s in steps))
         except StoreUnavailable as error:
             for step in steps:
-                step.asked.outcome = StoreUnavailable(str(error))
+                step.asked.outcome = type(error)(str(error))
             return
         for step in steps:
             self._happen(step)
         urgent = [step.asked.verb.urgent for step in steps if step.entry is not None]
         if urgent:
             self._tell(urgent=any(urgent))
+
+    async def _commit(self, *transactions: Transaction) -> None:
+        try:
+            await self._store.commit(*transactions)
+        except Fenced as error:
+            self.fenced = str(error)
+            raise
+
+    async def check(self) -> None:
+        """Find out whether the store is still ours (`fenced`), and can be written. StoreUnavailable: not now."""
+        async with self._turn:
+            await self._commit()
 
     def _decide(self, asked: Asked, before: Desired, version: Version) -> Step:
         """What the verb comes to at `before`, whose version is `version`."""
@@ -232,7 +246,7 @@ class Sequencer:
     async def remember(self, plane: Plane) -> None:
         """Make durable that a data plane is known, and what it refuses."""
         async with self._turn:
-            await self._store.commit(Transaction(planes={plane.id: plane.record()}))
+            await self._commit(Transaction(planes={plane.id: plane.record()}))
 
     async def forget(self, name: str) -> None:
         """Durably stop counting a data plane that says it carries no traffic. StoreUnavailable: it goes on counting."""
@@ -247,14 +261,36 @@ class Sequencer:
 
     async def _forget(self, name: str) -> None:
         if name in self.convergence.planes:
-            await self._store.commit(Transaction(planes={name: None}))
+            await self._commit(Transaction(planes={name: None}))
             self.convergence.forget(name, self.desired)
+
+    async def hold_back(self) -> None:
+        """From now on nothing is pushed to who holds what this store knows nothing of. StoreUnavailable: until a restart only."""
+        if not self.holding_back:
+            self.holding_back = True
+            async with self._turn:
+                await self._commit(Transaction(holding_back=True))
+
+    async def release(self) -> list[str]:
+        """Somebody says that what is desired is meant, whatever it removes. Returns who was held back."""
+        async with self._turn:
+            await self._commit(Transaction(holding_back=False))
+            self.holding_back = False
+            held = [plane for plane in self.convergence.planes.values() if plane.held_back]
+            for plane in held:
+                plane.held_back = False
+        self._tell(urgent=True)
+        return sorted(plane.id for plane in held)
 
     async def outrank(self, seen: Version) -> None:
         """A data plane has seen `seen`: when that is beyond us, begin a higher term, or it would refuse us for ever."""
         async with self._turn:
             if seen > self.log.head:
-                self.log.new_term(await self._store.raise_term(seen.term + 1))
+                try:
+                    self.log.new_term(await self._store.raise_term(seen.term + 1))
+                except Fenced as error:
+                    self.fenced = str(error)
+                    raise
                 self._tell(urgent=True)
 
 

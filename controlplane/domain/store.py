@@ -39,16 +39,18 @@ class Loaded:
     objects: tuple[StoredObject, ...] = ()
     planes: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     operations: tuple[dict[str, Any], ...] = ()
+    holding_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What becomes durable together. `planes`: record by id, None forgets it."""
+    """What becomes durable together. `planes`: record by id, None forgets it. `holding_back` None: as it was."""
 
     objects: tuple[StoredObject, ...] = ()
     planes: Mapping[str, dict[str, Any] | None] = field(default_factory=dict)
     operation: dict[str, Any] | None = None
     entry: Entry | None = None
+    holding_back: bool | None = None
 
 
 class Store(Protocol):

@@ -26,12 +26,14 @@ from controlplane.push.session import (
     forget,
 )
 from dataplane.wire.events import PROTO, Hello
+from dataplane.wire.state import digest, empty
 
 log = logging.getLogger('sluice.push')
 
 FULL = 4429
 MAX_TERM = 2**48
 FAREWELL_S = 2.0
+EMPTY = digest(empty())
 
 
 class Hub:
@@ -46,6 +48,7 @@ class Hub:
         self._cut_at = -math.inf
         self._unsubscribe = sequencer.subscribe(self._changed)
         self._closing = False
+        self._said = ''
         self._serving: set[asyncio.Task[Any]] = set()
 
     def _changed(self, *, urgent: bool) -> None:
@@ -98,10 +101,12 @@ class Hub:
         known = convergence.planes.get(hello.dp_id)
         held = self.courier.arrived(hello, {} if known is None else known.quarantine)
         at = held.version if held.state is not None else NOTHING
+        has_unknown = held.state is None and _holds_something(hello)
         previous = self.sessions.get(hello.dp_id)
         if previous is not None:
             previous.end(Over(REPLACED, 'a newer connection of the same data plane'))
         plane = convergence.connected(hello, at, self.sequencer.desired, self.sequencer.clock.monotonic())
+        plane.held_back = self.sequencer.holding_back and has_unknown
         session = self.sessions[plane.id] = Session(
             self.sequencer, self.courier, self.settings, self.counted, link, plane, held
         )
@@ -113,6 +118,11 @@ class Hub:
             Version(hello.term, hello.seq),
             'known' if at != NOTHING else 'snapshot',
         )
+        if plane.held_back:
+            log.error(
+                'data plane %s is held back: it has what this store knows nothing of, and would lose it; restore the store, '
+                'or confirm with POST /v1/dataplanes:release (sluicectl release)', plane.id,
+            )  # fmt: skip
         try:
             over = await session.run(previous)
         finally:
@@ -145,10 +155,13 @@ class Hub:
         """Outrank what it has seen, and make durable that it is known, before anything is sent."""
         if self._closing:
             raise Over(GOING_AWAY, 'the control plane is going away')
+        if self.sequencer.fenced is not None:
+            raise Over(GOING_AWAY, 'another control plane has taken over')
         planes = self.sequencer.convergence.planes
         if hello.dp_id not in planes and len(planes) >= self.settings.max_planes:
             raise Over(FULL, f'{len(planes)} data planes are known already')
         try:
+            await self._beware(hello)
             await asyncio.shield(
                 self.sequencer.outrank(max(Version(hello.term, hello.seq), Version(hello.term_seen, 0)))
             )
@@ -158,12 +171,34 @@ class Hub:
             # it must get its state all the same; that it is known will not survive a restart of the control plane
             log.error('data plane %s could not be made durable: %s', hello.dp_id, error)
 
+    async def _beware(self, hello: Hello) -> None:
+        """A store that began empty, and somebody who was told more than it ever said: it has been lost. Nothing is removed."""
+        sequencer = self.sequencer
+        if sequencer.began_empty and _holds_something(hello) and Version(hello.term, hello.seq) > sequencer.log.head:
+            await asyncio.shield(sequencer.hold_back())
+
     async def expire(self) -> None:
-        """Once a second, for ever: stop counting data planes whose traffic lease has ended."""
+        """Once a second, for ever: stop counting data planes whose traffic lease has ended, and see whether we are fenced."""
         while True:
             await asyncio.sleep(1.0)
+            await self._check()
             for name in self.sequencer.convergence.expired(self.sequencer.clock.monotonic()):
                 await forget(name, 'its traffic lease has ended', self.sequencer.dismiss)
+
+    async def _check(self) -> None:
+        """Once fenced, send the data planes away: who has taken over can be reached by the same address, perhaps."""
+        try:
+            if self.sequencer.fenced is None:
+                await self.sequencer.check()
+        except StoreUnavailable as error:
+            if str(error) != self._said:
+                log.error('the store cannot be written: %s', error)
+            self._said = str(error)
+        else:
+            self._said = ''
+        if self.sequencer.fenced is not None:
+            for session in tuple(self.sessions.values()):
+                session.end(Over(GOING_AWAY, 'another control plane has taken over'))
 
     async def close(self) -> None:
         """Say goodbye to all, and take nobody any more."""
@@ -175,3 +210,8 @@ class Hub:
             session.end(Over(GOING_AWAY, 'the control plane is going away'))
         if self._serving:
             await asyncio.wait(self._serving, timeout=FAREWELL_S)
+
+
+def _holds_something(hello: Hello) -> bool:
+    """Whether the data plane was ever pushed anything that it could lose."""
+    return hello.seq > 0 and hello.state_hash != EMPTY

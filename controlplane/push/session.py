@@ -252,6 +252,8 @@ class Session:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._plane.held_back:
+                continue
             parcel = self._courier.parcel(self.held, self._plane.quarantine, self._sequencer.clock.wall())
             if parcel is None:
                 continue

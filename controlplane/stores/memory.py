@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import Any
 
 from controlplane.domain.desired import Key
-from controlplane.domain.refusals import StoreUnavailable
+from controlplane.domain.refusals import Fenced, StoreUnavailable
 from controlplane.domain.store import KEPT_OPERATIONS, Loaded, StoredObject, Transaction
 
 
@@ -31,6 +31,7 @@ class MemoryStore:
             tuple(self._shelf.objects.values()),
             dict(self._shelf.planes),
             tuple(self._shelf.operations.values()),
+            self._shelf.holding_back,
         )
 
     async def raise_term(self, at_least: int) -> int:
@@ -46,6 +47,8 @@ class MemoryStore:
             self._keep(transaction)
 
     def _keep(self, transaction: Transaction) -> None:
+        if transaction.holding_back is not None:
+            self._shelf.holding_back = transaction.holding_back
         for row in transaction.objects:
             if row.spec is None:
                 self._shelf.objects.pop(row.key, None)
@@ -69,12 +72,13 @@ class MemoryStore:
         if self._term == 0:
             raise StoreUnavailable('the store is not open')
         if self._term != self._shelf.term:
-            raise StoreUnavailable(f'another control plane has taken over with term {self._shelf.term}')
+            raise Fenced(f'another control plane has taken over with term {self._shelf.term}')
 
 
 class _Shelf:
     def __init__(self) -> None:
         self.term = 0
+        self.holding_back = False
         self.objects: dict[Key, StoredObject] = {}
         self.planes: dict[str, dict[str, Any]] = {}
         self.operations: OrderedDict[str, dict[str, Any]] = OrderedDict()

@@ -23,6 +23,7 @@ class Rows:
     planes: Mapping[str, str | None]
     operations: list[list[Any]]
     entries: list[list[Any]]
+    holding_back: bool | None
 
 
 def encoded(transactions: Sequence[Transaction]) -> Rows:
@@ -30,6 +31,7 @@ def encoded(transactions: Sequence[Transaction]) -> Rows:
     last = {row.key: row for transaction in transactions for row in transaction.objects}
     planes = {name: record for transaction in transactions for name, record in transaction.planes.items()}
     operations = [t.operation for t in transactions if t.operation is not None]
+    holds = [t.holding_back for t in transactions if t.holding_back is not None]
     entries = [t.entry for t in transactions if t.entry is not None]
     return Rows(
         objects=[
@@ -41,6 +43,7 @@ def encoded(transactions: Sequence[Transaction]) -> Rows:
         planes={name: None if record is None else canonical(record) for name, record in planes.items()},
         operations=[[operation['id'], canonical(operation)] for operation in operations],
         entries=[[*e.version, e.ts, e.actor, e.verb, canonical(e.changes)] for e in entries],
+        holding_back=holds[-1] if holds else None,
     )
 
 

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from controlplane.domain.desired import Key
-from controlplane.domain.refusals import StoreUnavailable
+from controlplane.domain.refusals import Fenced, StoreUnavailable
 from controlplane.domain.store import KEPT_ENTRIES, KEPT_OPERATIONS, Loaded, StoredObject, Transaction
 from controlplane.domain.version import Version
 from controlplane.stores.rows import Rows, Trimmed, cells, encoded
@@ -30,6 +30,7 @@ LAYOUT = 1
 KEPT_BYTES = 64 * 1024 * 1024  # of operations, and again of entries: changes of thousands of servers are megabytes each
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (one INTEGER PRIMARY KEY CHECK (one = 1), layout INTEGER NOT NULL, term INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS objects (
     kind TEXT NOT NULL, backend TEXT NOT NULL, name TEXT NOT NULL,
     spec TEXT NOT NULL, labels TEXT NOT NULL, term INTEGER NOT NULL, seq INTEGER NOT NULL,
@@ -104,7 +105,9 @@ class SqliteStore:
         )
         planes = {name: json.loads(record) for name, record in database.execute('SELECT id, record FROM planes')}
         operations = database.execute('SELECT record FROM operations ORDER BY number')
-        return Loaded(self._term, objects, planes, tuple(json.loads(record) for (record,) in operations))
+        (marks,) = database.execute("SELECT count(*) FROM marks WHERE name = 'holding back'").fetchone()
+        records = tuple(json.loads(record) for (record,) in operations)
+        return Loaded(self._term, objects, planes, records, bool(marks))
 
     async def raise_term(self, at_least: int) -> int:
         """Begin a new term, durably."""
@@ -135,7 +138,7 @@ class SqliteStore:
         (term,) = self._database.execute('SELECT term FROM meta').fetchone()
         if term != self._term:
             self._database.execute('ROLLBACK')
-            raise StoreUnavailable(f'{self._path}: another control plane has taken over with term {term}')
+            raise Fenced(f'{self._path}: another control plane has taken over with term {term}')
         if not self._is_counted:
             self._count(self._database)
             self._is_counted = True
@@ -144,6 +147,9 @@ class SqliteStore:
         return result
 
     def _write(self, database: sqlite3.Connection, rows: Rows) -> None:
+        if rows.holding_back is not None:
+            verb = 'INSERT OR IGNORE INTO marks VALUES (?)' if rows.holding_back else 'DELETE FROM marks WHERE name = ?'
+            database.execute(verb, ('holding back',))
         for key in rows.gone:
             database.execute('DELETE FROM objects WHERE kind = ? AND backend = ? AND name = ?', key)
         if rows.objects:

@@ -294,7 +294,10 @@ class Subscriber:
                 if index is not None:
                     rows.append((backend, server, *self._holdings.load(index), self._status(index)))
         parts = [rows[first : first + _ROWS_PER_STATUS] for first in range(0, len(rows), _ROWS_PER_STATUS)] or [[]]
-        return [Status(term=at.term, seq=at.seq, servers=tuple(part)) for part in parts]
+        return [
+            Status(term=at.term, seq=at.seq, servers=tuple(part), chunk=number, chunks=len(parts))
+            for number, part in enumerate(parts)
+        ]
 
 
 async def _first_of(*works: Coroutine[Any, Any, None]) -> None:

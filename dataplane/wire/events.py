@@ -226,16 +226,21 @@ class Nack(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Message):
-    """Rows (backend, server, in flight, queued, state); the state in words of the data plane, as in `show stat`."""
+    """Rows (backend, server, in flight, queued, state); the state in words of the data plane, as in `show stat`.
+
+    Frame number `chunk` (from 0) of `chunks`: what all of them say together is how things stand.
+    """
 
     TYPE = 'status'
     CHECKS = {
-        'term': _number, 'seq': _number, 'servers': _tuple_of(_row_of(_name, _name, _number, _number, _text)),
+        'term': _number, 'seq': _number, 'chunk': _number, 'chunks': _number, 'servers': _tuple_of(_row_of(_name, _name, _number, _number, _text)),
     }  # fmt: skip
 
     term: int
     seq: int
     servers: tuple[tuple[str, str, int, int, str], ...]
+    chunk: int = 0
+    chunks: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

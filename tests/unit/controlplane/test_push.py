@@ -113,7 +113,7 @@ async def test_a_control_plane_that_lost_its_store_outranks_what_data_planes_hav
     plane = await dial(first=False, term_seen=41)
     assert isinstance(await plane.apply(), Snapshot)
     assert plane.term == 42
-    behind = await dial('dp2', first=False, term=42, seq=7, state_hash='ff')
+    behind = await dial('dp2', first=False, term=42, seq=7)
     await behind.apply()
     assert behind.term == 43
     await plane.apply()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -145,6 +148,16 @@ async def test_events_are_followed(control: ControlPlane) -> None:
         assert (await first)['verb'] == 'set weight=3'
     await asyncio.to_thread(stream.close)  # type: ignore[attr-defined]
     client.close()
+
+
+async def test_interrupted_it_ends_without_a_word(control: ControlPlane) -> None:
+    words = [sys.executable, '-m', 'sluicectl', '--url', f'http://{control.address}', 'events', '-f', '--after', '1.1']
+    process = await asyncio.create_subprocess_exec(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert b'put backend' in await asyncio.wait_for(process.stdout.readline(), 20)
+    process.send_signal(signal.SIGINT)
+    _, said = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, said) == (130, b'')
 
 
 async def test_what_is_refused_is_said(control: ControlPlane) -> None:

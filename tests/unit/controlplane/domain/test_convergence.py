@@ -5,7 +5,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from controlplane.domain.convergence import Convergence
+from controlplane.domain.convergence import KEPT_TARGETS, Convergence
 from controlplane.domain.desired import Desired, Write
 from controlplane.domain.operations import Goal, Operation, Progressed, Target
 from controlplane.domain.planes import Plane
@@ -91,6 +91,46 @@ def test_statements_about_servers_that_are_gone_are_not_kept() -> None:
     convergence.stated('b', Drained(term=1, seq=3, servers=((S1.backend, S1.name, 'gone'),)), app(), 1)
     assert removal.state is Progressed.DONE
     assert convergence.planes['b'].statements == {}
+
+
+def test_a_status_in_several_frames_is_one_status() -> None:
+    convergence = Convergence()
+    plane = convergence.connected(hello('a'), V3, app(), 0)
+
+    def told(server: str, chunk: int, chunks: int) -> None:
+        rows = (('app', server, 1, 2, 'UP'),)
+        convergence.reported('a', Status(term=1, seq=3, servers=rows, chunk=chunk, chunks=chunks), 1)
+
+    told('s1', 0, 2)
+    assert plane.load == {}  # half of it is not how things stand
+    told('s2', 1, 2)
+    assert {key.name for key in plane.load} == {'s1', 's2'}
+    told('s3', 0, 1)
+    assert {key.name for key in plane.load} == {'s3'}
+    for number in range(20_000):
+        told(f'x{number}', 1, 3)  # never the last frame: what is half told does not grow without end
+    assert len(plane.half_told) < 17_000
+
+
+def test_who_comes_back_having_done_it_is_not_waited_for() -> None:
+    convergence = Convergence()
+    convergence.connected(hello('a'), Version(1, 2), DRAINED, 0)
+    convergence.begin(drain(V3), DRAINED, ())
+    heard: list[str] = []
+    stop = convergence.watch(convergence.operation('o'), lambda: heard.append('moved'))
+    convergence.disconnected('a', 1, 1)  # its ack was lost with the link
+    convergence.connected(hello('a'), V3, DRAINED, 2)
+    assert convergence.operation('o').state is Progressed.DONE
+    assert heard == ['moved']
+    stop()
+
+
+def test_many_targets_push_old_operations_out() -> None:
+    convergence = Convergence()
+    targets = tuple(Target(S1, {'weight': 1}) for _ in range(KEPT_TARGETS // 2))
+    for number in range(4):
+        convergence.begin(Operation(f'o{number}', 'bulk', 'me', V3, Goal.ACKED, targets, 0), app(S1), ())
+    assert list(convergence.operations) == ['o2', 'o3']
 
 
 def test_forgetting() -> None:

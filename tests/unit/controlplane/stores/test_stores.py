@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from controlplane.domain.log import Entry
 from controlplane.domain.refusals import StoreUnavailable
 from controlplane.domain.store import KEPT_OPERATIONS, Store, StoredObject, Transaction
 from controlplane.domain.version import Version
+from controlplane.stores import sqlite as sqlite_module
 from controlplane.stores.memory import MemoryStore
 from controlplane.stores.sqlite import SqliteStore
 
@@ -104,6 +106,51 @@ async def test_only_so_many_operations_are_kept(reopen: Reopen) -> None:
         await store.commit(Transaction(operation={'id': str(number)}))
     loaded = await reopen().open()
     assert [row['id'] for row in loaded.operations] == [str(n) for n in range(2, KEPT_OPERATIONS + 2)]
+
+
+async def test_several_transactions_are_one(reopen: Reopen) -> None:
+    store = reopen()
+    await store.open()
+    newer = StoredObject(APP.key, {'balance': 'random'}, {'a': 'ü"\n'}, Version(1, 4))
+    entries = [Entry(Version(1, seq), 5, 'me', 'put', (), ()) for seq in (2, 3, 4)]
+    await store.commit(
+        Transaction((APP,), {'dp1': {}}, {'id': 'o1'}, entries[0]),
+        Transaction((S1,), {'dp1': None}, {'id': 'o2'}, entries[1]),
+        Transaction((newer, StoredObject(S1.key, None, {}, Version(1, 4))), {}, {'id': 'o3'}, entries[2]),
+    )
+    await store.commit()
+    loaded = await reopen().open()
+    assert loaded.objects == (newer,)
+    assert loaded.planes == {}
+    assert [row['id'] for row in loaded.operations] == ['o1', 'o2', 'o3']
+
+
+def kept(path: Path) -> tuple[int, int]:
+    """(rows, bytes) of the audit."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        found: tuple[int, int] = database.execute('SELECT count(*), sum(length(changes)) FROM events').fetchone()
+        return found
+
+
+async def test_large_changes_do_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_module, 'KEPT_BYTES', 100_000)
+    path = tmp_path / 'sluice.db'
+    store = SqliteStore(str(path))
+    await store.open()
+    for seq in range(2, 22):
+        change = S1.key.change({'address': 'x' * 30_000})
+        await store.commit(
+            Transaction(operation={'id': str(seq)}, entry=Entry(Version(1, seq), 5, 'me', 'put', (change,), ()))
+        )
+    rows, size = kept(path)
+    assert (rows, size < 100_000) == (3, True)
+    with pytest.raises(StoreUnavailable, match='UNIQUE'):  # what was rolled back does not count
+        await store.commit(
+            Transaction(operation={'id': '21'}, entry=Entry(Version(1, 9), 5, 'me', 'put', (change,), ()))
+        )
+    await store.commit(Transaction(entry=Entry(Version(1, 23), 5, 'me', 'put', ({'x': 'y' * 200_000},), ())))
+    assert kept(path)[0] == 1  # the newest, however large
+    await store.close()
 
 
 async def test_a_commit_that_fails_leaves_nothing(tmp_path: Path) -> None:
