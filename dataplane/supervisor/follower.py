@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from dataplane.supervisor.lastgood import LastGood
 from dataplane.wire.codec import Assembler
+from dataplane.wire.digests import Digests
 from dataplane.wire.events import GAP, HASH_MISMATCH, INVALID, REFUSED, Ack, Event, Lease, Message, Nack, Snapshot
-from dataplane.wire.state import State, digest, empty, faults, fold, limits
+from dataplane.wire.state import State, empty, faults, fold, limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class Follower:
     def __init__(self, term_seen: int, known: LastGood | None) -> None:
         self.term, self.seq, self.state = (0, 0, empty()) if known is None else (known.term, known.seq, known.state)
         self.term_seen = max(term_seen, self.term)
-        self.state_hash = digest(self.state)
+        self._digests = Digests()
+        self.state_hash = self._digests.of(self.state)
         self._assembler = Assembler()
         self._chunk: tuple[int, int, int, str] | None = None
         self._asked = False
@@ -153,7 +155,7 @@ class Follower:
         problems = limits(state)
         if problems:
             return Answer(self._nack(message.term, message.seq, INVALID, problems[0]))
-        if digest(state) != message.state_hash:
+        if self._digests.of(state) != message.state_hash:
             detail = 'the state after it does not have the hash it was sent with'
             return Answer(self._nack(message.term, message.seq, HASH_MISMATCH, detail))
         return Adopt(message.term, message.seq, state, message.state_hash)

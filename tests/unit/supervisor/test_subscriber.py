@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +22,7 @@ from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import AdminState, Backend, ControlPlane, Snapshot
 from dataplane.core.plane import Plane
+from dataplane.supervisor import subscriber
 from dataplane.supervisor.drained import Holdings
 from dataplane.supervisor.holds import Holds
 from dataplane.supervisor.lastgood import StateDir
@@ -253,6 +255,32 @@ async def test_drained_is_said_when_the_last_session_ended_and_again_after_a_hel
         again = await link.next(Drained)
         assert isinstance(again, Drained)
         assert again.servers == drained.servers
+
+
+async def test_a_status_of_many_servers_says_how_many_frames_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriber, '_ROWS_PER_STATUS', 1)
+    async with plant() as (_, of):
+        link, _ = await of.link()
+        await link.snapshot(1, 1, ONE)
+        assert await link.acked() == (1, 1)
+        frames: list[Status] = []
+        while len(frames) < 2:
+            frame = await link.next(Status)
+            assert isinstance(frame, Status)
+            if frame.chunks == 2 and frame.chunk == len(frames):
+                frames.append(frame)
+        assert [(frame.chunk, frame.servers[0][1]) for frame in frames] == [(0, 's'), (1, 't')]
+
+
+async def test_being_connected_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, subscriber.__name__)
+    async with plant() as (_, of):
+        link, _ = await of.link()
+        for seq in (1, 2, 3):
+            await link.send(Lease(term=1, lease_ms=1_000))
+            await link.snapshot(1, seq, changed(weight=seq))
+            assert await link.acked() == (1, seq)
+    assert [record.message.endswith(': connected') for record in caplog.records].count(True) == 1
 
 
 async def test_close_says_goodbye() -> None:
