@@ -14,7 +14,7 @@ from tests.exhaustive.explore import Explorer, Found
 from tests.exhaustive.mutants_index import MUTANTS  # all of them: those of `mutants` and its own
 from tests.exhaustive.world import WORLDS
 
-SMALL = ('plain', 'three', 'disable', 'flip', 'limit', 'kill', 'stop', 'pool', 'tables', 'sweep-one')
+SMALL = ('plain', 'three', 'disable', 'flip', 'limit', 'kill', 'stop', 'pool', 'tables', 'sweep-one', 'long')
 """Where most mutants end; looked at first."""
 
 LARGE = ('kill-end', 'kill-dry', 'kills', 'stop-die', 'stops', 'sweep-kill', 'backup', 'storm', 'stop-off', 'kill-off')

@@ -317,6 +317,7 @@ WORLDS: dict[str, World] = {
     'return-die': World(2, (1,), (A, B, B), kills=1, stops=1),
     'tables': World(2, (1,), (A, B, B), (('tables', 0, 0), OFF), slice=1),
     'tables-kill': World(2, (1,), (A, B), (('tables', 0, 0),), kills=1),
+    'long': World(1, (1,), (A,) * 6, cancels=2),  # a heap whose entries have brothers
     'sweep-one': World(2, (1, 1), (A, B, B), (('disable', 1, SWEEP),), slice=1),
     'least-kill': World(2, (1, 2), (A, B, B), kills=1, slice=1, algorithm=Algorithm.LEASTCONN),
     'random': World(2, (1, 1), (A, B, B), (OFF, ON), algorithm=Algorithm.RANDOM),
