@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from tests.integration.harness.memory import Memory
+from tests.integration.harness.proxy import Proxy, limited, server, snapshot
+from tests.integration.harness.raw import RawClient, RawServer, ok
 from tests.oracle.faults import REQUEST_FAULTS, RESPONSE_FAULTS
 from tests.oracle.messages import SMUGGLED, Exchange, exchanges, wrong_answer, wrong_request
 
@@ -144,3 +146,32 @@ async def test_what_was_written_before_a_connection_is_cut_is_sent() -> None:
     async with Memory() as memory:
         outcome, _ = await memory.run([wrong_answer(random.Random(SEED), 'answer-chunk-not-hex')])
         assert [(answer.status, answer.whole) for answer in outcome.heard] == [(200, False)]
+
+
+@pytest.mark.xfail(strict=True, reason='what is pipelined behind an OPTIONS that is answered here is forgotten')
+async def test_what_is_pipelined_behind_an_answer_of_this_hop_is_served() -> None:
+    get = b'GET /%d HTTP/1.1\r\nHost: a\r\n\r\n'
+    options = b'OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n'
+    async with (
+        RawServer(ok) as up,
+        Proxy(snapshot([server('s1', up.port)], frontend=limited(http_keep_alive=200))) as proxy,
+    ):
+        client = await RawClient.to(proxy.port)
+        client.send(get % 1 + options + get % 2 + b'GET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+        try:
+            assert (await client.rest()).count(b'HTTP/1.1 200 OK') == 4
+        finally:
+            client.reset()
+
+
+@pytest.mark.xfail(strict=True, reason='the answer to OPTIONS that goes no further says nothing of the connection')
+@pytest.mark.parametrize('version, option', [(b'1.1', b'close'), (b'1.0', b'close'), (b'1.0', b'keep-alive')])
+async def test_an_answer_of_this_hop_says_whether_the_connection_stays(version: bytes, option: bytes) -> None:
+    raw = b'OPTIONS * HTTP/%b\r\nHost: a\r\nMax-Forwards: 0\r\nConnection: %b\r\n\r\n' % (version, option)
+    async with RawServer(ok) as up, Proxy(snapshot([server('s1', up.port)])) as proxy:
+        client = await RawClient.to(proxy.port)
+        client.send(raw)
+        try:
+            assert b'\r\nconnection: ' + option in (await client.head()).lower()
+        finally:
+            client.close()

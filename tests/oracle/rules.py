@@ -57,6 +57,7 @@ RULES: Final = {
     'answer-chunk-bare-lf': _CHUNKS,
     'answer-chunk-overflow': _CHUNKS,
     'answer-chunk-not-hex': _CHUNKS,
+    'answer-chunk-too-much': _CHUNKS,
     'answer-trailer-bad': _CHUNKS,
     'answer-chunk-0x': _CHUNKS,
 }
