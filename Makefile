@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check format test run soak bench lock clean
+.PHONY: help install check format test run soak bench bench-guard lock clean
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
 WORKERS ?= auto
@@ -17,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 install: $(STAMP) ## .venv with both planes, sluicectl and the development tools
 
@@ -51,6 +51,9 @@ soak: $(STAMP) ## the reproducer for half an hour, both variants at once
 
 bench: $(STAMP) ## requests/s and CPU per request beside HAProxy, nginx, Envoy, Caddy; needs wrk and what of them there is
 	@exec $(BIN)/python -m bench $(BENCH)
+
+bench-guard: $(STAMP) ## instructions per request beside the committed figures, +-10 % (2 minutes); needs valgrind
+	@exec $(BIN)/python -m bench.guard
 
 lock: $(STAMP) ## newest versions the ranges in pyproject.toml allow, with hashes; all extras but bench
 	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --strip-extras \
