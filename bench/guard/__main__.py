@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shlex
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,11 +25,19 @@ GOOD: Final = 0
 WORSE: Final = 1
 UNKNOWN: Final = 2
 
+_WEIGHTY: Final = (
+    '--enable-optimizations', '--with-lto', '--enable-shared', '--with-pydebug', '--with-assertions', '--without-pymalloc',
+    '--with-computed-gotos', '--without-computed-gotos', '--enable-pystats', '--with-trace-refs',
+)  # fmt: skip
+"""Options of CPython's configure that change what its instructions are; the same version is built with and without."""
+
 
 def made_with() -> dict[str, str]:
     """What decides, besides our code, how many instructions a request takes."""
+    configured = shlex.split(sysconfig.get_config_var('CONFIG_ARGS') or '')
     return {
         'python': f'{platform.python_implementation()} {platform.python_version()}',
+        'configured': ' '.join(sorted(word for word in configured if word.startswith(_WEIGHTY))) or 'plainly',
         'compiler': platform.python_compiler(),
         'libc': ' '.join(platform.libc_ver()),
         'machine': platform.machine(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -156,9 +157,18 @@ def test_update_writes_what_is_compared_with(tmp_path: Path, monkeypatch: pytest
         ('echo nothing >$out.2; echo nothing >$out.3', 'wrote no total'),
     ],
 )
-def test_nothing_counted_is_no_verdict(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], script: str, why: str
+def test_what_went_wrong_under_callgrind_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, why: str
 ) -> None:
     valgrind(tmp_path, script, monkeypatch)
+    with pytest.raises(Failed, match=re.escape(why)) as failed:
+        callgrind.count(stage('tiny'), tmp_path)
+    assert str(failed.value).startswith('tiny: ')
+
+
+def test_nothing_counted_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    valgrind(tmp_path, 'exit 3', monkeypatch)
     assert guard.main(['--baseline', str(written(tmp_path, 1000))]) == guard.UNKNOWN
-    assert why in capsys.readouterr().err
+    assert 'exit status 3' in capsys.readouterr().err
