@@ -54,8 +54,8 @@ def told(case: Sequence[Exchange], number: int, who: str, differences: list[str]
     """What a person needs to see."""
     lines = [f'{who}, SLUICE_SEED={SEED}, case {number} ({", ".join(sorted(traits(case)))}):']
     for exchange in case:
-        lines += [f'  request {exchange.raw[:2_000]!r}', f'  answer  {exchange.answer.raw[:2_000]!r}']
-    return '\n'.join((*lines, *(f'  {difference[:4_000]}' for difference in differences)))
+        lines += [f'  request {exchange.raw[:1_000]!r}', f'  answer  {exchange.answer.raw[:1_000]!r}']
+    return '\n'.join((*lines, *(f'  {difference[:2_000]}' for difference in differences)))
 
 
 @pytest.mark.parametrize('shard', range(SHARDS))

@@ -10,6 +10,7 @@ from tests.oracle.faults import RESPONSE_FAULTS
 from tests.oracle.meaning import Heard, comparable
 from tests.oracle.wire import Fields
 
+EXTRA: Final = b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'
 _STATUSES: Final = (
     200,
     200,
@@ -110,6 +111,9 @@ def answer(rng: random.Random, method: bytes, version: int, *, faulty: bool) -> 
     if any(not line.isascii() for line, _ in draft.lines) or b'\xe9' in start:
         draft.traits.add('answer-not-ascii')
     raw = interim + b'\r\n'.join((start, *(line for line, _ in draft.lines), b'', b'')) + draft.tail
+    if not draft.closes and rng.random() < 0.04:
+        raw += EXTRA
+        draft.traits.add('extra-behind')
     fields = comparable(tuple(field for _, field in draft.lines if field is not None), frozenset())
     heard = Heard(draft.status, fields, draft.body, before=told)
     return Answer(raw, draft.closes, frozenset(draft.traits)), heard, draft.ends

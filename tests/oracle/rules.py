@@ -41,6 +41,7 @@ RULES: Final = {
     'chunk-too-many-digits': 'RFC 9112, 7.1: sizes are bounded; it takes any number of zeros',
     'chunk-extension-endless': 'RFC 9112, 7.1.1: extensions are bounded; it takes any',
     'answer-101-unasked': 'RFC 9110, 15.2.2 and 7.8: nobody asked for another protocol; it waits for ever',
+    'extra-behind': 'RFC 9112, 9.2: what follows an answer nobody asked for; it may take it for the next answer',
     'host-with-path': _HOST,
     'host-with-user': _HOST,
     'host-with-space': _HOST,

@@ -216,6 +216,8 @@ class Memory:
                 upstream.data_received(piece)
                 if cuts:
                     await self._turn(talk)
+        if 'extra-behind' in exchange.traits and upstream.is_alive():
+            talk.faults.append('a connection on which the server has said too much is kept')
         if exchange.answer.closes and upstream.is_alive():
             upstream.eof_received()
             wire.ended = True
