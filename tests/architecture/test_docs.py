@@ -77,7 +77,13 @@ def problem(token: str) -> str | None:
     word = token.split('::', maxsplit=1)[0].rstrip('()')
     if re.fullmatch(r'test_\w+', word):
         return None if word in known_tests() else 'no such test'
-    if re.fullmatch(r'[\w.-]+(/[\w.*-]+)+/?', word) and word.split('/')[0] in {*PACKAGES, 'tests', 'docs', 'deploy', 'bench'}:
+    if re.fullmatch(r'[\w.-]+(/[\w.*-]+)+/?', word) and word.split('/')[0] in {
+        *PACKAGES,
+        'tests',
+        'docs',
+        'deploy',
+        'bench',
+    }:
         return None if list(ROOT.glob(word.rstrip('/'))) else 'no such file'
     if metric := re.fullmatch(r'haproxy_(?:process|frontend|backend|server)_(\w+)', word):
         exporter = (ROOT / 'dataplane' / 'supervisor' / 'metrics.py').read_text()
