@@ -126,7 +126,7 @@ def exchange(rng: random.Random) -> Exchange:
     _vary(draft)
     answer, heard, ends = answers.answer(rng, draft.method, draft.version, faulty=kind > 0.85)
     if not draft.forwarded:
-        answer, heard, ends = answers.NONE, Heard(200, own=True), not draft.keeps
+        answer, heard, ends = answers.NONE, Heard(200, own=True), bool(draft.tail)
     draft.note()
     raw = draft.bytes_of()
     ends = ends or not draft.keeps
