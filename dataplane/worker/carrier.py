@@ -31,7 +31,7 @@ class Carrier(Seeker):
     __slots__ = (
         '_body', '_buffer', '_chunked',
         '_client_ended', '_early', '_early_size', '_keep', '_request_done', '_reusable', '_sent_at',
-        '_server_ended', '_silence', '_switch',
+        '_server_ended', '_switch', 'silence',
     )  # fmt: skip
 
     def __init__(
@@ -40,7 +40,7 @@ class Carrier(Seeker):
     ) -> None:  # fmt: skip
         super().__init__(context, client, index, frontend, head, began, wall)
         self._sent_at = 0
-        self._silence: int | None = None
+        self.silence: int | None = None
         self._reusable = self._chunked = self._server_ended = self._client_ended = False
         self._request_done = not head.length
         self._early: list[bytes] = []
@@ -79,6 +79,9 @@ class Carrier(Seeker):
         return front is not KeepAlive.KEEP_ALIVE or back is not KeepAlive.KEEP_ALIVE
 
     def _await_server(self, now: int) -> None:
+        """`timeout server` limits the server's silence from here on; while it takes too little it limits that instead."""
+        if self._upstream is not None and self._upstream.congested:
+            return
         timeout = self._backend_of().timeouts.server
         if timeout is not None:
             self._context.wheel.arm(self._client.server_timer, now + timeout)
@@ -96,7 +99,7 @@ class Carrier(Seeker):
         if self.stage is Stage.HEADERS or self.stage is Stage.BODY:
             if self._upstream is not None and out:
                 self._upstream.write(out)
-            if done:
+            if (done or self.stage is Stage.BODY) and not self._client.is_congested():
                 self._await_server(now_ms())
         elif out:
             # Nothing was sent yet: the body waits here, bounded, and stays for another try.
@@ -110,12 +113,22 @@ class Carrier(Seeker):
         if self.stage is Stage.OVER:
             return
         self._client.hold_body(held=congested)
-        if self.stage is Stage.TUNNEL:
+        if congested:
+            self._limit_stall()
+        elif self.stage is Stage.TUNNEL:
             self._touch_tunnel()
-        elif congested or self._request_done:
+        elif self._request_done if self.stage is Stage.HEADERS else not self._client.is_congested():
             self._await_server(now_ms())
         else:
             self._client.server_timer.disarm()
+
+    def _limit_stall(self) -> None:
+        """The server takes too little: each time in which it takes nothing is limited."""
+        timeout = self.silence if self.stage is Stage.TUNNEL else self._backend_of().timeouts.server
+        if timeout is None:
+            self._client.server_timer.disarm()
+        else:
+            self._context.wheel.arm(self._client.server_timer, now_ms() + timeout)
 
     # -- answered ----------------------------------------------------------------------------------------------------
 
@@ -221,15 +234,19 @@ class Carrier(Seeker):
     def _to_client(self, data: bytes) -> None:
         self.story.sent += len(data)
         self._client.write(data)
+        if not self._request_done:
+            self._client.renew()
 
     def client_congested(self, *, congested: bool) -> None:
         """The client reads slower than the server sends, or again fast enough."""
         if self._upstream is None or self.stage is Stage.OVER:
             return
         self._upstream.hold(held=congested)
-        if congested and self.stage is not Stage.TUNNEL:
+        if self.stage is not Stage.BODY or self._upstream.congested:
+            return
+        if congested:
             self._client.server_timer.disarm()
-        elif self.stage is Stage.BODY:
+        else:
             self._await_server(now_ms())
 
     def _finish(self, out: bytes) -> None:
@@ -267,7 +284,7 @@ class Carrier(Seeker):
         self.story.status = head.status
         self.story.response_ms = now_ms() - self._sent_at
         self._keep = False
-        self._silence = self._tunnel_timeout()
+        self.silence = self._tunnel_timeout()
         self._to_client(response_bytes(head, b'Upgrade', chunked=False) + rest)
         self._touch_tunnel()
         early = self._client.take_more()
@@ -283,13 +300,13 @@ class Carrier(Seeker):
 
     def _touch_tunnel(self) -> None:
         """Something moved: the time of silence begins anew."""
-        if self._silence is not None:
-            self._context.wheel.arm(self._client.server_timer, now_ms() + self._silence)
+        if self.silence is not None and not (self._upstream is not None and self._upstream.congested):
+            self._context.wheel.arm(self._client.server_timer, now_ms() + self.silence)
 
     def _half_close_tunnel(self, timeout: int | None) -> None:
         """One direction has ended: `timeout client-fin` or `server-fin`, where set, limits the silence of the side that has not."""
         if timeout is not None:
-            self._silence = timeout
+            self.silence = timeout
         self._touch_tunnel()
 
     def client_tunnel(self, data: bytes) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dataplane.worker.sides import Owner
     from dataplane.worker.upstream import Upstream
 
-_OPTIONS_ANSWER: Final = b'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'
+_OPTIONS_ANSWER: Final = b'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n'
 
 
 class Client(Connection):
@@ -92,7 +92,10 @@ class Client(Connection):
         if self.exchange is not None:
             self._during(self.exchange, data)
         elif self.phase <= Phase.HEAD:
-            self._read_head(data)
+            if self._write_paused or (self._buffer and self.phase is Phase.IDLE):
+                self._keep_more(data)  # its turn comes after what is pipelined, and after the answers not yet taken
+            else:
+                self._read_head(data)
 
     def _read_head(self, data: bytes) -> None:
         known = len(self._buffer)
@@ -166,13 +169,16 @@ class Client(Connection):
     def _answer_here(self, head: RequestHead, rest: bytes) -> None:
         """OPTIONS that may be forwarded no further (RFC 9110, 7.6.2): this hop is the one it asks about."""
         self.requests += 1
-        self.write(_OPTIONS_ANSWER)
+        keep = head.keep_alive and not head.length and not self._context.stopping
+        option = b'' if keep and head.version else b'connection: keep-alive\r\n' if keep else b'connection: close\r\n'
+        answer = b'%b%b\r\n' % (_OPTIONS_ANSWER, option)
+        self.write(answer)
         story = Story(self._index, self._wall)
         story.asked(head.method, head.target, head.version)
-        story.status, story.sent, story.request_ms = 200, len(_OPTIONS_ANSWER), now_ms() - self._began
+        story.status, story.sent, story.request_ms = 200, len(answer), now_ms() - self._began
         self._record(story, LOCAL_ANSWER)
         self._keep_rest(rest)
-        self._after(keep=head.keep_alive and not head.length)
+        self._after(keep=keep)
 
     # -- while a request is served -----------------------------------------------------------------------------------
 
@@ -205,6 +211,8 @@ class Client(Connection):
 
     def _await_body(self, body: Body) -> None:
         """While a body is being read, `timeout client` limits each silence."""
+        if self._write_paused:
+            return
         if body.done:
             self._timer.disarm()
         elif not self._holds:
@@ -213,9 +221,14 @@ class Client(Connection):
     def hold_body(self, *, held: bool) -> None:
         """Stop, or go on, reading the request's body (or a tunnel's bytes)."""
         self._hold(Hold.BODY, held=held)
-        if held:
+        if not held:
+            self.renew()
+        elif not self._write_paused:
             self._timer.disarm()
-        elif self._body is not None:
+
+    def renew(self) -> None:
+        """The client may be silent anew: it was sent to, or it is read again."""
+        if self._body is not None:
             self._await_body(self._body)
 
     def has_more(self) -> bool:
@@ -243,22 +256,23 @@ class Client(Connection):
             self._context.loop.call_soon(self._next)
         elif self._eof:
             self.close(linger=False)
-        else:
+        elif not self._write_paused:
             self._await_request()
 
     def _next(self) -> None:
         """Serve what was pipelined, unless the client does not even take what it was answered so far."""
-        if self.phase is not Phase.IDLE or self._write_paused:
+        if self.phase not in (Phase.IDLE, Phase.HEAD) or self._write_paused:
             return
-        data, self._buffer = self._buffer, b''
+        data = self._buffer
+        self._keep_rest(b'')
         if data:
             self._read_head(data)
-        if self._eof and self.exchange is None and self.phase in (Phase.IDLE, Phase.HEAD):
+        if self.phase is Phase.IDLE and self._buffer:
+            return  # that one was answered here, and the next has its own turn
+        if self._eof and self.phase in (Phase.IDLE, Phase.HEAD):
             self.close(linger=False)
-        elif self.phase is Phase.IDLE:
-            # Nothing but empty lines: no request has begun.
-            self._keep_rest(b'')
-            self._await_request()
+        elif self.phase is Phase.IDLE and not self._write_paused:
+            self._await_request()  # nothing but empty lines: no request has begun
 
     # -- ends --------------------------------------------------------------------------------------------------------
 
@@ -285,9 +299,14 @@ class Client(Connection):
         self.exchange = self._body = None
         if self.phase is Phase.CLOSED:
             return
-        transport = self._transport
+        transport, unsent = self._transport, self._unsent
         self._forget()
-        if transport is not None:
+        if transport is None:
+            return
+        if unsent and not transport.get_write_buffer_size():
+            transport.write(unsent)  # it is sent at the end of this turn, and would be forgotten by an abort before
+            self._context.loop.call_soon(transport.abort)
+        else:
             transport.abort()
 
     def close_idle(self) -> None:
@@ -307,10 +326,18 @@ class Client(Connection):
 
     def _congested(self, *, congested: bool) -> None:
         if self.exchange is not None:
+            if not congested:
+                self.renew()
             self.exchange.client_congested(congested=congested)
-        elif not congested and self.phase is Phase.IDLE:
+        elif not congested and self.phase <= Phase.HEAD:
             self._await_request()
             self._next()
+
+    def _stall_limit(self) -> int | None:
+        exchange = self.exchange
+        if exchange is not None and exchange.stage is Stage.TUNNEL:
+            return exchange.silence
+        return super()._stall_limit()
 
     # -- timeouts ----------------------------------------------------------------------------------------------------
 
@@ -323,7 +350,7 @@ class Client(Connection):
             return
         if self.exchange is not None:
             self.exchange.client_timeout()
-        elif self.phase is Phase.LINGER:
+        elif self.phase is Phase.LINGER or self._write_paused:
             self.cut()
         elif self.phase is Phase.IDLE:
             self.close(linger=False)

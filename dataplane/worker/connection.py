@@ -122,8 +122,12 @@ class Connection(asyncio.Protocol):
         self._write_paused = True
         assert self._transport is not None
         self._stalled = self._transport.get_write_buffer_size()
-        self._arm(self._frontend.timeouts.client)
+        self._arm(self._stall_limit())
         self._congested(congested=True)
+
+    def _stall_limit(self) -> int | None:
+        """How long the client may take nothing of what waits for it (ms)."""
+        return self._frontend.timeouts.client
 
     def resume_writing(self) -> None:
         """The client has caught up."""
@@ -160,6 +164,7 @@ class Connection(asyncio.Protocol):
             transport.close()
 
     def _arm(self, timeout: int | None) -> None:
+        """One timer for all that is waited for here: while output waits (`_write_paused`) it limits that, and nothing else."""
         if timeout is None:
             self._timer.disarm()
         else:
@@ -181,7 +186,7 @@ class Connection(asyncio.Protocol):
         if not left or left >= self._stalled:
             return False
         self._stalled = left
-        self._arm(self._frontend.timeouts.client)
+        self._arm(self._stall_limit())
         return True
 
     def _expired(self) -> None:

@@ -152,7 +152,9 @@ class Exchange(Carrier):
     def server_timeout(self) -> None:
         """The timer of whatever is waited for on the server's side has fired."""
         stage = self.stage
-        if stage is Stage.QUEUED:
+        if stage >= Stage.HEADERS and self._upstream is not None and self._upstream.is_taking():
+            self._limit_stall()
+        elif stage is Stage.QUEUED:
             self._fail(QUEUE_TIMEOUT)
         elif stage is Stage.CONNECTING:
             self._release_upstream()

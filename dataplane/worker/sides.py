@@ -56,6 +56,9 @@ class ClientEnd(Protocol):
     def hold_body(self, *, held: bool) -> None:
         """Stop, or go on, reading the request's body (or a tunnel's bytes)."""
 
+    def renew(self) -> None:
+        """The client may be silent anew: it was sent to."""
+
     def has_more(self) -> bool:
         """Has the client sent bytes beyond this request?"""
 

@@ -42,7 +42,8 @@ class Upstream(asyncio.Protocol):
     """
 
     __slots__ = (
-        '_loop', '_outbox', '_parted', '_sock', '_task', '_transport', '_unsent', 'generation', 'idle_since', 'link', 'server', 'user', 'uses',
+        '_loop', '_outbox', '_parted', '_sock', '_task', '_transport', '_unsent', '_waiting',
+        'congested', 'generation', 'idle_since', 'link', 'server', 'user', 'uses',
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +53,8 @@ class Upstream(asyncio.Protocol):
         self._loop = loop
         self._outbox = outbox
         self._unsent = b''
+        self._waiting = 0
+        self.congested = False
         self._parted = parted
         self._sock: socket.socket | None = None
         self._transport: asyncio.Transport | None = None
@@ -165,11 +168,14 @@ class Upstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """More is buffered than the server takes."""
+        self.congested = True
+        self.is_taking()
         if self.user is not None:
             self.user.on_server_congested(congested=True)
 
     def resume_writing(self) -> None:
         """The server has caught up."""
+        self.congested = False
         if self.user is not None:
             self.user.on_server_congested(congested=False)
 
@@ -220,6 +226,11 @@ class Upstream(asyncio.Protocol):
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
+
+    def is_taking(self) -> bool:
+        """While it is congested: is less waiting to be sent than when this was asked last?"""
+        before, self._waiting = self._waiting, 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return self.congested and self._waiting < before
 
     def is_alive(self) -> bool:
         """May a request be sent on it?"""

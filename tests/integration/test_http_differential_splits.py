@@ -128,7 +128,6 @@ async def test_what_follows_the_last_request_is_never_one() -> None:
                 await same(memory, f'SLUICE_SEED={SEED}, case {number}', case, ([size(case) - len(SMUGGLED)], ()))
 
 
-@pytest.mark.xfail(strict=True, reason='what comes before the turn of pipelined bytes is taken for their continuation')
 async def test_bytes_that_come_before_the_turn_of_pipelined_ones_wait_behind_them() -> None:
     rng = random.Random(SEED)
     async with Memory() as memory:
@@ -141,14 +140,12 @@ async def test_bytes_that_come_before_the_turn_of_pipelined_ones_wait_behind_the
                 assert not wrongs, '\n  '.join((f'SLUICE_SEED={SEED}, case {number}, cut at {cuts}', *wrongs))
 
 
-@pytest.mark.xfail(strict=True, reason='a connection that is cut loses what was to be sent at the end of the turn')
 async def test_what_was_written_before_a_connection_is_cut_is_sent() -> None:
     async with Memory() as memory:
         outcome, _ = await memory.run([wrong_answer(random.Random(SEED), 'answer-chunk-not-hex')])
         assert [(answer.status, answer.whole) for answer in outcome.heard] == [(200, False)]
 
 
-@pytest.mark.xfail(strict=True, reason='what is pipelined behind an OPTIONS that is answered here is forgotten')
 async def test_what_is_pipelined_behind_an_answer_of_this_hop_is_served() -> None:
     get = b'GET /%d HTTP/1.1\r\nHost: a\r\n\r\n'
     options = b'OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n'
@@ -164,7 +161,6 @@ async def test_what_is_pipelined_behind_an_answer_of_this_hop_is_served() -> Non
             client.reset()
 
 
-@pytest.mark.xfail(strict=True, reason='the answer to OPTIONS that goes no further says nothing of the connection')
 @pytest.mark.parametrize('version, option', [(b'1.1', b'close'), (b'1.0', b'close'), (b'1.0', b'keep-alive')])
 async def test_an_answer_of_this_hop_says_whether_the_connection_stays(version: bytes, option: bytes) -> None:
     raw = b'OPTIONS * HTTP/%b\r\nHost: a\r\nMax-Forwards: 0\r\nConnection: %b\r\n\r\n' % (version, option)

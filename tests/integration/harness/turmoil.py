@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -19,8 +20,12 @@ def spec_of(servers: dict[str, Upstream], **fields: Any) -> dict[str, Any]:
     return {'servers': {name: {'address': '127.0.0.1', 'port': of.port, **fields} for name, of in servers.items()}}
 
 
-async def turmoil(at: World, changes: int) -> None:
-    """At least so many changes, from several hands, while every link is delayed, doubled, cut and half-opened."""
+def any_time() -> bool:
+    return True
+
+
+async def turmoil(at: World, changes: int, until_too: Callable[[], bool] = any_time) -> None:
+    """At least so many changes, and until that is so too, from several hands; every link is delayed, doubled, cut and half-opened."""
     rng = random.Random(7)
     for link in at.links:
         link.delay = lambda: rng.uniform(0, 0.02)
@@ -41,7 +46,7 @@ async def turmoil(at: World, changes: int) -> None:
             await at.control.must('DELETE', f'/v1/routes/{name}')
 
     async def enough() -> bool:
-        return (await at.head())[1] >= before[1] + changes
+        return (await at.head())[1] >= before[1] + changes and until_too()
 
     async def count() -> None:
         await until(enough, within=60, what=f'{changes} changes', every=0.1)
