@@ -70,9 +70,8 @@ class RandomDraw:
         if cells[at.STALE + backend]:
             tree.mend(cells, shape, server, lambda made: self.join(cells, shape, made))
             return
-        way, nodes = shape.ways.get(server) or shape.way(server), at.NODE
-        while way is not None:
-            _, parent, way = way
+        nodes = at.NODE
+        for _, parent in shape.ways.get(server) or shape.way(server):
             cells[nodes + parent] += more
 
     def join(self, cells: MutableSequence[int], shape: Shape, node: int) -> None:
@@ -112,9 +111,7 @@ def _by_sums(
 
 def _add(cells: MutableSequence[int], shape: Shape, server: int, weight: int) -> None:
     cells[shape.at.KEY + server] += weight
-    way = shape.way(server)
-    while way is not None:
-        _, parent, way = way
+    for _, parent in shape.way(server):
         cells[shape.at.NODE + parent] += weight
 
 

@@ -23,14 +23,14 @@ from dataplane.core.layout import NOBODY, Layout
 ABSENT: Final = 1 << 62
 """The key of who has no room or is not in rotation."""
 
-Path = tuple[int, int, 'Path'] | None
-"""Way of a node to the root: its sibling (a node's place, or ~server for a leaf), its parent's place, the parent's way."""
+Way = tuple[tuple[int, int], ...]
+"""From a node to the root: its sibling (a node's place, or ~server for a leaf) and its parent's place, then the parent's."""
 
 
 class Shape:
     """Where the trees of one backend lie, under one number of the tables. What it remembers of the ways is made when asked for."""
 
-    __slots__ = ('_above', 'at', 'backend', 'members', 'places', 'root', 'size', 'ways')
+    __slots__ = ('_steps', 'at', 'backend', 'members', 'places', 'root', 'size', 'ways')
 
     def __init__(self, at: Layout, backend: int, members: tuple[int, ...]) -> None:
         self.at = at
@@ -39,19 +39,19 @@ class Shape:
         self.size = len(members)
         self.places = {server: place for place, server in enumerate(members)}
         self.root = NOBODY if not members else members[1] if len(members) > 1 else ~members[0]
-        self.ways: dict[int, Path] = {}
-        self._above: dict[int, Path] = {1: None}
+        self.ways: dict[int, Way] = {}
+        self._steps: dict[int, tuple[int, int]] = {}
 
-    def way(self, server: int) -> Path:
+    def way(self, server: int) -> Way:
         """From the leaf of a server to the root; `ways` has it from then on."""
-        found = self.ways[server] = self._way(self.size + self.places[server])
-        return found
-
-    def _way(self, node: int) -> Path:
-        if node not in self._above:
-            parent = node >> 1
-            self._above[node] = (self.child(node ^ 1), self.members[parent], self._way(parent))
-        return self._above[node]
+        node, found = self.size + self.places[server], []
+        while node > 1:
+            if node not in self._steps:
+                self._steps[node] = self.child(node ^ 1), self.members[node >> 1]
+            found.append(self._steps[node])
+            node >>= 1
+        self.ways[server] = way = tuple(found)
+        return way
 
     def child(self, node: int) -> int:
         """The server in whose cell a node lies, or ~server for the leaf of a server."""
@@ -73,9 +73,8 @@ def put(cells: MutableSequence[int], shape: Shape, leaf: int, node: int, server:
         if stale > shape.size:
             mend(cells, shape, server, lambda made: play(cells, shape, leaf, node, made))
         return
-    winner, way = server, shape.ways.get(server) or shape.way(server)
-    while way is not None:
-        sibling, parent, way = way
+    winner = server
+    for sibling, parent in shape.ways.get(server) or shape.way(server):
         rival = cells[node + sibling] if sibling >= 0 else ~sibling
         its = cells[leaf + rival]
         if its < key:
