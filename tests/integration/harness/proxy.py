@@ -157,7 +157,8 @@ class Proxy:
         self._pump()
         applied: asyncio.Future[Effects] = asyncio.get_running_loop().create_future()
         self.desk.effects(self._revision, applied.set_result)
-        return await asyncio.wait_for(applied, 5)
+        async with asyncio.timeout(5):  # wait_for would swallow a cancellation that meets the result
+            return await applied
 
     def served(self, server: int = 0) -> int:
         """Slots taken of a server."""
