@@ -54,7 +54,8 @@ def descriptors() -> Iterator[int]:
 async def data_plane(on: Stage, origin_port: int, connections: int) -> tuple[DataPlane, int]:
     """A data plane with one worker, and that worker."""
     port = on.ports.take()
-    section = listen(port, f's1 127.0.0.1:{origin_port}') + f'    maxconn {connections}\n'
+    # Connections to the server are few, or a test that serves as client and server of thousands is short of descriptors.
+    section = listen(port, f's1 127.0.0.1:{origin_port} pool-max-conn 20') + f'    maxconn {connections}\n'
     extra = (f'maxconn {connections}',)
     plane = await on.data_plane(section, port=port, workers=1, extra=extra)
     [worker] = plane.worker_pids()
