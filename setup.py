@@ -11,9 +11,6 @@ from pathlib import Path
 
 from setuptools import setup  # type: ignore[import-untyped]
 
-# Not `from __future__`-pure values but choices: board.py speaks ctypes, tables.py and model.py are frozen dataclasses that
-# processes pickle for each other, main.py is a program, sides.py holds protocols only; the rest of dataplane/core is used
-# by the supervisor, once per change, or by tests.
 CORE = (
     'counters',
     'heap',
