@@ -31,7 +31,7 @@ INTERPRETED = ('__init__', 'collector', 'main', 'sides')
 def rooms() -> list[str]:
     """Every module that a request passes through."""
     balance, worker = sorted(Path('dataplane/core/balance').glob('*.py')), sorted(Path('dataplane/worker').glob('*.py'))
-    modules = [Path('dataplane/core', f'{name}.py') for name in CORE]
+    modules = [Path('dataplane/wire/syslog.py'), *(Path('dataplane/core', f'{name}.py') for name in CORE)]
     return [str(path) for path in (*modules, *balance, *worker) if path.stem not in INTERPRETED]
 
 

