@@ -56,6 +56,7 @@ wheel: $(STAMP) ## dist/*.whl for this platform, its hot rooms compiled; needs a
 compile: wheel ## the same, unpacked: PYTHONPATH=build/compiled before a command runs it compiled
 	rm -rf build/compiled
 	$(BIN)/python -m pip install --quiet --no-deps --no-compile --target build/compiled dist/sluice-*.whl
+	@test -e build/compiled/dataplane/core/plane.*.so || { echo 'the wheel was built, but nothing in it is compiled' >&2; exit 1; }
 
 test-compiled: compile ## what tests the hot rooms, with those compiled
 	cp -r tests deploy docs README.md Makefile pyproject.toml build/compiled/

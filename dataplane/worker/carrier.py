@@ -72,15 +72,17 @@ class Carrier(Seeker):
         if self._request_done:
             self._await_server(self._sent_at)
         else:
-            client.hold_body(held=False)
+            client.hold_body(held=upstream.congested)
 
     def _closes_server(self) -> bool:
         front, back = self._frontend.keep_alive, self._backend_of().keep_alive
         return front is not KeepAlive.KEEP_ALIVE or back is not KeepAlive.KEEP_ALIVE
 
     def _await_server(self, now: int) -> None:
-        """`timeout server` limits the server's silence from here on; while it takes too little it limits that instead."""
-        if self._upstream is not None and self._upstream.congested:
+        """`timeout server` limits the server's silence from here on, unless it is not read as the client takes too little;
+        while it takes too little itself, that is limited instead.
+        """
+        if (self._upstream is not None and self._upstream.congested) or self._client.is_congested():
             return
         timeout = self._backend_of().timeouts.server
         if timeout is not None:
@@ -99,7 +101,7 @@ class Carrier(Seeker):
         if self.stage is Stage.HEADERS or self.stage is Stage.BODY:
             if self._upstream is not None and out:
                 self._upstream.write(out)
-            if (done or self.stage is Stage.BODY) and not self._client.is_congested():
+            if done or self.stage is Stage.BODY:
                 self._await_server(now_ms())
         elif out:
             # Nothing was sent yet: the body waits here, bounded, and stays for another try.
@@ -228,12 +230,14 @@ class Carrier(Seeker):
             return
         if out:
             self._to_client(out)
-        if self.stage is Stage.BODY and not self._client.is_congested():
+        if self.stage is Stage.BODY:
             self._await_server(now_ms())
 
     def _to_client(self, data: bytes) -> None:
         self.story.sent += len(data)
         self._client.write(data)
+        if self._upstream is not None and self._client.is_congested():
+            self._upstream.hold(held=True)  # it may have been connected since the client was told of as congested
         if not self._request_done:
             self._client.renew()
 
@@ -242,11 +246,11 @@ class Carrier(Seeker):
         if self._upstream is None or self.stage is Stage.OVER:
             return
         self._upstream.hold(held=congested)
-        if self.stage is not Stage.BODY or self._upstream.congested:
+        if self.stage not in (Stage.HEADERS, Stage.BODY) or self._upstream.congested:
             return
         if congested:
             self._client.server_timer.disarm()
-        else:
+        elif self.stage is Stage.BODY or self._request_done:
             self._await_server(now_ms())
 
     def _finish(self, out: bytes) -> None:
@@ -290,6 +294,9 @@ class Carrier(Seeker):
         early = self._client.take_more()
         if early:
             self.client_tunnel(early)
+        if self._client_ended and self._upstream is not None:
+            self._upstream.write_eof()
+            self._half_close_tunnel(self._backend_of().timeouts.server_fin)
 
     def _tunnel_timeout(self) -> int | None:
         """`timeout tunnel`, or without it the shorter of client and server."""

@@ -79,6 +79,7 @@ class Client(Connection):
     def eof_received(self) -> bool:
         """The client will send no more; half-closed connections still get the answer they wait for, where configured."""
         self._eof = True
+        self.push()  # a transport that is closed after this sends what it has, not what is posted
         if self.exchange is not None:
             return self.exchange.client_eof()
         if self.phase is Phase.LINGER or not self._buffer:
@@ -178,7 +179,7 @@ class Client(Connection):
         story.status, story.sent, story.request_ms = 200, len(answer), now_ms() - self._began
         self._record(story, LOCAL_ANSWER)
         self._keep_rest(rest)
-        self._after(keep=keep)
+        self._after(keep=keep, unread=bool(head.length))
 
     # -- while a request is served -----------------------------------------------------------------------------------
 
@@ -299,14 +300,10 @@ class Client(Connection):
         self.exchange = self._body = None
         if self.phase is Phase.CLOSED:
             return
-        transport, unsent = self._transport, self._unsent
+        self.push()
+        transport = self._transport
         self._forget()
-        if transport is None:
-            return
-        if unsent and not transport.get_write_buffer_size():
-            transport.write(unsent)  # it is sent at the end of this turn, and would be forgotten by an abort before
-            self._context.loop.call_soon(transport.abort)
-        else:
+        if transport is not None:
             transport.abort()
 
     def close_idle(self) -> None:

@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
         self._hold(Hold.BODY, held=False)
         if linger and not self._eof:
             self.write_eof()
-            self._arm(_LINGER)
+            self._arm(self._frontend.timeouts.client if self._stalled else _LINGER)
         else:
             self._arm(self._frontend.timeouts.client)
             transport.close()
@@ -183,6 +183,10 @@ class Connection(asyncio.Protocol):
         if self._transport is None or not (self._write_paused or self.phase is Phase.LINGER):
             return False
         left = self._transport.get_write_buffer_size()
+        if not left and self._stalled and self.phase is Phase.LINGER:
+            self._stalled = 0
+            self._arm(_LINGER)
+            return True
         if not left or left >= self._stalled:
             return False
         self._stalled = left

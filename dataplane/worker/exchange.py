@@ -80,6 +80,7 @@ class Exchange(Carrier):
         if self.stage is not Stage.BODY and (self._backend is None or self._backend.abortonclose):
             self._fail(_CLIENT_LEFT[self.stage])
             return False
+        self._client_ended = True
         return True
 
     def outlives_eof(self) -> bool:
@@ -152,8 +153,10 @@ class Exchange(Carrier):
     def server_timeout(self) -> None:
         """The timer of whatever is waited for on the server's side has fired."""
         stage = self.stage
-        if stage >= Stage.HEADERS and self._upstream is not None and self._upstream.is_taking():
+        if stage >= Stage.HEADERS and self._upstream is not None and self._upstream.has_taken():
             self._limit_stall()
+        elif stage is Stage.TUNNEL and self._client_judges():
+            self._touch_tunnel()
         elif stage is Stage.QUEUED:
             self._fail(QUEUE_TIMEOUT)
         elif stage is Stage.CONNECTING:
@@ -166,6 +169,10 @@ class Exchange(Carrier):
         elif stage is Stage.BODY or stage is Stage.TUNNEL:
             # in a tunnel whose server has ended it is the client who is silent
             self._fail(CLIENT_TIMEOUT_DATA if self._server_ended else SERVER_TIMEOUT_DATA)
+
+    def _client_judges(self) -> bool:
+        """A tunnel whose client takes too little: the limit on that decides, on the client's own timer."""
+        return self._client.is_congested() and not (self._upstream is not None and self._upstream.congested)
 
     def on_shutdown(self) -> None:
         """The session's generation is over, or an administrator ends this one session."""

@@ -103,7 +103,7 @@ class Pool:
         return found
 
     def _is_good(self, upstream: Upstream) -> bool:
-        return upstream.is_alive() and upstream.generation >= self._cells[self._generation]
+        return upstream.is_alive() and not upstream.congested and upstream.generation >= self._cells[self._generation]
 
     def give(self, upstream: Upstream, now: int, *, private: bool) -> bool:
         """An exchange is done with `upstream`. True when it was kept; else it was shut down."""

@@ -169,7 +169,7 @@ class Upstream(asyncio.Protocol):
     def pause_writing(self) -> None:
         """More is buffered than the server takes."""
         self.congested = True
-        self.is_taking()
+        self.has_taken()
         if self.user is not None:
             self.user.on_server_congested(congested=True)
 
@@ -227,8 +227,8 @@ class Upstream(asyncio.Protocol):
         else:
             self._transport.resume_reading()
 
-    def is_taking(self) -> bool:
-        """While it is congested: is less waiting to be sent than when this was asked last?"""
+    def has_taken(self) -> bool:
+        """While it is congested: has the server taken more than was added since this was asked last?"""
         before, self._waiting = self._waiting, 0 if self._transport is None else self._transport.get_write_buffer_size()
         return self.congested and self._waiting < before
 
