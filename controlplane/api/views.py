@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from controlplane.domain.convergence import Convergence
@@ -60,7 +61,8 @@ def operation(sequencer: Sequencer, found: Operation) -> dict[str, Any]:
     convergence = sequencer.convergence
     pending, unreachable = convergence.missing(found) if found.open else ([], [])
     refused = convergence.refusing(found, sequencer.desired) if found.open else []
-    states = dict.fromkeys(found.reached, 'done')
+    parts = convergence.parts(found)
+    states = dict.fromkeys(parts, 'done')
     states |= dict.fromkeys(pending, 'pending') | dict.fromkeys(refused, 'refused')
     states |= dict.fromkeys(unreachable, 'unreachable')
     return {
@@ -72,17 +74,19 @@ def operation(sequencer: Sequencer, found: Operation) -> dict[str, Any]:
         'goal': found.goal.value,
         'state': found.state.value,
         'targets': [str(target.key) for target in found.targets],
-        'dataplanes': [_part(convergence, found, name, state) for name, state in sorted(states.items())],
+        'dataplanes': [_part(convergence, found, parts, name, state) for name, state in sorted(states.items())],
         'pending': sorted(pending),
         'refused': sorted(refused),
         'unreachable': sorted(unreachable),
     }
 
 
-def _part(convergence: Convergence, found: Operation, name: str, state: str) -> dict[str, Any]:
+def _part(
+    convergence: Convergence, found: Operation, parts: Mapping[str, Version], name: str, state: str
+) -> dict[str, Any]:
     part: dict[str, Any] = {'id': name, 'state': state}
-    if name in found.reached:
-        part['version'] = str(found.reached[name])
+    if name in parts:
+        part['version'] = str(parts[name])
     plane = convergence.planes.get(name)
     if plane is not None and plane.last_ack is not None and state == 'done':
         ack = plane.last_ack

@@ -13,12 +13,12 @@ statement no longer holds.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from controlplane.domain.desired import Desired, Key
 from controlplane.domain.operations import Goal, Operation, Progressed
 from controlplane.domain.planes import Plane
-from controlplane.domain.quarantine import active
+from controlplane.domain.quarantine import Quarantine, active
 from controlplane.domain.refusals import Conflict, NotFound
 from controlplane.domain.store import KEPT_OPERATIONS
 from controlplane.domain.unfinished import Unfinished
@@ -81,9 +81,14 @@ class Convergence:
         for operation in self._unfinished:
             if at < operation.version:
                 operation.reached.pop(plane.id, None)  # it came back without what it had done
-        self._unfinished.join(plane.id, (o for o in self._unfinished if plane.id not in o.reached))
+        self._join(plane)
         self._settle(desired)
         return plane
+
+    def _join(self, plane: Plane) -> None:
+        self._unfinished.join(
+            plane.id, (o for o in self._unfinished if plane.id not in o.reached and not _by_ack(plane, o))
+        )
 
     def disconnected(self, name: str, lease_left_ms: int, now_ms: int) -> None:
         """The link is gone. Only a data plane that promised to stop on a partition stops being known, after its lease."""
@@ -123,10 +128,18 @@ class Convergence:
             plane.acked = Version(ack.term, ack.seq)
         self._advanced(plane, desired)
 
-    def nacked(self, name: str, nack: Nack, desired: Desired, now_ms: int) -> None:
-        """It refused a version as a whole."""
+    def nacked(self, name: str, nack: Nack, quarantine: Quarantine, desired: Desired, now_ms: int) -> None:
+        """It refused a version as a whole, and is kept at an older definition of what `quarantine` names from now on.
+
+        What it did before that, it did.
+        """
         plane = self.planes[name]
         plane.heard_ms, plane.last_nack = now_ms, nack
+        for operation in self._unfinished:
+            if self._did(plane, operation):
+                operation.reached.setdefault(name, plane.acked)
+        plane.quarantine = quarantine
+        self._join(plane)
         self._settle(desired)
 
     def stated(self, name: str, drained: Drained, desired: Desired, now_ms: int) -> None:
@@ -176,7 +189,7 @@ class Convergence:
             self._targets -= len(oldest.targets)
             self._unfinished.remove(oldest)
             self._watchers.pop(oldest.id, None)
-        self._unfinished.add(operation, self.planes)
+        self._unfinished.add(operation, (p.id for p in self.planes.values() if not _by_ack(p, operation)))
 
     def operation(self, name: str) -> Operation:
         """NotFound: there is none of this name, or it is too long ago."""
@@ -190,8 +203,14 @@ class Convergence:
 
     def missing(self, operation: Operation) -> tuple[list[str], list[str]]:
         """(connected, not connected): the data planes that have yet to do their part."""
-        late = [name for name in self.planes if name not in operation.reached]
-        return [n for n in late if self.planes[n].connected], [n for n in late if not self.planes[n].connected]
+        late = [plane for plane in self.planes.values() if not self._did(plane, operation)]
+        return [p.id for p in late if p.connected], [p.id for p in late if not p.connected]
+
+    def parts(self, operation: Operation) -> Mapping[str, Version]:
+        """The data planes that have done their part, each with a version at which it was seen to have."""
+        if not operation.open:
+            return operation.reached
+        return {p.id: operation.reached.get(p.id, p.acked) for p in self.planes.values() if self._did(p, operation)}
 
     def refusing(self, operation: Operation, desired: Desired) -> list[str]:
         """Data planes that keep an older definition of a backend the operation is about, and say no to the new one."""
@@ -208,16 +227,19 @@ class Convergence:
 
     def _advanced(self, plane: Plane, desired: Desired) -> None:
         """One data plane is further than it was. Only what waits for it is looked at: there may be many that do not."""
-        for operation in self._unfinished.waiting_for(plane.id):
-            if operation.version > plane.acked:
-                break  # almost all that follow are newer still, and who reaches the head passes every one
-            if self._did(plane, operation, desired):
+        for operation in self._unfinished.waiting_for(plane.id, plane.acked):
+            if self._does(plane, operation, desired):
                 self._reached(operation, plane)
-                if len(operation.reached) == len(self.planes):
-                    self._move(operation, Progressed.DONE)
-            elif plane.quarantine:
-                self._look_at(operation, desired)
+            if len(operation.reached) == len(self.planes) or any(p.quarantine for p in self.planes.values()):
+                self._look_at(operation, desired)  # who has not done its part may be one that refuses it
+        while (oldest := self._unfinished.oldest()) is not None and self._passed(oldest.version):
+            self._unfinished.passed(oldest)
+            self._look_at(oldest, desired)
         self._moved()
+
+    def _passed(self, version: Version) -> bool:
+        """Whether everybody of whom nothing but an acknowledgement is asked has given it."""
+        return all(plane.acked >= version for plane in self.planes.values() if not plane.quarantine)
 
     def _reached(self, operation: Operation, plane: Plane) -> None:
         operation.reached[plane.id] = plane.acked
@@ -225,26 +247,40 @@ class Convergence:
 
     def _look_at(self, operation: Operation, desired: Desired) -> None:
         for plane in self.planes.values():
-            if plane.id not in operation.reached and self._did(plane, operation, desired):
-                self._reached(operation, plane)
+            if not _by_ack(plane, operation) and plane.id not in operation.reached:
+                if self._does(plane, operation, desired):
+                    self._reached(operation, plane)
         if any(target.contradicted(desired) for target in operation.targets):
             self._move(operation, Progressed.SUPERSEDED)
-        elif len(operation.reached) == len(self.planes):
-            self._move(operation, Progressed.DONE)
-        elif len(operation.reached) + len(self.refusing(operation, desired)) == len(self.planes):
-            self._move(operation, Progressed.REFUSED)
         else:
-            self._move(operation, Progressed.PENDING)
+            self._move(operation, self._come_to(operation, desired))
+
+    def _come_to(self, operation: Operation, desired: Desired) -> Progressed:
+        come_to = Progressed.DONE
+        for plane in self.planes.values():
+            if not self._did(plane, operation):
+                if not _keeps_back(plane, operation, desired):
+                    return Progressed.PENDING
+                come_to = Progressed.REFUSED
+        return come_to
 
     def _move(self, operation: Operation, state: Progressed) -> None:
         if operation.state is state:
             return
+        parts = self.parts(operation)
         operation.move(state)
+        if not operation.open:
+            operation.reached = dict(parts)
         self._unfinished.moved(operation)
         for listener in tuple(self._watchers.get(operation.id, ())):
             listener()
 
-    def _did(self, plane: Plane, operation: Operation, desired: Desired) -> bool:
+    def _did(self, plane: Plane, operation: Operation) -> bool:
+        """Whether it is known to have done its part."""
+        return plane.id in operation.reached or (_by_ack(plane, operation) and plane.acked >= operation.version)
+
+    def _does(self, plane: Plane, operation: Operation, desired: Desired) -> bool:
+        """Whether it does its part at this moment."""
         if plane.acked < operation.version:
             return False
         if plane.quarantine and _keeps_back(plane, operation, desired):
@@ -252,6 +288,11 @@ class Convergence:
         if operation.goal is Goal.ACKED:
             return True
         return all(plane.statements.get(key, (NOTHING, ''))[0] >= operation.version for key in operation.servers)
+
+
+def _by_ack(plane: Plane, operation: Operation) -> bool:
+    """Whether its acknowledgement alone tells that it has done its part."""
+    return operation.goal is Goal.ACKED and not plane.quarantine
 
 
 def _keeps_back(plane: Plane, operation: Operation, desired: Desired) -> bool:

@@ -71,7 +71,10 @@ def _holds(name: str, value: Any, now: Any) -> bool:
 
 @dataclass(slots=True)
 class Operation:
-    """One verb. `reached` holds, per data plane that has done its part, the version at which it had."""
+    """One verb. `reached` holds, per data plane, the version at which it was seen to have done its part.
+
+    Of an open operation it lacks those of which nothing was asked but an acknowledgement (`Convergence.parts`).
+    """
 
     id: str
     verb: str

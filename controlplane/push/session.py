@@ -223,16 +223,12 @@ class Session:
             had, self.held = None, Held.nothing()
         else:
             had = self.held.state
-        before = self._plane.quarantine
-        if nack.backends:
-            self._plane.quarantine = extended(before, nack.backends, parcel.wanted, had)
-        if self._plane.quarantine == before:
-            self._failures += 1
-        else:
-            self._failures = 0
+        sequencer, before = self._sequencer, self._plane.quarantine
+        after = extended(before, nack.backends, parcel.wanted, had) if nack.backends else before
+        self._failures = self._failures + 1 if after == before else 0
+        sequencer.convergence.nacked(self._plane.id, nack, after, sequencer.desired, now)
+        if after != before:
             await self._remember()
-        sequencer = self._sequencer
-        sequencer.convergence.nacked(self._plane.id, nack, sequencer.desired, now)
         self._answer()
 
     async def _remember(self) -> None:

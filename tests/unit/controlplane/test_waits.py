@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
+from controlplane.domain.version import Version
 from tests.unit.controlplane.world import ControlPlane, DataPlane, Dial, control_plane
 
 
@@ -21,6 +23,12 @@ async def begun(control: ControlPlane, count: int) -> str:
     return next(reversed(operations))
 
 
+def parts(control: ControlPlane, operation: str) -> Mapping[str, Version]:
+    """The data planes that have done their part of it."""
+    convergence = control.plane.sequencer.convergence
+    return convergence.parts(convergence.operation(operation))
+
+
 async def test_g6_acked_waits_for_every_known_data_plane(control: ControlPlane, dial: Dial) -> None:
     await control.put_app()
     one, two = await dial('dp1'), await dial('dp2')
@@ -28,7 +36,7 @@ async def test_g6_acked_waits_for_every_known_data_plane(control: ControlPlane, 
     await one.apply()
     await two.take()
     operation = await begun(control, 2)
-    await control.until(lambda: 'dp1' in control.plane.sequencer.convergence.operation(operation).reached)
+    await control.until(lambda: 'dp1' in parts(control, operation))
     assert not asked.done()
     await two.ack()
     answer = await asked
@@ -52,7 +60,7 @@ async def test_g6_drained_is_each_data_planes_own_statement_at_that_version(cont
     await two.status('app', 's1', 1)
     await one.drained('app', 's1')
     operation = await begun(control, 2)
-    await control.until(lambda: 'dp1' in control.plane.sequencer.convergence.operation(operation).reached)
+    await control.until(lambda: 'dp1' in parts(control, operation))
     assert not asked.done()
     await two.drained('app', 's1')
     answer = await asked
@@ -135,11 +143,11 @@ async def test_g6_a_data_plane_that_lost_what_it_had_done_is_waited_for_again(
     asked = ask(control, 's1', '?wait=acked', adminState='drain')
     await one.apply()
     operation = await begun(control, 2)
-    await control.until(lambda: 'dp1' in control.plane.sequencer.convergence.operation(operation).reached)
+    await control.until(lambda: 'dp1' in parts(control, operation))
     await one.cut()
     fresh = DataPlane('dp1')
     await fresh.dial(control.address)
-    await control.until(lambda: 'dp1' not in control.plane.sequencer.convergence.operation(operation).reached)
+    await control.until(lambda: 'dp1' not in parts(control, operation))
     await two.apply()
     assert not asked.done()
     await fresh.apply()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from controlplane.domain.convergence import KEPT_TARGETS, Convergence
 from controlplane.domain.desired import Desired, Write
@@ -14,10 +16,11 @@ from controlplane.domain.refusals import Conflict, NotFound
 from controlplane.domain.store import KEPT_OPERATIONS
 from controlplane.domain.version import NOTHING, Version
 from dataplane.wire import state as wire
-from dataplane.wire.events import Ack, Drained, Hello, Status
+from dataplane.wire.events import Ack, Drained, Hello, Nack, Status
 from tests.unit.controlplane.domain.specs import S1, SERVER, app
 
-NAMES = ('a', 'b', 'c')
+NAMED = st.sampled_from(('a', 'b', 'c'))
+SEQ = st.integers(1, 4)
 
 
 def hello(name: str, on_partition: str = 'continue') -> Hello:
@@ -36,7 +39,12 @@ def ack(at: Version) -> Ack:
     return Ack(term=at.term, seq=at.seq, state_hash='')
 
 
+def nack(at: Version) -> Nack:
+    return Nack(term=at.term, seq=at.seq, code='INVALID', detail='', applied_term=0, applied_seq=0)
+
+
 DRAINED = with_state('drain', 3)
+KEPT_BACK = extended({}, ['app'], DRAINED.state, wire.empty())
 V3 = Version(1, 3)
 
 
@@ -58,14 +66,13 @@ def test_a_lease_ends_only_for_who_promised_to_stop() -> None:
 
 def test_refused_can_still_become_done_or_superseded() -> None:
     convergence = Convergence()
-    plane = convergence.connected(hello('a'), Version(1, 2), DRAINED, 0)
+    convergence.connected(hello('a'), Version(1, 2), DRAINED, 0)
     convergence.begin(drain(V3), DRAINED, ())
-    plane.quarantine = extended({}, ['app'], DRAINED.state, wire.empty())
+    convergence.nacked('a', nack(V3), KEPT_BACK, DRAINED, 1)
     convergence.acked('a', ack(V3), DRAINED, 1)
     assert convergence.operation('o').state is Progressed.REFUSED
     assert convergence.refusing(convergence.operation('o'), DRAINED) == ['a']
-    plane.quarantine = {}
-    convergence.changed(DRAINED)
+    convergence.nacked('a', nack(V3), {}, DRAINED, 2)
     assert convergence.operation('o').state is Progressed.DONE
 
 
@@ -156,82 +163,109 @@ def test_only_so_many_operations_are_remembered() -> None:
     assert convergence.operation('1').open is False
 
 
+@dataclass
+class Asked:
+    """An operation as the test itself sees it: `did` are those who did their part by the words of the guarantee."""
+
+    goal: Goal
+    seq: int
+    did: set[str]
+    state: Progressed = Progressed.PENDING
+
+
 class Waiting(RuleBasedStateMachine):
-    """Data planes come, go, ack and state as they like; an operation must be done exactly when all known ones did it."""
+    """Data planes come, go, ack, refuse and state as they like; an operation must be done exactly when all known ones did it."""
 
-    @initialize(goal=st.sampled_from(list(Goal)))
-    def begin(self, goal: Goal) -> None:
+    @initialize()
+    def begin(self) -> None:
         self.convergence = Convergence()
-        self.goal = goal
-        self.begun = False
-        self.did: dict[str, bool] = {}
-        self.at: dict[str, Version] = {}
-        self.done = False
-        self.stated: set[str] = set()
+        self.asked: list[Asked] = []
+        self.at: dict[str, int] = {}
+        self.kept_back: set[str] = set()
+        self.stated: dict[str, int] = {}
 
-    @rule(name=st.sampled_from(NAMES), seq=st.integers(1, 4))
+    @rule(name=NAMED, seq=SEQ)
     def arrive(self, name: str, seq: int) -> None:
         self.convergence.connected(hello(name), Version(1, seq), DRAINED, 0)
-        self.at[name] = Version(1, seq)
-        if not self.done and seq < 3:
-            self.did[name] = False
-        self.did.setdefault(name, False)
-        self.stated.discard(name)
+        self.at[name] = seq
+        for asked in self.asked:
+            if asked.state is not Progressed.DONE and seq < asked.seq:
+                asked.did.discard(name)
+        self.stated.pop(name, None)
         self._note()
 
-    @rule(name=st.sampled_from(NAMES), seq=st.integers(1, 4))
+    @rule(name=NAMED, seq=SEQ)
     def acknowledge(self, name: str, seq: int) -> None:
         if name in self.at:
             self.convergence.acked(name, ack(Version(1, seq)), DRAINED, 1)
-            self.at[name] = max(self.at[name], Version(1, seq))
+            self.at[name] = max(self.at[name], seq)
             self._note()
 
-    @rule(name=st.sampled_from(NAMES), seq=st.integers(1, 4))
+    @rule(name=NAMED, seq=SEQ)
     def state(self, name: str, seq: int) -> None:
         if name in self.at:
             self.convergence.stated(name, Drained(term=1, seq=seq, servers=(('app', 's1', 'drain'),)), DRAINED, 1)
-            if seq >= 3:
-                self.stated.add(name)
+            self.stated[name] = max(self.stated.get(name, 0), seq)
             self._note()
 
-    @rule(name=st.sampled_from(NAMES))
+    @rule(name=NAMED)
     def busy(self, name: str) -> None:
         if name in self.at:
             self.convergence.reported(name, Status(term=1, seq=1, servers=(('app', 's1', 1, 0, 'UP'),)), 1)
-            self.stated.discard(name)
+            self.stated.pop(name, None)
 
-    @rule(name=st.sampled_from(NAMES))
+    @rule(name=NAMED, refuses=st.booleans())
+    def refuse(self, name: str, refuses: bool) -> None:
+        if name in self.at:
+            self.convergence.nacked(name, nack(Version(1, self.at[name])), KEPT_BACK if refuses else {}, DRAINED, 1)
+            (self.kept_back.add if refuses else self.kept_back.discard)(name)
+            self._note()
+
+    @rule(name=NAMED)
     def leave(self, name: str) -> None:
         self.convergence.forget(name, DRAINED)
-        if self.at.pop(name, None) is not None and not self.done:
-            self.did[name] = False
+        self.at.pop(name, None)
+        self.stated.pop(name, None)
+        self.kept_back.discard(name)
+        for asked in self.asked:
+            if asked.state is not Progressed.DONE:
+                asked.did.discard(name)
         self._note()
 
-    @rule(name=st.sampled_from(NAMES))
+    @rule(name=NAMED)
     def cut(self, name: str) -> None:
         self.convergence.disconnected(name, 1, 1)
 
-    @rule()
-    def ask(self) -> None:
-        if not self.begun:
-            self.begun = True
-            self.convergence.begin(drain(V3, goal=self.goal), DRAINED, ())
-            self._note()
+    @precondition(lambda self: len(self.asked) < 4)
+    @rule(goal=st.sampled_from(list(Goal)), seq=SEQ)
+    def ask(self, goal: Goal, seq: int) -> None:
+        self.asked.append(Asked(goal, seq, set()))
+        self.convergence.begin(drain(Version(1, seq), str(len(self.asked) - 1), goal), DRAINED, ())
+        self._note()
 
     def _note(self) -> None:
-        """What the test itself thinks: who did it, by the words of the guarantee."""
-        if not self.begun or self.done:
-            return
-        for name, at in self.at.items():
-            if at >= V3 and (self.goal is Goal.ACKED or name in self.stated):
-                self.did[name] = True
-        self.done = all(self.did.get(name, False) for name in self.at)
+        for asked in self.asked:
+            if asked.state is Progressed.DONE:
+                continue
+            for name, at in self.at.items():
+                drained = asked.goal is Goal.ACKED or self.stated.get(name, 0) >= asked.seq
+                if at >= asked.seq and drained and name not in self.kept_back:
+                    asked.did.add(name)
+            late = self.at.keys() - asked.did
+            asked.state = Progressed.PENDING
+            if late <= self.kept_back:
+                asked.state = Progressed.REFUSED if late else Progressed.DONE
 
     @invariant()
     def the_answer_is_true(self) -> None:
-        if getattr(self, 'begun', False):
-            assert (self.convergence.operation('o').state is Progressed.DONE) == self.done
+        for number, asked in enumerate(getattr(self, 'asked', ())):
+            operation = self.convergence.operation(str(number))
+            assert operation.state is asked.state
+            assert self.convergence.parts(operation).keys() == asked.did
+            if operation.open:
+                missing = {name for names in self.convergence.missing(operation) for name in names}
+                assert missing == self.at.keys() - asked.did
 
 
-Waiting.TestCase.settings = hypothesis_settings(max_examples=150, stateful_step_count=30, deadline=None)
+Waiting.TestCase.settings = hypothesis_settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestWaiting = Waiting.TestCase
