@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+
+import uvloop
 
 from controlplane.app import CannotStart, Settings, serve
 from controlplane.auth import Role, new_token
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.basicConfig(
             level=_log_level(arguments.log_level), format='%(asctime)s %(levelname)-7s %(name)s: %(message)s'
         )
-        asyncio.run(serve(settings(arguments)))
+        uvloop.run(serve(settings(arguments)))
     except (CannotStart, ValueError) as error:
         sys.stderr.write(f'sluice-controlplane: {error}\n')
         return 1

@@ -32,6 +32,7 @@ from controlplane.api import (
 from controlplane.api.limits import BodyLimit
 from controlplane.api.services import Services
 from controlplane.auth import Gate, Tokens
+from controlplane.collector import collecting
 from controlplane.domain.refusals import StoreUnavailable
 from controlplane.domain.sequencer import Clock, Sequencer
 from controlplane.domain.store import Store
@@ -214,4 +215,5 @@ async def serve(settings: Settings, started: asyncio.Future[tuple[str, int]] | N
             log.info('control plane: term %d, listening on %s:%d', plane.sequencer.log.head.term, *address)
             if started is not None:
                 started.set_result(address)
-            await Server(plane, tokens).serve([listener])
+            async with collecting(lambda: plane.sequencer.log.head):
+                await Server(plane, tokens).serve([listener])

@@ -17,8 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from controlplane.api.verbs import one
 from controlplane.app import Running, Server, Settings, open_socket, open_store, running
+from controlplane.collector import collecting
 from controlplane.domain.desired import Desired, Key, Write
 from controlplane.domain.log import RING
 from controlplane.domain.operations import Operation, Progressed, Target
@@ -149,7 +152,8 @@ async def main(options: argparse.Namespace) -> None:
                 serving = asyncio.ensure_future(server.serve([listener]))
                 print(f'127.0.0.1:{listener.getsockname()[1]}', flush=True)
                 try:
-                    print(json.dumps(await measure(plane, options)), flush=True)
+                    async with collecting(lambda: plane.sequencer.log.head):
+                        print(json.dumps(await measure(plane, options)), flush=True)
                 finally:
                     server.should_exit = True
                     await serving
@@ -172,8 +176,8 @@ if __name__ == '__main__':
         import cProfile
 
         with cProfile.Profile() as profile:
-            asyncio.run(main(chosen))
+            uvloop.run(main(chosen))
         profile.dump_stats(chosen.profile)
     else:
-        asyncio.run(main(chosen))
+        uvloop.run(main(chosen))
     sys.exit(0)

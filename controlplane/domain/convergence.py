@@ -13,7 +13,7 @@ statement no longer holds.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from controlplane.domain.desired import Desired, Key
 from controlplane.domain.operations import Goal, Operation, Progressed
@@ -189,7 +189,7 @@ class Convergence:
             self._targets -= len(oldest.targets)
             self._unfinished.remove(oldest)
             self._watchers.pop(oldest.id, None)
-        self._unfinished.add(operation, (p.id for p in self.planes.values() if not _by_ack(p, operation)))
+        self._unfinished.add(operation, [plane.id for plane in self._asked(operation)])
 
     def operation(self, name: str) -> Operation:
         """NotFound: there is none of this name, or it is too long ago."""
@@ -203,14 +203,17 @@ class Convergence:
 
     def missing(self, operation: Operation) -> tuple[list[str], list[str]]:
         """(connected, not connected): the data planes that have yet to do their part."""
-        late = [plane for plane in self.planes.values() if not self._did(plane, operation)]
+        late = list(self._late(operation))
         return [p.id for p in late if p.connected], [p.id for p in late if not p.connected]
 
     def parts(self, operation: Operation) -> Mapping[str, Version]:
         """The data planes that have done their part, each with a version at which it was seen to have."""
         if not operation.open:
             return operation.reached
-        return {p.id: operation.reached.get(p.id, p.acked) for p in self.planes.values() if self._did(p, operation)}
+        parts = {plane.id: operation.reached.get(plane.id, plane.acked) for plane in self.planes.values()}
+        for plane in self._late(operation):
+            del parts[plane.id]
+        return parts
 
     def refusing(self, operation: Operation, desired: Desired) -> list[str]:
         """Data planes that keep an older definition of a backend the operation is about, and say no to the new one."""
@@ -246,23 +249,35 @@ class Convergence:
         self._unfinished.reached(operation, plane.id)
 
     def _look_at(self, operation: Operation, desired: Desired) -> None:
-        for plane in self.planes.values():
-            if not _by_ack(plane, operation) and plane.id not in operation.reached:
-                if self._does(plane, operation, desired):
-                    self._reached(operation, plane)
+        for plane in self._asked(operation):
+            if plane.id not in operation.reached and self._does(plane, operation, desired):
+                self._reached(operation, plane)
         if any(target.contradicted(desired) for target in operation.targets):
             self._move(operation, Progressed.SUPERSEDED)
         else:
             self._move(operation, self._come_to(operation, desired))
 
+    def _asked(self, operation: Operation) -> Iterable[Plane]:
+        """Those of whom more than an acknowledgement is asked."""
+        if operation.goal is not Goal.ACKED:
+            return self.planes.values()
+        return [plane for plane in self.planes.values() if plane.quarantine]
+
     def _come_to(self, operation: Operation, desired: Desired) -> Progressed:
         come_to = Progressed.DONE
-        for plane in self.planes.values():
-            if not self._did(plane, operation):
-                if not _keeps_back(plane, operation, desired):
-                    return Progressed.PENDING
-                come_to = Progressed.REFUSED
+        for plane in self._late(operation):
+            if not _keeps_back(plane, operation, desired):
+                return Progressed.PENDING
+            come_to = Progressed.REFUSED
         return come_to
+
+    def _late(self, operation: Operation) -> Iterator[Plane]:
+        """Those that are not known to have done their part."""
+        version, reached, by_ack = operation.version, operation.reached, operation.goal is Goal.ACKED
+        for plane in self.planes.values():
+            if plane.acked < version or plane.quarantine or not by_ack:
+                if plane.id not in reached:
+                    yield plane
 
     def _move(self, operation: Operation, state: Progressed) -> None:
         if operation.state is state:

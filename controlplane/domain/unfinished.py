@@ -29,6 +29,9 @@ class InOrder:
     def __init__(self, operations: Iterable[Operation] = ()) -> None:
         self._entries = sorted((operation.version, operation.id) for operation in operations)
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def add(self, operation: Operation) -> None:
         """Take it in; it must not be here."""
         insort(self._entries, (operation.version, operation.id))
@@ -86,7 +89,8 @@ class Unfinished:
                 del self._about[key]
         self._refused.pop(operation.id, None)
         for waiting in self._waiting.values():
-            waiting.discard(operation)
+            if waiting:
+                waiting.discard(operation)
         self._for_slowest.discard(operation)
 
     def join(self, plane: str, lacking: Iterable[Operation]) -> None:

@@ -32,6 +32,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'controlplane.kube': ('controlplane.domain', 'dataplane.wire'),
     'controlplane.auth': ('controlplane.domain',),
     'controlplane.app': ('controlplane', 'dataplane.wire'),
+    'controlplane.collector': (),
     'controlplane.__main__': ('controlplane.app', 'controlplane.auth'),
     'sluicectl': (),
 }
@@ -49,7 +50,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     'aiohttp': ('dataplane.supervisor',),
     'yarl': ('dataplane.supervisor',),  # aiohttp's type for addresses
     'httptools': (),  # an oracle of the tests
-    'uvloop': ('dataplane.worker.main', 'dataplane.supervisor.main'),
+    'uvloop': ('dataplane.worker.main', 'dataplane.supervisor.main', 'controlplane.__main__'),
     'fastapi': ('controlplane.api', 'controlplane.app', 'controlplane.auth', 'controlplane.dashboard'),
     'starlette': ('controlplane.api', 'controlplane.app', 'controlplane.auth', 'controlplane.dashboard'),
     'pydantic': ('controlplane.api',),
