@@ -261,7 +261,7 @@ class Publisher:
                 requeued=requeued,
                 refused=refused,
                 killed=killed,
-                workers=tuple(worker for worker in done.members if worker not in done.missing),
+                workers=tuple(worker for worker in sorted(done.members) if worker not in done.missing),
                 missing=tuple(done.missing),
             )
             done.applied.set_result(applied)
