@@ -56,6 +56,7 @@ class GlobalSection:
             'description': self._description,
             'pidfile': self._text('pidfile', "'pidfile' expects a file name as an argument."),
             'state-dir': self._text('state_dir', "'state-dir' expects a directory as an argument."),
+            'grace': self._grace,
             'hard-stop-after': self._hard_stop_after,
             'isolation-timeout': self._isolation_timeout,
             'tune.bufsize': self._size('bufsize'),
@@ -120,6 +121,10 @@ class GlobalSection:
 
     def _description(self, line: Line) -> None:
         self._set('description', description_of(line))
+
+    def _grace(self, line: Line) -> None:
+        line.at_most(1)
+        self._set('grace', parse_time(line.word(1), 'grace'))
 
     def _hard_stop_after(self, line: Line) -> None:
         line.at_most(1)

@@ -262,6 +262,7 @@ class Global:
     log_tag: str = 'haproxy'
     log_send_hostname: str | None = None
     pidfile: str | None = None
+    grace: int = 0
     hard_stop_after: int | None = None
     bufsize: int = 16_384
     maxrewrite: int = 1_024

@@ -26,6 +26,7 @@ from dataplane.supervisor.clisocket import CannotListen, CliServer
 from dataplane.supervisor.departed import begin
 from dataplane.supervisor.drained import Holdings
 from dataplane.supervisor.figures import Figures, Identity, Supervision
+from dataplane.supervisor.health import Condition
 from dataplane.supervisor.holds import Holds
 from dataplane.supervisor.lastgood import LastGood, StateDir
 from dataplane.supervisor.listeners import Listeners
@@ -60,6 +61,7 @@ class Stop(StrEnum):
     """How far the end has come."""
 
     RUNNING = 'running'
+    GRACE = 'grace'
     SOFT = 'soft'
     HARD = 'hard'
 
@@ -205,7 +207,7 @@ class DataPlane:
         )
         self._cli = CliServer(verbs, settings=lambda: self.settings, uptime=self._figures.uptime_s)
         try:
-            self._stats = await serve_stats(self._snapshot.stats_listeners, self._figures)
+            self._stats = await serve_stats(self._snapshot.stats_listeners, self._figures, self._condition)
             await self._cli.start(self.settings.stats_sockets)
         except CannotListen as problem:
             raise CannotStart(str(problem)) from problem
@@ -220,6 +222,12 @@ class DataPlane:
             stopping=self._stop is not Stop.RUNNING,
             dropped_logs=self._log.dropped,
         )
+
+    def _condition(self) -> Condition:
+        pushed = None
+        if self._snapshot.globals.control_plane is not None:
+            pushed = self._subscriber is not None and self._subscriber.version != (0, 0)
+        return Condition(len(self._workers.serving()), self._stop is not Stop.RUNNING, pushed)
 
     def _subscribe(self, known: LastGood | None) -> None:
         """Dial the control plane, if there is one."""
@@ -269,12 +277,23 @@ class DataPlane:
         notify('READY=1')
 
     def soft_stop(self) -> None:
-        """Accept no more, finish what runs, then end; at once after `hard-stop-after`."""
+        """Not ready from now on; after `grace` accept no more, finish what runs, then end; at once after `hard-stop-after`."""
         if self._stop is not Stop.RUNNING:
+            return
+        notify('STOPPING=1')
+        if not self.settings.grace:
+            self._soft_stop_now()
+            return
+        self._stop = Stop.GRACE
+        self._log('notice', f'Soft stop in {self.settings.grace} ms: until then connections are accepted as before.')
+        self._workers.farewell()
+        self._loop.call_later(self.settings.grace / 1000, self._soft_stop_now)
+
+    def _soft_stop_now(self) -> None:
+        if self._stop not in {Stop.RUNNING, Stop.GRACE}:
             return
         self._stop = Stop.SOFT
         self._log('notice', 'Soft stop: no more connections are accepted, what runs is finished.')
-        notify('STOPPING=1')
         if self.settings.hard_stop_after is not None:
             self._loop.call_later(self.settings.hard_stop_after / 1000, self.hard_stop)
         self._begin(self._finish(), 'soft stop')

@@ -1,6 +1,7 @@
 """The statistics page and the exporter over HTTP: `stats enable`, `stats uri`, `use-service prometheus-exporter`.
 
-Read-only, and made of the same rows as `show stat`. Behind the configured URI HAProxy's suffixes work: `;csv` and `;json`
+Also, at the same addresses, the two questions of whoever runs this process (`health.py`), unless a section's own paths are
+these. Read-only, and made of the same rows as `show stat`. Behind the configured URI HAProxy's suffixes work: `;csv` and `;json`
 for the two machine forms, `;up` and `;no-maint` to hide servers. As in HAProxy without `stats show-legends`, addresses are
 not shown: whoever may see the page need not be an operator.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from typing import Final
 
@@ -23,6 +24,7 @@ from dataplane.core.model import Bind, StatsListener
 from dataplane.supervisor import metrics
 from dataplane.supervisor.clisocket import CannotListen
 from dataplane.supervisor.figures import Figures
+from dataplane.supervisor.health import LIVE_PATH, READY_PATH, Condition, Readiness, readiness
 from dataplane.supervisor.unixsocket import Place, listen_unix
 from dataplane.supervisor.verbs import gather
 
@@ -61,9 +63,9 @@ class StatsServer:
         self._places: list[Place] = []
         self.addresses: list[tuple[str, int]] = []
 
-    async def start(self, listener: StatsListener, figures: Figures) -> None:
+    async def start(self, listener: StatsListener, figures: Figures, health: Callable[[], Condition]) -> None:
         """Open one section's addresses. Raises CannotListen."""
-        page = _Page(listener, figures)
+        page = _Page(listener, figures, health)
         application = web.Application(client_max_size=1024)
         application.router.add_get('/{path:.*}', page.answer)
         runner = web.AppRunner(application, access_log=None, handle_signals=False, keepalive_timeout=15.0)
@@ -87,12 +89,14 @@ class StatsServer:
         self._places.clear()
 
 
-async def serve_stats(listeners: tuple[StatsListener, ...], figures: Figures) -> StatsServer:
+async def serve_stats(
+    listeners: tuple[StatsListener, ...], figures: Figures, health: Callable[[], Condition]
+) -> StatsServer:
     """Open all statistics sections. Raises CannotListen, and then none is open."""
     server = StatsServer()
     try:
         for listener in listeners:
-            await server.start(listener, figures)
+            await server.start(listener, figures, health)
     except CannotListen:
         await server.close()
         raise
@@ -122,13 +126,15 @@ def _listen(bind: Bind) -> socket.socket:
 class _Page:
     """What one section answers."""
 
-    def __init__(self, listener: StatsListener, figures: Figures) -> None:
-        self._listener, self._figures = listener, figures
+    def __init__(self, listener: StatsListener, figures: Figures, health: Callable[[], Condition]) -> None:
+        self._listener, self._figures, self._health = listener, figures, health
 
     async def answer(self, request: web.Request) -> web.Response:
         if request.path == self._listener.metrics_path:
             return await self._metrics()
         options = self._options(request.raw_path)
+        if options is None and request.path in {LIVE_PATH, READY_PATH}:
+            return self._healthy(request.path)
         if options is None:
             return web.Response(status=404, text='Not found.\n', headers=_HEADERS)
         form = Form.JSON if 'json' in options else Form.TEXT
@@ -140,6 +146,11 @@ class _Page:
             return web.Response(text=f'{stat.assemble(written, wanted)}\n', content_type=kind, headers=_HEADERS)
         pieces = await gather(page(rows, self._figures.info(), self._listener.uri))
         return web.Response(text=''.join(pieces), content_type='text/html', headers=_HEADERS)
+
+    def _healthy(self, path: str) -> web.Response:
+        found = Readiness.OK if path == LIVE_PATH else readiness(self._health())
+        status = 200 if found is Readiness.OK else 503
+        return web.json_response({'status': found}, status=status, headers=_HEADERS)
 
     def _options(self, target: str) -> list[str] | None:
         """The suffixes of a request for the page, None when it is none: the URI may itself end in a query."""

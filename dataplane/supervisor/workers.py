@@ -103,7 +103,7 @@ class Workers:
         self._lent: dict[int, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._questions = Questions(loop, self.send)
-        self._stopping = False
+        self._parting = self._stopping = False
         self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -242,6 +242,8 @@ class Workers:
             self.send(worker.number, message, (self._board.fd, fd, *self._bells.fds))
         finally:
             os.close(fd)
+        if self._parting:
+            self.send(worker.number, {'op': 'farewell'})
         self.listen(self._listeners.all, only=worker.number)
         self.send(worker.number, {'op': 'serve'})
         return True
@@ -338,6 +340,12 @@ class Workers:
                     self.send(serving[0], message, (listener.of(number).fileno(),))
 
     # -- end -----------------------------------------------------------------------------------------------------------
+
+    def farewell(self) -> None:
+        """Have every worker, also those still to come, close each connection with its next answer; all else goes on."""
+        self._parting = True
+        for number in self.watched():
+            self.send(number, {'op': 'farewell'})
 
     def soft_stop(self) -> None:
         """Have every worker finish what it has and leave; none is started any more."""

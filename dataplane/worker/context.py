@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """One per worker. `stopping`: a soft stop has begun, every answer closes its connection."""
+    """One per worker. `stopping`: a soft stop has begun or is near, every answer closes its connection."""
 
     def __init__(
         self,

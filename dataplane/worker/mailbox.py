@@ -152,6 +152,8 @@ class Mailbox:
                 self._answer(message, found=self._traffic.kill(message['session']))
             case 'serve':
                 self._send({'op': 'ready'})
+            case 'farewell':
+                self._traffic.farewell()
             case 'leave':
                 _ = self._begin(self._leave())
             case other:

@@ -109,9 +109,8 @@ class Traffic:
         self._clients.discard(client)
         self._deaf.discard(client)
         self._context.figures.closed(frontend)
-        if not self._context.stopping:
-            for listener in self._listeners:
-                listener.resume()
+        for listener in self._listeners:
+            listener.resume()
         self._finish_soft_stop()
 
     def deaf(self, client: Checked) -> None:
@@ -159,6 +158,10 @@ class Traffic:
     def settle_pools(self) -> None:
         """Close idle connections to servers that take no traffic, are gone, or had their sessions shut down."""
         self._context.pools.settle()
+
+    def farewell(self) -> None:
+        """The soft stop is near: go on as before, but every answer closes its connection, so that clients go elsewhere."""
+        self._context.stopping = True
 
     def soft_stop(self, done: Callable[[], None]) -> None:
         """Accept no more, close idle connections, answer what is under way with `Connection: close`; then call `done`."""

@@ -15,6 +15,9 @@ GLOBAL: Final = table(
         'stats',
         '`socket` (a path or an address; `mode`, `level`) and `timeout`; `maxconn` and owners are accepted, without effect',
     ),
+    supported(
+        'grace', 'meanwhile every answer closes its connection, so that clients go elsewhere before listeners close'
+    ),
     supported('control-plane', "Sluice's own: `control-plane URL [token-file F] [ca-file F]`"),
     supported('isolation-timeout', "Sluice's own: a worker that stands still longer is replaced (default 1s)"),
     supported('state-dir', "Sluice's own: directory of the last known good state"),
@@ -137,7 +140,6 @@ GLOBAL: Final = table(
     """,
     ),
     refused('unix addresses are taken as they are written', 'unix-bind'),
-    refused('a soft stop closes listeners at once; `hard-stop-after` bounds it', 'grace'),
     refused('rules and variables are not supported yet', 'set-var, set-var-fmt'),
     refused('relative paths begin where the process was started', 'default-path'),
     refused('Lua is not supported', 'lua-load, lua-load-per-thread'),

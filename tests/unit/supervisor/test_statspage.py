@@ -14,17 +14,19 @@ from dataplane.cli.stat import HEADER
 from dataplane.config.proxysection import DEFAULT_STATS_URI
 from dataplane.core.model import Bind, StatsListener
 from dataplane.supervisor.clisocket import CannotListen
+from dataplane.supervisor.health import Condition
 from dataplane.supervisor.statspage import StatsServer, serve_stats
 from tests.inprocess import SNAPSHOT, Plane
 
 LISTENER = StatsListener(name='stats', binds=(Bind(name='b', host='127.0.0.1'),), uri='/stats')
+READY = Condition(serving=1)
 
 
 @pytest.fixture
 async def served() -> AsyncIterator[StatsServer]:
     backend = dataclasses.replace(SNAPSHOT.backends[1], name='<b>')
     plane = Plane(dataclasses.replace(SNAPSHOT, backends=(SNAPSHOT.backends[0], backend)))
-    server = await serve_stats((LISTENER,), plane.figures)
+    server = await serve_stats((LISTENER,), plane.figures, lambda: READY)
     yield server
     await server.close()
 
@@ -103,7 +105,7 @@ async def raw(server: StatsServer, target: str, version: str = '1.1') -> bytes:
     ],
 )
 async def test_the_uri_haproxy_begins_with_has_a_query(target: str, kind: bytes) -> None:
-    server = await serve_stats((dataclasses.replace(LISTENER, uri=DEFAULT_STATS_URI),), Plane().figures)
+    server = await serve_stats((dataclasses.replace(LISTENER, uri=DEFAULT_STATS_URI),), Plane().figures, lambda: READY)
     for version in ('1.0', '1.1'):
         answer = await raw(server, target, version)
         assert b' 200 OK\r\n' in answer[:20]
@@ -114,7 +116,7 @@ async def test_the_uri_haproxy_begins_with_has_a_query(target: str, kind: bytes)
 
 
 async def test_without_a_uri_there_is_no_page() -> None:
-    server = await serve_stats((dataclasses.replace(LISTENER, uri=''),), Plane().figures)
+    server = await serve_stats((dataclasses.replace(LISTENER, uri=''),), Plane().figures, lambda: READY)
     assert (await get(server, '/'))[0] == 404
     assert (await get(server, '/metrics'))[0] == 200
     await server.close()
@@ -124,7 +126,9 @@ async def test_descriptions_stand_beside_the_names() -> None:
     front = dataclasses.replace(SNAPSHOT.frontends[0], description='the <way> in')
     back = dataclasses.replace(SNAPSHOT.backends[0], description='two of them')
     server = await serve_stats(
-        (LISTENER,), Plane(dataclasses.replace(SNAPSHOT, frontends=(front,), backends=(back,))).figures
+        (LISTENER,),
+        Plane(dataclasses.replace(SNAPSHOT, frontends=(front,), backends=(back,))).figures,
+        lambda: READY,
     )
     text = (await get(server, '/stats'))[2]
     assert '<h2>fe <small>the &lt;way&gt; in</small></h2>' in text
@@ -140,7 +144,9 @@ async def test_unix_sockets_and_inherited_ones(tmp_path: Path) -> None:
             Bind(name='u', path=str(tmp_path / 'stats'), mode=0o600),
             Bind(name='f', fd=inherited.fileno()),
         )
-        server = await serve_stats((dataclasses.replace(LISTENER, binds=binds, metrics_path=None),), plane.figures)
+        server = await serve_stats(
+            (dataclasses.replace(LISTENER, binds=binds, metrics_path=None),), plane.figures, lambda: READY
+        )
         assert server.addresses == [inherited.getsockname()]
         assert (await get(server, '/stats;csv'))[0] == 200
         assert (await get(server, '/metrics'))[0] == 404
@@ -157,17 +163,44 @@ async def test_a_port_in_use_is_named() -> None:
         port = taken.getsockname()[1]
         taken_too = dataclasses.replace(LISTENER, binds=(Bind(name='b', host='127.0.0.1', port=port),))
         with pytest.raises(CannotListen, match=f'127.0.0.1:{port}'):
-            await serve_stats((LISTENER, taken_too), plane.figures)
+            await serve_stats((LISTENER, taken_too), plane.figures, lambda: READY)
 
 
 async def test_a_descriptor_that_is_none_is_named() -> None:
     listener = dataclasses.replace(LISTENER, binds=(Bind(name='f', fd=987),))
     with pytest.raises(CannotListen, match='fd@987'):
-        await serve_stats((listener,), Plane().figures)
+        await serve_stats((listener,), Plane().figures, lambda: READY)
 
 
 async def test_ipv6() -> None:
     listener = dataclasses.replace(LISTENER, binds=(Bind(name='v6', host='::1'),))
-    server = await serve_stats((listener,), Plane().figures)
+    server = await serve_stats((listener,), Plane().figures, lambda: READY)
     assert server.addresses[0][0] == '::1'
+    await server.close()
+
+
+async def test_life_and_readiness(served: StatsServer) -> None:
+    assert await get(served, '/livez') == (200, 'application/json', '{"status": "ok"}')
+    assert await get(served, '/readyz') == (200, 'application/json', '{"status": "ok"}')
+    assert (await get(served, '/readyz', 'HEAD'))[0] == 200
+    assert (await get(served, '/readyz', 'POST'))[0] == 405
+
+
+async def test_it_lives_whatever_speaks_against_readiness() -> None:
+    said = Condition(serving=0, pushed=False)
+    server = await serve_stats((dataclasses.replace(LISTENER, uri='/'),), Plane().figures, lambda: said)
+    assert await get(server, '/readyz') == (503, 'application/json', '{"status": "no-worker"}')
+    said = Condition(serving=1, pushed=False)
+    assert await get(server, '/readyz') == (503, 'application/json', '{"status": "nothing-pushed"}')
+    said = Condition(serving=1, stopping=True, pushed=True)
+    assert await get(server, '/readyz') == (503, 'application/json', '{"status": "stopping"}')
+    assert (await get(server, '/livez'))[0] == 200
+    await server.close()
+
+
+async def test_paths_of_the_section_come_first() -> None:
+    listener = dataclasses.replace(LISTENER, uri='/readyz', metrics_path='/livez')
+    server = await serve_stats((listener,), Plane().figures, lambda: Condition(serving=0))
+    assert (await get(server, '/readyz'))[:2] == (200, 'text/html')
+    assert (await get(server, '/livez'))[:2] == (200, 'text/plain')
     await server.close()

@@ -1,0 +1,130 @@
+"""A data plane among others, as whoever sends clients there sees it: when it says that it is ready, and how it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+
+import httpx
+
+from tests.integration.harness.load import Load, ask
+from tests.integration.harness.planes import DataPlane, Stage, listen, routed, stage
+from tests.integration.harness.waiting import until
+
+STATISTICS = 'listen stats\n    bind 127.0.0.1:{}\n    stats enable\n    stats uri /\n'
+
+
+@dataclass
+class Asked:
+    """The health endpoints of one data plane."""
+
+    port: int
+
+    async def said(self, path: str) -> tuple[int, str]:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f'http://127.0.0.1:{self.port}{path}', timeout=10)
+        return answer.status_code, answer.json()['status']
+
+    async def is_ready(self) -> bool:
+        return await self.said('/readyz') == (200, 'ok')
+
+
+async def leaving(on: Stage, server_port: int, *extra: str) -> tuple[DataPlane, Asked]:
+    port, statistics = on.ports.take(), on.ports.take()
+    sections = listen(port, f'u 127.0.0.1:{server_port}') + STATISTICS.format(statistics)
+    return await on.data_plane(sections, port=port, extra=extra), Asked(statistics)
+
+
+async def test_ready_once_a_whole_state_was_pushed_and_then_without_the_control_plane() -> None:
+    async with stage() as on:
+        port, statistics = on.ports.take(), Asked(on.ports.take())
+        control = await on.control_plane()
+        await control.kill()
+        sections = routed(port) + STATISTICS.format(statistics.port)
+        plane = await on.data_plane(sections, port=port, control_plane=control.url)
+        assert await statistics.said('/livez') == (200, 'ok')
+        assert await statistics.said('/readyz') == (503, 'nothing-pushed')
+        await control.start()
+        await until(statistics.is_ready, within=20, what='the first state is in force')
+        await control.kill()
+        assert await statistics.said('/readyz') == (200, 'ok')
+        await plane.kill()
+        await plane.start()
+        assert await statistics.said('/readyz') == (200, 'ok'), 'what was kept on the disk is a whole state'
+
+
+async def test_without_a_control_plane_it_is_ready_at_once() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        _, statistics = await leaving(on, server.port)
+        assert await statistics.said('/readyz') == (200, 'ok')
+
+
+async def test_during_grace_it_is_not_ready_serves_and_closes_each_connection() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        plane, statistics = await leaving(on, server.port, 'grace 2s')
+        reader, writer = await asyncio.open_connection('127.0.0.1', plane.port)
+        request = b'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+        writer.write(request)
+        assert b'close' not in (await reader.readuntil(b'\r\n\r\n')).lower()
+        assert plane.child is not None
+        plane.child.signal(signal.SIGUSR1)
+        await until(lambda: _is(statistics, (503, 'stopping')), within=5, what='it says that it stops')
+        assert await statistics.said('/livez') == (200, 'ok')
+        info = await plane.cli('show info')
+        assert 'Stopping: 1' in info
+        writer.write(request)
+        left = (await reader.read()).lower()
+        assert left.count(b'http/1.1 200') == 1
+        assert b'connection: close' in left
+        writer.close()
+        assert (await ask(plane.port)).status == 200, 'a new connection is accepted'
+        assert await plane.child.wait(20) == 0
+
+
+async def _is(statistics: Asked, wanted: tuple[int, str]) -> bool:
+    return await statistics.said('/readyz') == wanted
+
+
+async def test_a_worker_that_comes_during_grace_says_goodbye_too() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        plane, statistics = await leaving(on, server.port, 'grace 1h')
+        assert plane.child is not None
+        plane.child.signal(signal.SIGUSR1)
+        await until(lambda: _is(statistics, (503, 'stopping')), within=5, what='it says that it stops')
+        for pid in plane.worker_pids():
+            os.kill(pid, signal.SIGKILL)
+        reader, writer = await asyncio.open_connection('127.0.0.1', plane.port)
+        writer.write(b'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+        answer = (await reader.read()).lower()
+        assert answer.startswith(b'http/1.1 200')
+        assert b'connection: close' in answer
+        writer.close()
+
+
+async def test_a_second_signal_ends_the_grace() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        plane, _ = await leaving(on, server.port, 'grace 1h')
+        assert plane.child is not None
+        plane.child.signal(signal.SIGUSR1)
+        plane.child.signal(signal.SIGTERM)
+        assert await plane.child.wait(10) == 0
+
+
+async def test_no_request_is_lost_from_the_signal_to_the_end() -> None:
+    """Clients that go on until they are refused: what was accepted is answered, and what is not accepted can go elsewhere."""
+    async with stage() as on:
+        server = await on.upstream('u')
+        plane, statistics = await leaving(on, server.port, 'grace 1s', 'hard-stop-after 10s')
+        async with Load(plane.port, 8) as load:
+            await until(lambda: len(load.records) > 200, within=20, what='load')
+            assert plane.child is not None
+            plane.child.signal(signal.SIGUSR1)
+            await until(lambda: _is(statistics, (503, 'stopping')), within=5, what='it says that it stops')
+            assert await plane.child.wait(20) == 0
+        assert [record for record in load.failed() if not record.error.startswith('refused')] == []
