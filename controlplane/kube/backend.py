@@ -1,0 +1,144 @@
+"""One port of one Service under one policy: from endpoints and wishes to a backend of the wire. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from controlplane.domain.desired import Labels, Spec
+from controlplane.kube.endpoints import ADMIN, RANK, Candidate, EndpointState, most_restrictive
+from controlplane.kube.objects import Name, Override, Policy, ServicePort
+from controlplane.kube.outcome import Backend, Drain, ServerView
+
+_LABEL_VALUE: Final = re.compile(r'[A-Za-z0-9_.:/ -]{0,128}\Z')
+_LONGEST: Final = 128  # characters of a name on the wire
+WEIGHT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What all overrides of one server want together: of two wishes the more restrictive one, and the newest generation."""
+
+    admin: str = 'ready'
+    weight: int | None = None
+    max_conn: int | None = None
+    generation: int = 0
+    overrides: tuple[Name, ...] = ()
+
+    @classmethod
+    def of(cls, overrides: Sequence[Override]) -> Wish:
+        """Independent of their order. Of two limits the lower counts, 0 being no limit at all."""
+        weights = [one.weight for one in overrides if one.weight is not None]
+        limits = [one.max_conn for one in overrides if one.max_conn is not None]
+        return cls(
+            most_restrictive(*(one.admin for one in overrides)),
+            min(weights, default=None),
+            min(limits, key=lambda limit: limit or float('inf'), default=None),
+            max((one.generation for one in overrides), default=0),
+            tuple(sorted(one.meta.key for one in overrides)),
+        )
+
+
+def short(text: str, longest: int = _LONGEST) -> str:
+    """A text that may be too long for a name, cut so that two of them stay two: its beginning and a hash of the whole."""
+    if len(text) <= longest:
+        return text
+    return f'{text[: longest - 13]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}'
+
+
+def backend_name(service: Name, port: ServicePort) -> str:
+    """NAMESPACE.SERVICE.PORT; none of the three has a dot in it."""
+    return short(f'{service[0]}.{service[1]}.{port.label}')
+
+
+def backend_spec(policy: Policy) -> dict[str, Any]:
+    """The backend of the wire that a policy describes."""
+    draws = f'({policy.draws})' if policy.algorithm == 'random' and policy.draws else ''
+    return {
+        'balance': policy.algorithm + draws,
+        'retries': policy.attempts,
+        'redispatch': -1 if policy.redispatch else 0,  # as `option redispatch`: the last retry goes elsewhere
+        'fullconn': 0,
+        'allbackups': False,
+        'timeouts': {
+            'connect': policy.connect_ms,
+            'server': policy.response_ms,
+            'queue': policy.queue_ms,
+            'tunnel': policy.tunnel_ms,
+        },
+    }
+
+
+def build(policy: Policy, service: Name, port: ServicePort, candidates: Iterable[Candidate], overrides: Sequence[Override]) -> Backend:  # fmt: skip
+    """The backend with all its servers. `overrides` are those of the Service; each finds its server here, or none."""
+    named = server_names(candidates)
+    wishes = {name: Wish.of([o for o in overrides if concerns(o, one, port)]) for name, one in named.items()}
+    in_panic = _in_panic(named, wishes)
+    servers: dict[str, tuple[Spec, Labels]] = {}
+    views = {}
+    for name, one in named.items():
+        wish = wishes[name]
+        panic = in_panic and one.state is EndpointState.DRAIN and wish.admin == 'ready'
+        effective = 'ready' if panic else most_restrictive(ADMIN[one.state], wish.admin)
+        servers[name] = (_server_spec(policy, one, wish, effective), _labels(service, one))
+        views[name] = ServerView(
+            service, port.label, one.address, one.number, one.state, wish.admin, effective, panic,
+            one.pod, one.pod_uid, one.node, one.zone, wish.overrides,
+        )  # fmt: skip
+    drain = Drain(policy.drain_ms, policy.on_deadline)
+    return Backend(
+        policy.meta.key, service, port.label, backend_spec(policy), policy.scope, drain, servers, views, in_panic
+    )
+
+
+def _in_panic(named: Mapping[str, Candidate], wishes: Mapping[str, Wish]) -> bool:
+    """Nobody may be sent a request, but some that are terminating still answer: better those than nobody.
+
+    What an operator took out of service is not brought back by this, nor is anything that does not answer.
+    """
+    free = [one.state for name, one in named.items() if wishes[name].admin == 'ready']
+    return EndpointState.READY not in free and EndpointState.DRAIN in free
+
+
+def concerns(override: Override, candidate: Candidate, port: ServicePort) -> bool:
+    """Is the override about this endpoint? An address is about endpoints without a pod only: a pod's may be another's tomorrow."""
+    if override.problems or override.port not in {'', port.label}:
+        return False
+    if override.pod_uid:
+        return override.pod_uid == candidate.pod_uid
+    return not candidate.pod and (override.address, override.number) == candidate.place
+
+
+def server_names(candidates: Iterable[Candidate]) -> dict[str, Candidate]:
+    """Each by its pod's name, or ADDRESS-PORT without one. One pod at two places: the better one has the name."""
+    named: dict[str, Candidate] = {}
+    for one in sorted(candidates, key=lambda one: (not one.pod, RANK[one.state], one.place)):
+        place = f'{one.address}-{one.number}'
+        choices = [short(one.pod), place] if one.pod else [place]
+        name = next((choice for choice in choices if choice not in named), None)
+        named[name if name is not None else short(place + '-' * _LONGEST)] = one
+    return {name: named[name] for name in sorted(named)}
+
+
+def _server_spec(policy: Policy, one: Candidate, wish: Wish, effective: str) -> Spec:
+    max_conn = policy.max_conn if wish.max_conn is None else wish.max_conn
+    return {
+        'address': one.address,
+        'port': one.number,
+        'weight': WEIGHT if wish.weight is None else wish.weight,
+        'maxConn': max_conn,
+        'minConn': min(policy.min_conn, max_conn),
+        'maxQueue': policy.max_queue,
+        'backup': False,
+        'adminState': effective,
+        'sessionGeneration': wish.generation,
+    }
+
+
+def _labels(service: Name, one: Candidate) -> Labels:
+    found = {'service': service[1], 'pod': one.pod, 'node': one.node, 'zone': one.zone}
+    labels = {key: short(value) for key, value in found.items() if value}
+    return {key: value for key, value in labels.items() if _LABEL_VALUE.match(value)}
