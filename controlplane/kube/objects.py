@@ -225,7 +225,7 @@ class Policy:
         hosts = tuple(host for host in take.spec.get('hosts') or () if isinstance(host, str) and HOST.match(host))
         if len(hosts) < len(take.spec.get('hosts') or ()):
             take.problems.append('hosts: each must be a name in lower case, or *. before one')
-        if hosts and len(targets) > 1:
+        if hosts and len(set(targets)) > 1:
             take.problems.append('hosts: a policy with hosts has exactly one targetRef')
         max_conn = take.count('maxConn', 0)
         min_conn = take.count('minConn', 0)

@@ -38,7 +38,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 
 # rooms that decide: no clock, no socket, no loop, no chance of their own
-PURE = ('dataplane.core', 'dataplane.config', 'dataplane.cli', 'controlplane.domain')
+PURE = (
+    'dataplane.core', 'dataplane.config', 'dataplane.cli', 'controlplane.domain',
+    'controlplane.kube.addresses', 'controlplane.kube.assemble', 'controlplane.kube.backend', 'controlplane.kube.conditions',
+    'controlplane.kube.endpoints', 'controlplane.kube.objects', 'controlplane.kube.outcome', 'controlplane.kube.settle',
+    'controlplane.kube.translate', 'controlplane.kube.world', 'controlplane.kube.writes',
+)  # fmt: skip
 IMPURE = frozenset({
     'asyncio', 'concurrent', 'ctypes', 'logging', 'mmap', 'multiprocessing', 'os', 'random', 'select', 'selectors', 'signal',
     'socket', 'sqlite3', 'ssl', 'subprocess', 'threading', 'time',

@@ -13,30 +13,7 @@ from controlplane.kube.world import Thing, World
 from controlplane.kube.writes import plan
 from dataplane.wire import state as wire
 from tests.unit.controlplane.kube.things import endpoint, override, policy, service, slice_
-
-WEB = ('shop', 'web')
-HTTP = 'shop.web.http'
-
-
-def translated(*things: Thing) -> Translation:
-    world = World()
-    for thing in things:
-        world.put(thing, 0)
-    return Translator(world).translate()
-
-
-def states(found: Translation) -> dict[str, str]:
-    return {server: spec['adminState'] for (_, server), (spec, _) in found.servers.items()}
-
-
-def accepted(found: Translation, name: str = 'web') -> tuple[bool, str]:
-    say = found.policies['shop', name].targets[0][1].accepted
-    return say.holds, say.reason
-
-
-def resolved(found: Translation, name: str = 'web') -> tuple[bool, str]:
-    say = found.policies['shop', name].targets[0][1].resolved
-    return say.holds, say.reason
+from tests.unit.controlplane.kube.translated import HTTP, WEB, accepted, resolved, states, translated
 
 
 def test_a_service_with_a_policy_is_a_backend_and_its_endpoints_are_servers() -> None:
