@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from controlplane.kube.backend import Wish
+from controlplane.kube.world import Thing
 from tests.unit.controlplane.kube.things import Json, endpoint, override, policy, service, slice_
 from tests.unit.controlplane.kube.translated import HTTP, WEB, states, translated
 
-BASE = [service(), policy(spec={'maxConn': 8, 'minConn': 4})]
+BASE: list[Thing] = [service(), policy(spec={'maxConn': 8, 'minConn': 4})]
 TWO = slice_('a', endpoint('10.0.0.1', 'p1'), endpoint('10.0.0.2'))
 
 
@@ -103,16 +104,16 @@ def test_an_address_is_about_endpoints_without_a_pod_only() -> None:
 
 def test_an_address_with_another_port_or_spelling() -> None:
     six = slice_('a', endpoint('fd00::1'), family='IPv6')
-    base = [service(families=('IPv6',)), policy(), six]
+    base: list[Thing] = [service(families=('IPv6',)), policy(), six]
     found = translated(*base, override('o', address='FD00:0::1', spec={'adminState': 'Drain'}))
     assert states(found) == {'fd00::1-8080': 'drain'}
     other = translated(*base, override('o', address='fd00::1', number=81, spec={'adminState': 'Drain'}))
-    assert (states(other), other.gone) == ({'fd00::1-8080': 'ready'}, {('shop', 'o')})
+    assert (states(other), other.gone) == ({'fd00::1-8080': 'ready'}, frozenset({('shop', 'o')}))
 
 
 def test_an_override_for_one_port_leaves_the_others() -> None:
     ports = [{'name': 'http', 'port': 80}, {'name': 'admin', 'port': 81}]
-    base = [service(ports=ports), policy(), slice_('a', endpoint('10.0.0.1', 'p'), ports=ports)]
+    base: list[Thing] = [service(ports=ports), policy(), slice_('a', endpoint('10.0.0.1', 'p'), ports=ports)]
     one = translated(
         *base, override('o', pod='p', spec={'adminState': 'Drain', 'serviceRef': {'name': 'web', 'port': 'http'}})
     )

@@ -3,11 +3,12 @@ from __future__ import annotations
 from controlplane.domain.desired import Desired, Key
 from controlplane.domain.version import Version
 from controlplane.kube.outcome import Translation
+from controlplane.kube.world import Thing
 from controlplane.kube.writes import plan, targets
 from tests.unit.controlplane.kube.things import endpoint, override, policy, service, slice_
 from tests.unit.controlplane.kube.translated import HTTP, translated
 
-SERVED = [service(), policy(spec={'hosts': ['a.example.com']})]
+SERVED: list[Thing] = [service(), policy(spec={'hosts': ['a.example.com']})]
 PODS = slice_('a', endpoint('10.0.0.1', 'p1'), endpoint('10.0.0.2', 'p2', zone='z1'))
 
 
