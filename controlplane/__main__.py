@@ -12,6 +12,7 @@ import uvloop
 
 from controlplane.app import CannotStart, Settings, serve
 from controlplane.auth import Role, new_token
+from controlplane.tls import TlsFiles
 
 
 def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -25,7 +26,22 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
     option('--store', 'SLUICE_STORE', None, "where the desired state is kept: 'sqlite:///FILE' or 'memory:'")
     option('--listen', 'SLUICE_LISTEN', '127.0.0.1:8000', 'HOST:PORT of REST and of the link to the data planes')
-    option('--tokens', 'SLUICE_TOKENS', None, 'file of NAME:ROLE:sha256$HEX lines; needed off loopback')
+    option(
+        '--tokens', 'SLUICE_TOKENS', None, 'file of NAME:ROLE:sha256$HEX or NAME:ROLE:cert lines; needed off loopback'
+    )
+    option(
+        '--tls-cert', 'SLUICE_TLS_CERT', None, 'PEM file of the certificate and its chain; read again when it changes'
+    )
+    option('--tls-key', 'SLUICE_TLS_KEY', None, 'PEM file of its key (default: in the same file)')
+    option(
+        '--client-ca', 'SLUICE_CLIENT_CA', None, 'PEM file of authorities whose client certificates stand for a token'
+    )
+    option(
+        '--health-listen',
+        'SLUICE_HEALTH_LISTEN',
+        None,
+        'HOST:PORT for /livez, /readyz and /metrics alone, without TLS and token',
+    )
     option(
         '--removal-percent',
         'SLUICE_REMOVAL_PERCENT',
@@ -43,19 +59,39 @@ def settings(arguments: argparse.Namespace) -> Settings:
     """What was asked for. CannotStart: it cannot be, and which option it was."""
     if not arguments.store:
         raise CannotStart('--store (or SLUICE_STORE) is missing, for example --store sqlite:///sluice.db')
-    host, colon, port = str(arguments.listen).rpartition(':')
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
-        raise CannotStart(f'--listen {arguments.listen!r} is not HOST:PORT')
+    host, port = _address('--listen', str(arguments.listen))
+    health = str(arguments.health_listen or '')
     percent = str(arguments.removal_percent)
     if not percent.isdecimal() or int(percent) > 100:
         raise CannotStart(f'--removal-percent {percent!r} is not a number from 0 to 100')
     return Settings(
         store=arguments.store,
-        host=host.removeprefix('[').removesuffix(']'),
-        port=int(port),
+        host=host,
+        port=port,
         tokens=arguments.tokens or None,
+        tls=_tls(arguments),
+        health=_address('--health-listen', health) if health else None,
         removal_percent=int(percent),
     )
+
+
+def _address(option: str, text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(':')
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise CannotStart(f'{option} {text!r} is not HOST:PORT')
+    return host.removeprefix('[').removesuffix(']'), int(port)
+
+
+def _tls(arguments: argparse.Namespace) -> TlsFiles | None:
+    certificate, key, client_ca = arguments.tls_cert, arguments.tls_key, arguments.client_ca
+    if not certificate:
+        for option, value in (('--tls-key', key), ('--client-ca', client_ca)):
+            if value:
+                raise CannotStart(f'{option} is of no use without --tls-cert')
+        return None
+    if client_ca and not arguments.tokens:
+        raise CannotStart('--client-ca is of no use without --tokens, whose NAME:ROLE:cert lines say who may do what')
+    return TlsFiles(certificate=certificate, key=key or certificate, client_ca=client_ca or None)
 
 
 def _log_level(text: str) -> int:

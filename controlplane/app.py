@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import logging
 import os
+import random
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-import uvicorn
 from fastapi import FastAPI, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
@@ -31,17 +31,20 @@ from controlplane.api import (
 )
 from controlplane.api.limits import BodyLimit
 from controlplane.api.services import Services
-from controlplane.auth import Gate, Tokens
+from controlplane.auth import Authority, Gate, LoopbackAuthority, Tokens, TokensAuthority
 from controlplane.collector import collecting
 from controlplane.domain.refusals import StoreUnavailable
 from controlplane.domain.sequencer import Clock, Sequencer
 from controlplane.domain.store import Store
 from controlplane.push import Hub, PushSettings
+from controlplane.serving import Probed, Server
 from controlplane.stores.memory import MemoryStore
 from controlplane.stores.sqlite import SqliteStore
-from dataplane.wire.codec import MAX_FRAME
+from controlplane.tls import Certificates, TlsFiles
 
 log = logging.getLogger('sluice.app')
+
+UNWELCOME = 4401
 
 ABOUT = (
     'What every data plane is to do: backends, servers, routes. Changes are numbered, durable before they are answered, '
@@ -55,19 +58,21 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the command line and the environment say. `store`: 'sqlite:///FILE' or 'memory:'."""
+    """What the command line and the environment say. `store`: 'sqlite:///FILE' or 'memory:'.
+
+    `health`: (host, port) of probes and metrics without a token, if they are to have a port of their own. `recheck_s`: how
+    often a link's credential is looked at again.
+    """
 
     store: str
     host: str = '127.0.0.1'
     port: int = 8000
     tokens: str | None = None
+    tls: TlsFiles | None = None
+    health: tuple[str, int] | None = None
     removal_percent: int = 50
+    recheck_s: float = 60.0
     push: PushSettings = field(default_factory=PushSettings)
-
-    @property
-    def address(self) -> str:
-        """HOST:PORT, as it is written."""
-        return f'[{self.host}]:{self.port}' if ':' in self.host else f'{self.host}:{self.port}'
 
 
 def open_store(text: str) -> Store:
@@ -80,26 +85,25 @@ def open_store(text: str) -> Store:
     return SqliteStore(path)
 
 
-def open_socket(settings: Settings) -> socket.socket:
-    """The listening socket. CannotStart: it is taken, or not ours, or off loopback without tokens."""
+def open_socket(host: str, port: int, *, alone: bool = False) -> socket.socket:
+    """A listening socket. `alone`: nobody is asked for a credential there. CannotStart: taken, not ours, or alone off loopback."""
+    address = f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
     try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        family, kind, proto, _, found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise CannotStart(f'cannot listen on {settings.address}: {error.strerror}') from error
-    if settings.tokens is None and not _is_loopback(str(address[0])):
-        raise CannotStart(
-            f'refusing to listen on {settings.address} without --tokens: only loopback is safe without them'
-        )
+        raise CannotStart(f'cannot listen on {address}: {error.strerror}') from error
+    if alone and not _is_loopback(str(found[0])):
+        raise CannotStart(f'refusing to listen on {address} without --tokens: only loopback is safe without them')
     listener = socket.socket(family, kind, proto)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        listener.bind(found)
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        raise CannotStart(f'cannot listen on {settings.address}: {os.strerror(error.errno or 0)}') from error
+        raise CannotStart(f'cannot listen on {address}: {os.strerror(error.errno or 0)}') from error
     return listener
 
 
@@ -134,8 +138,16 @@ class WebSocketLink:
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it was closed by the other side meanwhile
                 await self._websocket.close(code, reason.encode()[:120].decode(errors='ignore'))
 
+    async def watch(self, stands: Callable[[], Awaitable[bool]], every_s: float) -> None:
+        """Look now and then whether its credential is still good, and close it when it is not: its owner may dial with a newer."""
+        while True:
+            await asyncio.sleep(every_s * random.uniform(0.8, 1.0))  # not all links of a fleet at once
+            if not await stands():
+                await self.close(UNWELCOME, 'the credential of this link is no longer good: dial again')
+                return
 
-def build(services: Services, hub: Hub, tokens: Tokens | None) -> FastAPI:
+
+def build(services: Services, hub: Hub, authority: Authority, recheck_s: float = 60.0) -> FastAPI:
     """The ASGI application."""
     app = FastAPI(title='Sluice control plane', description=ABOUT, version='v1', docs_url=None, redoc_url=None)
     app.state.services = services
@@ -146,10 +158,25 @@ def build(services: Services, hub: Hub, tokens: Tokens | None) -> FastAPI:
     @app.websocket('/v1/push')
     async def push(websocket: WebSocket) -> None:
         await websocket.accept()
-        await hub.serve(WebSocketLink(websocket))
+        link, state = WebSocketLink(websocket), websocket.state
+        watching = asyncio.ensure_future(link.watch(state.stands, recheck_s))
+        try:
+            await hub.serve(link, state.principal.bound)
+        finally:
+            watching.cancel()
 
     app.add_middleware(BodyLimit)
-    app.add_middleware(Gate, tokens=tokens)
+    app.add_middleware(Gate, authority=authority)
+    return app
+
+
+def build_probed(services: Services) -> FastAPI:
+    """The ASGI application for probes and metrics alone."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.services = services
+    for module in (health, metrics):
+        app.include_router(module.router)
+    errors.install(app)
     return app
 
 
@@ -183,37 +210,66 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Running]:
         await store.close()
 
 
-class Server(uvicorn.Server):
-    """Tells streams and data planes that it is going away before it waits for them to end."""
+def read_tls(files: TlsFiles | None) -> Certificates | None:
+    """TLS as it was asked for. CannotStart: a file cannot be used."""
+    try:
+        return None if files is None else Certificates(files)
+    except ValueError as error:
+        raise CannotStart(f'TLS cannot be used: {error}') from error
 
-    def __init__(self, plane: Running, tokens: Tokens | None) -> None:
-        config = uvicorn.Config(
-            build(plane.services, plane.hub, tokens), log_config=None, access_log=False, lifespan='off',
-            ws='websockets-sansio', ws_max_size=MAX_FRAME, ws_per_message_deflate=False, ws_ping_interval=10.0,
-            ws_ping_timeout=20.0, timeout_graceful_shutdown=5, server_header=False,
-        )  # fmt: skip
-        super().__init__(config)
-        self._plane = plane
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop taking connections, end the rest."""
-        self._plane.services.stopping.set()
-        await self._plane.hub.close()
-        await super().shutdown(sockets)
+def authority_of(settings: Settings) -> Authority:
+    """Who decides who may do what, outside a cluster. CannotStart: the tokens file cannot be used."""
+    if settings.tokens is None:
+        return LoopbackAuthority()
+    try:
+        return TokensAuthority(Tokens(settings.tokens), time.time)
+    except (OSError, ValueError) as error:
+        raise CannotStart(f'the tokens file cannot be used: {error}') from error
+
+
+@contextlib.asynccontextmanager
+async def probed(where: tuple[str, int] | None, services: Services) -> AsyncIterator[tuple[str, int] | None]:
+    """Probes and metrics on a port of their own while this is open; yields its address. CannotStart: it is taken."""
+    if where is None:
+        yield None
+        return
+    with open_socket(*where) as listener:
+        server = Probed(build_probed(services))
+        task = asyncio.ensure_future(server.serve([listener]))
+        try:
+            yield listener.getsockname()[:2]
+        finally:
+            server.should_exit = True
+            await task
+
+
+def server_of(plane: Running, authority: Authority, context: Certificates | None, recheck_s: float) -> Server:
+    """The server of REST and of the link."""
+
+    async def leaving() -> None:
+        plane.services.stopping.set()
+        await plane.hub.close()
+
+    return Server(build(plane.services, plane.hub, authority, recheck_s), context, leaving)
 
 
 async def serve(settings: Settings, started: asyncio.Future[tuple[str, int]] | None = None) -> None:
     """Run until a signal ends it. `started` gets the address it listens on. CannotStart: it could not begin."""
-    try:
-        tokens = None if settings.tokens is None else Tokens(settings.tokens)
-    except (OSError, ValueError) as error:
-        raise CannotStart(f'the tokens file cannot be used: {error}') from error
-    listener = open_socket(settings)
+    authority, context = authority_of(settings), read_tls(settings.tls)
+    listener = open_socket(settings.host, settings.port, alone=settings.tokens is None)
     with listener:
         async with running(settings, open_store(settings.store)) as plane:
             address = listener.getsockname()[:2]
-            log.info('control plane: term %d, listening on %s:%d', plane.sequencer.log.head.term, *address)
-            if started is not None:
-                started.set_result(address)
-            async with collecting(lambda: plane.sequencer.log.head):
-                await Server(plane, tokens).serve([listener])
+            async with probed(settings.health, plane.services) as open_address:
+                log.info('control plane: term %d, listening on %s:%d', plane.sequencer.log.head.term, *address)
+                if open_address is not None:
+                    log.info('probes and metrics on %s:%d', *open_address)
+                if context is None and not _is_loopback(address[0]):
+                    log.warning(
+                        'tokens travel in the clear: give --tls-cert and --tls-key, or end TLS before this port'
+                    )
+                if started is not None:
+                    started.set_result(address)
+                async with collecting(lambda: plane.sequencer.log.head):
+                    await server_of(plane, authority, context, settings.recheck_s).serve([listener])

@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from sluicectl import show
-from sluicectl.client import Client, Failed
+from sluicectl.client import Client, Files
+from sluicectl.credentials import Failed
 
 NOT_ALL = 3
 SUPERSEDED = 4
@@ -110,6 +112,16 @@ class Quiet(click.Group):
 )
 @click.option('--token', envvar='SLUICE_TOKEN', show_envvar=True, help='Bearer token (better in the environment).')
 @click.option(
+    '--token-file', envvar='SLUICE_TOKEN_FILE', show_envvar=True, help='File of a bearer token, read at each request.'
+)
+@click.option(
+    '--ca-file', envvar='SLUICE_CA_FILE', show_envvar=True, help='PEM file of the authorities to trust over https.'
+)
+@click.option('--cert-file', envvar='SLUICE_CERT_FILE', show_envvar=True, help='PEM file of a client certificate.')
+@click.option(
+    '--key-file', envvar='SLUICE_KEY_FILE', show_envvar=True, help='PEM file of its key (default: in the same file).'
+)
+@click.option(
     '-o',
     '--output',
     type=click.Choice(['table', 'json']),
@@ -118,9 +130,18 @@ class Quiet(click.Group):
     help='Form of the answers.',
 )
 @click.pass_context
-def cli(context: click.Context, url: str, token: str | None, output: str) -> None:
+def cli(
+    context: click.Context, url: str, token: str | None, token_file: str | None, ca_file: str | None,
+    cert_file: str | None, key_file: str | None, output: str,
+) -> None:  # fmt: skip
     """Operate servers behind Sluice's data planes."""
-    client = Client(url, token)
+    if token is not None and token_file is not None:  # what is typed counts more than what the environment says
+        sources = {name: context.get_parameter_source(name) for name in ('token', 'token_file')}
+        if sources['token'] is ParameterSource.ENVIRONMENT and sources['token_file'] is ParameterSource.COMMANDLINE:
+            token = None
+        elif sources['token_file'] is ParameterSource.ENVIRONMENT and sources['token'] is ParameterSource.COMMANDLINE:
+            token_file = None
+    client = Client(url, token, files=Files(token=token_file, ca=ca_file, certificate=cert_file, key=key_file))
     context.call_on_close(client.close)
     # off a terminal nothing is cut to a width it does not have
     width = None if sys.stdout.isatty() else 400

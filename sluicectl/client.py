@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
+from sluicectl.credentials import Bearer, Failed, explained, trust
 
 HEARTBEAT_S = 15.0  # the server says at least so often that it is still there
 GRACE_S = 10.0  # beyond what the server was asked to wait
 
 
-class Failed(Exception):
-    """The control plane said no, or did not answer; the text is for people."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """PEM files of a connection over TLS, and a file of a token; None: not given."""
+
+    token: str | None = None
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
 
 
 class Client:
-    """One control plane at `url`. `transport` is how it is reached (None: over the network)."""
+    """One control plane at `url`. `transport` is how it is reached (None: over the network). Failed: a file cannot be used."""
 
-    def __init__(self, url: str, token: str | None, transport: httpx.BaseTransport | None = None) -> None:
-        if token is not None and not (token.isascii() and token.isprintable()):
-            raise Failed('the token holds characters that no token has')
-        headers = {} if token is None else {'Authorization': f'Bearer {token}'}
+    def __init__(
+        self, url: str, token: str | None, transport: httpx.BaseTransport | None = None, files: Files | None = None
+    ) -> None:
+        self._files = files or Files()
+        trusted = trust(self._files.ca, self._files.certificate, self._files.key)
+        bearer = Bearer(token, self._files.token)
         try:
-            self._http = httpx.Client(base_url=url, headers=headers, timeout=GRACE_S, transport=transport)
+            self._http = httpx.Client(base_url=url, auth=bearer, timeout=GRACE_S, transport=transport, verify=trusted)
         except (httpx.InvalidURL, ValueError) as error:
             raise Failed(f'{url!r} is not a URL: {error}') from error
         self._url = url
@@ -34,7 +45,7 @@ class Client:
         try:
             answer = self._http.request(method, path, timeout=GRACE_S + wait_s, **more)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Failed(f'{self._url} cannot be reached: {error}') from error
+            raise Failed(f'{self._url} cannot be reached: {explained(error, self._files.ca)}') from error
         if answer.is_error:
             raise Failed(_problem(answer))
         return answer.json() if answer.content else None
@@ -62,7 +73,7 @@ class Client:
             if follow:
                 raise Failed(f'{self._url}: nothing was heard for {quiet:g} s') from error
         except httpx.HTTPError as error:
-            raise Failed(f'{self._url}: the stream of events ended: {error}') from error
+            raise Failed(f'{self._url}: the stream of events ended: {explained(error, self._files.ca)}') from error
 
     def close(self) -> None:
         """Let go of its connections."""

@@ -20,7 +20,7 @@ from typing import Any
 import uvloop
 
 from controlplane.api.verbs import one
-from controlplane.app import Running, Server, Settings, open_socket, open_store, running
+from controlplane.app import Running, Settings, authority_of, open_socket, open_store, running, server_of
 from controlplane.collector import collecting
 from controlplane.domain.desired import Desired, Key, Write
 from controlplane.domain.log import RING
@@ -146,9 +146,9 @@ async def measure(plane: Running, options: argparse.Namespace) -> dict[str, Any]
 async def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
         settings = Settings(store=f'sqlite:///{directory}/sluice.db', port=0)
-        with open_socket(settings) as listener:
+        with open_socket(settings.host, settings.port) as listener:
             async with running(settings, open_store(settings.store)) as plane:
-                server = Server(plane, None)
+                server = server_of(plane, authority_of(settings), None, settings.recheck_s)
                 serving = asyncio.ensure_future(server.serve([listener]))
                 print(f'127.0.0.1:{listener.getsockname()[1]}', flush=True)
                 try:

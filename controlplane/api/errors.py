@@ -15,11 +15,13 @@ from controlplane.domain.problems import MEDIA_TYPE, TITLES, problem
 from controlplane.domain.refusals import (
     Conflict,
     Fenced,
+    Forbidden,
     Held,
     Invalid,
     NotFound,
     PreconditionFailed,
     Refusal,
+    ReviewsUnavailable,
     StoreUnavailable,
 )
 
@@ -33,6 +35,8 @@ SLUGS: dict[type[Refusal], str] = {
     PreconditionFailed: 'precondition-failed',
     StoreUnavailable: 'store-unavailable',
     Fenced: 'store-unavailable',
+    Forbidden: 'forbidden',
+    ReviewsUnavailable: 'reviews-unavailable',
 }
 
 
@@ -49,7 +53,8 @@ def _refusal(_: Request, error: Exception) -> Response:
         more['errors'] = [{'detail': text} for text in error.problems]
     if isinstance(error, PreconditionFailed) and error.current is not None:
         more['current'] = str(error.current)
-    return answer(SLUGS[type(error)], str(error), **more)
+    headers = {'Retry-After': str(error.retry_s)} if isinstance(error, ReviewsUnavailable) else None
+    return answer(SLUGS[type(error)], str(error), headers, **more)
 
 
 def _validation(_: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from controlplane.api.services import Services, services
 router = APIRouter(tags=['health'])
 
 
+@router.get('/livez')
 @router.get('/healthz')
 async def healthz() -> dict[str, Any]:
     """It answers, so it lives."""

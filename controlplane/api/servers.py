@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -10,8 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from controlplane.api import schemas, views
 from controlplane.api.backends import kept_state
-from controlplane.api.services import Services, actor, services
+from controlplane.api.services import Services, actor, permit, services
 from controlplane.api.verbs import Expected, Plan, Wait, etag, expected, one, run, waiting
+from controlplane.domain.access import Access, namespace_of
 from controlplane.domain.desired import Desired, Key, Write
 from controlplane.domain.operations import Target
 from controlplane.domain.refusals import Invalid
@@ -137,6 +138,7 @@ async def _bulk(request: Request, all_: Services, wait: Wait, body: schemas.Bulk
     sent = body.set.sent()
     if not sent and not body.shutdown_sessions:
         raise Invalid(['give something to set, or shutdownSessions'])
+    await permit(request, _bulk_accesses(body, '' if backend is None else namespace_of(backend)))
     selector = Selector(body.selector.labels, body.selector.name, body.selector.address, backend)
 
     def values_for(desired: Desired, key: Key) -> dict[str, Any]:
@@ -159,6 +161,14 @@ async def _bulk(request: Request, all_: Services, wait: Wait, body: schemas.Bulk
         return 200, {'items': [views.server(all_.sequencer, key) for key in keys]}, {}
 
     return await run(request, all_, wait, Plan(f'bulk {_named(sent)}', decide, show, urgent=True))
+
+
+def _bulk_accesses(body: schemas.Bulk, namespace: str) -> Iterator[Access]:
+    """For what would be allowed one by one. Of all backends it needs all namespaces: a refusal must not tell what was found."""
+    if body.set.sent():
+        yield Access('patch', 'serveroverrides', namespace)
+    if body.shutdown_sessions:
+        yield Access('create', 'serveroverrides', namespace, 'shutdown')
 
 
 def _dry_run(all_: Services, writes: Sequence[Write]) -> Response:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fastapi import Request
 
 from controlplane.api.idempotency import Remembered
+from controlplane.domain.access import Access
 from controlplane.domain.sequencer import Sequencer
 
 
@@ -36,3 +37,12 @@ def actor(request: Request) -> str:
     """Who asks, as the log names them."""
     principal = getattr(request.state, 'principal', None)
     return 'local' if principal is None else str(principal.name)
+
+
+async def permit(request: Request, accesses: Iterable[Access]) -> None:
+    """Return if who asks may do all of this: for requests whose path alone does not say what they are about.
+
+    Forbidden, ReviewsUnavailable: they may not, or it cannot be found out now. No answer may depend on what was
+    asked for before this has returned.
+    """
+    await request.state.permit(tuple(dict.fromkeys(accesses)))

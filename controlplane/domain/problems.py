@@ -8,8 +8,8 @@ MEDIA_TYPE = 'application/problem+json'
 
 TITLES = {
     'bad-request': (400, 'The request cannot be understood'),
-    'unauthorized': (401, 'A valid token is needed'),
-    'forbidden': (403, 'The token does not allow this'),
+    'unauthorized': (401, 'It is not known who asks'),
+    'forbidden': (403, 'This is not allowed'),
     'not-found': (404, 'There is no such thing'),
     'method-not-allowed': (405, 'The method is not for this resource'),
     'timeout': (408, 'The request did not arrive in time'),
@@ -22,6 +22,7 @@ TITLES = {
     'misdirected': (421, 'This host name is not served here'),
     'invalid': (422, 'The request is well-formed but wrong'),
     'internal': (500, 'The control plane failed'),
+    'reviews-unavailable': (503, 'Whether this is allowed cannot be found out now'),
     'store-unavailable': (507, 'The change could not be made durable, so it was not made'),
 }
 

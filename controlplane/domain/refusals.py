@@ -5,8 +5,13 @@ Refusal ── NotFound            no such backend, server, route, operation or 
         ├─ Conflict            it contradicts what is there
         ├─ Held                it would remove too much at once and was not confirmed
         ├─ PreconditionFailed  If-Match / If-None-Match does not hold (`current`)
-        └─ StoreUnavailable    it could not be made durable
-           └─ Fenced           for good: another control plane has taken over the store
+        ├─ StoreUnavailable    it could not be made durable
+        │  └─ Fenced           for good: another control plane has taken over the store
+        └─ Denied              of who asks
+           ├─ Unauthorized     it is not known who that is
+           ├─ Forbidden        they may not
+           ├─ Misdirected      under this host name nobody is answered
+           └─ ReviewsUnavailable  whether they may cannot be found out now
 """
 
 from __future__ import annotations
@@ -60,3 +65,27 @@ class StoreUnavailable(Refusal):
 
 class Fenced(StoreUnavailable):
     """Another control plane has opened the store since; this one changes nothing any more."""
+
+
+class Denied(Refusal):
+    """Base of what is decided by who asks."""
+
+
+class Unauthorized(Denied):
+    """Nothing that was presented says who asks."""
+
+
+class Forbidden(Denied):
+    """Who asks is known, and may not."""
+
+
+class Misdirected(Denied):
+    """The host name asked for is not served."""
+
+
+class ReviewsUnavailable(Denied):
+    """Who asks, or whether they may, cannot be found out now; so it is a no, for now. `retry_s`: when to ask again."""
+
+    def __init__(self, why: str, retry_s: int = 1) -> None:
+        super().__init__(why)
+        self.retry_s = retry_s

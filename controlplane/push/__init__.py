@@ -15,7 +15,18 @@ overtake it would break the order that G2 promises.
 
 from __future__ import annotations
 
-from controlplane.push.hub import FULL, MAX_TERM, Hub
+from controlplane.push.hub import FULL, MAX_TERM, NOT_YOURS, Hub
 from controlplane.push.session import BAD_FRAME, GOING_AWAY, REPLACED, SILENT, Link, PushSettings
 
-__all__ = ['BAD_FRAME', 'FULL', 'GOING_AWAY', 'MAX_TERM', 'REPLACED', 'SILENT', 'Hub', 'Link', 'PushSettings']
+__all__ = [
+    'BAD_FRAME',
+    'FULL',
+    'GOING_AWAY',
+    'MAX_TERM',
+    'NOT_YOURS',
+    'REPLACED',
+    'SILENT',
+    'Hub',
+    'Link',
+    'PushSettings',
+]

@@ -7,6 +7,7 @@ import logging
 import math
 from typing import Any
 
+from controlplane.domain.access import Bound
 from controlplane.domain.delivery import Courier
 from controlplane.domain.planes import Plane
 from controlplane.domain.refusals import StoreUnavailable
@@ -30,6 +31,7 @@ from dataplane.wire.state import digest, empty
 
 log = logging.getLogger('sluice.push')
 
+NOT_YOURS = 4403
 FULL = 4429
 MAX_TERM = 2**48
 FAREWELL_S = 2.0
@@ -80,19 +82,19 @@ class Hub:
             'encodings': self.courier.encoded,
         }
 
-    async def serve(self, link: Link) -> None:
-        """Run one session from its hello to its end."""
+    async def serve(self, link: Link, bound: Bound | None = None) -> None:
+        """Run one session from its hello to its end. `bound`: the only pod for which it may speak (None: any)."""
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
         try:
-            await self._serve(link)
+            await self._serve(link, bound)
         finally:
             self._serving.discard(task)
 
-    async def _serve(self, link: Link) -> None:
+    async def _serve(self, link: Link, bound: Bound | None) -> None:
         try:
-            hello = await self._hello(link)
+            hello = await self._hello(link, bound)
             await self._admit(hello)
         except Over as refused:
             await link.close(refused.code, refused.reason)
@@ -133,7 +135,7 @@ class Hub:
         log.info('data plane %s disconnected: %s', plane.id, over.reason)
         await link.close(over.code, over.reason)
 
-    async def _hello(self, link: Link) -> Hello:
+    async def _hello(self, link: Link, bound: Bound | None) -> Hello:
         try:
             async with asyncio.timeout(self.settings.hello_s):
                 frame = await link.receive()
@@ -146,6 +148,10 @@ class Hub:
             raise Over(BAD_FRAME, f'the first frame must be a hello, not {message.TYPE}')
         if message.proto != PROTO:
             raise Over(BAD_FRAME, f'protocol {message.proto} is not spoken here ({PROTO} is)')
+        contradiction = None if bound is None else bound.contradiction(message)
+        if contradiction is not None:
+            log.error('a data plane in pod %s was sent away: %s', bound and bound.pod, contradiction)
+            raise Over(NOT_YOURS, contradiction)
         # what this control plane gave itself can be, however high it is
         if max(message.term, message.term_seen) > max(MAX_TERM, self.sequencer.log.head.term):
             raise Over(BAD_FRAME, f'hello: term {max(message.term, message.term_seen)} cannot be')

@@ -23,6 +23,7 @@ MAX_THREADS: Final = 64
 _SHORTEST_ISOLATION: Final = 100
 _NODE: Final = re.compile(r'[A-Za-z0-9._-]+', re.ASCII)
 _URL: Final = re.compile(r'(wss?|https?)://[^\s/?#@]+(/[^\s#]*)?')
+_LINK_FILES: Final = ('token-file', 'ca-file', 'cert-file', 'key-file')
 _VARIABLE: Final = re.compile(r'[A-Za-z_][A-Za-z0-9_]*', re.ASCII)
 _PAIRS: Final = (
     'mode',
@@ -146,12 +147,15 @@ class GlobalSection:
         files: dict[str, str] = {}
         for at in range(2, len(line.words), 2):
             option, value = line.word(at), line.word(at + 1)
-            if option not in ('token-file', 'ca-file') or not value or option in files:
-                msg = f"'control-plane' only supports 'token-file FILE' and 'ca-file FILE' (got '{shown(option)}')."
+            if option not in _LINK_FILES or not value or option in files:
+                known = ', '.join(f"'{name} FILE'" for name in _LINK_FILES)
+                msg = f"'control-plane' only supports {known}, once each (got '{shown(option)}')."
                 raise Rejected(msg)
             files[option] = value
+        if 'key-file' in files and 'cert-file' not in files:
+            raise Rejected("'control-plane' has a 'key-file' without its 'cert-file'.")
         self._set(
-            'control_plane', ControlPlane(url=url, token_file=files.get('token-file'), ca_file=files.get('ca-file'))
+            'control_plane', ControlPlane(url=url, **{name.replace('-', '_'): path for name, path in files.items()})
         )
 
     def _stats(self, line: Line) -> None:

@@ -243,11 +243,13 @@ class StatsSocket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlPlane:
-    """`control-plane URL [token-file F] [ca-file F]`."""
+    """`control-plane URL [token-file F] [ca-file F] [cert-file F [key-file F]]`: of PEM files but the first."""
 
     url: str
     token_file: str | None = None
     ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

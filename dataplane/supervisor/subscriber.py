@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -29,6 +28,7 @@ from dataplane.supervisor.follower import Adopt, Answer, Follower, Leave, Renumb
 from dataplane.supervisor.lastgood import LastGood, StateDir, to_bytes
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.translate import translate
+from dataplane.supervisor.trust import explained, is_in_the_clear, read
 from dataplane.wire.codec import FROM_CONTROLPLANE, MAX_FRAME, decode, encode
 from dataplane.wire.events import INVALID, Ack, Drained, Goodbye, Hello, Message, Nack, Status
 from dataplane.wire.state import State
@@ -101,12 +101,14 @@ class Subscriber:
         """Keep the link up until `close`. Does not end for anything that happens on it."""
         pause = self._timing.first
         said = ''
+        if is_in_the_clear(self._settings):
+            _log.warning('control plane %s: its token travels in the clear; wss:// would hide it', self._settings.url)
         while not self._closing.is_set():
             try:
                 await self._connection()
                 reason = 'closed by the control plane'
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                reason = str(error) or type(error).__name__
+                reason = explained(error, self._settings)
             if self._closing.is_set():
                 return
             if self._heard:
@@ -140,16 +142,14 @@ class Subscriber:
     async def _connection(self) -> None:
         """One connection, from dialling to its end."""
         self._heard = False
-        token = await asyncio.to_thread(_first_line, self._settings.token_file)
-        headers = {'Authorization': f'Bearer {token}'} if token else {}
-        trust = await asyncio.to_thread(_trust, self._settings.ca_file)
+        credentials = await asyncio.to_thread(read, self._settings)
         timeout = aiohttp.ClientTimeout(total=None, connect=self._timing.connect, sock_connect=self._timing.connect)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             async with asyncio.timeout(self._timing.connect):
                 link = await session.ws_connect(
                     _dialled(self._settings.url),
-                    headers=headers,
-                    ssl=trust,
+                    headers=credentials.headers,
+                    ssl=credentials.trust,
                     heartbeat=self._timing.heartbeat,
                     compress=0,
                     max_msg_size=MAX_FRAME,
@@ -318,16 +318,3 @@ def _dialled(url: str) -> yarl.URL:
     """The address of the link: as configured, or where control planes have it when only the server is named."""
     address = yarl.URL(url)
     return address.with_path(LINK_PATH) if address.path in {'', '/'} else address
-
-
-def _first_line(path: str | None) -> str:
-    """The token in a file; read anew at each connection, since tokens are rotated. OSError: it cannot be read."""
-    if path is None:
-        return ''
-    with open(path, encoding='utf-8') as file:
-        return file.readline().strip()
-
-
-def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
-    """Whom to trust over TLS: the authorities in a file, or the system's."""
-    return True if ca_file is None else ssl.create_default_context(cafile=ca_file)

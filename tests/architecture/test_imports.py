@@ -33,7 +33,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'controlplane.auth': ('controlplane.domain',),
     'controlplane.app': ('controlplane', 'dataplane.wire'),
     'controlplane.collector': (),
-    'controlplane.__main__': ('controlplane.app', 'controlplane.auth'),
+    'controlplane.tls': (),
+    'controlplane.serving': ('dataplane.wire',),
+    'controlplane.__main__': ('controlplane.app', 'controlplane.auth', 'controlplane.tls'),
     'sluicectl': (),
 }
 
@@ -60,7 +62,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     'fastapi': ('controlplane.api', 'controlplane.app', 'controlplane.auth', 'controlplane.dashboard'),
     'starlette': ('controlplane.api', 'controlplane.app', 'controlplane.auth', 'controlplane.dashboard'),
     'pydantic': ('controlplane.api',),
-    'uvicorn': ('controlplane.app', 'controlplane.__main__'),
+    'uvicorn': ('controlplane.serving',),
+    'h11': ('controlplane.serving',),  # uvicorn's own HTTP
     'click': ('sluicectl',),
     'httpx': ('sluicectl',),
     'rich': ('sluicectl',),

@@ -18,7 +18,9 @@ GLOBAL: Final = table(
     supported(
         'grace', 'meanwhile every answer closes its connection, so that clients go elsewhere before listeners close'
     ),
-    supported('control-plane', "Sluice's own: `control-plane URL [token-file F] [ca-file F]`"),
+    supported(
+        'control-plane', "Sluice's own: `control-plane URL [token-file F] [ca-file F] [cert-file F [key-file F]]`"
+    ),
     supported('isolation-timeout', "Sluice's own: a worker that stands still longer is replaced (default 1s)"),
     supported('state-dir', "Sluice's own: directory of the last known good state"),
     accepted(

@@ -40,6 +40,11 @@ def test_more_cores_than_workers_can_be_are_left_alone() -> None:
             'control_plane',
             ControlPlane(url='ws://cp', token_file='/token', ca_file='/ca'),
         ),
+        (
+            'control-plane wss://cp cert-file /cert key-file /key',
+            'control_plane',
+            ControlPlane(url='wss://cp', cert_file='/cert', key_file='/key'),
+        ),
     ],
 )
 def test_settings(line: str, name: str, value: object) -> None:
@@ -158,10 +163,14 @@ def test_the_callers_environment_is_left_alone() -> None:
         ('unsetenv', "'unsetenv' expects at least one variable's name."),
         ('control-plane', "'control-plane' expects a ws://, wss://, http:// or https:// URL (got '')."),
         ('control-plane cp:80', "'control-plane' expects a ws://, wss://, http:// or https:// URL (got 'cp:80')."),
-        ('control-plane ws://x foo', "'control-plane' only supports 'token-file FILE' and 'ca-file FILE' (got 'foo')."),
+        ('control-plane ws://x key-file k', "'control-plane' has a 'key-file' without its 'cert-file'."),
+        (
+            'control-plane ws://x foo',
+            "'control-plane' only supports 'token-file FILE', 'ca-file FILE', 'cert-file FILE', 'key-file FILE', once each (got 'foo').",
+        ),
         (
             'control-plane ws://x ca-file',
-            "'control-plane' only supports 'token-file FILE' and 'ca-file FILE' (got 'ca-file').",
+            "'control-plane' only supports 'token-file FILE', 'ca-file FILE', 'cert-file FILE', 'key-file FILE', once each (got 'ca-file').",
         ),
         (
             'external-check',

@@ -12,6 +12,7 @@ import pytest
 
 from controlplane.__main__ import main, parser, settings
 from controlplane.app import CannotStart, open_socket, open_store
+from controlplane.tls import TlsFiles
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +26,7 @@ def arguments(*words: str, **environment: str) -> argparse.Namespace:
 
 def test_settings_come_from_the_command_line_before_the_environment() -> None:
     found = settings(arguments('--listen', '[::1]:9', SLUICE_STORE='memory:', SLUICE_LISTEN='x:1', SLUICE_TOKENS='f'))
-    assert (found.store, found.host, found.port, found.tokens, found.address) == ('memory:', '::1', 9, 'f', '[::1]:9')
+    assert (found.store, found.host, found.port, found.tokens) == ('memory:', '::1', 9, 'f')
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,10 @@ def test_settings_come_from_the_command_line_before_the_environment() -> None:
         (['--store', 'memory:', '--listen', '8000'], "--listen '8000' is not HOST:PORT"),
         (['--store', 'memory:', '--listen', 'a:70000'], '--listen'),
         (['--store', 'memory:', '--removal-percent', '101'], '--removal-percent'),
+        (['--store', 'memory:', '--health-listen', '8000'], "--health-listen '8000' is not HOST:PORT"),
+        (['--store', 'memory:', '--tls-key', 'k'], '--tls-key is of no use without --tls-cert'),
+        (['--store', 'memory:', '--client-ca', 'c'], '--client-ca is of no use without --tls-cert'),
+        (['--store', 'memory:', '--tls-cert', 'c', '--client-ca', 'c'], '--client-ca is of no use without --tokens'),
     ],
 )
 def test_wrong_settings_are_named(words: list[str], complaint: str) -> None:
@@ -44,9 +49,15 @@ def test_wrong_settings_are_named(words: list[str], complaint: str) -> None:
 
 def test_off_loopback_it_listens_only_with_tokens() -> None:
     with pytest.raises(CannotStart, match=r'refusing to listen on 0\.0\.0\.0:0 without --tokens'):
-        open_socket(settings(arguments('--store', 'memory:', '--listen', '0.0.0.0:0')))
-    with open_socket(settings(arguments('--store', 'memory:', '--listen', '0.0.0.0:0', '--tokens', 'f'))) as found:
+        open_socket('0.0.0.0', 0, alone=True)
+    with open_socket('0.0.0.0', 0) as found:
         assert found.getsockname()[1] > 0
+
+
+def test_the_key_may_be_in_the_file_of_the_certificate() -> None:
+    found = settings(arguments('--store', 'memory:', '--tls-cert', 'c', '--health-listen', '[::]:8001'))
+    assert found.tls == TlsFiles(certificate='c', key='c')
+    assert found.health == ('::', 8001)
 
 
 @pytest.mark.parametrize('text', ['postgres:///x', 'sqlite:///', 'x'])

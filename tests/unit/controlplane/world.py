@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,8 +16,8 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from controlplane.app import Running, Server, Settings, open_socket, open_store, running
-from controlplane.auth import Tokens
+from controlplane.app import Running, Settings, authority_of, open_socket, open_store, read_tls, running, server_of
+from controlplane.auth import Authority
 from controlplane.push import PushSettings
 from dataplane.wire import codec
 from dataplane.wire import state as wire
@@ -54,17 +55,19 @@ class ControlPlane:
 
 @contextlib.asynccontextmanager
 async def control_plane(
-    store: str, push: PushSettings = QUICK, tokens: str | None = None
-) -> AsyncIterator[ControlPlane]:
-    settings = Settings(store=store, port=0, push=push, tokens=tokens)
-    known = None if tokens is None else Tokens(tokens)
-    with open_socket(settings) as listener:
+    store: str, push: PushSettings = QUICK, authority: Authority | None = None, trust: ssl.SSLContext | bool = True,
+    **more: Any,
+) -> AsyncIterator[ControlPlane]:  # fmt: skip
+    """`authority`: who decides (None: as the settings say); `more`: of the settings."""
+    settings = Settings(store=store, port=0, push=push, **more)
+    with open_socket(settings.host, settings.port, alone=settings.tokens is None) as listener:
         address = f'127.0.0.1:{listener.getsockname()[1]}'
         async with running(settings, open_store(store)) as plane:
-            server = Server(plane, known)
+            server = server_of(plane, authority or authority_of(settings), read_tls(settings.tls), settings.recheck_s)
             task = asyncio.ensure_future(server.serve([listener]))
             try:
-                async with httpx.AsyncClient(base_url=f'http://{address}', timeout=20) as client:
+                scheme = 'http' if settings.tls is None else 'https'
+                async with httpx.AsyncClient(base_url=f'{scheme}://{address}', timeout=20, verify=trust) as client:
                     yield ControlPlane(plane, client, address)
             finally:
                 server.should_exit = True

@@ -18,7 +18,8 @@ from rich.console import Console
 
 from sluicectl import show
 from sluicectl.__main__ import cli
-from sluicectl.client import Client, Failed
+from sluicectl.client import Client
+from sluicectl.credentials import Failed
 from tests.unit.controlplane.world import ControlPlane, DataPlane, control_plane
 
 
