@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
@@ -38,7 +38,8 @@ class Api:
     """One API server. `call_s`: seconds for every call that is not given its own limit; lists have `list_s` a page.
 
     Every method but `watch` raises ApiError (the server said no) or Unreachable (no usable answer; the call may have taken
-    effect). A request answered 401 is sent once more with new credentials, when there are any.
+    effect). A request answered 401 is sent once more with new credentials, when there are any. A GET, PUT or DELETE on a kept
+    connection that turns out to be closed is sent once more by the HTTP library: 409 and 404 may be answers to our own success.
     """
 
     def __init__(self, credentials: Credentials, *, call_s: float = CALL_S, list_s: float = LIST_S) -> None:
@@ -217,11 +218,12 @@ class Api:
         timeout_s: float,
         label_selector: str = '',
         field_selector: str = '',
+        opened: Callable[[], None] | None = None,
     ) -> AsyncGenerator[Json, None]:
         """Every event after `resource_version`, raw: {'type': ADDED|MODIFIED|DELETED|BOOKMARK|ERROR, 'object': {...}}.
 
         Ends when the server ends it, after about `timeout_s` seconds. Silence is the caller's to limit (bound each step and
-        `aclose`, or use contextlib.aclosing). ApiError: refused. Unreachable: lost; a line cut off is never handed over.
+        `aclose`, or use contextlib.aclosing). `opened` is called when the server has agreed. ApiError: refused. Unreachable: lost; a line cut off is never handed over.
         """
         query = {
             'watch': 'true',
@@ -234,6 +236,8 @@ class Api:
         lines = Lines()
         try:
             async with self._answer('GET', resource.path(namespace), None, query, _JSON, self._call_s) as response:
+                if opened is not None:
+                    opened()
                 async for data in response.content.iter_any():
                     for line in lines.feed(data):
                         yield _event(line)
@@ -280,8 +284,13 @@ class Api:
         asked = {key: value for key, value in query.items() if value}
         for attempt in (1, 2):
             access = await self._current()
-            async with asyncio.timeout(limit_s):
-                response = await self._request(access, method, path, data, asked, content)
+            try:
+                async with asyncio.timeout(limit_s):
+                    response = await self._request(access, method, path, data, asked, content)
+            except aiohttp.ClientConnectorCertificateError:  # the cluster's authority may be a new one
+                if attempt == 2 or not await self._renewed(access):
+                    raise
+                continue
             async with response:
                 if 200 <= response.status < 300:
                     yield response
@@ -300,20 +309,16 @@ class Api:
             headers['Authorization'] = access.authorization
         if data is not None:
             headers['Content-Type'] = content
-        try:
-            return await self._connections().request(
-                method,
-                yarl.URL(access.host + path, encoded=True).with_query(query),
-                data=data,
-                headers=headers,
-                ssl=access.tls or True,
-                server_hostname=access.server_name,
-                proxy=access.proxy,
-                allow_redirects=False,  # our token is for this server only
-            )
-        except aiohttp.ClientConnectorCertificateError:
-            await self._renewed(access)  # the cluster's authority may be a new one; the next call will see
-            raise
+        return await self._connections().request(
+            method,
+            yarl.URL(access.host + path, encoded=True).with_query(query),
+            data=data,
+            headers=headers,
+            ssl=access.tls or True,
+            server_hostname=access.server_name,
+            proxy=access.proxy,
+            allow_redirects=False,  # our token is for this server only
+        )
 
     async def _current(self) -> Access:
         try:

@@ -66,7 +66,9 @@ def from_status(document: Mapping[str, Any], status: int = 0, retry_after: str |
     seconds = _seconds(retry_after)
     if seconds is None:
         seconds = _seconds(details.get('retryAfterSeconds'))
-    causes = tuple(str(one.get('reason')) for one in details.get('causes') or () if isinstance(one, dict))
+    listed = details.get('causes')
+    listed = listed if isinstance(listed, list) else []
+    causes = tuple(str(one.get('reason')) for one in listed if isinstance(one, dict))
     code = document.get('code')
     return ApiError(
         status or (code if isinstance(code, int) else 0),

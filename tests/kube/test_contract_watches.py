@@ -46,9 +46,11 @@ class Events:
 
 @asynccontextmanager
 async def watching(
-    server: Server, resource: Resource, namespace: str | None, since: str, **how: str
+    server: Server, resource: Resource, namespace: str | None, since: str, labels: str = '', fields: str = ''
 ) -> AsyncIterator[Events]:
-    stream = server.api.watch(resource, namespace, resource_version=since, timeout_s=60, **how)
+    stream = server.api.watch(
+        resource, namespace, resource_version=since, timeout_s=60, label_selector=labels, field_selector=fields
+    )
     async with aclosing(stream):
         yield Events(stream)
 
@@ -116,14 +118,14 @@ async def test_a_watch_is_of_its_namespace(server: Server, namespace: str, other
     await api.create(LEASES, namespace, {'metadata': {'name': 'ours'}, 'spec': {}})
     async with watching(server, LEASES, namespace, start) as events:
         assert await events.next() == ('ADDED', 'ours')
-    async with watching(server, LEASES, None, start, field_selector='metadata.name=theirs') as events:
+    async with watching(server, LEASES, None, start, fields='metadata.name=theirs') as events:
         assert await events.next() == ('ADDED', 'theirs')
 
 
 async def test_what_leaves_a_selection_is_deleted_for_who_selects(server: Server, namespace: str) -> None:
     api = server.api
     start = version(await api.list_page(CONFIG_MAPS, namespace))
-    async with watching(server, CONFIG_MAPS, namespace, start, label_selector='a=b,c!=d') as events:
+    async with watching(server, CONFIG_MAPS, namespace, start, labels='a=b,c!=d') as events:
         await api.create(CONFIG_MAPS, namespace, config_map('one', {'a': 'b'}))
         await api.create(CONFIG_MAPS, namespace, config_map('two', {'a': 'b', 'c': 'd'}))
         await api.patch(CONFIG_MAPS, namespace, 'one', {'metadata': {'labels': {'a': 'x'}}})
