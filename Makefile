@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check format test run soak wheel compile test-compiled bench bench-guard lock clean
+.PHONY: help install check format test test-cluster test-node run soak wheel compile test-compiled bench bench-guard lock clean
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
 WORKERS ?= auto
@@ -42,6 +42,12 @@ format: $(STAMP) ## let the formatter and the linter mend what they can
 
 test: $(STAMP) ## everything that needs no cluster
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup $(PYTEST)
+
+test-cluster: $(STAMP) ## against a real Kubernetes API server and helm, built once (Go, ~8 minutes, kept in ~/.cache); needs no root
+	$(BIN)/python -m tests.cluster $(PYTEST)
+
+test-node: $(STAMP) ## on a node with real pods, the image and the chart; needs root
+	$(BIN)/python -m tests.node $(PYTEST)
 
 run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends all
 	@exec $(BIN)/python deploy/demo/run.py

@@ -36,7 +36,7 @@ class Record:
 
 @dataclass(slots=True)
 class Load:
-    """A load on 127.0.0.1:`port`. `target` gives the path of the n-th request. Start with `async with`.
+    """A load on `address`:`port`. `target` gives the path of the n-th request. Start with `async with`.
 
     `pause`: seconds before the next request on a connection; `after_refusal`: the same when the answer was not 200.
     """
@@ -47,6 +47,7 @@ class Load:
     target: Callable[[int], str] = lambda number: f'/{number}'
     pause: float = 0.0
     after_refusal: float = 0.02
+    address: str = '127.0.0.1'
     records: list[Record] = field(default_factory=list)
     pending: dict[int, float] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -88,7 +89,7 @@ class Load:
         while not self._ending:
             target = f'/{place}'
             try:
-                reader, writer = await asyncio.open_connection('127.0.0.1', self.port)
+                reader, writer = await asyncio.open_connection(self.address, self.port)
             except OSError as error:
                 now = time.monotonic()
                 self.records.append(Record(target, 0, now, now, 0, '', f'refused: {error}'))

@@ -30,13 +30,14 @@ class Arrival:
 
 
 class Upstream:
-    """An HTTP/1.1 server on loopback that answers every request after a while with its own name.
+    """An HTTP/1.1 server, on loopback or on an address that is `host`, that answers every request after a while with its own name.
 
     `service`: called for each request, gives its service time in seconds. While `hold()` is in force nothing is answered.
     """
 
-    def __init__(self, name: str, service: float | Callable[[], float] = 0.005) -> None:
+    def __init__(self, name: str, service: float | Callable[[], float] = 0.005, host: str = '127.0.0.1') -> None:
         self.name = name
+        self.host = host
         self.port = 0
         self.most = 0
         self.arrivals: list[Arrival] = []
@@ -50,7 +51,7 @@ class Upstream:
     async def start(self, port: int = 0) -> None:
         """Listen, on `port` or on any free one."""
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Exchange(self), '127.0.0.1', port, backlog=1024
+            lambda: _Exchange(self), self.host, port, backlog=1024
         )
         self.port = self._server.sockets[0].getsockname()[1]
 

@@ -1,0 +1,28 @@
+"""Runs a command in a network of its own: loopback, on which also every address that tests give to hand-made pods is local.
+
+An API server takes no loopback addresses for endpoints, and a proxy's tests must send no traffic to anybody's machine. So
+processes that play pods listen on addresses of 10.244.0.0/16, which exist in this network only, and nothing leaves it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+
+from tests.cluster.kit import packages
+from tests.cluster.kit.packages import CannotHave, program
+
+PODS = '10.244.0.0/16'
+
+
+def command(words: Sequence[str]) -> list[str]:
+    """The command line that runs `words` there. CannotHave: no such network can be made here."""
+    packages.need(packages.ALONE, 'a network of its own')
+    own = ['unshare', '--net'] if os.geteuid() == 0 else ['unshare', '--net', '--user', '--map-root-user']
+    ip = program('ip') or 'ip'
+    setup = f'{ip} link set lo up && {ip} route add local {PODS} dev lo && exec "$@"'
+    tried = subprocess.run([*own, 'sh', '-c', setup, 'alone', 'true'], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        raise CannotHave(f'no network namespace can be made here: {tried.stderr.strip()}')
+    return [*own, 'sh', '-c', setup, 'alone', *words]

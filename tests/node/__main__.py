@@ -1,0 +1,77 @@
+"""`python -m tests.node [--smoke] [--keep] [PYTEST ARGUMENT...]`: a node, the image on it, the tests of this directory, and its end.
+
+The image is made by the project's Dockerfile. pytest runs on the node, where pods and services can be reached. --smoke takes
+the tests marked so; --keep leaves the node running and says how to enter and end it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.cluster.kit.build import build, cache
+from tests.cluster.kit.cluster import ROOT, check_node, up
+from tests.cluster.kit.images import Builder, load
+from tests.cluster.kit.packages import CannotHave
+from tests.cluster.kit.parts import end, inside, remove_or_name
+
+IMAGE = 'localhost/sluice:test'
+
+
+def timed(what: str, begun: float) -> None:
+    """How long a step took, for whoever waits."""
+    print(f'node: {what} ({time.monotonic() - begun:.0f} s)', flush=True)
+
+
+def prepare(work: Path) -> None:
+    """The programs, the image, the node, and the image on the node. CannotHave: one of them."""
+    begun = time.monotonic()
+    check_node()
+    build()
+    timed('kubekit is there', begun)
+    begun = time.monotonic()
+    archive = cache() / 'images' / f'sluice-{os.getpid()}.tar'
+    try:
+        Builder(cache() / 'images').build(ROOT, IMAGE, archive)
+        timed(f'{IMAGE} is built', begun)
+        begun = time.monotonic()
+        up(work, with_node=True)
+        load(work, archive)
+        timed('the node is up and has the image', begun)
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def run_tests(work: Path, arguments: Sequence[str]) -> int:
+    """pytest on the node; its exit status."""
+    environment = {**os.environ, 'SLUICE_CLUSTER': str(work), 'SLUICE_IMAGE': IMAGE, 'KUBECONFIG': f'{work}/kubeconfig'}
+    pytest = [sys.executable, '-m', 'pytest', '-q', *arguments, 'tests/node']
+    return subprocess.run([*inside(work, ROOT), *pytest], env=environment, check=False).returncode
+
+
+def main(arguments: Sequence[str]) -> int:
+    """pytest's exit status, or 3 when a node or the image cannot be had here."""
+    rest = [word for word in arguments if word not in {'--smoke', '--keep'}]
+    wanted = 'node and smoke' if '--smoke' in arguments else 'node'
+    work = Path(tempfile.mkdtemp(prefix='sluice-node-')).resolve() / 'w'
+    try:
+        prepare(work)
+        return run_tests(work, ['-m', wanted, *rest])
+    except CannotHave as error:
+        print(f'node: {error}', file=sys.stderr)
+        return 3
+    finally:
+        if '--keep' in arguments:
+            print(f'node: python -m tests.cluster.kit in {work} bash; python -m tests.cluster.kit down {work}')
+        else:
+            end(work, keep_logs='SLUICE_KEEP_LOGS' in os.environ)
+            remove_or_name(work.parent)
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
