@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check format test test-cluster test-node run soak wheel compile test-compiled bench bench-guard lock clean
+.PHONY: help install check format test test-cluster test-node run soak wheel compile test-compiled bench bench-guard image chart lock clean
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
 WORKERS ?= auto
@@ -76,10 +76,18 @@ bench: $(STAMP) ## requests/s and CPU per request beside HAProxy, nginx, Envoy, 
 bench-guard: $(STAMP) ## instructions per request beside the committed figures, +-10 % (2 minutes); needs valgrind
 	@exec $(BIN)/python -m bench.guard
 
+image: ## both images, with docker or buildah: BASE_IMAGE=..., TAG=..., IMAGE_PREFIX=registry/name, BUILD="options of the build"
+	@BASE_IMAGE="$(BASE_IMAGE)" TAG="$(TAG)" IMAGE_PREFIX="$(IMAGE_PREFIX)" deploy/image/build $(BUILD)
+
+chart: $(STAMP) ## what is made of the chart's values.yaml (schema, README), and what tests compare its objects with
+	$(BIN)/python -m deploy.chart.make
+	SLUICE_GOLDENS=write $(BIN)/python -m pytest -q tests/chart/test_golden.py $(PYTEST)
+
 lock: $(STAMP) ## newest versions the ranges in pyproject.toml allow, with hashes; all extras but bench
 	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --strip-extras \
 	  --extra dataplane --extra controlplane --extra cli --extra dev --generate-hashes --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
 	  --output-file requirements.lock pyproject.toml
+	deploy/image/lock
 
 clean: ## remove .venv, caches and what `make run` left
 	rm -rf .venv run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,6 +4,8 @@ A request for a host that nobody has is answered 503 or 404 by the proxy itself,
 seconds after an installation are waited out: names and tokens take a moment.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import ssl
@@ -11,11 +13,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 
 DEADLINE = time.monotonic() + 60
 
 
-def ask(url, token='', context=None):
+def ask(url: str, token: str = '', context: ssl.SSLContext | None = None) -> tuple[int, str]:
     """(status, text)."""
     request = urllib.request.Request(url, headers={'Authorization': f'Bearer {token}'} if token else {})
     try:
@@ -25,7 +28,7 @@ def ask(url, token='', context=None):
         return error.code, error.read().decode(errors='replace')
 
 
-def until(what, question):
+def until(what: str, question: Callable[[], str]) -> None:
     """Ask until it is as it should be; what is wrong is printed once more when time is up."""
     while True:
         try:
@@ -40,17 +43,20 @@ def until(what, question):
         time.sleep(1)
 
 
-def proxy():
+def proxy() -> str:
+    """Any status will do."""
     status, text = ask(os.environ['PROXY'])
     return '' if status else text
 
 
-def ready():
+def ready() -> str:
+    """A data plane that should get clients."""
     status, text = ask(os.environ['STATISTICS'] + '/readyz')
     return '' if status == 200 else f'{status} {text}'
 
 
-def told():
+def told() -> str:
+    """The control plane, over TLS and with a token, and its list of data planes."""
     with open(os.environ['SLUICE_TOKEN_FILE'], encoding='utf-8') as file:
         token = file.read().strip()
     context = ssl.create_default_context(cafile=os.environ['SLUICE_CA_FILE'])

@@ -1,0 +1,175 @@
+"""What the pods are told is understood by the programs in them: the configuration, the environment, the certificate, the metrics."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography import x509
+
+from controlplane.__main__ import parser
+from dataplane.core.model import ControlPlane, Snapshot
+from dataplane.supervisor.metrics import METRICS, PROCESS
+from dataplane.supervisor.options import Options
+from dataplane.supervisor.sources import Sources
+from tests.chart.rendering import CASES, CHART, ROOT, objects, one, pods, run
+
+POD = {'POD_NAME': 'sluice-dataplane-5d4b-x2x9z', 'POD_NAMESPACE': 'edge'}
+
+
+def read(case: str, directory: Path) -> Snapshot:
+    """The data planes' configuration as a data plane reads it."""
+    path = directory / 'sluice.cfg'
+    path.write_text(one(case, 'ConfigMap', 'sluice-dataplane')['data']['sluice.cfg'])
+    loaded = Sources.of(Options(files=[str(path)]), POD).read()
+    assert not loaded.warnings
+    return loaded.snapshot
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_the_configuration_is_understood(case: str, tmp_path: Path) -> None:
+    snapshot = read(case, tmp_path)
+    settings = snapshot.globals
+    assert settings.node == POD['POD_NAME'], 'the control plane knows a data plane by its pod'
+    assert settings.control_plane == ControlPlane(
+        url='https://sluice-controlplane-link.edge.svc.cluster.local:8000',
+        token_file='/var/run/secrets/sluice.dev/token',
+        ca_file='/var/run/secrets/sluice.dev/ca.crt',
+    )
+    assert settings.state_dir == '/var/lib/sluice'
+    assert settings.grace > 0
+    assert settings.hard_stop_after
+    (socket,) = settings.stats_sockets
+    assert socket.path == '/run/sluice/sluice.sock'
+    ports = {bind.port for frontend in snapshot.frontends for bind in frontend.binds}
+    assert 8080 in ports
+    assert all(frontend.use_routes for frontend in snapshot.frontends)
+    assert [bind.port for listener in snapshot.stats_listeners for bind in listener.binds] == [8404]
+    (container,) = pods(case)['sluice-dataplane']['spec']['containers']
+    assert {port['containerPort'] for port in container['ports']} == ports | {8404}
+    mounted = {mount['mountPath'] for mount in container['volumeMounts']}
+    assert {'/var/lib/sluice', '/run/sluice', '/var/run/secrets/sluice.dev', '/etc/sluice', '/tmp'} <= mounted
+
+
+def test_values_reach_the_configuration(tmp_path: Path) -> None:
+    snapshot = read('production', tmp_path)
+    assert (snapshot.globals.nbthread, snapshot.globals.maxconn, snapshot.globals.bufsize) == (4, 40_000, 32_768)
+    assert (snapshot.globals.grace, snapshot.globals.hard_stop_after) == (30_000, 300_000)
+    assert {frontend.name for frontend in snapshot.frontends} == {'http', 'internal'}
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_the_control_plane_knows_every_variable(case: str) -> None:
+    (container,) = pods(case)['sluice-controlplane']['spec']['containers']
+    known = set(re.findall(r'\[(SLUICE_\w+)\]', re.sub(r'\s+', ' ', parser({}).format_help())))
+    told = {each['name'] for each in container['env'] if each['name'].startswith('SLUICE_')}
+    assert told <= known, told - known
+
+
+def certificate(case: str, secret: str, key: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(base64.b64decode(one(case, 'Secret', secret)['data'][key]))
+
+
+def test_the_certificate_is_good_for_every_name_that_is_dialled(tmp_path: Path) -> None:
+    found = certificate('default', 'sluice-controlplane-tls', 'tls.crt')
+    authority = certificate('default', 'sluice-controlplane-tls', 'ca.crt')
+    assert authority == certificate('default', 'sluice-controlplane-ca', 'tls.crt')
+    found.verify_directly_issued_by(authority)
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    dns = names.get_values_for_type(x509.DNSName)
+    settings = read('default', tmp_path).globals
+    assert settings.control_plane is not None
+    (test,) = pods('default')['sluice-test']['spec']['containers']
+    asked = {each['name']: each['value'] for each in test['env']}['CONTROLPLANE']
+    for url in (settings.control_plane.url, asked):
+        assert urlsplit(url).hostname in dns
+    assert 'localhost' in dns, 'for a port-forward'
+    assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ['127.0.0.1']
+    assert '*.sluice-controlplane-link.edge.svc.cluster.local' in dns, 'for one of them'
+
+
+def test_a_certificate_of_an_issuer_has_the_same_names() -> None:
+    made = certificate('default', 'sluice-controlplane-tls', 'tls.crt')
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    issued = one('production', 'Certificate', 'sluice-controlplane')['spec']
+    assert issued['dnsNames'] == names
+    secrets = {each['metadata']['name'] for each in objects('production') if each['kind'] == 'Secret'}
+    assert not secrets, 'whoever issues it writes it'
+    assert issued['secretName'] == 'sluice-controlplane-tls'
+
+
+@pytest.mark.parametrize(
+    'setting, problem',
+    [
+        ('dataplane.replicas=3', "additional properties 'replicas' not allowed"),
+        ('dataplane.kind=StatefulSet', 'value must be one of'),
+        ('dataplane.workers=0', 'got 0, want 1'),
+        ('dataplane.config.timeouts.queue=soon', 'does not match pattern'),
+        ('controlplane.image.digest=latest', 'does not match pattern'),
+        ('tls.mode=none', 'value must be one of'),
+        ('tls.mode=certManager', 'tls.certManager.issuerRef.name is needed'),
+        ('tls.mode=existingSecret', 'tls.existingSecret.name is needed'),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(setting: str, problem: str) -> None:
+    done = run('--set', setting)
+    assert done.returncode != 0
+    assert problem in done.stderr
+
+
+def exported() -> set[str]:
+    """Every metric of both planes."""
+    own = {
+        name
+        for path in ('dataplane/supervisor/metrics.py',)
+        for name in re.findall(r"'(sluice_\w+)'", (ROOT / path).read_text())
+    }
+    control = set(re.findall(r"_figure\('(\w+)'", (ROOT / 'controlplane/api/metrics.py').read_text()))
+    tables = {metric.name for table in METRICS.values() for metric in table} | {metric.name for metric in PROCESS}
+    return own | tables | {f'sluice_controlplane_{name}' for name in control} | {'haproxy_backend_http_responses_total'}
+
+
+def test_alerts_and_dashboard_ask_for_what_there_is() -> None:
+    alerts = one('production', 'PrometheusRule', 'sluice')['spec']['groups'][0]['rules']
+    dashboard = json.loads(one('production', 'ConfigMap', 'sluice-dashboard')['data']['sluice.json'])
+    asked = [rule['expr'] for rule in alerts]
+    asked += [target['expr'] for panel in dashboard['panels'] for target in panel['targets']]
+    names = {name for text in asked for name in re.findall(r'\b(?:haproxy|sluice)_\w+', text)}
+    assert len(names) > 10
+    assert names <= exported(), names - exported()
+    assert all(rule['annotations']['summary'] for rule in alerts)
+    assert len({panel['id'] for panel in dashboard['panels']}) == len(dashboard['panels'])
+
+
+def test_monitors_find_the_services_with_metrics() -> None:
+    services = {each['metadata']['name']: each for each in objects('production') if each['kind'] == 'Service'}
+    for plane, service in (('controlplane', 'sluice-controlplane-link'), ('dataplane', 'sluice-dataplane-metrics')):
+        spec = one('production', 'ServiceMonitor', f'sluice-{plane}')['spec']
+        wanted = spec['selector']['matchLabels'].items()
+        assert [name for name, each in services.items() if each['metadata']['labels'].items() >= wanted] == [service]
+        assert spec['endpoints'][0]['port'] in {port['name'] for port in services[service]['spec']['ports']}
+
+
+def test_what_helm_test_asks_is_a_program() -> None:
+    text = pods('default')['sluice-test']['spec']['containers'][0]['args'][0]
+    compile(text, 'ask.py', 'exec')
+    assert text.strip() == (CHART / 'tests' / 'ask.py').read_text().strip()
+
+
+def test_the_locks_of_the_images_have_the_versions_of_the_lock() -> None:
+    pin = re.compile(r'^([A-Za-z0-9_.-]+==\S+) \\\n    --hash=sha256:', re.MULTILINE)
+    whole = set(pin.findall((ROOT / 'requirements.lock').read_text()))
+    for name in ('dataplane', 'controlplane', 'build'):
+        text = (ROOT / 'deploy' / 'image' / f'{name}.lock').read_text()
+        pins = set(pin.findall(text))
+        assert len(pins) == len([line for line in text.splitlines() if line and not line.startswith((' ', '#'))])
+        assert pins <= whole, f'make lock: {name}: {pins - whole}'
+        assert '://' not in text
+        assert '--index' not in text
+    assert {'aiohttp', 'uvloop'} <= {
+        each.partition('==')[0] for each in pin.findall((ROOT / 'deploy/image/dataplane.lock').read_text())
+    }
