@@ -36,7 +36,7 @@ from controlplane.collector import collecting
 from controlplane.domain.refusals import StoreUnavailable
 from controlplane.domain.sequencer import Clock, Sequencer
 from controlplane.domain.store import Store
-from controlplane.push import Hub, PushSettings
+from controlplane.push import GOING_AWAY, Hub, PushSettings
 from controlplane.serving import Probed, Server
 from controlplane.stores.memory import MemoryStore
 from controlplane.stores.sqlite import SqliteStore
@@ -45,6 +45,7 @@ from controlplane.tls import Certificates, TlsFiles
 log = logging.getLogger('sluice.app')
 
 UNWELCOME = 4401
+Within = Callable[[FastAPI], None]
 
 ABOUT = (
     'What every data plane is to do: backends, servers, routes. Changes are numbered, durable before they are answered, '
@@ -147,10 +148,19 @@ class WebSocketLink:
                 return
 
 
-def build(services: Services, hub: Hub, authority: Authority, recheck_s: float = 60.0) -> FastAPI:
-    """The ASGI application."""
+def build(
+    services: Services,
+    hub: Hub | None,
+    authority: Authority,
+    recheck_s: float = 60.0,
+    within: Within = lambda app: None,
+) -> FastAPI:
+    """The ASGI application. Its `state.services` and `state.hub` may be changed later; without a hub no link is served.
+
+    `within` adds what is to stand between the gate and the routers.
+    """
     app = FastAPI(title='Sluice control plane', description=ABOUT, version='v1', docs_url=None, redoc_url=None)
-    app.state.services = services
+    app.state.services, app.state.hub = services, hub
     for module in (servers, backends, routes, operations, dataplanes, events, aliases, health, metrics, docs):
         app.include_router(module.router)
     errors.install(app)
@@ -161,10 +171,15 @@ def build(services: Services, hub: Hub, authority: Authority, recheck_s: float =
         link, state = WebSocketLink(websocket), websocket.state
         watching = asyncio.ensure_future(link.watch(state.stands, recheck_s))
         try:
-            await hub.serve(link, state.principal.bound)
+            serving: Hub | None = app.state.hub
+            if serving is None:
+                await link.close(GOING_AWAY, 'this control plane does not lead')
+            else:
+                await serving.serve(link, state.principal.bound)
         finally:
             watching.cancel()
 
+    within(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Gate, authority=authority)
     return app

@@ -24,6 +24,8 @@ async def readyz(all_: Annotated[Services, Depends(services)]) -> Response:
     """503 while it is going away, or when another control plane has taken over its store. It listens only once it is loaded."""
     if all_.stopping.is_set():
         return JSONResponse({'status': 'stopping'}, 503)
+    if (standing := all_.standing()) is not None:
+        return JSONResponse(dict(standing[1]), standing[0])
     if all_.sequencer.fenced is not None:
         return JSONResponse({'status': 'fenced', 'detail': all_.sequencer.fenced}, 503)
     version = str(all_.sequencer.log.head)

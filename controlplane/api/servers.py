@@ -154,7 +154,8 @@ async def _bulk(request: Request, all_: Services, wait: Wait, body: schemas.Bulk
         return Decision(tuple(writes), tuple(targets))
 
     if body.dry_run:
-        return _dry_run(all_, decide(all_.sequencer.desired).writes)
+        desired = all_.sequencer.desired
+        return _dry_run(all_, all_.govern(desired, decide(desired), actor(request)).writes)
 
     def show(desired: Desired) -> tuple[int, Any, dict[str, str]]:
         keys = [key for key in selector.select(desired) if key in desired.versions]

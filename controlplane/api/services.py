@@ -5,31 +5,38 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import Request
 
 from controlplane.api.idempotency import Remembered
 from controlplane.domain.access import Access
-from controlplane.domain.sequencer import Sequencer
+from controlplane.domain.desired import Desired
+from controlplane.domain.sequencer import Decision, Sequencer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """`new_id` makes ids of operations; `stopping` is set when the process is to end, and ends streams.
 
-    `pushed` gives the counters of the link to the data planes, by name.
+    `pushed` gives the counters of the link to the data planes, by name. `govern` makes of what a verb wants what it may come
+    to where the state follows from something else, or refuses it; who asks is its third argument. `holds` tells whether
+    this control plane is still the one whose word counts, and `standing` (HTTP status, document) what it is when it leads not.
     """
 
     sequencer: Sequencer
     new_id: Callable[[], str]
     pushed: Callable[[], Mapping[str, int]]
+    govern: Callable[[Desired, Decision, str], Decision] = lambda _, decision, __: decision
+    holds: Callable[[], bool] = lambda: True
+    standing: Callable[[], tuple[int, Mapping[str, Any]] | None] = lambda: None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     remembered: Remembered = field(default_factory=Remembered)
 
 
 def services(request: Request) -> Services:
-    """The services of the application the request came to."""
-    found: Services = request.app.state.services
+    """The services of the application the request came to, or those that were chosen for this one request."""
+    found: Services = getattr(request.state, 'services', None) or request.app.state.services
     return found
 
 

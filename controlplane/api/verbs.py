@@ -105,7 +105,7 @@ async def run(request: Request, services: Services, wait: Wait, plan: Plan) -> R
 
     def decide(desired: Desired) -> Decision:
         nonlocal made
-        decision = plan.decide(desired)
+        decision = services.govern(desired, plan.decide(desired), actor(request))
         made = plan.puts is not None and plan.puts not in desired.versions  # nobody else has a turn until it is there
         if goal is Goal.DRAINED:
             _check_drainable(desired, decision)
@@ -121,6 +121,10 @@ async def run(request: Request, services: Services, wait: Wait, plan: Plan) -> R
             return Response(status_code=204, headers=where)
         return JSONResponse(body, 201 if made else status, {**headers, **where})
     await settled(services, found, wait.seconds)
+    if not services.holds():
+        # who leads now may know data planes that this one does not
+        detail = 'What was asked for is kept. Another control plane leads by now and knows who has done it; ask again.'
+        return answer('no-leader', detail, {**where, 'Retry-After': '1'})
     return outcome(services, found, where)
 
 

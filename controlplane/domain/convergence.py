@@ -74,6 +74,7 @@ class Convergence:
         """A data plane said hello; `at` is the version it is known to be at (NOTHING: it must be sent a snapshot)."""
         plane = self.planes.setdefault(hello.dp_id, Plane(hello.dp_id))
         plane.hello, plane.connected, plane.heard_ms, plane.lease_ends_ms = hello, True, now_ms, None
+        plane.pod_uid = hello.pod_uid
         plane.statements.clear()
         plane.load, plane.half_told = {}, {}
         plane.acked = at
@@ -179,6 +180,12 @@ class Convergence:
         for earlier in self._unfinished.about(written):
             self._look_at(earlier, desired)
         self._look_at(operation, desired)
+        self._moved()
+
+    def rewritten(self, desired: Desired, written: Iterable[Key]) -> None:
+        """The desired state changed, though nobody asked for it by a verb: operations about `written` may have ended."""
+        for operation in self._unfinished.about(written):
+            self._look_at(operation, desired)
         self._moved()
 
     def _keep(self, operation: Operation) -> None:

@@ -14,10 +14,11 @@ from dataplane.wire.state import MAX_SERVERS
 
 @dataclass(slots=True)
 class Plane:
-    """A known data plane. Times are milliseconds of the control plane's monotonic clock."""
+    """A known data plane. Times are milliseconds of the control plane's monotonic clock. `pod_uid` '': it is in no pod."""
 
     id: str
     quarantine: Quarantine = field(default_factory=dict)
+    pod_uid: str = ''
     hello: Hello | None = None
     connected: bool = False
     held_back: bool = False
@@ -41,12 +42,12 @@ class Plane:
         return rows
 
     def record(self) -> dict[str, Any]:
-        """What must outlive the control plane: that it is known, and what it refuses."""
+        """What must outlive the control plane: that it is known, in which pod, and what it refuses."""
         kept = {
             name: {'kept': entry.kept, 'refused': entry.refused, 'routed': entry.routed}
             for name, entry in self.quarantine.items()
         }
-        return {'quarantine': kept}
+        return {'quarantine': kept, 'podUid': self.pod_uid} if self.pod_uid else {'quarantine': kept}
 
     @classmethod
     def from_record(cls, name: str, record: dict[str, Any]) -> Plane:
@@ -55,4 +56,4 @@ class Plane:
             key: Quarantined(entry['kept'], entry['refused'], entry.get('routed', True))
             for key, entry in record['quarantine'].items()
         }
-        return cls(id=name, quarantine=kept)
+        return cls(id=name, quarantine=kept, pod_uid=record.get('podUid', ''))

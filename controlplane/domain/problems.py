@@ -14,6 +14,7 @@ TITLES = {
     'method-not-allowed': (405, 'The method is not for this resource'),
     'timeout': (408, 'The request did not arrive in time'),
     'conflict': (409, 'The request contradicts the present state'),
+    'managed': (409, 'This is not set here but follows from what is kept elsewhere'),
     'superseded': (409, 'Something contrary was asked for meanwhile'),
     'mass-removal': (409, 'Too many servers would be removed at once'),
     'precondition-failed': (412, 'The resource is not at the expected version'),
@@ -23,6 +24,7 @@ TITLES = {
     'invalid': (422, 'The request is well-formed but wrong'),
     'internal': (500, 'The control plane failed'),
     'reviews-unavailable': (503, 'Whether this is allowed cannot be found out now'),
+    'no-leader': (503, 'No control plane leads at the moment'),
     'store-unavailable': (507, 'The change could not be made durable, so it was not made'),
 }
 

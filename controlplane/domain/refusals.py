@@ -3,6 +3,7 @@
 Refusal ── NotFound            no such backend, server, route, operation or data plane
         ├─ Invalid             what was asked for is wrong in itself (`problems`)
         ├─ Conflict            it contradicts what is there
+        │  └─ Managed          it is not set here: something else says what there is
         ├─ Held                it would remove too much at once and was not confirmed
         ├─ PreconditionFailed  If-Match / If-None-Match does not hold (`current`)
         ├─ StoreUnavailable    it could not be made durable
@@ -39,6 +40,10 @@ class Invalid(Refusal):
 
 class Conflict(Refusal):
     """The request contradicts the present state."""
+
+
+class Managed(Conflict):
+    """What there is comes from elsewhere (Services, policies) and is changed there."""
 
 
 class Held(Refusal):

@@ -16,14 +16,14 @@ it): between the store's commit and the line after it the store is ahead of memo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from controlplane.domain import brake
 from controlplane.domain.convergence import Convergence
-from controlplane.domain.desired import Desired, Write
+from controlplane.domain.desired import Desired, Key, Write
 from controlplane.domain.log import Entry, Log
 from controlplane.domain.operations import Goal, Operation, Target
 from controlplane.domain.planes import Plane
@@ -32,14 +32,22 @@ from controlplane.domain.store import Loaded, Store, StoredObject, Transaction
 from controlplane.domain.version import Version
 from dataplane.wire import state as wire
 
+TOGETHER = 256  # verbs in one turn: deciding them takes some 25 ms, for which the event loop stands
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a verb comes to, given the desired state at its turn. `sweeping`: it sets whole sets, so the brake looks at it."""
+    """What a verb comes to, given the desired state at its turn. `sweeping`: it sets whole sets, so the brake looks at it.
+
+    `derived`: it follows from what is kept elsewhere; nobody asked for it, so no operation is remembered. `wishes`: what was
+    asked for, where the writes are only what comes of it.
+    """
 
     writes: tuple[Write, ...]
     targets: tuple[Target, ...]
     sweeping: bool = False
+    derived: bool = False
+    wishes: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +112,17 @@ class Step:
     desired: Desired
     rows: tuple[StoredObject, ...]
     entry: Entry | None
+    derived: bool = False
+    wishes: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
 
-
-TOGETHER = 256  # verbs in one turn: deciding them takes some 25 ms, for which the event loop stands
+    def transaction(self) -> Transaction:
+        """What is to become durable."""
+        operation = None if self.derived else self.operation.record()
+        return Transaction(self.rows, {}, operation, self.entry, derived=self.derived, wishes=self.wishes)
 
 
 class Sequencer:
-    """The desired state, its log and its store, changed one verb at a time."""
+    """The desired state, its log and its store, changed one verb at a time. `together`: how many verbs may share a turn."""
 
     def __init__(
         self,
@@ -121,7 +133,9 @@ class Sequencer:
         clock: Clock,
         *,
         removal_percent: int,
+        together: int = TOGETHER,
     ) -> None:
+        self._together = together
         self._store, self._turn, self._promise, self.clock = store, turn, promise, clock
         self._percent = removal_percent
         self.desired = restored(loaded)
@@ -166,7 +180,7 @@ class Sequencer:
     async def _take_turn(self) -> None:
         try:
             async with self._turn:
-                served = [self._asked.popleft() for _ in range(min(TOGETHER, len(self._asked)))]
+                served = [self._asked.popleft() for _ in range(min(self._together, len(self._asked)))]
                 await self._serve(served)
         finally:
             self._call()
@@ -188,7 +202,7 @@ class Sequencer:
                 desired, version = step.desired, step.entry.version
         try:
             if steps:
-                await self._commit(*(Transaction(s.rows, {}, s.operation.record(), s.entry) for s in steps))
+                await self._commit(*(step.transaction() for step in steps))
         except StoreUnavailable as error:
             for step in steps:
                 step.asked.outcome = type(error)(str(error))
@@ -222,17 +236,22 @@ class Sequencer:
         operation = Operation(
             id=verb.id, verb=verb.name, actor=verb.actor, version=at, goal=verb.goal, targets=decision.targets, ts=ts
         )
+        derived, wishes = decision.derived, decision.wishes
         if not writes:
-            return Step(asked, operation, before, (), None)
+            return Step(asked, operation, before, (), None, derived, wishes)
         after = before.after(writes, following)
         entry = _entry(before, after, writes, operation)
-        return Step(asked, operation, after, tuple(_stored(before, after, writes, version)), entry)
+        return Step(asked, operation, after, tuple(_stored(before, after, writes, version)), entry, derived, wishes)
 
     def _happen(self, step: Step) -> None:
         if step.entry is not None:
             self.log.append(step.entry, step.desired.state)
             self.desired = step.desired
-        self.convergence.begin(step.operation, self.desired, [row.key for row in step.rows])
+        written = [row.key for row in step.rows]
+        if step.derived:
+            self.convergence.rewritten(self.desired, written)
+        else:
+            self.convergence.begin(step.operation, self.desired, written)
         step.asked.outcome = step.operation
 
     def _brake(self, desired: Desired, writes: Sequence[Write]) -> None:

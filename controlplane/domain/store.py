@@ -44,13 +44,20 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What becomes durable together. `planes`: record by id, None forgets it. `holding_back` None: as it was."""
+    """What becomes durable together. `planes`: record by id, None forgets it. `holding_back` None: as it was.
+
+    `derived`: the objects follow from what is kept elsewhere, and will follow again; all that is asked is whether the store
+    is still ours. `wishes`: per server what a person asked for, of which the objects are what comes; a store that keeps the
+    objects need not look at them.
+    """
 
     objects: tuple[StoredObject, ...] = ()
     planes: Mapping[str, dict[str, Any] | None] = field(default_factory=dict)
     operation: dict[str, Any] | None = None
     entry: Entry | None = None
     holding_back: bool | None = None
+    derived: bool = False
+    wishes: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Store(Protocol):

@@ -15,8 +15,8 @@ overtake it would break the order that G2 promises.
 
 from __future__ import annotations
 
-from controlplane.push.hub import FULL, MAX_TERM, NOT_YOURS, Hub
-from controlplane.push.session import BAD_FRAME, GOING_AWAY, REPLACED, SILENT, Link, PushSettings
+from controlplane.push.hub import FULL, NOT_YOURS, Hub
+from controlplane.push.session import BAD_FRAME, GOING_AWAY, MAX_TERM, REPLACED, SILENT, Link, PushSettings
 
 __all__ = [
     'BAD_FRAME',

@@ -33,7 +33,6 @@ log = logging.getLogger('sluice.push')
 
 NOT_YOURS = 4403
 FULL = 4429
-MAX_TERM = 2**48
 FAREWELL_S = 2.0
 EMPTY = digest(empty())
 
@@ -153,7 +152,7 @@ class Hub:
             log.error('a data plane in pod %s was sent away: %s', bound and bound.pod, contradiction)
             raise Over(NOT_YOURS, contradiction)
         # what this control plane gave itself can be, however high it is
-        if max(message.term, message.term_seen) > max(MAX_TERM, self.sequencer.log.head.term):
+        if max(message.term, message.term_seen) > max(self.settings.max_term, self.sequencer.log.head.term):
             raise Over(BAD_FRAME, f'hello: term {max(message.term, message.term_seen)} cannot be')
         return message
 
@@ -171,8 +170,10 @@ class Hub:
             await asyncio.shield(
                 self.sequencer.outrank(max(Version(hello.term, hello.seq), Version(hello.term_seen, 0)))
             )
-            if hello.dp_id not in planes:
-                await asyncio.shield(self.sequencer.remember(Plane(hello.dp_id)))
+            known = planes.get(hello.dp_id)
+            if known is None or known.pod_uid != hello.pod_uid:
+                quarantine = {} if known is None else known.quarantine
+                await asyncio.shield(self.sequencer.remember(Plane(hello.dp_id, quarantine, hello.pod_uid)))
         except StoreUnavailable as error:
             # it must get its state all the same; that it is known will not survive a restart of the control plane
             log.error('data plane %s could not be made durable: %s', hello.dp_id, error)

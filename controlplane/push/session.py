@@ -23,6 +23,7 @@ BAD_FRAME = 4400
 SILENT = 4408
 REPLACED = 4409
 GOING_AWAY = 1012
+MAX_TERM = 2**48
 
 
 class Link(Protocol):
@@ -47,6 +48,7 @@ class PushSettings:
 
     `parcel_s`: how long one data plane's parcel and its answer may take of the loop, all told (0.2 ms measured). Urgent
     changes make batches that much apart per data plane, at most `batch_s`: a flood of them leaves time for the rest.
+    `max_term`: a data plane that says it has seen a higher one is not believed.
     """
 
     batch_s: float = 0.05
@@ -59,6 +61,7 @@ class PushSettings:
     retry_s: float = 1.0
     retry_max_s: float = 30.0
     max_planes: int = 4_096
+    max_term: int = MAX_TERM
 
 
 @dataclass(slots=True)
