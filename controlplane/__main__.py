@@ -6,12 +6,14 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import uvloop
 
+from controlplane import incluster
 from controlplane.app import CannotStart, Settings, serve
 from controlplane.auth import Role, new_token
+from controlplane.replica import ClusterSettings
 from controlplane.tls import TlsFiles
 
 
@@ -24,7 +26,9 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     def option(flag: str, variable: str, default: str | None, text: str) -> None:
         made.add_argument(flag, default=environment.get(variable, default), help=f'{text} [{variable}]')
 
-    option('--store', 'SLUICE_STORE', None, "where the desired state is kept: 'sqlite:///FILE' or 'memory:'")
+    option(
+        '--store', 'SLUICE_STORE', None, "where the desired state is kept: 'sqlite:///FILE', 'kubernetes' or 'memory:'"
+    )
     option('--listen', 'SLUICE_LISTEN', '127.0.0.1:8000', 'HOST:PORT of REST and of the link to the data planes')
     option(
         '--tokens', 'SLUICE_TOKENS', None, 'file of NAME:ROLE:sha256$HEX or NAME:ROLE:cert lines; needed off loopback'
@@ -49,10 +53,67 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         'hold a set that would remove more than this share of a backend',
     )
     option('--log-level', 'SLUICE_LOG_LEVEL', 'info', 'debug, info, warning or error')
+    _cluster_options(option)
     made.add_argument(
         '--new-token', metavar='NAME:ROLE', help=f'print a new token and its line, and end; roles: {", ".join(Role)}'
     )
     return made
+
+
+def _cluster_options(option: Callable[[str, str, str | None, str], None]) -> None:
+    """With --store kubernetes."""
+    option('--kubeconfig', 'SLUICE_KUBECONFIG', None, "default: the pod's own access, or kubectl's file")
+    option('--namespace', 'POD_NAMESPACE', None, 'our own namespace: of the Lease, the ConfigMaps and the data planes')
+    option(
+        '--name', 'SLUICE_NAME', 'sluice-controlplane', 'of the Lease and the records; NAME-snapshot of the snapshot'
+    )
+    option('--watch', 'SLUICE_WATCH', '', 'namespaces whose Services are served, with commas between; empty: all')
+    option('--pod', 'POD_NAME', '', 'our pod, as the Lease names us')
+    option(
+        '--address',
+        'SLUICE_ADDRESS',
+        None,
+        'HOST:PORT of this replica for others; default: $POD_IP and the port of --listen',
+    )
+    option('--audience', 'SLUICE_AUDIENCE', 'sluice', 'for whom tokens must have been made')
+    option(
+        '--dataplane-accounts',
+        'SLUICE_DATAPLANE_ACCOUNTS',
+        '',
+        'NAMESPACE:NAME of service accounts that may dial the link',
+    )
+    option(
+        '--leader-ca',
+        'SLUICE_LEADER_CA',
+        None,
+        "PEM file of who signs the replicas' certificate; default: the system's",
+    )
+    option('--leader-name', 'SLUICE_LEADER_NAME', '', 'a DNS name in that certificate')
+
+
+def cluster_settings(arguments: argparse.Namespace, environment: Mapping[str, str], port: int) -> ClusterSettings:
+    """What was asked for of a replica in Kubernetes. CannotStart: it cannot be, and which option it was."""
+    if not arguments.namespace:
+        raise CannotStart('--namespace (or POD_NAMESPACE) is missing: where the Lease and the ConfigMaps are')
+    host = environment.get('POD_IP') or '127.0.0.1'
+    address = arguments.address or (f'[{host}]:{port}' if ':' in host else f'{host}:{port}')
+    _address('--address', address)
+    return ClusterSettings(
+        namespace=arguments.namespace,
+        name=arguments.name,
+        watch=_words(arguments.watch),
+        pod=arguments.pod,
+        address=address,
+        kubeconfig=arguments.kubeconfig or None,
+        audience=arguments.audience,
+        accounts=_words(arguments.dataplane_accounts),
+        leader_ca=arguments.leader_ca or None,
+        leader_name=arguments.leader_name,
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.replace(',', ' ').split() if word)
 
 
 def settings(arguments: argparse.Namespace) -> Settings:
@@ -113,7 +174,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.basicConfig(
             level=_log_level(arguments.log_level), format='%(asctime)s %(levelname)-7s %(name)s: %(message)s'
         )
-        uvloop.run(serve(settings(arguments)))
+        asked = settings(arguments)
+        if asked.store == 'kubernetes':
+            uvloop.run(incluster.serve(asked, cluster_settings(arguments, os.environ, asked.port)))
+        else:
+            uvloop.run(serve(asked))
     except (CannotStart, ValueError) as error:
         sys.stderr.write(f'sluice-controlplane: {error}\n')
         return 1

@@ -55,9 +55,10 @@ class Translator:
         return assemble(self._world.all_policies(), self.parts, self._world.all_overrides())
 
 
-def part(world: World, name: Name) -> Part:
-    """Work out one Service."""
-    service, slices, overrides = world.service(name), world.slices(name), world.overrides(name)
+def part(world: World, name: Name, supposed: Sequence[Override] | None = None) -> Part:
+    """Work out one Service. `supposed`: as if these were its overrides."""
+    service, slices = world.service(name), world.slices(name)
+    overrides = world.overrides(name) if supposed is None else supposed
     backends: dict[str, Backend] = {}
     verdicts: dict[tuple[Name, Target], Verdict] = {}
     owners: dict[str, Name] = {}

@@ -32,10 +32,19 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'controlplane.kube': ('controlplane.domain', 'dataplane.wire'),
     'controlplane.auth': ('controlplane.domain',),
     'controlplane.app': ('controlplane', 'dataplane.wire'),
+    'controlplane.replica': ('controlplane', 'dataplane.wire'),
+    'controlplane.incluster': ('controlplane',),
+    'controlplane.forward': ('controlplane.domain',),
     'controlplane.collector': (),
     'controlplane.tls': (),
     'controlplane.serving': ('dataplane.wire',),
-    'controlplane.__main__': ('controlplane.app', 'controlplane.auth', 'controlplane.tls'),
+    'controlplane.__main__': (
+        'controlplane.app',
+        'controlplane.auth',
+        'controlplane.incluster',
+        'controlplane.replica',
+        'controlplane.tls',
+    ),
     'sluicectl': (),
 }
 
@@ -59,13 +68,26 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     'kubernetes_asyncio': ('controlplane.kube',),
     'httptools': (),  # an oracle of the tests
     'uvloop': ('dataplane.worker.main', 'dataplane.supervisor.main', 'controlplane.__main__'),
-    'fastapi': ('controlplane.api', 'controlplane.app', 'controlplane.auth', 'controlplane.dashboard'),
-    'starlette': ('controlplane.api', 'controlplane.app', 'controlplane.auth', 'controlplane.dashboard'),
+    'fastapi': (
+        'controlplane.api',
+        'controlplane.app',
+        'controlplane.auth',
+        'controlplane.dashboard',
+        'controlplane.incluster',
+        'controlplane.replica',
+    ),
+    'starlette': (
+        'controlplane.api',
+        'controlplane.app',
+        'controlplane.auth',
+        'controlplane.dashboard',
+        'controlplane.forward',
+    ),
     'pydantic': ('controlplane.api',),
     'uvicorn': ('controlplane.serving',),
     'h11': ('controlplane.serving',),  # uvicorn's own HTTP
     'click': ('sluicectl',),
-    'httpx': ('sluicectl',),
+    'httpx': ('sluicectl', 'controlplane.forward'),
     'rich': ('sluicectl',),
 }
 

@@ -1,0 +1,276 @@
+"""From the informers to the sequencer: what Kubernetes says, translated, settled, gathered and braked.
+
+Every replica keeps its world and translation warm; only who leads passes on what follows from them (`lead`). What must hold:
+
+1. Nothing is passed on before every kind has been listed once (`wait_synced`): an empty world is never mistaken for one.
+2. What would remove too many servers of a backend waits, for that backend, until a list begun after that says so again;
+   what is added or changed there passes meanwhile, for it takes nothing away.
+3. Passing on is by level: whatever was missed, doubled or out of order, the difference between what is wanted and what is
+   in force is what is submitted, and nothing when there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from controlplane.domain.desired import Desired
+from controlplane.domain.refusals import Refusal, StoreUnavailable
+from controlplane.domain.sequencer import Decision, Sequencer, Verb
+from controlplane.kube.client import Api
+from controlplane.kube.informer import Informer
+from controlplane.kube.objects import Name, Override, Policy, Service, Slice
+from controlplane.kube.outcome import ServerKey, Translation
+from controlplane.kube.resources import BACKEND_POLICIES, ENDPOINT_SLICES, SERVER_OVERRIDES, SERVICES
+from controlplane.kube.settle import Coalesce, Confirmation, Passed, Persisting
+from controlplane.kube.translate import Translator
+from controlplane.kube.world import Changed, Thing, World
+from controlplane.kube.writes import plan
+
+log = logging.getLogger('sluice.source')
+
+GONE_MS: Final = 60_000
+_RELIST_S: Final = 60.0
+_AGAIN_S: Final = 5.0
+_IDLE_S: Final = 60.0
+ACTOR: Final = 'kubernetes'
+
+
+def monotonic_ms() -> int:
+    """Milliseconds of a clock that never goes back."""
+    return time.monotonic_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Informers:
+    """One per kind that is translated."""
+
+    services: Informer[Service]
+    slices: Informer[Slice]
+    policies: Informer[Policy]
+    overrides: Informer[Override]
+
+    @classmethod
+    def of(cls, api: Api, namespaces: tuple[str, ...]) -> Informers:
+        """`namespaces` empty: all."""
+        return cls(
+            Informer(api, SERVICES, namespaces, Service.from_dict),
+            Informer(api, ENDPOINT_SLICES, namespaces, Slice.from_dict),
+            Informer(api, BACKEND_POLICIES, namespaces, Policy.from_dict),
+            Informer(api, SERVER_OVERRIDES, namespaces, Override.from_dict),
+        )
+
+    @property
+    def all(self) -> tuple[Informer[Any], ...]:
+        """Every one of them."""
+        return self.services, self.slices, self.policies, self.overrides
+
+    @property
+    def synced(self) -> bool:
+        """Whether every kind has been listed once."""
+        return all(informer.synced for informer in self.all)
+
+    def troubles(self) -> dict[str, str]:
+        """Why nothing is heard of a kind, by its name."""
+        return {
+            informer.resource.label: '; '.join(f'{name}: {why}' if name else str(why) for name, why in found.items())
+            for informer in self.all
+            if (found := informer.troubles)
+        }
+
+
+class Source:
+    """`gone_ms`: for how long the server of an override must be gone before that is deleted. `now` is monotonic, in ms."""
+
+    def __init__(
+        self,
+        informers: Informers,
+        *,
+        removal_percent: int,
+        gone_ms: int = GONE_MS,
+        now: Callable[[], int] = monotonic_ms,
+    ) -> None:
+        self.informers, self._now, self._gone_ms = informers, now, gone_ms
+        self.world = World()
+        self._translator = Translator(self.world)
+        self._translation = Translation()
+        self._is_stale = True
+        self._coalesce = Coalesce()
+        self._percent = removal_percent
+        self._confirmation = Confirmation(removal_percent)
+        self._overdue: Persisting[tuple[str, str, str]] = Persisting()
+        self._gone: Persisting[Name] = Persisting()
+        self._ended: dict[tuple[str, str, str], int] = {}
+        self._woken = asyncio.Event()
+        self._relisting: asyncio.Task[None] | None = None
+        self.held: Mapping[str, tuple[int, int]] = {}
+        self.flushes = 0
+        self._listeners: list[Callable[[], None]] = []
+        for informer in informers.all:
+            informer.listen(self._heard)
+
+    # what there is
+
+    def translation(self) -> Translation:
+        """What the objects come to now."""
+        if self._is_stale:
+            self._is_stale = False
+            self._translation = self._translator.translate()
+        return self._translation
+
+    def seen(self, override: Override, is_there: bool) -> None:
+        """An override was written or removed by us: so it is, however late the watch says so."""
+        self._note(self.world.put(override, self._now()) if is_there else self.world.remove(override, self._now()))
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every flush, for as long as there is this source."""
+        self._listeners.append(listener)
+
+    async def wait_synced(self) -> None:
+        """Return when every kind has been listed once."""
+        for informer in self.informers.all:
+            await informer.wait_synced()
+
+    def _heard(self, _: Name, old: Thing | None, new: Thing | None) -> None:
+        now = self._now()
+        if new is not None:
+            self._note(self.world.put(new, now))
+        elif old is not None:
+            self._note(self.world.remove(old, now))
+
+    def _note(self, changed: Changed) -> None:
+        if changed is not Changed.NOTHING:
+            self._is_stale = True
+            self._coalesce.note(self._now(), urgent=changed is Changed.URGENT)
+            self._woken.set()
+
+    # passing it on
+
+    async def begin(self, sequencer: Sequencer) -> None:
+        """The first flush of a reign, after which the world is known. StoreUnavailable: the reign is over."""
+        self._confirmation = Confirmation(self._percent)
+        self._overdue, self._gone, self._ended = Persisting(), Persisting(), {}
+        await self._flush(sequencer)
+
+    async def lead(self, sequencer: Sequencer, discard: Callable[[Override], Awaitable[None]]) -> None:
+        """Pass on every change until cancelled, or the store is no longer ours. `discard` deletes an override."""
+        try:
+            while sequencer.fenced is None:
+                await self._wait()
+                now = self._now()
+                self._note(self.world.expire(now))
+                due = self._coalesce.next_at()
+                if (due is not None and due <= now) or self._is_time(now):
+                    await self._flush(sequencer)
+                for override in self._persistently_gone(now):
+                    await discard(override)
+        finally:
+            if self._relisting is not None:
+                self._relisting.cancel()
+                self._relisting = None
+
+    async def _wait(self) -> None:
+        """Until something is due."""
+        self._woken.clear()
+        now = self._now()
+        times = (self._coalesce.next_at(), self.world.next_at(), self._overdue.next_at(now), self._gone.next_at(now))
+        left = min((at - now for at in times if at is not None), default=int(_IDLE_S * 1_000))
+        if left <= 0:
+            return
+        try:
+            async with asyncio.timeout(left / 1_000):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    def _is_time(self, now: int) -> bool:
+        """Whether a deadline has come that no object's change would tell."""
+        spans = {key: span for key, span in self._translation.overdue().items() if key not in self._ended}
+        return bool(self._overdue.observe(spans, now))
+
+    async def _flush(self, sequencer: Sequencer) -> None:
+        now = self._now()
+        self._coalesce.flushed(now)
+        wanted = self._with_ends(self.translation(), now)
+        passed = Passed((), {}, relist=False)
+
+        def decide(desired: Desired) -> Decision:
+            nonlocal passed
+            writes = plan(desired, wanted)
+            passed = self._confirmation.judge(desired, writes)
+            harmless = (w for w in writes if w.spec is not None and (w.key.backend or w.key.name) in passed.held)
+            chosen = {*map(id, passed.writes), *map(id, (w for w in harmless if w.key.kind != 'route'))}
+            return Decision(tuple(w for w in writes if id(w) in chosen), (), derived=True)
+
+        try:
+            await asyncio.shield(sequencer.submit(Verb('derived', 'endpoints', ACTOR, urgent=True), decide))
+        except StoreUnavailable:
+            if sequencer.fenced is None:
+                self._coalesce.note(self._now(), urgent=False)
+            raise
+        except Refusal as error:
+            log.error('what Kubernetes says cannot be made true: %s', error)
+            return
+        self.flushes += 1
+        self._confirmation.done(wanted.backends.keys() - passed.held.keys())
+        self._tell_held(passed)
+        if passed.relist and self._relisting is None:
+            self._relisting = asyncio.ensure_future(self._relist())
+        for listener in self._listeners:
+            listener()
+
+    def _tell_held(self, passed: Passed) -> None:
+        for backend, (removed, total) in passed.held.items():
+            if backend not in self.held:
+                log.warning(
+                    '%s: %d of %d servers would go at once; held until a list confirms it', backend, removed, total
+                )
+        for backend in self.held.keys() - passed.held.keys():
+            log.info('%s: not held any more', backend)
+        self.held = dict(passed.held)
+
+    async def _relist(self) -> None:
+        """Ask for everything again, and let what is still said then pass."""
+        complete = False
+        try:
+            self._confirmation.listing()
+            async with asyncio.timeout(_RELIST_S):
+                # policies too: a backend goes when its policy does
+                await asyncio.gather(*(informer.relist('brake') for informer in self.informers.all))
+            complete = True
+        except TimeoutError:
+            log.error('the lists that would confirm a removal of many servers did not come within %g s', _RELIST_S)
+            await asyncio.sleep(_AGAIN_S)
+        finally:
+            self._confirmation.listed(complete=complete)
+            self._relisting = None
+        self._coalesce.note(self._now(), urgent=True)
+        self._woken.set()
+
+    # deadlines
+
+    def _with_ends(self, translation: Translation, now: int) -> Translation:
+        """With the sessions ended of servers whose drain is over its deadline, where the policy wants that."""
+        spans = translation.overdue()
+        over = self._overdue.observe(spans, now)
+        self._ended = {key: at for key, at in self._ended.items() if key in spans}
+        for key in over:
+            self._ended.setdefault(key, time.time_ns() // 1_000_000)
+        if not self._ended:
+            return translation
+        servers = dict(translation.servers)
+        for (backend, name, _), generation in self._ended.items():
+            where: ServerKey = (backend, name)
+            spec, labels = servers[where]
+            servers[where] = ({**spec, 'sessionGeneration': max(spec['sessionGeneration'], generation)}, labels)
+        return replace(translation, servers=servers)
+
+    def _persistently_gone(self, now: int) -> list[Override]:
+        gone = self._translation.gone if not self.held else frozenset()
+        over = self._gone.observe(dict.fromkeys(gone, self._gone_ms), now)
+        overrides = self.world.all_overrides()
+        return [overrides[name] for name in over if name in overrides]
