@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import aiohttp
-import yarl
 
 from dataplane.core.changes import AdoptPush
 from dataplane.core.ledger import Refused
@@ -29,14 +28,15 @@ from dataplane.supervisor.lastgood import LastGood, StateDir, to_bytes
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.translate import translate
 from dataplane.supervisor.trust import explained, is_in_the_clear, read
+from dataplane.supervisor.whom import Whom
 from dataplane.wire.codec import FROM_CONTROLPLANE, MAX_FRAME, decode, encode
 from dataplane.wire.events import INVALID, Ack, Drained, Goodbye, Hello, Message, Nack, Status
 from dataplane.wire.state import State
 
 SOURCE: Final = 'control plane'
-LINK_PATH: Final = '/v1/push'
 _FRAMES_WAITING: Final = 64
 _ROWS_PER_STATUS: Final = 4_000
+_ENDS: Final = frozenset({aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED})
 _log = logging.getLogger(__name__)
 
 
@@ -86,6 +86,8 @@ class Subscriber:
         self._closing = asyncio.Event()
         self._link: aiohttp.ClientWebSocketResponse | None = None
         self._heard = False
+        self._whom = Whom(settings.url)
+        self._ending: tuple[int | None, str] = None, ''
 
     @property
     def version(self) -> tuple[int, int]:
@@ -113,6 +115,9 @@ class Subscriber:
                 return
             if self._heard:
                 pause, said = self._timing.first, ''
+            if self._whom.ended(*self._ending, heard=self._heard):
+                _log.info('control plane %s: another one leads and is dialled', self._settings.url)
+                continue
             if reason != said:
                 _log.warning('control plane %s: %s; trying again', self._settings.url, reason)
                 said = reason
@@ -141,13 +146,15 @@ class Subscriber:
 
     async def _connection(self) -> None:
         """One connection, from dialling to its end."""
-        self._heard = False
+        self._heard, self._ending = False, (None, '')
+        address, name = self._whom.next()
         credentials = await asyncio.to_thread(read, self._settings)
         timeout = aiohttp.ClientTimeout(total=None, connect=self._timing.connect, sock_connect=self._timing.connect)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             async with asyncio.timeout(self._timing.connect):
                 link = await session.ws_connect(
-                    _dialled(self._settings.url),
+                    address,
+                    server_hostname=name,
                     headers=credentials.headers,
                     ssl=credentials.trust,
                     heartbeat=self._timing.heartbeat,
@@ -177,7 +184,7 @@ class Subscriber:
 
     async def _read(self, link: aiohttp.ClientWebSocketResponse, frames: asyncio.Queue[Message]) -> None:
         """Take frames off the link until it ends or one cannot be understood."""
-        async for frame in link:
+        while (frame := await link.receive()).type not in _ENDS:
             if frame.type not in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
                 raise ConnectionError(f'{frame.type.name.lower()}: {frame.data}')
             try:
@@ -189,6 +196,7 @@ class Subscriber:
                 self._heard = True
                 _log.info('control plane %s: connected', self._settings.url)
             await frames.put(message)
+        self._ending = link.close_code, str(frame.extra or '')
         if link.close_code not in {None, aiohttp.WSCloseCode.OK}:
             raise ConnectionError(f'closed with code {link.close_code}')
 
@@ -312,9 +320,3 @@ async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
-
-
-def _dialled(url: str) -> yarl.URL:
-    """The address of the link: as configured, or where control planes have it when only the server is named."""
-    address = yarl.URL(url)
-    return address.with_path(LINK_PATH) if address.path in {'', '/'} else address

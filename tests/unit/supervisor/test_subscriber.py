@@ -28,6 +28,7 @@ from dataplane.supervisor.holds import Holds
 from dataplane.supervisor.lastgood import StateDir
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.subscriber import Subscriber, Timing
+from dataplane.supervisor.whom import NOT_LEADER
 from dataplane.wire.events import Ack, Drained, Goodbye, Hello, Lease, Nack, Status
 from dataplane.wire.state import State, digest
 from tests.integration.harness.scripted import Control, control, event
@@ -364,3 +365,16 @@ async def test_the_snapshot_without_frames_is_acknowledged_without_a_revision() 
         await link.connection.send(json.dumps(same))
         assert await link.acked() == (2, 1)
         assert plane.publisher.revision == revision
+
+
+async def test_the_leader_that_a_follower_names_is_dialled() -> None:
+    async with control() as leader, plant() as (plane, follower):
+        named = json.dumps({'leader': leader.url.partition('://')[2]})
+        link, _ = await follower.link()
+        await link.connection.close(NOT_LEADER, named)
+        link, _ = await leader.link()
+        await link.snapshot(1, 7, ONE)
+        assert await link.acked() == (1, 7)
+        link.connection.transport.abort()
+        link, _ = await follower.link()
+        assert plane.subscriber.version == (1, 7), 'the one that is lost may lead no more: the configured one is asked'
