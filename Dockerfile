@@ -7,13 +7,13 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 FROM ${BASE_IMAGE} AS base
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends tini \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/log/*.log /var/log/apt
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
 
-# -- the wheel, its request path compiled ------------------------------------------------------------------------------------
+# -- what builds --------------------------------------------------------------------------------------------------------------
 FROM base AS builder
 RUN apt-get update -qq \
  && python3 -c 'import sys; sys.exit("BASE_IMAGE must have Python 3.11" if sys.version_info[:2] != (3, 11) else 0)' \
- && apt-get install -y -qq --no-install-recommends gcc libc6-dev \
+ && apt-get install -y -qq --no-install-recommends gcc libc6-dev binutils \
  && headers="$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
  && { test -e "$headers" || apt-get install -y -qq --no-install-recommends python3-dev; } \
  && { python3 -m ensurepip --version >/dev/null 2>&1 || apt-get install -y -qq --no-install-recommends python3-venv; } \
@@ -23,19 +23,22 @@ WORKDIR /src
 COPY deploy/image/build.lock deploy/image/
 RUN /build/bin/pip install --quiet --require-hashes -r deploy/image/build.lock
 COPY LICENSE README.md pyproject.toml setup.py ./
-COPY dataplane dataplane
-COPY controlplane controlplane
-COPY sluicectl sluicectl
-RUN SLUICE_COMPILE=1 /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /dist .
 
-# Each image's own environment: what its lock says, then the wheel. Nothing that installs anything goes along. What is
-# imported is compiled to bytecode now, since nothing can be written later; checked by content, so that builds repeat.
+# Each plane's own environment in /opt/sluice: what its lock says, and a wheel of its own packages. The data plane's request
+# path is compiled (minutes); of the data plane the control plane needs the wire alone, as it is written.
 FROM builder AS installed-dataplane
-COPY deploy/image deploy/image
+COPY dataplane dataplane
+RUN SLUICE_COMPILE=1 /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /dist .
+COPY deploy/image/install deploy/image/dataplane.lock deploy/image/
 RUN sh deploy/image/install dataplane /dist
 
 FROM builder AS installed-controlplane
-COPY deploy/image deploy/image
+COPY dataplane/__init__.py dataplane/
+COPY dataplane/wire dataplane/wire
+COPY controlplane controlplane
+COPY sluicectl sluicectl
+RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /dist .
+COPY deploy/image/install deploy/image/controlplane.lock deploy/image/
 RUN sh deploy/image/install controlplane /dist
 
 # -- the images --------------------------------------------------------------------------------------------------------------
