@@ -23,8 +23,8 @@ OWN = [
     ('coordination.k8s.io', 'leases', (), ['create']),
     ('coordination.k8s.io', 'leases', ('sluice-controlplane',), ['get', 'update']),
     ('', 'configmaps', (), ['create']),
-    ('', 'configmaps', RECORDS, ['get', 'update', 'patch']),
-    ('', 'pods', (), LOOK),
+    ('', 'configmaps', RECORDS, ['get', 'update']),
+    ('', 'pods', (), ['list', 'watch']),
 ]
 
 

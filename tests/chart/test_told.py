@@ -68,6 +68,15 @@ def test_the_control_plane_knows_every_variable(case: str) -> None:
     known = set(re.findall(r'\[(SLUICE_\w+)\]', re.sub(r'\s+', ' ', parser({}).format_help())))
     told = {each['name'] for each in container['env'] if each['name'].startswith('SLUICE_')}
     assert told <= known, told - known
+    told_to = {each['name']: each.get('value') for each in container['env']}
+    account = pods(case)['sluice-dataplane']['spec']['serviceAccountName']
+    assert told_to['SLUICE_DATAPLANE_ACCOUNTS'] == f'edge:{account}'
+    names = [
+        tuple(rule['resourceNames'])
+        for rule in one(case, 'Role', 'sluice-controlplane')['rules']
+        if 'resourceNames' in rule
+    ]
+    assert names == [(told_to['SLUICE_NAME'],), (told_to['SLUICE_NAME'], f'{told_to["SLUICE_NAME"]}-snapshot')]
 
 
 def certificate(case: str, secret: str, key: str) -> x509.Certificate:
@@ -173,3 +182,12 @@ def test_the_locks_of_the_images_have_the_versions_of_the_lock() -> None:
     assert {'aiohttp', 'uvloop'} <= {
         each.partition('==')[0] for each in pin.findall((ROOT / 'deploy/image/dataplane.lock').read_text())
     }
+
+
+def test_the_control_plane_is_told_which_namespaces_it_may_watch() -> None:
+    def told(case: str) -> dict[str, str | None]:
+        (container,) = pods(case)['sluice-controlplane']['spec']['containers']
+        return {each['name']: each.get('value') for each in container['env']}
+
+    assert told('namespaced')['SLUICE_WATCH'] == 'shop,billing'
+    assert 'SLUICE_WATCH' not in told('default')

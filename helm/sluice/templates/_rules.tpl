@@ -36,13 +36,13 @@
 - apiGroups: [""]
   resources: [configmaps]
   resourceNames: [{{ include "sluice.controlplane" . }}, {{ include "sluice.snapshot" . }}]
-  verbs: [get, update, patch]
+  verbs: [get, update]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}
 
-{{- /* The ConfigMap in which the leader keeps the last state, for data planes that start while there is no control plane. */ -}}
+{{- /* The ConfigMap in which the leader keeps the last state, which the next leader and data planes begin with. */ -}}
 {{- define "sluice.snapshot" -}}
 {{ include "sluice.controlplane" . }}-snapshot
 {{- end }}

@@ -4,12 +4,20 @@
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: POD_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
-- name: POD_UID
-  valueFrom: {fieldRef: {fieldPath: metadata.uid}}
 - name: POD_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
 - name: SLUICE_STORE
   value: kubernetes
+- name: SLUICE_NAME
+  value: {{ include "sluice.controlplane" . }}
+{{- with .Values.watchNamespaces }}
+- name: SLUICE_WATCH
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: SLUICE_AUDIENCE
+  value: {{ .Values.tokens.audience | quote }}
+- name: SLUICE_DATAPLANE_ACCOUNTS
+  value: {{ include "sluice.namespace" . }}:{{ include "sluice.dataplane.serviceAccount" . }}
 - name: SLUICE_LISTEN
   value: {{ printf "%s:8000" .Values.controlplane.bindAddress | quote }}
 - name: SLUICE_HEALTH_LISTEN
@@ -18,6 +26,10 @@
   value: /etc/sluice/tls/tls.crt
 - name: SLUICE_TLS_KEY
   value: /etc/sluice/tls/tls.key
+- name: SLUICE_LEADER_CA
+  value: /etc/sluice/tls/ca.crt
+- name: SLUICE_LEADER_NAME
+  value: {{ include "sluice.controlplane.link" . }}.{{ include "sluice.namespace" . }}.svc.{{ .Values.clusterDomain }}
 - name: SLUICE_REMOVAL_PERCENT
   value: {{ .Values.controlplane.removalPercent | quote }}
 - name: SLUICE_LOG_LEVEL
