@@ -13,6 +13,8 @@ WORKERS ?= auto
 SOAK ?= 1800
 BIN := .venv/bin
 STAMP := .venv/.installed
+COMPILED := build/compiled/.built
+SOURCES := $(shell find dataplane controlplane sluicectl -name '*.py' -o -name '*.pyx' -o -name '*.pxd')
 export PYTHONDONTWRITEBYTECODE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
@@ -59,18 +61,23 @@ wheel: $(STAMP) ## dist/*.whl for this platform, its hot rooms compiled; needs a
 	rm -rf dist build/lib* build/bdist*
 	SLUICE_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
-compile: wheel ## the same, unpacked: PYTHONPATH=build/compiled before a command runs it compiled
+compile: $(COMPILED) ## the same, unpacked: PYTHONPATH=build/compiled before a command runs it compiled
+
+$(COMPILED): $(STAMP) setup.py $(SOURCES)
+	$(MAKE) --no-print-directory wheel
 	rm -rf build/compiled
 	$(BIN)/python -m pip install --quiet --no-deps --no-compile --target build/compiled dist/sluice-*.whl
 	@test -e build/compiled/dataplane/core/plane.*.so || { echo 'the wheel was built, but nothing in it is compiled' >&2; exit 1; }
+	@touch $@
 
 test-compiled: compile ## what tests the hot rooms, with those compiled
 	cp -r tests deploy docs README.md Makefile pyproject.toml build/compiled/
-	ln -s ../../.venv build/compiled/.venv
+	ln -sfn ../../.venv build/compiled/.venv
 	cd build/compiled && .venv/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/unit/core tests/unit/worker \
 	  $(addprefix tests/integration/test_,http_*.py supervisor_*.py board_kills.py kills.py drain.py guarantees.py reproducer.py) $(PYTEST)
 
 bench: $(STAMP) ## requests/s and CPU per request beside HAProxy, nginx, Envoy, Caddy; needs wrk and what of them there is
+	@$(MAKE) --no-print-directory compile || echo 'not compiled here: only `pure` stands for Sluice' >&2
 	@exec $(BIN)/python -m bench $(BENCH)
 
 bench-guard: $(STAMP) ## instructions per request beside the committed figures, +-10 % (2 minutes); needs valgrind

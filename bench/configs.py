@@ -2,7 +2,8 @@
 
 HAProxy and Sluice read the very same file. The others have their defaults, except where a default would make the comparison
 unfair to them: pools of idle upstream connections as large as the load, no spooling of bodies to disk, no limit on
-requests per connection.
+requests per connection. Where every request comes over a connection of its own, HAProxy and Sluice are told to reuse those to
+the servers all the same (`http-reuse always`), as the others do unasked.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def haproxy(case: Case, ports: Ports, everything: bool) -> str:
         '',
         'backend app',
         f'    balance {"leastconn" if everything else "roundrobin"}',
+        *(['    http-reuse always'] if not case.keepalive else []),
         *(f'    server s{number} 127.0.0.1:{ports.origin}{limit}' for number in range(1, case.servers + 1)),
     ]
     return '\n'.join(lines) + '\n'

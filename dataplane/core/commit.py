@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from dataplane.core import index as indexes
 from dataplane.core import pump
+from dataplane.core.cells import copy
 from dataplane.core.layout import Layout
 
 
@@ -40,7 +41,7 @@ def commit(cells: MutableSequence[int], at: Layout, revision: Commit, index: ind
     """Make a revision true for everybody at once. The caller holds the lock; this hold does not pump."""
     index = index or indexes.Index(at)
     for image in revision.images:
-        cells[image.start : image.start + len(image.values)] = image.values
+        copy(cells, image.start, image.values)
     cells[at.TABLES] = revision.tables
     for backend in revision.backends:
         indexes.spoil(cells, at, backend)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableSequence
 
-from dataplane.core.balance import BALANCERS, Balancer
+from dataplane.core.balance import BALANCERS
+from dataplane.core.balance.balancer import Balancer
 from dataplane.core.balance.tree import Shape
 from dataplane.core.layout import Algorithm, Layout
 

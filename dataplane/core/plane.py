@@ -224,9 +224,11 @@ class Plane:
         While a worker is aside some of its waiters are in no queue, so nobody can say.
         """
         cells, at = self.cells, self.at
-        if any(cells[at.ASIDE + v] for v in range(at.workers)):
-            return False
-        held = sum(cells[at.served(v, server)] + cells[at.idle(v, server)] for v in range(at.workers))
+        held = 0
+        for worker in range(at.workers):
+            if cells[at.ASIDE + worker]:
+                return False
+            held += cells[at.served(worker, server)] + cells[at.idle(worker, server)]
         waiting = (
             cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1] + cells[at.TOTAL + server]
         )
@@ -292,7 +294,7 @@ class Plane:
         stream.life = _SLOT
         return _ADMITTED
 
-    def _wait(self, stream: Stream, queue: int, *, look: bool) -> Admission:
+    def _wait(self, stream: Stream, queue: int, look: bool) -> Admission:
         """Take a place in a queue; `look`: there may be room, for the pump to find. With the pool used up it is as a full queue."""
         cells, at = self.cells, self.at
         entry = line.take_free(cells, at)

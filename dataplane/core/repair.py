@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable, MutableSequence
 
 from dataplane.core import heap, line, pump
+from dataplane.core.cells import copy
 from dataplane.core.index import Index, chain, forget
 from dataplane.core.layout import ENTRY_STRIDE, Aside, Layout
 
@@ -21,8 +22,8 @@ def rebuild(cells: MutableSequence[int], at: Layout, beat: Callable[[], None] | 
     high = _high_water(cells, at)
     cells[at.HIGH_WATER] = high
     for first, count in ((at.MAIL_HEAD, at.workers), (at.MAIL_TAIL, at.workers), (at.QUEUE_ROOT, at.queues)):
-        cells[first : first + count] = _zeros(count)
-    cells[at.QUEUE_LENGTH : at.QUEUE_LENGTH + at.queues] = _zeros(at.queues)
+        _clear_run(cells, first, count)
+    _clear_run(cells, at.QUEUE_LENGTH, at.queues)
     cells[at.FREE_ROOT] = 0
     backends = range(cells[at.BACKENDS])
     for backend in backends:
@@ -39,9 +40,15 @@ def rebuild(cells: MutableSequence[int], at: Layout, beat: Callable[[], None] | 
 def _rebuild_backend(cells: MutableSequence[int], at: Layout, backend: int) -> None:
     members = chain(cells, at, backend)
     for server in members:
-        cells[at.TOTAL + server] = sum(cells[at.served(worker, server)] for worker in range(at.workers))
+        total = 0
+        for worker in range(at.workers):
+            total += cells[at.served(worker, server)]
+        cells[at.TOTAL + server] = total
         cells[at.MOVE_NEXT + server] = cells[at.GIVE_NEXT + server] = 0
-    cells[at.BETOTAL + backend] = sum(cells[at.beconn(worker, backend)] for worker in range(at.workers))
+    total = 0
+    for worker in range(at.workers):
+        total += cells[at.beconn(worker, backend)]
+    cells[at.BETOTAL + backend] = total
     cells[at.BEWAITING + backend] = 0
     cells[at.MOVE_HEAD + backend] = cells[at.MOVE_TAIL + backend] = 0
     cells[at.GIVE_HEAD + backend] = cells[at.GIVE_TAIL + backend] = 0
@@ -73,10 +80,10 @@ def _rebuild_entries(cells: MutableSequence[int], at: Layout, high: int) -> int:
             if cells[at.ASIDE + cells[at.E_WORKER + row]] != Aside.YES:
                 line.enqueue(cells, at, entry)
             continue
-        posted.append(entry)
+        posted.append((cells[at.E_KEY + row], cells[at.E_SEQ + row], entry))
         if state == line.GIVEN:
             cells[at.TOTAL + cells[at.E_SERVER + row]] += 1
-    for entry in sorted(posted, key=lambda e: (cells[at.E_KEY + e * ENTRY_STRIDE], cells[at.E_SEQ + e * ENTRY_STRIDE])):
+    for _, _, entry in sorted(posted):
         line.post(cells, at, entry)
     return sequence
 
@@ -141,7 +148,7 @@ def clear(cells: MutableSequence[int], at: Layout, worker: int, budget: int) -> 
         (at.idle(worker, 0), at.servers),
         (at.beconn(worker, 0), at.backends),
     ):
-        cells[first : first + count] = _zeros(count)
+        _clear_run(cells, first, count)
     left = budget
     for entry in range(cells[at.HIGH_WATER]):
         row = entry * ENTRY_STRIDE
@@ -157,5 +164,5 @@ def clear(cells: MutableSequence[int], at: Layout, worker: int, budget: int) -> 
     return not cells[at.ASIDE + worker]
 
 
-def _zeros(count: int) -> array[int]:
-    return array('q', bytes(8 * count))
+def _clear_run(cells: MutableSequence[int], first: int, count: int) -> None:
+    copy(cells, first, array('q', bytes(8 * count)))

@@ -174,7 +174,7 @@ def _say_version(detail: int) -> None:
         sys.stdout.write(
             f'Running on: {platform.platform()}\nPython: {platform.python_version()}\n'
             f'Event loop: uvloop {version("uvloop")}\n'
-            f'Request path: {"Python" if plane.__file__.endswith(".py") else "compiled by mypyc"}\n'
+            f'Request path: {"Python" if plane.__file__.endswith(".py") else "compiled"}\n'
         )
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from dataplane.worker.upstream import Upstream
 
 _SWITCHING: Final = 101
+# an enumeration's member costs 110 ns each time it is named
+_KEEP_ALIVE: Final = KeepAlive.KEEP_ALIVE
+_CLOSE: Final = KeepAlive.CLOSE
 
 
 class Carrier(Seeker):
@@ -48,7 +51,7 @@ class Carrier(Seeker):
         self._buffer = b''
         self._body: Body | None = None
         self._switch = wants_websocket(head)
-        self._keep = head.keep_alive and frontend.keep_alive is not KeepAlive.CLOSE
+        self._keep = head.keep_alive and frontend.keep_alive is not _CLOSE
 
     # -- sent --------------------------------------------------------------------------------------------------------
 
@@ -75,8 +78,7 @@ class Carrier(Seeker):
             client.hold_body(held=upstream.congested)
 
     def _closes_server(self) -> bool:
-        front, back = self._frontend.keep_alive, self._backend_of().keep_alive
-        return front is not KeepAlive.KEEP_ALIVE or back is not KeepAlive.KEEP_ALIVE
+        return self._frontend.keep_alive is not _KEEP_ALIVE or self._backend_of().keep_alive is not _KEEP_ALIVE
 
     def _await_server(self, now: int) -> None:
         """`timeout server` limits the server's silence from here on, unless it is not read as the client takes too little;
@@ -203,7 +205,7 @@ class Carrier(Seeker):
         """Not while a soft stop is on, nor when bytes were sent for a protocol that was not switched to (RFC 9931)."""
         return not (
             self._context.stopping
-            or self._backend_of().keep_alive is KeepAlive.CLOSE
+            or self._backend_of().keep_alive is _CLOSE
             or (self._switch and self._client.has_more())
         )
 

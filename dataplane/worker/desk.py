@@ -44,18 +44,19 @@ class Effects:
 class Hold:
     """One hold of the board's lock at a time, as a context: enter the plane, and at the end pump, unlock and ring."""
 
-    __slots__ = ('_beat', '_board', '_plane', '_ring')
+    __slots__ = ('_beat', '_board', '_lock', '_plane', '_ring', '_unlock')
 
     def __init__(
         self, board: Board, plane: Plane, ring: Callable[[Iterable[int]], None], beat: Callable[[], None]
     ) -> None:
         self._board = board
+        self._lock, self._unlock = board.lock, board.unlock
         self._plane = plane
         self._ring = ring
         self._beat = beat
 
     def __enter__(self) -> None:
-        torn = self._board.lock()
+        torn = self._lock()
         try:
             self._plane.enter(torn=torn, beat=self._beat)
         except BaseException:  # noqa: BLE001 - whatever it is, the board may be half written: only a repair helps
@@ -70,7 +71,7 @@ class Hold:
             rings = self._plane.leave()
         except BaseException:  # noqa: BLE001 - as above
             _die()
-        self._board.unlock()
+        self._unlock()
         if rings:
             self._ring(rings)
 

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import MutableSequence
-from typing import Final
 
 from dataplane.core.counters import COUNTERS, C
 from dataplane.core.layout import Layout
 
 # Plain integers for what every request counts: `block + C.BIN` is a method call on an enum's member, thrice the price.
-_STATUS_CLASSES: Final = tuple(map(int, (C.HRSP_1XX, C.HRSP_2XX, C.HRSP_3XX, C.HRSP_4XX, C.HRSP_5XX)))
-_OTHER: Final = int(C.HRSP_OTHER)
+_FIRST_CLASS, _OTHER = map(int, (C.HRSP_1XX, C.HRSP_OTHER))
 _BIN, _BOUT, _TIMES, _LASTSESS = map(int, (C.BIN, C.BOUT, C.TIMES, C.LASTSESS))
-_STOT, _REQ_TOT, _LBTOT, _SCUR = map(int, (C.STOT, C.REQ_TOT, C.LBTOT, C.SCUR))
+_STOT, _REQ_TOT, _LBTOT, _SCUR, _REUSE = map(int, (C.STOT, C.REQ_TOT, C.LBTOT, C.SCUR, C.REUSE))
 _SESS_SEC, _RATE_MAX, _REQ_SEC, _REQ_RATE_MAX = map(int, (C.SESS_SEC, C.RATE_MAX, C.REQ_SEC, C.REQ_RATE_MAX))
-_TIME_SUMS: Final = tuple(
-    (int(total), int(most))
-    for total, most in ((C.QTIME, C.QTIME_MAX), (C.CTIME, C.CTIME_MAX), (C.RTIME, C.RTIME_MAX), (C.TTIME, C.TTIME_MAX))
-)
+_QTIME, _CTIME, _RTIME, _TTIME = map(int, (C.QTIME, C.CTIME, C.RTIME, C.TTIME))
+_QTIME_MAX, _CTIME_MAX, _RTIME_MAX, _TTIME_MAX = map(int, (C.QTIME_MAX, C.CTIME_MAX, C.RTIME_MAX, C.TTIME_MAX))
 
 
 class Figures:
@@ -61,15 +57,16 @@ class Figures:
 
     def connections(self, frontend: int) -> int:
         """Client connections open now on a frontend, over all workers."""
-        gauges, cells = self._open.get(frontend), self.cells
-        if gauges is None:
-            at = self.layout
-            gauges = tuple(at.frontend_counters(row, frontend) + _SCUR for row in range(at.workers))
-            self._open[frontend] = gauges
-        total = 0
+        gauges, cells, total = self._open.get(frontend) or self._gauges(frontend), self.cells, 0
         for gauge in gauges:
             total += cells[gauge]
         return total
+
+    def _gauges(self, frontend: int) -> tuple[int, ...]:
+        at = self.layout
+        gauges = tuple(at.frontend_counters(row, frontend) + _SCUR for row in range(at.workers))
+        self._open[frontend] = gauges
+        return gauges
 
     def all_connections(self) -> int:
         """Client connections open now in the whole data plane."""
@@ -121,29 +118,54 @@ class Figures:
         cells[self._backends + backend * COUNTERS + _LBTOT] += 1
         self._rate(block, _SESS_SEC, _RATE_MAX, now)
 
-    def finished(self, blocks: tuple[int, ...], status: int, received: int, sent: int) -> None:
-        """A request ended: its bytes and the class of its status (below 100: none was given), in every block it touched."""
-        klass = _STATUS_CLASSES[status // 100 - 1] if 100 <= status < 600 else _OTHER
+    def reused(self, backend: int, server: int) -> None:
+        """A request goes over a connection that has carried others."""
         cells = self.cells
-        for block in blocks:
-            cells[block + _BIN] += received
-            cells[block + _BOUT] += sent
-            cells[block + klass] += 1
+        cells[self._servers + server * COUNTERS + _REUSE] += 1
+        cells[self._backends + backend * COUNTERS + _REUSE] += 1
 
-    def timed(self, blocks: tuple[int, ...], timers: tuple[int, int, int, int]) -> None:
-        """The times of a request that had a server: in queue, to connect, to answer, in all (ms; negative counts as 0)."""
+    def finished(self, frontend: int, backend: int, server: int, status: int, received: int, sent: int) -> None:
+        """A request ended: its bytes and the class of its status (below 100: none was given), wherever it came to.
+
+        `backend` and `server` are NOBODY where it had none.
+        """
+        klass = _FIRST_CLASS + status // 100 - 1 if 100 <= status < 600 else _OTHER
+        self._finished(self._frontends + frontend * COUNTERS, klass, received, sent)
+        if backend >= 0:
+            self._finished(self._backends + backend * COUNTERS, klass, received, sent)
+            if server >= 0:
+                self._finished(self._servers + server * COUNTERS, klass, received, sent)
+
+    def _finished(self, block: int, klass: int, received: int, sent: int) -> None:
         cells = self.cells
+        cells[block + _BIN] += received
+        cells[block + _BOUT] += sent
+        cells[block + klass] += 1
+
+    def timed(self, backend: int, server: int, wait: int, connect: int, response: int, active: int) -> None:
+        """The times of a request that had a server: in queue, to connect, to answer, in all (ms; negative counts as 0)."""
         second = int(time.time())
-        for block in blocks:
-            cells[block + _TIMES] += 1
-            cells[block + _LASTSESS] = second
-        for value, (total, most) in zip(timers, _TIME_SUMS, strict=True):
-            if value <= 0:
-                continue
-            for block in blocks:
-                cells[block + total] += value
-                if value > cells[block + most]:
-                    cells[block + most] = value
+        self._timed(self._backends + backend * COUNTERS, second, wait, connect, response, active)
+        self._timed(self._servers + server * COUNTERS, second, wait, connect, response, active)
+
+    def _timed(self, block: int, second: int, wait: int, connect: int, response: int, active: int) -> None:
+        cells = self.cells
+        cells[block + _TIMES] += 1
+        cells[block + _LASTSESS] = second
+        if wait > 0:
+            self._took(block + _QTIME, block + _QTIME_MAX, wait)
+        if connect > 0:
+            self._took(block + _CTIME, block + _CTIME_MAX, connect)
+        if response > 0:
+            self._took(block + _RTIME, block + _RTIME_MAX, response)
+        if active > 0:
+            self._took(block + _TTIME, block + _TTIME_MAX, active)
+
+    def _took(self, total: int, most: int, value: int) -> None:
+        cells = self.cells
+        cells[total] += value
+        if value > cells[most]:
+            cells[most] = value
 
     # -- rates ---------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from dataplane.wire.syslog import MONTHS
 
+_MILLISECONDS: Final = tuple(f'{number:03}' for number in range(1000))  # to format one takes 1.2 us
 _UNSAFE: Final = re.compile(rb'[^ !$-~]')
 
 
@@ -27,7 +28,7 @@ class Dates:
             t = localtime(second)
             self._http = f'{t.tm_mday:02}/{MONTHS[t.tm_mon - 1]}/{t.tm_year}:{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}'
             self._http_second = second
-        return f'{self._http}.{int((wall - second) * 1000):03}'
+        return f'{self._http}.{_MILLISECONDS[int((wall - second) * 1000)]}'
 
 
 def request_line(method: bytes, target: bytes, version: int) -> str:

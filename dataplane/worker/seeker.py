@@ -216,7 +216,7 @@ class Seeker(Stream):
             self._upstream = upstream
             self._reused = True
             self.story.connect_ms = 0
-            context.figures.add(C.REUSE, context.figures.server(self.server), context.figures.backend(self.backend))
+            context.figures.reused(self.backend, self.server)
             self._send()
             return
         self._reused = False

@@ -15,8 +15,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'dataplane.core': ('dataplane.wire',),
     'dataplane.config': ('dataplane.wire', 'dataplane.core.model'),
     'dataplane.cli': ('dataplane.wire', 'dataplane.core.model'),
-    'dataplane.board': ('dataplane.core',),
-    'dataplane.worker': ('dataplane.core', 'dataplane.wire', 'dataplane.board'),
+    'dataplane.native': (),  # what exists compiled only
+    'dataplane.board': ('dataplane.core', 'dataplane.native'),
+    'dataplane.worker': ('dataplane.core', 'dataplane.wire', 'dataplane.board', 'dataplane.native'),
     'dataplane.supervisor': (
         'dataplane.core',
         'dataplane.config',

@@ -335,7 +335,7 @@ class Explorer:
             if not usable(self.now.cells, self.at, stream.wish, server):
                 raise Broken('I9', f'{stream!r} took a slot of server {server}, which left')
 
-        def watched_wait(stream: Stream, queue: int, *, look: bool) -> Any:
+        def watched_wait(stream: Stream, queue: int, look: bool) -> Any:
             if queue == self.at.backend_queue(0) and not self.now.cells[self.at.IN_ROTATION]:
                 raise Broken('I5', f'{stream!r} is queued for a backend that has nobody in rotation')
             return wait(stream, queue, look=look)

@@ -11,51 +11,15 @@ them: there, servers at their maxconn are out of the trees and the rest is asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Final
 
+from dataplane.core.balance.balancer import Balancer
 from dataplane.core.balance.first import First
 from dataplane.core.balance.leastconn import LeastConn
 from dataplane.core.balance.random_draw import RandomDraw
 from dataplane.core.balance.roundrobin import RoundRobin
-from dataplane.core.balance.tree import Shape
-from dataplane.core.layout import Algorithm, Layout
-
-
-class Balancer(Protocol):
-    """One algorithm. It has no state of its own: everything is in the cells.
-
-    `moves`: does every slot taken or given back matter to it? To the others only that a server is full, or no longer.
-    """
-
-    moves: bool
-
-    def choose(
-        self,
-        cells: MutableSequence[int],
-        shape: Shape,
-        avoid: int,
-        room: Callable[[int], bool],
-        draw: Callable[[], int],
-    ) -> int:
-        """The server a stream gets; the trees are whole. `avoid` (-1: nobody) only when nobody else has room, -1 when nobody has.
-
-        `draw` gives 32 random bits.
-        """
-        ...
-
-    def look(self, cells: MutableSequence[int], shape: Shape, server: int) -> None:
-        """Bring the leaf of a server up to date with what else the cells say of it, and what is above it."""
-        ...
-
-    def join(self, cells: MutableSequence[int], shape: Shape, node: int) -> None:
-        """Make a node anew from what is below it."""
-        ...
-
-    def forget(self, cells: MutableSequence[int], at: Layout, backend: int, members: Sequence[int]) -> None:
-        """Begin anew: nothing that was derived may be trusted. The trees are then made anew, too."""
-        ...
-
+from dataplane.core.layout import Algorithm
 
 BALANCERS: Final[Mapping[Algorithm, Balancer]] = {
     Algorithm.ROUNDROBIN: RoundRobin(),

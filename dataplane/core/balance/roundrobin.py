@@ -28,6 +28,7 @@ from collections.abc import Callable, MutableSequence, Sequence
 from typing import Final
 
 from dataplane.core.balance import tree
+from dataplane.core.balance.balancer import Balancer
 from dataplane.core.balance.tournament import lowest
 from dataplane.core.balance.tree import ABSENT, Shape
 from dataplane.core.layout import NOBODY, Layout, Rota
@@ -47,10 +48,8 @@ _NPOS = NUMBERS + 10
 _HIDDEN = ABSENT
 
 
-class RoundRobin:
+class RoundRobin(Balancer):
     """State: CURSOR, the FWRR columns and two tournaments."""
-
-    moves = False
 
     def choose(
         self,
@@ -66,7 +65,7 @@ class RoundRobin:
         server = _next(cells, shape)
         if server < 0 or not room(server):
             # with nobody left in this cycle somebody may be in the next one; before anything moves
-            if not any(cells[at.ROTA + member] == _IN and room(member) for member in shape.members):
+            if not _anybody(cells, shape, room):
                 return NOBODY
             server = NOBODY
         if not cells[at.FWRR_LENGTH + backend]:
@@ -122,13 +121,22 @@ def _next(cells: MutableSequence[int], shape: Shape) -> int:
     """Who is next in this cycle, or NOBODY."""
     at, backend = shape.at, shape.backend
     root = shape.root
-    fresh, due = (cells[at.NODE + root], cells[at.DUE_NODE + root]) if root >= 0 else (~root, ~root)
+    fresh = cells[at.NODE + root] if root >= 0 else ~root
+    due = cells[at.DUE_NODE + root] if root >= 0 else ~root
     if cells[at.KEY + fresh] >> _CYCLE > cells[at.FWRR_CYCLE + backend]:  # ABSENT is later than any cycle
         fresh = NOBODY
     key = cells[at.DUE_KEY + due]
     if key < ABSENT and (fresh < 0 or key >> _NPOS <= cells[at.FWRR_POS + backend]):
         return due
     return fresh
+
+
+def _anybody(cells: MutableSequence[int], shape: Shape, room: Callable[[int], bool]) -> bool:
+    """Has any server in rotation room?"""
+    for member in shape.members:  # noqa: SIM110 - C types know no generators
+        if cells[shape.at.ROTA + member] == _IN and room(member):
+            return True
+    return False
 
 
 def _pick(cells: MutableSequence[int], shape: Shape, avoid: int, room: Callable[[int], bool]) -> int:
@@ -237,9 +245,9 @@ def _put_by_weight(cells: MutableSequence[int], shape: Shape, server: int, cycle
 
 
 def _count(cells: MutableSequence[int], shape: Shape) -> int:
-    cell = shape.at.CURSOR + shape.backend
-    number = cells[cell]
-    cells[cell] = number + 1
+    place = shape.at.CURSOR + shape.backend
+    number = cells[place]
+    cells[place] = number + 1
     return number
 
 

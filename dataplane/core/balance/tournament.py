@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, MutableSequence
 
 from dataplane.core.balance import tree
+from dataplane.core.balance.balancer import Balancer
 from dataplane.core.balance.tree import ABSENT, Shape
 from dataplane.core.layout import NOBODY
 
 
-class Tournament:
+class Tournament(Balancer):
     """A balancer whose order is that of KEY. Who derives from it says what the key is, in `look`."""
-
-    moves = False
 
     def choose(
         self,

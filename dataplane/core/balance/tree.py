@@ -15,7 +15,7 @@ has been made; no decision is taken on the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableSequence
+from collections.abc import MutableSequence
 from typing import Final
 
 from dataplane.core.layout import NOBODY, Layout
@@ -71,7 +71,7 @@ def put(cells: MutableSequence[int], shape: Shape, leaf: int, node: int, server:
     stale = cells[shape.at.STALE + shape.backend]
     if stale:
         if stale > shape.size:
-            mend(cells, shape, server, lambda made: play(cells, shape, leaf, node, made))
+            _replay(cells, shape, leaf, node, server)
         return
     winner = server
     for sibling, parent in shape.ways.get(server) or shape.way(server):
@@ -79,9 +79,9 @@ def put(cells: MutableSequence[int], shape: Shape, leaf: int, node: int, server:
         its = cells[leaf + rival]
         if its < key:
             winner, key = rival, its
-        cell = node + parent
-        if cells[cell] != winner:
-            cells[cell] = winner
+        where = node + parent
+        if cells[where] != winner:
+            cells[where] = winner
         elif winner != server:
             return
 
@@ -94,10 +94,14 @@ def play(cells: MutableSequence[int], shape: Shape, leaf: int, node: int, number
     cells[node + shape.members[number]] = right if cells[leaf + right] < cells[leaf + left] else left
 
 
-def mend(cells: MutableSequence[int], shape: Shape, server: int, make: Callable[[int], None]) -> None:
-    """A leaf changed while the tree is being made: make those nodes above it again that were made."""
-    lowest = max(1, 2 * shape.size + 1 - cells[shape.at.STALE + shape.backend])
-    node = (shape.size + shape.places[server]) >> 1
-    while node >= lowest:
-        make(node)
-        node >>= 1
+def _replay(cells: MutableSequence[int], shape: Shape, leaf: int, node: int, server: int) -> None:
+    """A leaf changed while the tree is being made: play those nodes above it again that were made."""
+    over, first = (shape.size + shape.places[server]) >> 1, first_made(cells, shape)
+    while over >= first:
+        play(cells, shape, leaf, node, over)
+        over >>= 1
+
+
+def first_made(cells: MutableSequence[int], shape: Shape) -> int:
+    """The lowest number of a node that was made already; nodes are made from the last one on."""
+    return max(1, 2 * shape.size + 1 - cells[shape.at.STALE + shape.backend])

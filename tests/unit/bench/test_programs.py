@@ -125,17 +125,17 @@ def test_programs_are_found_by_name_or_environment(monkeypatch: pytest.MonkeyPat
     assert find('envoy') == sys.executable
     monkeypatch.setenv('SLUICE_BENCH_ENVOY', str(tmp_path / 'gone'))
     assert find('envoy') is None
-    assert find('sluice') == sys.executable
+    assert find('pure') == sys.executable
 
 
 def test_versions_are_asked() -> None:
-    assert version('sluice', sys.executable) == '0.1.0'
+    assert version('pure', sys.executable) == '0.1.0'
     assert version('naive', sys.executable)[0].isdigit()
 
 
 def test_only_proxies_with_queues_are_in_the_queue() -> None:
     queue = cases.chosen(['queue-400'])[0]
-    assert {peer.program for peer in PEERS if not peer.skipped(queue)} == {'haproxy', 'sluice', 'compiled'}
+    assert {peer.program for peer in PEERS if not peer.skipped(queue)} == {'haproxy', 'sluice', 'pure'}
 
 
 @pytest.mark.skipif(find('wrk') is None or len(CORES) < 2, reason='needs wrk and two cores')

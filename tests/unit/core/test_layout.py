@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from dataplane.core import layout as module
@@ -56,7 +59,9 @@ def test_no_two_facts_share_a_cell() -> None:
 
 
 def test_every_column_a_reader_may_name_exists() -> None:
-    for name in Layout.__annotations__:
+    for name in re.findall(
+        r'^    ([A-Z_]+): int$', Path(module.__file__).with_name('layout.py').read_text(), re.MULTILINE
+    ):
         assert isinstance(getattr(AT, name), int)
 
 

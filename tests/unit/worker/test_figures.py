@@ -41,15 +41,22 @@ def test_a_finished_request() -> None:
     one, _ = both()
     blocks = (one.frontend(0), one.backend(0), one.server(0))
     for status in (101, 204, 301, 404, 503, -1, 600):
-        one.finished(blocks, status, 10, 100)
+        one.finished(0, 0, 0, status, 10, 100)
     for block in blocks:
         assert list(one.cells[block + C.HRSP_1XX : block + C.HRSP_OTHER + 1]) == [1, 1, 1, 1, 1, 2]
         assert (one.cells[block + C.BIN], one.cells[block + C.BOUT]) == (70, 700)
 
 
+def test_a_request_without_a_server_counts_no_server_and_one_without_a_backend_no_backend() -> None:
+    one, _ = both()
+    one.finished(0, 0, -1, 503, 1, 2)
+    one.finished(0, -1, -1, 400, 1, 2)
+    assert [one.cells[block + C.BIN] for block in (one.frontend(0), one.backend(0), one.server(0))] == [2, 1, 0]
+
+
 def test_times_and_their_maxima() -> None:
     one, _ = both()
-    one.timed((one.server(0),), (-1, 2, 3, 9))
-    one.timed((one.server(0),), (1, 1, 5, 7))
-    block = one.server(0)
-    assert list(one.cells[block + C.TIMES : block + C.TTIME_MAX + 1]) == [2, 1, 3, 8, 16, 1, 2, 5, 9]
+    one.timed(0, 0, -1, 2, 3, 9)
+    one.timed(0, 0, 1, 1, 5, 7)
+    for block in (one.backend(0), one.server(0)):
+        assert list(one.cells[block + C.TIMES : block + C.TTIME_MAX + 1]) == [2, 1, 3, 8, 16, 1, 2, 5, 9]

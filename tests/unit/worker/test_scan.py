@@ -1,0 +1,79 @@
+"""The two that read heads: what each answers, and that both answer the same for whatever bytes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from importlib import import_module, util
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataplane.worker import scan
+
+PIECES = (
+    b'GET', b'P_ST', b' ', b'  ', b'/', b'/a?b#c', b'*', b'HTTP/1.1', b'HTTP/1.0', b'HTTP/1.2', b'HTTP/2.0', b'\r\n', b'\n', b'\r',
+    b'Host', b'hOsT', b'host_', b':', b' :', b': ', b'a', b'\t', b'Content-Length', b'transfer-encoding', b'TE', b'Upgrade',
+    b'X-' + b'y' * 40, b'HTTP2-Settings', b'\x00', b'\x7f', b'\xff', b'\x80', b'200', b'99', b'600', b'10', b' OK', b'',
+)  # fmt: skip
+REQUEST = b'GET /a HTTP/1.1\r\nHost: a\r\nX_y: 1\r\nContent-Length:\t 5 \r\nAccept: */*\r\n\r\n'
+RESPONSE = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nServer: x\r\nCONNECTION: close\r\n\r\n'
+
+Scan = Callable[[bytes], object]
+
+
+def twins() -> list[tuple[Scan, Scan]]:
+    if util.find_spec('dataplane.native.heads') is None:
+        pytest.skip('dataplane.native.heads is not compiled here; `make test-compiled` compares the two')
+    native = import_module('dataplane.native.heads')
+    return [(scan.scan_request, native.scan_request), (scan.scan_response, native.scan_response)]
+
+
+def same(raw: bytes) -> None:
+    for written, compiled in twins():
+        assert compiled(raw) == written(raw), raw
+
+
+def test_a_request() -> None:
+    fields = [(b'host', b'a', 17, 26), (b'content-length', b'5', 34, 55)]
+    assert scan.scan_request(REQUEST) == (b'GET', b'/a', 1, 4, True, fields)
+
+
+def test_a_response() -> None:
+    fields = [(b'content-length', b'5', 17, 36), (b'connection', b'close', 47, 66)]
+    assert scan.scan_response(RESPONSE) == (1, 200, 3, fields)
+    assert scan.scan_response(b'HTTP/1.0 404\r\n\r\n') == (0, 404, 0, [])
+
+
+@pytest.mark.parametrize(
+    'raw', [b'', b'\r\n', b'GET / HTTP/1.1\r\n', b'GET / HTTP/1.1\r\n\r\nX', b'HTTP/1.1 20 OK\r\n\r\n']
+)
+def test_neither(raw: bytes) -> None:
+    assert scan.scan_request(raw) is None
+    assert scan.scan_response(raw) is None
+
+
+@settings(max_examples=3000, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=30))
+def test_both_read_whatever_pieces_alike(pieces: list[bytes]) -> None:
+    same(b''.join(pieces))
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.sampled_from([REQUEST, RESPONSE]), st.randoms(use_true_random=False))
+def test_both_read_a_head_with_changed_bytes_alike(raw: bytes, rng: random.Random) -> None:
+    changed = bytearray(raw)
+    for _ in range(rng.randint(1, 3)):
+        changed[rng.randrange(len(changed))] = rng.choice((rng.randrange(256), 0, 9, 10, 13, 32, 58, 95))
+    same(bytes(changed))
+
+
+@pytest.mark.parametrize('raw', [REQUEST, RESPONSE])
+def test_both_read_every_beginning_and_every_byte_alike(raw: bytes) -> None:
+    for end in range(len(raw) + 1):
+        same(raw[:end])
+        same(raw[:end] + raw[end + 1 :])
+    for place in range(len(raw)):
+        for byte in range(256):
+            same(raw[:place] + bytes((byte,)) + raw[place + 1 :])
