@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
-from controlplane.domain.desired import Labels, Spec
+from controlplane.domain.desired import Spec
 from controlplane.kube.backend import short
 from controlplane.kube.endpoints import EndpointState
 from controlplane.kube.objects import Name, Override, Policy, Target, age
@@ -19,8 +19,6 @@ from controlplane.kube.outcome import (
     Part,
     PolicyView,
     Say,
-    ServerKey,
-    ServerView,
     Translation,
     Verdict,
     no,
@@ -49,10 +47,8 @@ def assemble(
         if name not in found:
             found[name] = _unplaced(override)
     gone = {name for name, view in found.items() if view.found.reason in {'TargetNotFound', 'ServiceNotFound'}}
-    return Translation(
-        into.backends, into.servers, into.routes, into.scopes, into.drains, into.views,
-        views, {name: into.known(view) for name, view in found.items()}, frozenset(gone), tuple(dict.fromkeys(notes)),
-    )  # fmt: skip
+    overrides_found = {name: into.known(view) for name, view in found.items()}
+    return Translation(into.built, into.routes, views, overrides_found, frozenset(gone), tuple(dict.fromkeys(notes)))
 
 
 def _unplaced(override: Override) -> OverrideView:
@@ -67,12 +63,9 @@ class _Whole:
 
     max_servers: int
     max_routes: int
-    backends: dict[str, Spec] = field(default_factory=dict)
-    servers: dict[ServerKey, tuple[Spec, Labels]] = field(default_factory=dict)
+    built: dict[str, Backend] = field(default_factory=dict)
+    size: int = 0
     routes: dict[str, Spec] = field(default_factory=dict)
-    scopes: dict[str, str] = field(default_factory=dict)
-    drains: dict[str, Any] = field(default_factory=dict)
-    views: dict[ServerKey, ServerView] = field(default_factory=dict)
     hosts: dict[str, Name] = field(default_factory=dict)
 
     def policy(self, policy: Policy, parts: Mapping[Name, Part]) -> tuple[PolicyView, list[Backend]]:
@@ -83,13 +76,15 @@ class _Whole:
             part = parts.get((policy.meta.namespace, target.service), Part())
             verdict = part.verdicts.get((policy.meta.key, target), _UNKNOWN)
             mine = {name: part.backends[name] for name in verdict.backends if name not in backends}
-            if len(self.servers) + sum(len(one.servers) for one in mine.values()) > self.max_servers:
+            size = sum(len(one.servers) for one in mine.values())
+            if self.size + size > self.max_servers:
                 message = (
                     f'A data plane holds {self.max_servers} servers; there is no room for those of {target.service}.'
                 )
                 verdict, mine = Verdict(no('TooManyServers', message), verdict.resolved), {}
-            for name, backend in mine.items():
-                self._backend(name, backend)
+                size = 0
+            self.built |= mine
+            self.size += size
             backends |= mine
             targets.append((target, verdict))
         hosts = self._hosts(policy, targets)
@@ -98,14 +93,6 @@ class _Whole:
             tuple(targets), hosts, ready, counts, tuple(backends), policy.meta.generation, policy.max_conn, policy.scope
         )
         return view, list(backends.values())
-
-    def _backend(self, name: str, backend: Backend) -> None:
-        self.backends[name] = backend.spec
-        self.scopes[name] = backend.scope
-        self.drains[name] = backend.drain
-        for server, wanted in backend.servers.items():
-            self.servers[name, server] = wanted
-            self.views[name, server] = backend.views[server]
 
     def _hosts(self, policy: Policy, targets: Iterable[tuple[Target, Verdict]]) -> Say | None:
         """Claim the policy's hosts, for the first of its ports in the order of the Service."""
@@ -131,22 +118,25 @@ class _Whole:
 
     def known(self, view: OverrideView) -> OverrideView:
         """The view without servers that found no room."""
-        if all(server in self.servers for server in view.servers):
+        if all(backend in self.built for backend, _ in view.servers):
             return view
-        return replace(view, servers=tuple(server for server in view.servers if server in self.servers))
+        return replace(view, servers=tuple(server for server in view.servers if server[0] in self.built))
 
 
 def _ready(backends: Mapping[str, Backend]) -> tuple[Say, Counts]:
     """Whether there is somebody to send requests to, on every port."""
-    states = [view.effective for backend in backends.values() for view in backend.views.values()]
-    counts = Counts(len(states), states.count('ready'), states.count('drain'), states.count('maint'))
+    each = [backend.counts for backend in backends.values()]
+    counts = Counts(
+        sum(one.total for one in each),
+        sum(one.ready for one in each),
+        sum(one.drain for one in each),
+        sum(one.maint for one in each),
+    )
     if not backends:
         return no('NoBackends', 'The policy is in force on no port.'), counts
-    without = [
-        name for name, one in backends.items() if not any(view.effective == 'ready' for view in one.views.values())
-    ]
+    without = [name for name, one in backends.items() if not one.counts.ready]
     if without:
-        reason = 'NoneReady' if any(backends[name].views for name in without) else 'NoEndpoints'
+        reason = 'NoneReady' if any(backends[name].counts.total for name in without) else 'NoEndpoints'
         return no(reason, f'No server takes requests: {", ".join(without)}.'), counts
     text = f'{counts.ready} of {counts.total} servers take requests'
     panicking = [name for name, one in backends.items() if one.panic]
@@ -172,5 +162,5 @@ def _notes(policy: Policy, view: PolicyView, backends: Iterable[Backend]) -> Ite
             used = sum(view.panic for view in backend.views.values())
             message = f'Port {backend.port}: no endpoint is ready; {used} terminating ones are used.'
             yield Note(backend.service, backend.port, 'TerminatingOnly', message)
-        elif backend.views and all(view.endpoint is not EndpointState.READY for view in backend.views.values()):
+        elif backend.counts.total and not any(view.endpoint is EndpointState.READY for view in backend.views.values()):
             yield Note(backend.service, backend.port, 'NoneReady', f'Port {backend.port}: no endpoint is ready.')

@@ -11,7 +11,7 @@ from typing import Any, Final
 from controlplane.domain.desired import Labels, Spec
 from controlplane.kube.endpoints import ADMIN, RANK, Candidate, EndpointState, most_restrictive
 from controlplane.kube.objects import Name, Override, Policy, ServicePort
-from controlplane.kube.outcome import Backend, Drain, ServerView
+from controlplane.kube.outcome import Backend, Counts, Drain, ServerView
 
 _LABEL_VALUE: Final = re.compile(r'[A-Za-z0-9_.:/ -]{0,128}\Z')
 _LONGEST: Final = 128  # characters of a name on the wire
@@ -20,12 +20,16 @@ WEIGHT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What all overrides of one server want together: of two wishes the more restrictive one, and the newest generation."""
+    """What all overrides of one server want together: of two wishes the more restrictive one, and the newest generation.
+
+    `deadline_ms` is the first deadline of those that take it out of service, 0: none of them has one.
+    """
 
     admin: str = 'ready'
     weight: int | None = None
     max_conn: int | None = None
     generation: int = 0
+    deadline_ms: int = 0
     overrides: tuple[Name, ...] = ()
 
     @classmethod
@@ -33,11 +37,13 @@ class Wish:
         """Independent of their order. Of two limits the lower counts, 0 being no limit at all."""
         weights = [one.weight for one in overrides if one.weight is not None]
         limits = [one.max_conn for one in overrides if one.max_conn is not None]
+        deadlines = [one.deadline_ms for one in overrides if one.deadline_ms and one.admin != 'ready']
         return cls(
             most_restrictive(*(one.admin for one in overrides)),
             min(weights, default=None),
             min(limits, key=lambda limit: limit or float('inf'), default=None),
             max((one.generation for one in overrides), default=0),
+            min(deadlines, default=0),
             tuple(sorted(one.meta.key for one in overrides)),
         )
 
@@ -86,11 +92,21 @@ def build(policy: Policy, service: Name, port: ServicePort, candidates: Iterable
         servers[name] = (_server_spec(policy, one, wish, effective), _labels(service, one))
         views[name] = ServerView(
             service, port.label, one.address, one.number, one.state, wish.admin, effective, panic,
-            one.pod, one.pod_uid, one.node, one.zone, wish.overrides,
+            one.pod, one.pod_uid, one.node, one.zone, wish.overrides, wish.deadline_ms,
         )  # fmt: skip
-    drain = Drain(policy.drain_ms, policy.on_deadline)
+    states = [view.effective for view in views.values()]
     return Backend(
-        policy.meta.key, service, port.label, backend_spec(policy), policy.scope, drain, servers, views, in_panic
+        policy.meta.key,
+        service,
+        port.label,
+        backend_spec(policy),
+        policy.scope,
+        Drain(policy.drain_ms, policy.on_deadline),
+        servers,
+        views,
+        in_panic,
+        Counts(len(states), states.count('ready'), states.count('drain'), states.count('maint')),
+        any(view.deadline_ms for view in views.values()),
     )
 
 

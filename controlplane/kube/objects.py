@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from controlplane.kube.addresses import canonical
@@ -260,7 +261,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A ServerOverride: a wish about one server. `pod_uid`, or `address` and `number`, say which; None: nothing is wished."""
+    """A ServerOverride: a wish about one server. `pod_uid`, or `address` and `number`, say which; None: nothing is wished.
+
+    `deadline_ms`: when its sessions are to be ended, in milliseconds since 1970; 0: as the policy says.
+    """
 
     meta: Meta
     service: str = ''
@@ -273,7 +277,7 @@ class Override:
     weight: int | None = None
     max_conn: int | None = None
     generation: int = 0
-    deadline: str = ''
+    deadline_ms: int = 0
     reason: str = ''
     set_by: str = ''
     problems: tuple[str, ...] = ()
@@ -304,7 +308,7 @@ class Override:
             take.count('weight', 0, 256) if take.has('weight') else None,
             take.count('maxConn', 0) if take.has('maxConn') else None,
             take.count('sessionGeneration', 0, 2**62),
-            take.text('deadline'),
+            take.instant('deadline'),
             take.text('reason'),
             take.text('setBy'),
             tuple(take.problems),
@@ -325,6 +329,17 @@ def milliseconds(text: str) -> int:
     if not 1 <= total <= MAX_COUNT:
         raise ValueError(f'{text} is not from 1ms to 596h')
     return total
+
+
+def instant(text: str) -> int:
+    """An RFC 3339 date and time in milliseconds since 1970. ValueError: it is none, or does not say its offset."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f'{text!r:.40} is not a date and time such as 2026-01-31T12:00:00Z') from None
+    if at.tzinfo is None:
+        raise ValueError(f'{text!r:.40} does not say its offset from UTC')
+    return int((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000)
 
 
 class _Reader:
@@ -362,6 +377,9 @@ class _Reader:
 
     def span(self, path: str, default: int) -> int:
         return self._read(path, milliseconds, default)
+
+    def instant(self, path: str) -> int:
+        return self._read(path, instant, 0)
 
     def _read(self, path: str, read: Callable[[str], int], default: int) -> int:
         try:

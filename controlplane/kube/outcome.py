@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from controlplane.domain.desired import Labels, Spec
 from controlplane.kube.endpoints import EndpointState
 from controlplane.kube.objects import Name, Target
 
 ServerKey = tuple[str, str]  # backend, server
+V = TypeVar('V')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class ServerView:
     node: str = ''
     zone: str = ''
     overrides: tuple[Name, ...] = ()
+    deadline_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,18 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """Servers of a policy by what they may be sent: requests, persistent streams only, nothing."""
+
+    total: int = 0
+    ready: int = 0
+    drain: int = 0
+    maint: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
-    """One port of one Service under its policy."""
+    """One port of one Service under its policy. What is counted is counted once, when it is built."""
 
     policy: Name
     service: Name
@@ -80,6 +92,8 @@ class Backend:
     servers: Mapping[str, tuple[Spec, Labels]]
     views: Mapping[str, ServerView]
     panic: bool
+    counts: Counts
+    has_deadlines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +103,6 @@ class Verdict:
     accepted: Say
     resolved: Say
     backends: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Servers of a policy by what they may be sent: requests, persistent streams only, nothing."""
-
-    total: int = 0
-    ready: int = 0
-    drain: int = 0
-    maint: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,34 +154,86 @@ class Note:
         return self.service, self.about, self.reason
 
 
+class Flat(Mapping[ServerKey, V]):
+    """A table of tables as one, without copying: it is made anew with every change, and only few are looked at."""
+
+    def __init__(self, of: Mapping[str, Mapping[str, V]]) -> None:
+        self._of = of
+
+    def __getitem__(self, key: ServerKey) -> V:
+        return self._of[key[0]][key[1]]
+
+    def __iter__(self) -> Iterator[ServerKey]:
+        return ((backend, server) for backend, servers in self._of.items() for server in servers)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of.values()))
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
 @dataclass(frozen=True, slots=True)
 class Translation:
     """Everything wanted of the data planes, in the shapes of `dataplane.wire.state`, and what to tell people.
 
-    `drains`, `scopes` by backend. `gone`: overrides whose server is not there (any more), to be removed once that has
-    lasted and no removal of their backend is held. `routes` by id.
+    `built`: backends by name; what has not changed since the translation before is the same object. `routes` by id. `gone`:
+    overrides whose server is not there (any more), to be removed once that has lasted and no removal of their backend is held.
     """
 
-    backends: Mapping[str, Spec] = field(default_factory=dict)
-    servers: Mapping[ServerKey, tuple[Spec, Labels]] = field(default_factory=dict)
+    built: Mapping[str, Backend] = field(default_factory=dict)
     routes: Mapping[str, Spec] = field(default_factory=dict)
-    scopes: Mapping[str, str] = field(default_factory=dict)
-    drains: Mapping[str, Drain] = field(default_factory=dict)
-    views: Mapping[ServerKey, ServerView] = field(default_factory=dict)
     policies: Mapping[Name, PolicyView] = field(default_factory=dict)
     overrides: Mapping[Name, OverrideView] = field(default_factory=dict)
     gone: frozenset[Name] = frozenset()
     notes: tuple[Note, ...] = ()
 
-    def overdue(self) -> dict[tuple[str, str, str], int]:
-        """Servers on their way out whose policy ends sessions at the deadline: (backend, server, pod uid) -> span in ms.
+    @property
+    def backends(self) -> Mapping[str, Spec]:
+        """Their specs, by name."""
+        return {name: backend.spec for name, backend in self.built.items()}
 
-        Made for `settle.Persisting`, which knows since when: whose span is over is to get a new session generation.
+    @property
+    def scopes(self) -> Mapping[str, str]:
+        """PerReplica or divided, by backend."""
+        return {name: backend.scope for name, backend in self.built.items()}
+
+    @property
+    def drains(self) -> Mapping[str, Drain]:
+        """What becomes of sessions with a server on its way out, by backend."""
+        return {name: backend.drain for name, backend in self.built.items()}
+
+    @property
+    def servers(self) -> Mapping[ServerKey, tuple[Spec, Labels]]:
+        """Spec and labels of every server."""
+        return Flat({name: backend.servers for name, backend in self.built.items()})
+
+    @property
+    def views(self) -> Mapping[ServerKey, ServerView]:
+        """Where every server comes from."""
+        return Flat({name: backend.views for name, backend in self.built.items()})
+
+    def leaving(self) -> dict[tuple[str, str, str], int]:
+        """Servers on their way out whose policy ends sessions: (backend, server, pod uid) -> how long they have, in ms.
+
+        Those that an override with a deadline has taken out go by that, and those that are used all the same stay.
         """
         return {
-            (*key, view.pod_uid): self.drains[key[0]].timeout_ms
-            for key, view in self.views.items()
-            if self.drains[key[0]].on_deadline == 'Shutdown'
-            and not view.panic
+            (name, server, view.pod_uid): backend.drain.timeout_ms
+            for name, backend in self.built.items()
+            if backend.drain.on_deadline == 'Shutdown'
+            for server, view in backend.views.items()
+            if not view.panic
+            and not view.deadline_ms
             and (view.admin != 'ready' or view.endpoint in {EndpointState.DRAIN, EndpointState.STOPPING})
+        }
+
+    def dated(self) -> dict[ServerKey, int]:
+        """When sessions with servers are to be ended, in ms since 1970, where an override says so."""
+        return {
+            (name, server): view.deadline_ms
+            for name, backend in self.built.items()
+            if backend.has_deadlines
+            for server, view in backend.views.items()
+            if view.deadline_ms
         }

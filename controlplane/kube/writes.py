@@ -6,45 +6,67 @@ generation never falls: what data planes have been told stays told, also when th
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 from controlplane.domain.desired import Desired, Key, Spec, Write
 from controlplane.domain.operations import Target
-from controlplane.kube.outcome import Translation
+from controlplane.kube.outcome import Backend, Translation
+
+
+class Planner:
+    """Plans writes, and looks only at backends of which either side has changed since they were last found to agree.
+
+    Both sides share what has not changed (`Translation.built`, `Desired.state`), so that is a comparison of two identities.
+    """
+
+    def __init__(self) -> None:
+        self._agreed: dict[str, tuple[Backend, Mapping[str, Any]]] = {}
+
+    def plan(self, desired: Desired, translation: Translation) -> tuple[Write, ...]:
+        """The shortest list of writes after which `desired` is `translation`, in an order that can be applied; () when it is."""
+        there = desired.state['backends']
+        specs: list[Write] = []
+        servers: list[Write] = []
+        agreed = {}
+        for name, wanted in sorted(translation.built.items()):
+            before = self._agreed.get(name)
+            if before is None or before[0] is not wanted or before[1] is not there.get(name):
+                backend, its = list(_backend(desired, name, wanted)), list(_servers(desired, name, wanted))
+                specs += backend
+                servers += its
+                if backend or its:
+                    continue
+            agreed[name] = (wanted, there[name])
+        self._agreed = agreed
+        gone = (Write(Key('backend', name), None) for name in sorted(there) if name not in translation.built)
+        return (*specs, *gone, *servers, *_routes(desired, translation))
 
 
 def plan(desired: Desired, translation: Translation) -> tuple[Write, ...]:
-    """The shortest list of writes after which `desired` is `translation`, in an order that can be applied; () when it is."""
-    return (*_backends(desired, translation), *_servers(desired, translation), *_routes(desired, translation))
+    """As `Planner.plan`, with everything looked at."""
+    return Planner().plan(desired, translation)
 
 
-def targets(writes: tuple[Write, ...]) -> tuple[Target, ...]:
+def targets(writes: Sequence[Write]) -> tuple[Target, ...]:
     """What an operation of these writes is to wait for."""
     return tuple(Target(write.key, write.spec) for write in writes)
 
 
-def _backends(desired: Desired, wanted: Translation) -> list[Write]:
-    there = desired.state['backends']
-    keys = {name: Key('backend', name) for name in sorted({*there, *wanted.backends})}
-    writes = [
-        Write(keys[name], spec) for name, spec in sorted(wanted.backends.items()) if desired.spec(keys[name]) != spec
-    ]
-    return [*writes, *(Write(keys[name], None) for name in sorted(there) if name not in wanted.backends)]
+def _backend(desired: Desired, name: str, wanted: Backend) -> Iterator[Write]:
+    key = Key('backend', name)
+    if desired.spec(key) != wanted.spec:
+        yield Write(key, wanted.spec)
 
 
-def _servers(desired: Desired, wanted: Translation) -> list[Write]:
-    writes = []
-    for (backend, name), (spec, labels) in sorted(wanted.servers.items(), key=lambda item: item[0]):
+def _servers(desired: Desired, backend: str, wanted: Backend) -> Iterator[Write]:
+    there = desired.state['backends'].get(backend, {}).get('servers', {})
+    for name, (spec, labels) in wanted.servers.items():
         key = Key('server', name, backend)
-        kept = _keeping_generation(desired.spec(key), spec)
-        if kept != desired.spec(key) or labels != desired.labels.get(key, {}):
-            writes.append(Write(key, kept, labels))
-    for backend in sorted(wanted.backends.keys() & desired.state['backends'].keys()):
-        gone = (
-            name
-            for name in sorted(desired.state['backends'][backend]['servers'])
-            if (backend, name) not in wanted.servers
-        )
-        writes += (Write(Key('server', name, backend), None) for name in gone)
-    return writes
+        kept = _keeping_generation(there.get(name), spec)
+        if kept != there.get(name) or labels != desired.labels.get(key, {}):
+            yield Write(key, kept, labels)
+    yield from (Write(Key('server', name, backend), None) for name in sorted(there) if name not in wanted.servers)
 
 
 def _keeping_generation(before: Spec | None, wanted: Spec) -> Spec:
@@ -52,8 +74,8 @@ def _keeping_generation(before: Spec | None, wanted: Spec) -> Spec:
     return wanted if known <= wanted['sessionGeneration'] else {**wanted, 'sessionGeneration': known}
 
 
-def _routes(desired: Desired, wanted: Translation) -> list[Write]:
+def _routes(desired: Desired, wanted: Translation) -> Iterator[Write]:
     there = desired.state['routes']
-    writes: list[Write] = [Write(Key('route', key), None) for key in sorted(there) if key not in wanted.routes]
+    yield from (Write(Key('route', key), None) for key in sorted(there) if key not in wanted.routes)
     changed = (key for key in sorted(wanted.routes) if there.get(key) != wanted.routes[key])
-    return [*writes, *(Write(Key('route', key), wanted.routes[key]) for key in changed)]
+    yield from (Write(Key('route', key), wanted.routes[key]) for key in changed)

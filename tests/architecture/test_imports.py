@@ -53,6 +53,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 PURE = (
     'dataplane.core', 'dataplane.config', 'dataplane.cli', 'controlplane.domain',
     'controlplane.kube.addresses', 'controlplane.kube.assemble', 'controlplane.kube.backend', 'controlplane.kube.conditions',
+    'controlplane.kube.deadlines',
     'controlplane.kube.endpoints', 'controlplane.kube.objects', 'controlplane.kube.outcome', 'controlplane.kube.settle',
     'controlplane.kube.translate', 'controlplane.kube.world', 'controlplane.kube.writes',
 )  # fmt: skip

@@ -173,7 +173,7 @@ def test_when_nobody_is_ready_those_that_terminate_and_serve_are_used() -> None:
     assert [server for (_, server), view in found.views.items() if view.panic] == ['going']
     assert (found.policies[WEB].ready.holds, found.policies[WEB].ready.reason) == (True, 'TerminatingOnly')
     assert [(note.service, note.about, note.reason) for note in found.notes] == [(WEB, 'http', 'TerminatingOnly')]
-    assert found.overdue() == {}
+    assert found.leaving() == {}
 
 
 def test_one_that_is_ready_is_enough_to_let_the_others_go() -> None:

@@ -136,9 +136,9 @@ def test_an_override_says_whom_it_is_about_and_what_is_wanted() -> None:
     }
     found = override('o', pod='p', spec=said)
     assert (found.pod, found.pod_uid, found.admin, found.weight, found.max_conn) == ('p', 'uid-p', 'maint', 0, 0)
-    assert (found.generation, found.deadline, found.reason, found.set_by) == (
+    assert (found.generation, found.deadline_ms, found.reason, found.set_by) == (
         1_790_000_000_000,
-        '2026-01-01T00:00:00Z',
+        1_767_225_600_000,
         'r',
         'alice',
     )
@@ -151,6 +151,20 @@ def test_an_override_says_whom_it_is_about_and_what_is_wanted() -> None:
         None,
         (),
     )
+
+
+@pytest.mark.parametrize(
+    'text,ms',
+    [
+        ('1970-01-01T00:00:01Z', 1_000),
+        ('2026-01-01T01:00:00.5+01:00', 1_767_225_600_500),
+        ('tomorrow', None),
+        ('2026-01-01T00:00:00', None),
+    ],
+)
+def test_instants(text: str, ms: int | None) -> None:
+    found = override('o', pod='p', spec={'deadline': text})
+    assert (found.deadline_ms, bool(found.problems)) == (ms or 0, ms is None)
 
 
 @pytest.mark.parametrize(

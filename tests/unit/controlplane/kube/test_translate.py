@@ -135,8 +135,8 @@ def test_endpoints_on_their_way_out_are_overdue_after_the_policys_span() -> None
         override('o', pod='drained', spec={'adminState': 'Maint'}),
     ]
     found = translated(*things, policy(spec={'drain': {'timeout': '9s', 'onDeadline': 'Shutdown'}}))
-    assert found.overdue() == {(HTTP, pod, f'uid-{pod}'): 9_000 for pod in ('going', 'stopping', 'drained')}
-    assert translated(*things, policy()).overdue() == {}
+    assert found.leaving() == {(HTTP, pod, f'uid-{pod}'): 9_000 for pod in ('going', 'stopping', 'drained')}
+    assert translated(*things, policy()).leaving() == {}
 
 
 def test_each_state_of_an_endpoint_in_the_data_planes_words() -> None:
