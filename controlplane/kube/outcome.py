@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from controlplane.domain.desired import Labels, Spec
@@ -227,6 +227,19 @@ class Translation:
             and not view.deadline_ms
             and (view.admin != 'ready' or view.endpoint in {EndpointState.DRAIN, EndpointState.STOPPING})
         }
+
+    def ending(self, generations: Mapping[ServerKey, int]) -> Translation:
+        """The same with session generations of at least `generations`, of servers that are there."""
+        raised: dict[str, dict[str, tuple[Spec, Labels]]] = {}
+        for (name, server), generation in generations.items():
+            spec, labels = self.built[name].servers[server]
+            if spec['sessionGeneration'] < generation:
+                servers = raised.setdefault(name, dict(self.built[name].servers))
+                servers[server] = ({**spec, 'sessionGeneration': generation}, labels)
+        if not raised:
+            return self
+        changed = {name: replace(self.built[name], servers=servers) for name, servers in raised.items()}
+        return replace(self, built={**self.built, **changed})
 
     def dated(self) -> dict[ServerKey, int]:
         """When sessions with servers are to be ended, in ms since 1970, where an override says so."""

@@ -15,13 +15,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from controlplane.domain.desired import Desired
 from controlplane.domain.refusals import Refusal, StoreUnavailable
 from controlplane.domain.sequencer import Decision, Sequencer, Verb
 from controlplane.kube.client import Api
+from controlplane.kube.deadlines import Deadlines
 from controlplane.kube.informer import Informer
 from controlplane.kube.objects import Name, Override, Policy, Service, Slice
 from controlplane.kube.outcome import ServerKey, Translation
@@ -29,7 +30,7 @@ from controlplane.kube.resources import BACKEND_POLICIES, ENDPOINT_SLICES, SERVE
 from controlplane.kube.settle import Coalesce, Confirmation, Passed, Persisting
 from controlplane.kube.translate import Translator
 from controlplane.kube.world import Changed, Thing, World
-from controlplane.kube.writes import plan
+from controlplane.kube.writes import Planner
 
 log = logging.getLogger('sluice.source')
 
@@ -43,6 +44,11 @@ ACTOR: Final = 'kubernetes'
 def monotonic_ms() -> int:
     """Milliseconds of a clock that never goes back."""
     return time.monotonic_ns() // 1_000_000
+
+
+def wall_ms() -> int:
+    """Milliseconds since 1970, as dates of people and session generations are."""
+    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +108,10 @@ class Source:
         self._coalesce = Coalesce()
         self._percent = removal_percent
         self._confirmation = Confirmation(removal_percent)
-        self._overdue: Persisting[tuple[str, str, str]] = Persisting()
+        self._planner = Planner()
+        self._deadlines = Deadlines()
         self._gone: Persisting[Name] = Persisting()
-        self._ended: dict[tuple[str, str, str], int] = {}
+        self._ended: dict[ServerKey, int] = {}
         self._woken = asyncio.Event()
         self._relisting: asyncio.Task[None] | None = None
         self.held: Mapping[str, tuple[int, int]] = {}
@@ -153,7 +160,7 @@ class Source:
     async def begin(self, sequencer: Sequencer) -> None:
         """The first flush of a reign, after which the world is known. StoreUnavailable: the reign is over."""
         self._confirmation = Confirmation(self._percent)
-        self._overdue, self._gone, self._ended = Persisting(), Persisting(), {}
+        self._deadlines, self._gone, self._ended = Deadlines(), Persisting(), {}
         await self._flush(sequencer)
 
     async def lead(self, sequencer: Sequencer, discard: Callable[[Override], Awaitable[None]]) -> None:
@@ -177,8 +184,10 @@ class Source:
         """Until something is due."""
         self._woken.clear()
         now = self._now()
-        times = (self._coalesce.next_at(), self.world.next_at(), self._overdue.next_at(now), self._gone.next_at(now))
-        left = min((at - now for at in times if at is not None), default=int(_IDLE_S * 1_000))
+        times = (self._coalesce.next_at(), self.world.next_at(), self._gone.next_at(now))
+        waits = [at - now for at in times if at is not None]
+        deadline = self._deadlines.next_in(now=now, wall=wall_ms())
+        left = min([*waits, *([] if deadline is None else [deadline]), int(_IDLE_S * 1_000)])
         if left <= 0:
             return
         try:
@@ -189,8 +198,7 @@ class Source:
 
     def _is_time(self, now: int) -> bool:
         """Whether a deadline has come that no object's change would tell."""
-        spans = {key: span for key, span in self._translation.overdue().items() if key not in self._ended}
-        return bool(self._overdue.observe(spans, now))
+        return bool(self._deadlines.due(self._translation, self._ended, now=now, wall=wall_ms()))
 
     async def _flush(self, sequencer: Sequencer) -> None:
         now = self._now()
@@ -200,7 +208,7 @@ class Source:
 
         def decide(desired: Desired) -> Decision:
             nonlocal passed
-            writes = plan(desired, wanted)
+            writes = self._planner.plan(desired, wanted)
             passed = self._confirmation.judge(desired, writes)
             harmless = (w for w in writes if w.spec is not None and (w.key.backend or w.key.name) in passed.held)
             chosen = {*map(id, passed.writes), *map(id, (w for w in harmless if w.key.kind != 'route'))}
@@ -216,7 +224,7 @@ class Source:
             log.error('what Kubernetes says cannot be made true: %s', error)
             return
         self.flushes += 1
-        self._confirmation.done(wanted.backends.keys() - passed.held.keys())
+        self._confirmation.done(wanted.built.keys() - passed.held.keys())
         self._tell_held(passed)
         if passed.relist and self._relisting is None:
             self._relisting = asyncio.ensure_future(self._relist())
@@ -254,20 +262,13 @@ class Source:
     # deadlines
 
     def _with_ends(self, translation: Translation, now: int) -> Translation:
-        """With the sessions ended of servers whose drain is over its deadline, where the policy wants that."""
-        spans = translation.overdue()
-        over = self._overdue.observe(spans, now)
-        self._ended = {key: at for key, at in self._ended.items() if key in spans}
-        for key in over:
-            self._ended.setdefault(key, time.time_ns() // 1_000_000)
-        if not self._ended:
-            return translation
-        servers = dict(translation.servers)
-        for (backend, name, _), generation in self._ended.items():
-            where: ServerKey = (backend, name)
-            spec, labels = servers[where]
-            servers[where] = ({**spec, 'sessionGeneration': max(spec['sessionGeneration'], generation)}, labels)
-        return replace(translation, servers=servers)
+        """With the sessions ended of servers that have been on their way out for as long as they were given."""
+        wall = wall_ms()
+        due = self._deadlines.due(translation, self._ended, now=now, wall=wall)
+        there = translation.views
+        self._ended = {key: at for key, at in self._ended.items() if key in there} | dict.fromkeys(due, wall)
+        self._deadlines.done(due)  # from now on it is wanted, with every flush until it is in force
+        return translation.ending(self._ended)
 
     def _persistently_gone(self, now: int) -> list[Override]:
         gone = self._translation.gone if not self.held else frozenset()

@@ -74,3 +74,12 @@ def test_whichever_is_sooner_is_next() -> None:
     assert deadlines.next_in(now=0, wall=WALL - 20_000) == 9_000
     deadlines.due(both, {}, now=0, wall=WALL - 4_000)
     assert deadlines.next_in(now=0, wall=WALL - 4_000) == 4_000
+
+
+def test_generations_are_raised_and_never_lowered_and_nothing_else_changes() -> None:
+    found = world(LEAVING, STAYING, sessionGeneration=7)
+    ended = found.ending({P1: WALL, P2: 5})
+    assert {key[1]: spec['sessionGeneration'] for key, (spec, _) in ended.servers.items()} == {'p1': WALL, 'p2': 7}
+    assert found.servers[P1][0]['sessionGeneration'] == 0
+    assert (ended.policies, ended.views) == (found.policies, found.views)
+    assert found.ending({P2: 7}) is found
