@@ -25,13 +25,8 @@ RUN /build/bin/pip install --quiet --require-hashes -r deploy/image/build.lock
 COPY LICENSE README.md pyproject.toml setup.py ./
 
 # Each plane's own environment in /opt/sluice: what its lock says, and a wheel of its own packages. The data plane's request
-# path is compiled (minutes); of the data plane the control plane needs the wire alone, as it is written.
-FROM builder AS installed-dataplane
-COPY dataplane dataplane
-RUN SLUICE_COMPILE=1 /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /dist .
-COPY deploy/image/install deploy/image/dataplane.lock deploy/image/
-RUN sh deploy/image/install dataplane /dist
-
+# path is compiled (minutes); of the data plane the control plane needs the wire alone, as it is written. The control plane comes
+# first: builders that know no targets they can leave out would compile for it too.
 FROM builder AS installed-controlplane
 COPY dataplane/__init__.py dataplane/
 COPY dataplane/wire dataplane/wire
@@ -66,6 +61,12 @@ ENTRYPOINT ["tini", "--", "sluice-controlplane"]
 ENV SLUICE_HEALTH_URL=http://127.0.0.1:8000/healthz
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python3", "-I", "-c", \
   "import os, urllib.request as r; r.urlopen(os.environ['SLUICE_HEALTH_URL'], timeout=2)"]
+
+FROM builder AS installed-dataplane
+COPY dataplane dataplane
+RUN SLUICE_COMPILE=1 /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /dist .
+COPY deploy/image/install deploy/image/dataplane.lock deploy/image/
+RUN sh deploy/image/install dataplane /dist
 
 FROM final AS dataplane
 LABEL org.opencontainers.image.title="sluice-dataplane" \

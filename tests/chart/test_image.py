@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
+import pytest
 import yaml
 
 from tests.chart.rendering import CHART, ROOT, pods
@@ -61,3 +62,30 @@ def test_the_context_has_all_that_is_copied_and_no_more() -> None:
         for word in line.split()[:-1]
     }
     assert copied == allowed
+
+
+EXTRAS = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['optional-dependencies']
+BUILD = [
+    line for line in (ROOT / 'deploy/image/build.in').read_text().splitlines() if line and not line.startswith('#')
+]
+
+
+@pytest.mark.parametrize(
+    'name, wanted',
+    [
+        ('dataplane', EXTRAS['dataplane']),
+        ('controlplane', [*EXTRAS['controlplane'], *EXTRAS['cli']]),
+        # with all that setup.py imports
+        ('build', [*BUILD, 'cython', 'mypy', 'setuptools', 'wheel']),
+    ],
+)
+def test_the_locks_have_all_that_is_wanted_in_the_versions_of_the_one_lock(name: str, wanted: list[str]) -> None:
+    pin = re.compile(r'^([A-Za-z0-9_.-]+)==(\S+) \\\n    --hash=sha256:', re.MULTILINE)
+    whole = dict(pin.findall((ROOT / 'requirements.lock').read_text()))
+    text = (ROOT / 'deploy' / 'image' / f'{name}.lock').read_text()
+    pins = dict(pin.findall(text))
+    assert len(pins) == len([line for line in text.splitlines() if line and not line.startswith((' ', '#'))])
+    assert pins == {each: whole.get(each) for each in pins}, 'make lock'
+    assert {re.split(r'[\[<>=!~;\s]', each)[0].lower() for each in wanted} <= set(pins), 'make lock'
+    assert '://' not in text
+    assert '--index' not in text

@@ -169,21 +169,6 @@ def test_what_helm_test_asks_is_a_program() -> None:
     assert text.strip() == (CHART / 'tests' / 'ask.py').read_text().strip()
 
 
-def test_the_locks_of_the_images_have_the_versions_of_the_lock() -> None:
-    pin = re.compile(r'^([A-Za-z0-9_.-]+==\S+) \\\n    --hash=sha256:', re.MULTILINE)
-    whole = set(pin.findall((ROOT / 'requirements.lock').read_text()))
-    for name in ('dataplane', 'controlplane', 'build'):
-        text = (ROOT / 'deploy' / 'image' / f'{name}.lock').read_text()
-        pins = set(pin.findall(text))
-        assert len(pins) == len([line for line in text.splitlines() if line and not line.startswith((' ', '#'))])
-        assert pins <= whole, f'make lock: {name}: {pins - whole}'
-        assert '://' not in text
-        assert '--index' not in text
-    assert {'aiohttp', 'uvloop'} <= {
-        each.partition('==')[0] for each in pin.findall((ROOT / 'deploy/image/dataplane.lock').read_text())
-    }
-
-
 def test_the_control_plane_is_told_which_namespaces_it_may_watch() -> None:
     def told(case: str) -> dict[str, str | None]:
         (container,) = pods(case)['sluice-controlplane']['spec']['containers']
