@@ -10,7 +10,7 @@ from dataplane.config.logs import parse_log_line
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
 from dataplane.config.values import parse_int, parse_size, parse_time
-from dataplane.core.model import ControlPlane, Level, StatsSocket
+from dataplane.core.model import ControlPlane, Level, OnPartition, StatsSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +60,7 @@ class GlobalSection:
             'grace': self._grace,
             'hard-stop-after': self._hard_stop_after,
             'isolation-timeout': self._isolation_timeout,
+            'on-partition': self._on_partition,
             'tune.bufsize': self._size('bufsize'),
             'tune.maxrewrite': self._size('maxrewrite'),
             'tune.http.maxhdr': self._maxhdr,
@@ -138,6 +139,13 @@ class GlobalSection:
             msg = f"'isolation-timeout' must be at least {_SHORTEST_ISOLATION} ms (was '{shown(line.word(1))}')"
             raise Rejected(msg)
         self._set('isolation_timeout', value)
+
+    def _on_partition(self, line: Line) -> None:
+        line.at_most(1)
+        if line.word(1) not in set(OnPartition):
+            msg = f"'on-partition' expects 'keep' or 'stop' (got '{shown(line.word(1))}')."
+            raise Rejected(msg)
+        self._set('on_partition', OnPartition(line.word(1)))
 
     def _control_plane(self, line: Line) -> None:
         url = line.word(1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataplane.core.model import AdminState, Backend, Origin, Route, Snapshot
+from dataplane.core.model import AdminState, Backend, Origin, Reach, Route, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,13 @@ class AdoptPush:
     states: dict[tuple[str, str], tuple[AdminState, int]]
 
 
-CellChange = SetAdmin | SetWeight | SetMaxconn | ShutdownSessions | SetFrontendMaxconn | SetGlobalMaxconn
+@dataclass(frozen=True, slots=True)
+class SetLease:
+    """How far the control plane's word reaches now, by the lease it gave: see `dataplane.core.model.Reach`."""
+
+    reach: Reach
+
+
+CellChange = SetAdmin | SetWeight | SetMaxconn | ShutdownSessions | SetFrontendMaxconn | SetGlobalMaxconn | SetLease
 StructuralChange = SetAddress | AdoptFile | AdoptPush
 Change = CellChange | StructuralChange

@@ -62,7 +62,7 @@ class Algorithm(IntEnum):
 UNLIMITED: Final = -1
 NOBODY: Final = -1
 ANY: Final = -1
-LAYOUT_VERSION: Final = 2
+LAYOUT_VERSION: Final = 3
 
 _SERVER_COLUMNS: Final = (
     # commit
@@ -112,7 +112,11 @@ class Layout:
         self.HIGH_WATER = self._take(1)
         # board: derived
         self.FREE_ROOT = self._take(1)
-        self._take(8)
+        # board: supervisor alone, without the lock, in ms: from LEASE_ENDS on (0: never) no worker sends a request to a pushed
+        # server; a worker that is alive after LEASE_LAST (0: never) ends itself, since the supervisor ought to have acted
+        self.LEASE_ENDS = self._take(1)
+        self.LEASE_LAST = self._take(1)
+        self._take(6)
         # worker: ASIDE set by the supervisor, cleared by the worker; HEARTBEAT (ms), BACK_AT own; MAIL_* derived
         self.ASIDE = self._take(workers)
         self.HEARTBEAT = self._take(workers)

@@ -26,6 +26,7 @@ from dataplane.core.changes import (
     SetAdmin,
     SetFrontendMaxconn,
     SetGlobalMaxconn,
+    SetLease,
     SetMaxconn,
     SetWeight,
     ShutdownSessions,
@@ -111,6 +112,8 @@ class Ledger:
                 self._set_frontend_maxconn(change)
             case SetGlobalMaxconn():
                 self._set_maxconn(_at_least_one(change.maxconn))
+            case SetLease():
+                self._rotation.rely(change.reach, self.tables)
             case _:
                 self._keep(_changed(self.server(change.backend, change.server), change, now_ms))
 

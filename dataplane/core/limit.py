@@ -40,11 +40,15 @@ def declared(maxconn: int, minconn: int) -> tuple[int, int]:
     return top, minconn or top
 
 
-def bounds(maxconn: int, minconn: int) -> tuple[int, int]:
+def bounds(maxconn: int, minconn: int, share: int | None = None) -> tuple[int, int]:
     """The LIMIT and MINLIMIT cells for values set so far: equal where the limit is static, both UNLIMITED for maxconn 0.
 
-    A maxconn lowered at run time below minconn takes minconn with it.
+    A maxconn lowered at run time below minconn takes minconn with it. A `share` is above none of them, whatever is set here:
+    without it the limit over all data planes would hold only until somebody typed a number.
     """
+    if share is not None:
+        top = min(maxconn or share, share)
+        return top, min(minconn or top, top)
     if maxconn == 0:
         return UNLIMITED, UNLIMITED
     return maxconn, min(minconn, maxconn)

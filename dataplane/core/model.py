@@ -12,6 +12,27 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
+class OnPartition(StrEnum):
+    """What becomes of pushed servers when the control plane is not heard for the length of a lease."""
+
+    KEEP = 'keep'
+    STOP = 'stop'
+
+
+class Reach(StrEnum):
+    """How far what the control plane pushed is to be relied on.
+
+    `HEARD`: wholly. `ALONE`: it was not heard for a lease's length, so that slots which it said would come will not. `ENDED`:
+    this data plane has promised to carry no traffic to pushed servers from then on. `LEFT`: it has said goodbye, so that its
+    shares are others' now; it begins like this when it is started again, until it has been told new ones.
+    """
+
+    HEARD = 'heard'
+    ALONE = 'alone'
+    LEFT = 'left'
+    ENDED = 'ended'
+
+
 class Level(StrEnum):
     """What a session on the stats socket may do (management manual, 9.3); each level includes those before it."""
 
@@ -158,7 +179,8 @@ class Frontend:
 class Server:
     """One `server` line or one pushed server. `maxconn` 0: unlimited. `port` 0: the port the client connected to.
 
-    `minconn` equals `maxconn` where the limit is static (HAProxy's post-parse rule has been applied).
+    `minconn` equals `maxconn` where the limit is static (HAProxy's post-parse rule has been applied). `share`: how much of a
+    limit over all data planes is this one's, None where the limit is its own; `share_due`: there is none yet.
     """
 
     name: str
@@ -174,6 +196,8 @@ class Server:
     pool_max_conn: int = -1
     pool_purge_delay: int = 5000
     max_reuse: int = -1
+    share: int | None = None
+    share_due: bool = False
     where: str = ''
 
 
@@ -274,6 +298,7 @@ class Global:
     isolation_timeout: int = 1_000
     state_dir: str | None = None
     control_plane: ControlPlane | None = None
+    on_partition: OnPartition = OnPartition.KEEP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

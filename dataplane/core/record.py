@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from dataplane.core import admin, state, weight
 from dataplane.core.limit import declared
-from dataplane.core.model import AdminState, Origin, Server
+from dataplane.core.model import AdminState, Origin, Reach, Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,13 @@ class ServerRecord:
     def usable(self) -> bool:
         """May the balancing algorithm pick it, were it not a backup?"""
         return state.usable(self.effective, self.opstate, self.eweight)
+
+    def offered(self, reach: Reach) -> bool:
+        """Has this data plane slots of a pushed server, or may requests wait for them? Else nobody gets it or waits for it."""
+        share = self.server.share
+        if reach is Reach.ENDED or share is None:
+            return reach is not Reach.ENDED
+        return reach is not Reach.LEFT and (share > 0 or (self.server.share_due and reach is Reach.HEARD))
 
     def wished(self, origin: Origin) -> AdminState:
         """The administrative state one side asks for."""

@@ -12,7 +12,7 @@ from dataplane.core.columns import Columns
 from dataplane.core.compose import ALGORITHMS
 from dataplane.core.layout import LAYOUT_VERSION, Layout, Rota
 from dataplane.core.limit import bounds
-from dataplane.core.model import Backend
+from dataplane.core.model import Backend, Reach
 from dataplane.core.record import ServerRecord
 from dataplane.core.state import reach
 from dataplane.core.tables import Tables
@@ -29,12 +29,13 @@ class Rotation:
         self._backends: set[int] = set()
         self._chained: set[int] = set()
         self._settled: dict[int, Backend] = {}
+        self._reach = Reach.HEARD
         columns.set(layout.VERSION, 0, LAYOUT_VERSION)
 
     def put(self, record: ServerRecord) -> None:
         """The cells that follow from the record alone; its backend is due for an election if any changed."""
         at, server = self._at, record.server
-        top, low = bounds(record.maxconn, record.minconn)
+        top, low = bounds(record.maxconn, record.minconn, server.share)
         self._set(
             record,
             {
@@ -52,6 +53,12 @@ class Rotation:
             },
         )
         self._columns.set(at.CHANGED_AT, record.index, record.changed_at)
+
+    def rely(self, reach: Reach, tables: Tables) -> None:
+        """How far the control plane's word is good: every pushed backend is due for an election."""
+        if reach is not self._reach:
+            self._reach = reach
+            self._dirty.update(index for index, backend in tables.backends.items() if backend.pushed)
 
     def retire(self, record: ServerRecord) -> None:
         """A server that is in no table any more: nobody gets it."""
@@ -119,13 +126,17 @@ class Rotation:
 
     def _elect(self, index: int, backend: Backend | None, records: list[ServerRecord]) -> None:
         """Backups serve only when no active server is usable: the first usable one, or all with `allbackups`."""
-        usable = [] if backend is None or backend.disabled else [record for record in records if record.usable]
+        offered: list[ServerRecord] = []
+        if backend is not None and not backend.disabled:
+            offered = [r for r in records if r.offered(self._reach)] if backend.pushed else records
+        usable = [record for record in offered if record.usable]
         active = {record.index for record in usable if not record.server.backup}
         backups = [record.index for record in usable if record.server.backup]
         elected = active or set(backups if backend is not None and backend.allbackups else backups[:1])
+        reachable = {record.index for record in offered}
         for record in records:
             rota = reach(record.effective, record.opstate, record.eweight, elected=record.index in elected)
-            if backend is None or backend.disabled:
+            if record.index not in reachable:
                 rota = Rota.OUT
             if self._columns.set(self._at.ROTA, record.index, rota):
                 self._servers.add(record.index)

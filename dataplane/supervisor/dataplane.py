@@ -17,10 +17,10 @@ from functools import partial
 from typing import Any, Final
 
 from dataplane.board import Bells, Board
-from dataplane.core.changes import AdoptFile
+from dataplane.core.changes import AdoptFile, SetLease
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger, Refused
-from dataplane.core.model import Global, Snapshot
+from dataplane.core.model import Global, Reach, Snapshot
 from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.supervisor.clisocket import CannotListen, CliServer
 from dataplane.supervisor.departed import begin
@@ -28,7 +28,9 @@ from dataplane.supervisor.drained import Holdings
 from dataplane.supervisor.figures import Figures, Identity, Supervision
 from dataplane.supervisor.health import Condition
 from dataplane.supervisor.holds import Holds
+from dataplane.supervisor.inventory import Overhang
 from dataplane.supervisor.lastgood import LastGood, StateDir
+from dataplane.supervisor.lease import TrafficLease
 from dataplane.supervisor.listeners import Listeners
 from dataplane.supervisor.logs import Log
 from dataplane.supervisor.process import Forwarder, notify
@@ -124,6 +126,7 @@ class DataPlane:
         self._cli: CliServer | None = None
         self._stats: StatsServer | None = None
         self._subscriber: Subscriber | None = None
+        self._lease: TrafficLease | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop = Stop.RUNNING
         self._over = asyncio.Event()
@@ -161,6 +164,10 @@ class DataPlane:
             raise CannotStart('\n'.join(refused.problems)) from refused
         if self.settings.control_plane is None:
             return None
+        self._lease = TrafficLease(
+            self._publisher, self._board.cells, self._board.layout, self.settings.on_partition, self._disk
+        )
+        await self._publisher.submit([SetLease(self._lease.reach)], source='start')
         known = self._disk.load()
         if known is None:
             return None
@@ -221,6 +228,8 @@ class DataPlane:
             restarts=self._workers.restarts,
             stopping=self._stop is not Stop.RUNNING,
             dropped_logs=self._log.dropped,
+            lease_in_force=None if self._lease is None else self._lease.reach is Reach.HEARD,
+            lease_ms=0 if self._lease is None else self._lease.left_ms(),
         )
 
     def _condition(self) -> Condition:
@@ -232,7 +241,7 @@ class DataPlane:
     def _subscribe(self, known: LastGood | None) -> None:
         """Dial the control plane, if there is one."""
         settings = self.settings
-        if settings.control_plane is None:
+        if settings.control_plane is None or self._lease is None:
             return
         about = Hello(
             dp_id=self._disk.identity(settings.node),
@@ -253,8 +262,11 @@ class DataPlane:
             settings.control_plane,
             self._disk,
             about,
+            self._lease,
+            Overhang(self._board.cells, self._board.layout, self._ledger),
             known,
         )
+        self._begin(self._lease.run(), 'traffic lease')
         self._begin(self._subscriber.run(), 'control plane link')
 
     # -- signals ----------------------------------------------------------------------------------------------------

@@ -58,6 +58,8 @@ class Supervision:
     restarts: int = 0
     stopping: bool = False
     dropped_logs: int = 0
+    lease_in_force: bool | None = None  # None: there is no control plane to give one
+    lease_ms: int = 0
 
 
 class Figures:

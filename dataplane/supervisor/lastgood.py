@@ -1,7 +1,8 @@
 """What a data plane keeps of the control plane's word, so that it can start and be fenced without asking.
 
-Two files in `state-dir`: `pushed.json`, the last state applied with its version, and `term`, the highest term ever seen (a
-frame of an older term comes from a control plane that has been replaced). Each is written beside itself, flushed to the disk
+Three files in `state-dir`: `pushed.json`, the last state applied with its version; `term`, the highest term ever seen (a
+frame of an older term comes from a control plane that has been replaced); and `left`, which is there while this data plane has
+said goodbye and was told nothing since: its shares of limits over all data planes are others' by then. Each is written beside itself, flushed to the disk
 and renamed over the old one: after a crash at any instant there is the old file or the new one, whole. A disk that is full,
 read-only or gone never stops traffic: it is logged once, and once more when writing works again.
 
@@ -26,6 +27,7 @@ FORMAT: Final = 1
 _PUSHED: Final = 'pushed.json'
 _TERM: Final = 'term'
 _ID: Final = 'id'
+_LEFT: Final = 'left'
 _NUMBER: Final = re.compile(r'[0-9]{1,18}\n?', re.ASCII)
 _log = logging.getLogger(__name__)
 
@@ -78,6 +80,18 @@ class StateDir:
     def save_term(self, term: int) -> bool:
         """Keep the highest term seen. False: it could not be written (logged)."""
         return self._write(_TERM, str(term).encode())
+
+    def has_left(self) -> bool:
+        """Whether it was the last thing kept that this data plane has said goodbye."""
+        return self._read(_LEFT) is not None
+
+    def set_left(self, *, left: bool) -> bool:
+        """Keep that this data plane says goodbye, or was told its shares since. False: it could not be written (logged)."""
+        if left:
+            return self._write(_LEFT, b'1\n')
+        if self._path is not None:
+            _forget(self._file(_LEFT))
+        return True
 
     def identity(self, node: str) -> str:
         """The name under which the control plane knows this data plane, the same over restarts.

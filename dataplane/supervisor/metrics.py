@@ -173,6 +173,14 @@ def _own(info: Mapping[str, Value], supervision: Supervision) -> Iterator[str]:
         ('sluice_workers', supervision.workers, 'Workers alive'),
         ('sluice_worker_restarts_total', supervision.restarts, 'Workers started again after a death'),
     )
+    if supervision.lease_in_force is not None:
+        values += (
+            (
+                'sluice_lease_in_force', int(supervision.lease_in_force),
+                '1 while the control plane was heard within a lease; with on-partition stop 0 means no traffic to pushed servers',
+            ),
+            ('sluice_lease_seconds', supervision.lease_ms / 1e3, 'What is left of the lease for traffic'),
+        )  # fmt: skip
     for name, value, text in values:
         yield f'{_head(name, text)}{name} {value}\n'
 

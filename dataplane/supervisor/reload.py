@@ -108,6 +108,8 @@ def unchangeable(old: Snapshot, new: Snapshot) -> list[str]:
         problems.append(f"'state-dir' cannot be changed from {was.state_dir} to {now.state_dir} by a reload")
     if now.control_plane != was.control_plane:
         problems.append("'control-plane' cannot be changed by a reload")
+    if now.on_partition != was.on_partition:
+        problems.append(f"'on-partition' cannot be changed from {was.on_partition} to {now.on_partition} by a reload")
     if now.stats_sockets != was.stats_sockets:
         problems.append("'stats socket' lines cannot be changed by a reload")
     if _addresses(new) != _addresses(old):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -24,13 +24,15 @@ from dataplane.core.ledger import Refused
 from dataplane.core.model import ControlPlane
 from dataplane.supervisor.drained import Drains, Holdings
 from dataplane.supervisor.follower import Adopt, Answer, Follower, Leave, Renumber, Step
+from dataplane.supervisor.inventory import Overhang, inventory
 from dataplane.supervisor.lastgood import LastGood, StateDir, to_bytes
+from dataplane.supervisor.lease import TrafficLease
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.translate import translate
 from dataplane.supervisor.trust import explained, is_in_the_clear, read
 from dataplane.supervisor.whom import Whom
 from dataplane.wire.codec import FROM_CONTROLPLANE, MAX_FRAME, decode, encode
-from dataplane.wire.events import INVALID, Ack, Drained, Goodbye, Hello, Message, Nack, Status
+from dataplane.wire.events import INVALID, SHARES, Ack, Drained, Goodbye, Hello, Lease, Message, Nack, Status
 from dataplane.wire.state import State
 
 SOURCE: Final = 'control plane'
@@ -48,6 +50,7 @@ class Timing:
     first: float = 0.1
     longest: float = 3.0
     status: float = 2.0
+    soon: float = 0.2  # when less is in flight above a share
     drained: float = 0.05
     connect: float = 5.0
 
@@ -68,6 +71,8 @@ class Subscriber:
         settings: ControlPlane,
         disk: StateDir,
         about: Hello,
+        lease: TrafficLease,
+        overhang: Overhang,
         known: LastGood | None = None,
         timing: Timing | None = None,
     ) -> None:
@@ -76,7 +81,10 @@ class Subscriber:
         self._status = status
         self._settings = settings
         self._disk = disk
-        self._about = about
+        self._about = replace(about, features=(*about.features, SHARES), on_partition=lease.policy.value)
+        self._lease = lease
+        self._overhang = overhang
+        self._status_due = 0.0
         self._timing = timing or Timing()
         self._follower = Follower(disk.load_term(), known)
         self._drains = Drains(publisher.ledger, holdings)
@@ -127,6 +135,7 @@ class Subscriber:
     async def close(self, reason: str = 'stopping') -> None:
         """Say goodbye (this data plane carries no traffic from now on) and end the link. `run` returns soon after."""
         self._closing.set()
+        await asyncio.to_thread(self._disk.set_left, left=True)
         link = self._link
         if link is None or link.closed:
             return
@@ -174,7 +183,10 @@ class Subscriber:
             await asyncio.wait([self._obeying])
         self._follower.begin()
         self._drains.hello()
-        await link.send_str(encode(self._hello()))
+        self._lease.begin()
+        held = inventory(self._follower.state, self._publisher.ledger, self._holdings, lapsed=self._lease.is_lapsed)
+        for message in (self._hello(), *held):
+            await link.send_str(encode(message))
         frames: asyncio.Queue[Message] = asyncio.Queue(_FRAMES_WAITING)
         await _first_of(self._read(link, frames), self._obey(link, frames), self._report(link))
 
@@ -216,6 +228,8 @@ class Subscriber:
             step = self._follower.receive(message)
             if self._follower.term_seen != before:
                 await asyncio.to_thread(self._disk.save_term, self._follower.term_seen)
+            if isinstance(message, Lease) and not isinstance(step, Leave):
+                self._lease.received(message)
             self._obeying = asyncio.create_task(self._take(link, step))
             await asyncio.shield(self._obeying)
             if isinstance(step, Leave):
@@ -246,7 +260,7 @@ class Subscriber:
             _log.debug('control plane: %s was not delivered: %s', answer.TYPE, error)
 
     async def _adopt(self, step: Adopt) -> Ack | Nack:
-        removed = self._drains.before(step.state)
+        before, removed = self._follower.state, self._drains.before(step.state)
         try:
             push = translate(step.state, self._pushed)
             applied = await self._publisher.submit([push], source=SOURCE)
@@ -257,6 +271,8 @@ class Subscriber:
         self._pushed = step.state, push
         self._follower.adopted(step)
         self._drains.adopted(step.state, removed)
+        if self._overhang.look(before, step.state):
+            self._status_due = 0.0
         await self._keep()
         return replace(
             self._follower.ack(),
@@ -277,13 +293,18 @@ class Subscriber:
     async def _report(self, link: aiohttp.ClientWebSocketResponse) -> None:
         """Say what has drained as soon as it has, and how things stand from time to time."""
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        said = self._status_due = 0.0
         while True:
             at = self._follower
+            if (question := self._lease.question()) is not None:
+                await link.send_str(encode(question))
             if self._drains.is_waiting() and not self._is_adopting() and (rows := self._drains.news()):
                 await link.send_str(encode(Drained(term=at.term, seq=at.seq, servers=rows)))
-            if loop.time() >= due:
-                due = loop.time() + self._timing.status
+            if self._overhang.has_fallen():
+                self._status_due = min(self._status_due, said + self._timing.soon)
+            if loop.time() >= self._status_due:
+                said = loop.time()
+                self._status_due = said + self._timing.status
                 for status in self._statuses():
                     await link.send_str(encode(status))
             await asyncio.sleep(self._timing.drained)
@@ -292,20 +313,23 @@ class Subscriber:
         """Whether a change is between its commit and its ack: which version a statement would be about is not clear then."""
         return self._obeying is not None and not self._obeying.done()
 
-    def _statuses(self) -> list[Status]:
-        """How every pushed server stands, in as many frames as it takes (at least one)."""
-        tables, at = self._publisher.ledger.tables, self._follower
-        rows: list[tuple[str, str, int, int, str]] = []
-        for backend, spec in at.state['backends'].items():
-            for server in spec['servers']:
-                index = tables.server_of(backend, server)
-                if index is not None:
-                    rows.append((backend, server, *self._holdings.load(index), self._status(index)))
-        parts = [rows[first : first + _ROWS_PER_STATUS] for first in range(0, len(rows), _ROWS_PER_STATUS)] or [[]]
-        return [
-            Status(term=at.term, seq=at.seq, servers=tuple(part), chunk=number, chunks=len(parts))
-            for number, part in enumerate(parts)
-        ]
+    def _statuses(self) -> Iterator[Status]:
+        """How every pushed server stands, in as many frames as it takes (at least one).
+
+        Each is taken when it is asked for: shares are counted by what is in flight at the version that it names.
+        """
+        at = self._follower
+        keys = [(backend, server) for backend, spec in at.state['backends'].items() for server in spec['servers']]
+        parts = [keys[first : first + _ROWS_PER_STATUS] for first in range(0, len(keys), _ROWS_PER_STATUS)] or [[]]
+        for number, part in enumerate(parts):
+            rows = tuple(self._row(*key) for key in part)
+            yield Status(
+                term=at.term, seq=at.seq, servers=tuple(row for row in rows if row), chunk=number, chunks=len(parts)
+            )
+
+    def _row(self, backend: str, server: str) -> tuple[str, str, int, int, str] | None:
+        index = self._publisher.ledger.tables.server_of(backend, server)
+        return None if index is None else (backend, server, *self._holdings.load(index), self._status(index))
 
 
 async def _first_of(*works: Coroutine[Any, Any, None]) -> None:

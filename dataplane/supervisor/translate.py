@@ -69,6 +69,8 @@ def _server(name: str, spec: Mapping[str, Any]) -> Server:
         minconn=spec['minConn'],
         maxqueue=spec['maxQueue'],
         backup=spec['backup'],
+        share=spec.get('share'),
+        share_due=spec.get('shareDue', False),
         where=WHERE,
     )
 

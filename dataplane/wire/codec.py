@@ -11,7 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Never
 
-from dataplane.wire.events import Ack, Drained, Event, Goodbye, Hello, Lease, Message, Nack, Snapshot, Status
+from dataplane.wire.events import (
+    Ack,
+    Drained,
+    Event,
+    Goodbye,
+    Hello,
+    Inventory,
+    Lease,
+    Message,
+    Nack,
+    Renew,
+    Snapshot,
+    Status,
+)
 from dataplane.wire.state import Change, State, canonical, diff, digest, empty, fold
 
 MAX_FRAME = 4 * 1024 * 1024
@@ -19,7 +32,9 @@ MAX_CHUNKS = 64
 _HEADROOM = 64 * 1024  # envelope and separators of a snapshot's frame
 
 Expected = Mapping[str, type[Message]]
-FROM_DATAPLANE: Expected = MappingProxyType({kind.TYPE: kind for kind in (Hello, Ack, Nack, Status, Drained, Goodbye)})
+FROM_DATAPLANE: Expected = MappingProxyType(
+    {kind.TYPE: kind for kind in (Hello, Inventory, Ack, Nack, Status, Drained, Renew, Goodbye)}
+)
 FROM_CONTROLPLANE: Expected = MappingProxyType({kind.TYPE: kind for kind in (Snapshot, Event, Lease, Goodbye)})
 
 

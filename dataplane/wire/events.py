@@ -12,13 +12,17 @@ nack      DP -> CP   (term, seq) was refused as a whole and nothing changed: the
                      `backends` are those at fault; code GAP asks for a snapshot, others are retried or quarantined
 status    DP -> CP   every few seconds: requests in flight and queued per server, with the server's state
 drained   DP -> CP   my own statement: at (term, seq) each of these servers has nothing in flight and nothing queued here
-lease     CP -> DP   you may carry traffic for lease_ms more, measured from when you read this (onPartition: stop)
+inventory DP -> CP   right after a hello with the feature `shares`: what I may use of each server, and what is in flight there
+renew     DP -> CP   may I go on? `asked` is my own clock; only to who has sent a lease with `asked`
+lease     CP -> DP   you may carry traffic for lease_ms more, from the moment `asked` on your clock; without `asked`, from when
+                     you read this
 goodbye   both       I leave on purpose: a DP no longer carries traffic; a CP is restarting, connect again
 ========  =========  ==================================================================================================
 
 Rules of a data plane: a term below the highest seen is ignored and the link closed; (term, seq) <= applied is acked again
 and not applied; prev_seq != applied seq (or another term) is a gap. Versions are pairs (term, seq) of integers from 1.
-`from_dict` raises ValueError naming the field; unknown fields are refused.
+`from_dict` raises ValueError naming the field; unknown fields are refused. A field of `OPTIONAL` that is None is not sent: it
+came later than the message, and whoever does not know it must not meet it.
 """
 
 from __future__ import annotations
@@ -35,6 +39,8 @@ HASH_MISMATCH = 'HASH_MISMATCH'
 INVALID = 'INVALID'
 BARRIER_TIMEOUT = 'BARRIER_TIMEOUT'
 REFUSED = 'REFUSED'
+SHARES = 'shares'
+"""Feature of a data plane: it knows `share` and `shareDue`, sends an inventory, and renews its lease."""
 _MAX_TEXT = 4_096
 _MAX_NUMBER = 2**62
 
@@ -63,8 +69,22 @@ def _name(value: Any) -> Any:
 
 
 def _partition(value: Any) -> Any:
-    if value not in ('continue', 'stop'):
-        raise ValueError(f"must be 'continue' or 'stop', not {value!r:.80}")
+    if value == 'continue':
+        return 'keep'  # as it was called once
+    if value not in ('keep', 'stop'):
+        raise ValueError(f"must be 'keep' or 'stop', not {value!r:.80}")
+    return value
+
+
+def _flag(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise ValueError(f'must be true or false, not {value!r:.80}')
+    return value
+
+
+def _holding(value: Any) -> Any:
+    if value not in ('own', 'share', 'due', 'gone'):
+        raise ValueError(f"must be 'own', 'share', 'due' or 'gone', not {value!r:.80}")
     return value
 
 
@@ -99,10 +119,15 @@ class Message:
 
     TYPE: ClassVar[str] = ''
     CHECKS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+    OPTIONAL: ClassVar[frozenset[str]] = frozenset()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; tuples come back as tuples from `from_dict`, whatever JSON made of them."""
-        return {'type': self.TYPE, **{field.name: getattr(self, field.name) for field in fields(self)}}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in self.OPTIONAL:
+            if values[name] is None:
+                del values[name]
+        return {'type': self.TYPE, **values}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -112,6 +137,8 @@ class Message:
             raise ValueError(f'{cls.TYPE}.{key:.80}: unknown field')
         values = {}
         for key in sorted(known):
+            if key not in document and key in cls.OPTIONAL:
+                continue
             if key not in document:
                 raise ValueError(f'{cls.TYPE}.{key}: missing')
             try:
@@ -145,7 +172,7 @@ class Hello(Message):
     zone: str = ''
     features: tuple[str, ...] = ()
     software: str = ''
-    on_partition: str = 'continue'
+    on_partition: str = 'keep'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,10 +292,45 @@ class Lease(Message):
     """Relative, so that no two clocks are compared."""
 
     TYPE = 'lease'
-    CHECKS = {'term': _number, 'lease_ms': _number}
+    CHECKS = {'term': _number, 'lease_ms': _number, 'asked': _number}
+    OPTIONAL = frozenset({'asked'})
 
     term: int
     lease_ms: int
+    asked: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renew(Message):
+    """Answered with a lease that gives `asked` back, as soon as this data plane has acknowledged what it was last sent.
+
+    Counted from then no lease is longer than it was meant to be, however long question or answer lay somewhere.
+    """
+
+    TYPE = 'renew'
+    CHECKS = {'asked': _number}
+
+    asked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory(Message):
+    """Rows (backend, server, kind, number, in flight) of all pushed servers, at the version of the hello before it.
+
+    `kind` says what `number` is: 'own', a maxConn that is nobody else's (0: unlimited); 'share', a share; 'due', none yet;
+    'gone', none, for the server was removed. `lapsed`: no share is used, because there is no lease for it. In frames as a status.
+    """
+
+    TYPE = 'inventory'
+    CHECKS = {
+        'lapsed': _flag, 'chunk': _number, 'chunks': _number,
+        'servers': _tuple_of(_row_of(_name, _name, _holding, _number, _number)),
+    }  # fmt: skip
+
+    lapsed: bool
+    servers: tuple[tuple[str, str, str, int, int], ...]
+    chunk: int = 0
+    chunks: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

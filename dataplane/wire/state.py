@@ -1,16 +1,19 @@
 """The pushed state: what the control plane wants of every data plane, as one plain JSON document.
 
-Shape (every field is always present; there are no defaults on the wire)::
+Shape (there are no defaults on the wire; every field is always present, but for `share` and `shareDue`)::
 
     {"backends": {NAME: {"balance", "retries", "redispatch", "fullconn", "allbackups",
                          "timeouts": {"connect", "server", "queue", "tunnel"},       milliseconds or null (not limited)
                          "servers": {NAME: {"address", "port", "weight", "maxConn", "minConn", "maxQueue",
-                                            "backup", "adminState", "sessionGeneration"}}}},
+                                            "backup", "adminState", "sessionGeneration", "share", "shareDue"}}}},
      "routes": {ID: {"host", "pathPrefix", "backend"}}}
 
 0 means *unlimited* for maxConn and maxQueue, *static limit* for minConn, *let the data plane work it out* for fullconn and
 *off* for redispatch (N > 0: every N-th retry, -N: the N-th retry before the last). Servers of a backend have no order of
 their own: whoever needs one takes the order of their names. There are no floats, so that the canonical text is one text.
+
+With `share` a server's maxConn is a limit over all data planes together, and the receiver may use `share` of it: 0 means *none
+here*, never unlimited, and `shareDue` with it (always true) that some are to come. Without it maxConn is each one's own.
 
 A **change** sets one thing to an absolute value, or removes it when `spec` is None::
 
@@ -62,9 +65,12 @@ _FIELDS: dict[str, dict[str, re.Pattern[str] | tuple[int, int] | type[bool]]] = 
         'backup': bool,
         'adminState': _ADMIN,
         'sessionGeneration': (0, 2**62),
+        'share': _COUNT,
+        'shareDue': bool,
     },
     'route': {'host': _HOST, 'pathPrefix': _PREFIX, 'backend': NAME},
 }
+_OPTIONAL = frozenset({'share', 'shareDue'})
 TIMEOUTS = ('connect', 'server', 'queue', 'tunnel')
 
 
@@ -239,7 +245,7 @@ def _spec_faults(kind: str, spec: Any) -> Iterator[str]:
     fields = _FIELDS[kind]
     wanted = {*fields, 'timeouts'} if kind == 'backend' else set(fields)
     yield from (f'unknown field {key!r}' for key in sorted(map(str, spec.keys() - wanted)))
-    yield from (f'field {key!r} is missing' for key in sorted(wanted - spec.keys()))
+    yield from (f'field {key!r} is missing' for key in sorted(wanted - _OPTIONAL - spec.keys()))
     bad = [key for key in fields if key in spec and not _fits(fields[key], spec[key])]
     yield from (f'{key} has an invalid value {spec[key]!r}' for key in bad)
     if 'timeouts' in wanted & spec.keys():
@@ -247,6 +253,17 @@ def _spec_faults(kind: str, spec: Any) -> Iterator[str]:
     if kind == 'server' and not {'minConn', 'maxConn'} & ({*bad} | (wanted - spec.keys())):
         if spec['minConn'] > spec['maxConn']:
             yield f'minConn {spec["minConn"]} is above maxConn {spec["maxConn"]}'
+    if _OPTIONAL & spec.keys() and not _OPTIONAL & {*bad} and not _is_share(spec):
+        yield f'share {spec.get("share")!r}, due {spec.get("shareDue")!r}, is none of maxConn {spec.get("maxConn")!r}'
+
+
+def _is_share(spec: Mapping[str, Any]) -> bool:
+    """Whether a server's share is one of its limit, and due only where there is none."""
+    if 'share' not in spec or not _fits(_COUNT, spec.get('maxConn')):
+        return False
+    return bool(0 <= spec['share'] <= spec['maxConn'] and spec['maxConn']) and (
+        'shareDue' not in spec or (spec['shareDue'] and not spec['share'])
+    )
 
 
 def _timeout_faults(timeouts: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dataplane.core.model import KeepAlive
-from dataplane.core.termination import BAD_RESPONSE, BAD_RESPONSE_DATA, DONE, Termination
+from dataplane.core.termination import BAD_RESPONSE, BAD_RESPONSE_DATA, DONE, NO_SERVER, Termination
 from dataplane.worker.clock import now_ms
 from dataplane.worker.framing import CHUNKED, LAST_CHUNK, UNTIL_CLOSE, BadBody, Body, body_of, chunk
 from dataplane.worker.head import BadHead, RequestHead, ResponseHead, parse_response
@@ -60,6 +60,11 @@ class Carrier(Seeker):
         context, client, upstream, head = self._context, self._client, self._upstream, self.head
         assert upstream is not None
         backend = self._backend_of()
+        ends = context.cells[context.lease]
+        if ends and backend.pushed and ends <= now_ms():
+            # asked here and not only of the board: a process that was suspended meanwhile goes on just here
+            self._fail(NO_SERVER)
+            return
         self.stage = Stage.HEADERS
         upstream.uses += 1
         option = context.forwarded(self._frontend, backend)

@@ -37,6 +37,7 @@ class Context:
         self.cells = cells
         self.layout = layout
         self.worker = worker
+        self.lease = layout.LEASE_ENDS
         self.log = log
         self.figures = Figures(cells, layout, worker)
         self.outbox = Outbox(loop)

@@ -15,6 +15,7 @@ import asyncio
 import os
 import random
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -183,6 +184,8 @@ class Desk:
         """Every 20 ms: say that the loop runs, look at the aside mark, and settle what a lost bell did not tell. `now` in ms."""
         cells, at, worker = self._cells, self._at, self._worker
         cells[at.HEARTBEAT + worker] = now
+        if 0 < cells[at.LEASE_LAST] < now:
+            _outlived()
         if cells[at.ASIDE + worker]:
             with self._hold:
                 pass  # entering is what takes the mark away and puts our waiters back in the order, a slice at a time
@@ -339,6 +342,12 @@ def _readdressed(before: Tables, after: Tables) -> set[int]:
 
 def _now() -> int:
     return time.monotonic_ns() // 1_000_000
+
+
+def _outlived() -> NoReturn:
+    """The lease for traffic is long over, and a supervisor that stands still has not ended what is in flight: end it here."""
+    sys.stderr.write('sluice-worker: the traffic lease is over and nobody acted on it: ending\n')
+    os._exit(1)
 
 
 def _die() -> NoReturn:

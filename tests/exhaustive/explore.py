@@ -412,7 +412,7 @@ class Explorer:
 
     def _check_leaks(self, x: State) -> None:
         at = self.at
-        moving = any(kind == 'limit' for kind, _, _ in self.w.changes) or self.w.minlimits
+        moving = any(kind in {'limit', 'share'} for kind, _, _ in self.w.changes) or self.w.minlimits
         for server in range(at.servers):
             if not moving and x.cells[at.LIMIT + server] != UNLIMITED:
                 used = invariants.used_slots(x.cells, at, server)

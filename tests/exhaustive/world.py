@@ -227,21 +227,13 @@ class State:
         if kind == 'tables':
             return Commit(self.change, self.change, (), (), (0,))
         if kind == 'limit':
-            images = [Image(at.LIMIT + server, array('q', [value])), Image(at.MINLIMIT + server, array('q', [value]))]
+            images = self.limited(server, value)
+        elif kind == 'share':
+            images = [*self.limited(server, value), *self.rotated(server, Rota.IN if value else Rota.OUT)]
         elif kind == 'shutdown':
             images = [Image(at.GENERATION + server, array('q', [cells[at.GENERATION + server] + 1]))]
         else:
-            rota = {'disable': Rota.OUT, 'drain': Rota.PERSISTENT, 'enable': Rota.IN}[kind]
-            rotas = cells[at.ROTA : at.ROTA + at.servers]
-            rotas[server] = rota
-            active = sum(r == Rota.IN for s, r in enumerate(rotas) if s not in self.w.backups)
-            for backup in self.w.backups[:1]:
-                rotas[backup] = Rota.PERSISTENT if active else Rota.IN
-            images = [
-                Image(at.ROTA, array('q', rotas)),
-                Image(at.IN_ROTATION, array('q', [sum(r == Rota.IN for r in rotas)])),
-                Image(at.ROTATION_WEIGHT, array('q', [EWEIGHT * sum(r == Rota.IN for r in rotas)])),
-            ]
+            images = self.rotated(server, {'disable': Rota.OUT, 'drain': Rota.PERSISTENT, 'enable': Rota.IN}[kind])
         listed = (server, *self.w.backups)
         return Commit(
             self.change,
@@ -250,6 +242,25 @@ class State:
             listed if value != SWEEP else (),
             (0,) if value == SWEEP else (),
         )
+
+    def limited(self, server: int, limit: int) -> list[Image]:
+        """The cells of another limit of a server."""
+        at = self.w.at
+        return [Image(column + server, array('q', [limit])) for column in (at.LIMIT, at.MINLIMIT)]
+
+    def rotated(self, server: int, rota: Rota) -> list[Image]:
+        """The cells of another place of a server in the rotation, backups elected."""
+        at, cells = self.w.at, self.cells
+        rotas = cells[at.ROTA : at.ROTA + at.servers]
+        rotas[server] = rota
+        active = sum(r == Rota.IN for s, r in enumerate(rotas) if s not in self.w.backups)
+        for backup in self.w.backups[:1]:
+            rotas[backup] = Rota.PERSISTENT if active else Rota.IN
+        return [
+            Image(at.ROTA, array('q', rotas)),
+            Image(at.IN_ROTATION, array('q', [sum(r == Rota.IN for r in rotas)])),
+            Image(at.ROTATION_WEIGHT, array('q', [EWEIGHT * sum(r == Rota.IN for r in rotas)])),
+        ]
 
 
 SWEEP = 77
@@ -275,6 +286,7 @@ KA, KB = Wish(0, 0, True), Wish(1, 0, True)
 HA, HB = Wish(0, 0), Wish(1, 0)
 OFF, KILL, ON = ('disable', 0, 0), ('shutdown', 0, 0), ('enable', 0, 0)
 DRAINED, OFF1, ON1, TWO, ONE = ('drain', 0, 0), ('disable', 1, 0), ('enable', 1, 0), ('limit', 0, 2), ('limit', 0, 1)
+NONE_HERE, SOME_HERE = ('share', 0, 0), ('share', 0, 1)
 ALL_OFF, ALL_ON = ('disable', 0, SWEEP), ('enable', 0, SWEEP)
 
 WORLDS: dict[str, World] = {
@@ -286,6 +298,10 @@ WORLDS: dict[str, World] = {
     'flip': World(2, (1,), (A, B, B), (OFF, KILL, ON)),
     'limit': World(2, (1,), (A, A, B), (TWO, ONE), cancels=1),
     'zero': World(2, (1,), (A, B, B), (('limit', 0, 0), ('limit', 0, UNLIMITED)), cancels=1),
+    # slots of a limit over all data planes: none here (out of rotation), some are due (a limit of 0), some
+    'share': World(2, (1, 1), (A, KB, B), (NONE_HERE, SOME_HERE)),
+    'share-due': World(2, (1,), (A, B, B), (NONE_HERE, ('limit', 0, 0), SOME_HERE), cancels=1),
+    'share-kill': World(2, (1,), (A, KB), (NONE_HERE, SOME_HERE), kills=1),
     'drain': World(2, (1, 1), (A, KB, HA, B), (DRAINED,)),
     'farm': World(2, (1, 1), (A, KB, B), (OFF, OFF1, ON)),
     'pump': World(2, (1, 1), (KA, KB, KA, B), (OFF,)),

@@ -22,6 +22,10 @@ GLOBAL: Final = table(
         'control-plane', "Sluice's own: `control-plane URL [token-file F] [ca-file F] [cert-file F [key-file F]]`"
     ),
     supported('isolation-timeout', "Sluice's own: a worker that stands still longer is replaced (default 1s)"),
+    supported(
+        'on-partition',
+        "Sluice's own: `keep` (default) or `stop`: what becomes of pushed servers without a lease of the control plane",
+    ),
     supported('state-dir', "Sluice's own: directory of the last known good state"),
     accepted(
         'started, supervised and limited by whoever starts it (systemd, a container)',

@@ -20,12 +20,14 @@ from dataplane.board import Bells, Board
 from dataplane.core.changes import AdoptFile
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
-from dataplane.core.model import AdminState, Backend, ControlPlane, Snapshot
+from dataplane.core.model import AdminState, Backend, ControlPlane, OnPartition, Snapshot
 from dataplane.core.plane import Plane
 from dataplane.supervisor import subscriber
 from dataplane.supervisor.drained import Holdings
 from dataplane.supervisor.holds import Holds
+from dataplane.supervisor.inventory import Overhang
 from dataplane.supervisor.lastgood import StateDir
+from dataplane.supervisor.lease import TrafficLease
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.subscriber import Subscriber, Timing
 from dataplane.supervisor.whom import NOT_LEADER
@@ -47,8 +49,9 @@ class Plant:
     """A data plane without workers: board, ledger and publisher are the real ones."""
 
     def __init__(
-        self, directory: Path | None, url: str, token_file: str | None = None, file: Snapshot | None = None
-    ) -> None:
+        self, directory: Path | None, url: str, token_file: str | None = None, file: Snapshot | None = None,
+        policy: OnPartition = OnPartition.KEEP,
+    ) -> None:  # fmt: skip
         at = Layout(workers=1, servers=64, backends=8, frontends=2, entries=16)
         self.board, self.bells, self.at = Board.create(at), Bells.create(1), at
         self.ledger = Ledger(at)
@@ -57,6 +60,7 @@ class Plant:
         holds = Holds(self.board, self.bells, plane)
         self.publisher = Publisher(asyncio.get_running_loop(), self.ledger, holds, self)
         disk = StateDir(None if directory is None else str(directory))
+        self.lease = TrafficLease(self.publisher, self.board.cells, at, policy, disk)
         self.subscriber = Subscriber(
             self.publisher,
             Holdings(self.board.cells, at),
@@ -64,6 +68,8 @@ class Plant:
             ControlPlane(url=url, token_file=token_file),
             disk,
             Hello(dp_id='dp', term=0, seq=0, term_seen=0, state_hash='', workers=1),
+            self.lease,
+            Overhang(self.board.cells, at, self.ledger),
             disk.load(),
             QUICK,
         )
