@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 import uvloop
 
 from controlplane import incluster
-from controlplane.app import CannotStart, Settings, serve
+from controlplane.app import CannotStart, Settings, push_settings, serve
 from controlplane.auth import Role, new_token
 from controlplane.replica import ClusterSettings
 from controlplane.tls import TlsFiles
+
+SHORTEST_LEASE_S = 3
 
 
 def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -51,6 +53,9 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         'SLUICE_REMOVAL_PERCENT',
         '50',
         'hold a set that would remove more than this share of a backend',
+    )
+    option(
+        '--lease', 'SLUICE_LEASE', '15', 'seconds for which a data plane with on-partition stop goes on unheard, from 3'
     )
     option('--log-level', 'SLUICE_LOG_LEVEL', 'info', 'debug, info, warning or error')
     _cluster_options(option)
@@ -122,6 +127,9 @@ def settings(arguments: argparse.Namespace) -> Settings:
         raise CannotStart('--store (or SLUICE_STORE) is missing, for example --store sqlite:///sluice.db')
     host, port = _address('--listen', str(arguments.listen))
     health = str(arguments.health_listen or '')
+    lease = str(arguments.lease)
+    if not lease.isdecimal() or not SHORTEST_LEASE_S <= int(lease) <= 3_600:
+        raise CannotStart(f'--lease {lease!r} is not a number of seconds from {SHORTEST_LEASE_S} to 3600')
     percent = str(arguments.removal_percent)
     if not percent.isdecimal() or int(percent) > 100:
         raise CannotStart(f'--removal-percent {percent!r} is not a number from 0 to 100')
@@ -133,6 +141,7 @@ def settings(arguments: argparse.Namespace) -> Settings:
         tls=_tls(arguments),
         health=_address('--health-listen', health) if health else None,
         removal_percent=int(percent),
+        push=push_settings(lease_ms=int(lease) * 1_000),
     )
 
 

@@ -76,6 +76,11 @@ class Settings:
     push: PushSettings = field(default_factory=PushSettings)
 
 
+def push_settings(*, lease_ms: int) -> PushSettings:
+    """How data planes are spoken to, when a lease for traffic is that long."""
+    return PushSettings.with_lease(lease_ms)
+
+
 def open_store(text: str) -> Store:
     """The store that `text` names. CannotStart: it names none."""
     if text == 'memory:':

@@ -17,6 +17,7 @@ Milliseconds = Annotated[int, Field(ge=1, le=2**31 - 1)] | None
 Weight = Annotated[int, Field(ge=0, le=256)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 AdminState = Literal['ready', 'drain', 'maint']
+LimitScope = Literal['perReplica', 'divided']
 Name = Annotated[str, Field(pattern=r'^[A-Za-z0-9_.:-]{1,128}$')]
 Address = Annotated[str, Field(pattern=r'^[A-Za-z0-9_.:%-]{1,255}$')]
 Labels = Annotated[dict[str, str], Field(max_length=32)]
@@ -68,8 +69,12 @@ class Timeouts(Strict):
 
 
 class Backend(Strict):
-    """PUT of a backend. With `servers` it sets all of them; without, they stay as they are."""
+    """PUT of a backend. With `servers` it sets all of them; without, they stay as they are.
 
+    `limitScope`: maxConn of its servers is what each data plane may use (perReplica) or all of them together (divided).
+    """
+
+    limit_scope: LimitScope = 'perReplica'
     balance: str = 'roundrobin'
     retries: Annotated[int, Field(ge=0, le=100)] = 3
     redispatch: Annotated[int, Field(ge=-100, le=100)] = 0
@@ -82,6 +87,7 @@ class Backend(Strict):
 class BackendPatch(Strict):
     """PATCH of a backend. Timeouts that are not sent stay as they are."""
 
+    limit_scope: LimitScope = 'perReplica'
     balance: str = 'roundrobin'
     retries: Annotated[int, Field(ge=0, le=100)] = 3
     redispatch: Annotated[int, Field(ge=-100, le=100)] = 0

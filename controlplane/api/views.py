@@ -22,11 +22,16 @@ def version(desired: Desired, key: Key) -> str:
 def backend(desired: Desired, key: Key) -> dict[str, Any]:
     """A backend, with the number of its servers."""
     count = len(desired.state['backends'][key.name]['servers'])
-    return {'name': key.name, **(desired.spec(key) or {}), 'serverCount': count, 'version': version(desired, key)}
+    scope = desired.scope(key.name).value
+    spec = desired.spec(key) or {}
+    return {'name': key.name, **spec, 'limitScope': scope, 'serverCount': count, 'version': version(desired, key)}
 
 
 def server(sequencer: Sequencer, key: Key) -> dict[str, Any]:
-    """A server: what is wanted, and what the data planes say of it (`status`, summed over those that reported)."""
+    """A server: what is wanted, and what the data planes say of it (`status`, summed over those that reported).
+
+    `shares`: where its limit is divided, by data plane what it may use now, at most has, and ought to have; else null.
+    """
     desired = sequencer.desired
     return {
         'name': key.name,
@@ -34,6 +39,7 @@ def server(sequencer: Sequencer, key: Key) -> dict[str, Any]:
         **(desired.spec(key) or {}),
         'labels': dict(desired.labels.get(key, {})),
         'version': version(desired, key),
+        'shares': sequencer.division.view(key),
         'status': _load(sequencer.convergence, key),
     }
 
@@ -112,6 +118,8 @@ def dataplane(sequencer: Sequencer, plane: Plane) -> dict[str, Any]:
         'pod': hello.pod if hello else '',
         'zone': hello.zone if hello else '',
         'workers': hello.workers if hello else None,
+        'onPartition': 'stop' if plane.stops else 'keep',
+        'shares': sequencer.division.shares_of(plane.id),
         'software': hello.software if hello else '',
         'stateHash': ack.state_hash if ack else (hello.state_hash if hello else ''),
         'lastAck': None

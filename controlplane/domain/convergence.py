@@ -74,7 +74,7 @@ class Convergence:
         """A data plane said hello; `at` is the version it is known to be at (NOTHING: it must be sent a snapshot)."""
         plane = self.planes.setdefault(hello.dp_id, Plane(hello.dp_id))
         plane.hello, plane.connected, plane.heard_ms, plane.lease_ends_ms = hello, True, now_ms, None
-        plane.pod_uid = hello.pod_uid
+        plane.pod_uid, plane.stops = hello.pod_uid, hello.on_partition == 'stop'
         plane.statements.clear()
         plane.load, plane.half_told = {}, {}
         plane.acked = at
@@ -97,7 +97,7 @@ class Convergence:
         if plane is None:
             return
         plane.connected = False
-        if plane.hello is not None and plane.hello.on_partition == 'stop':
+        if plane.stops:
             plane.lease_ends_ms = now_ms + lease_left_ms
         self._moved()
 

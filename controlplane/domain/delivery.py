@@ -2,23 +2,28 @@
 
 Parcels lead from cut to cut, not to the head of the log: a cut is the head as it was when a batch was closed (`cut`), so
 that data planes that keep up have the same way before them, whenever each of them answers. Parcels are pure text frames; equal
-ways from equal states are encoded once, however many data planes take them.
+ways from equal states are encoded once, however many data planes take them. What a data plane is sent is its projection:
+the state of the cut with its shares as of the cut (`projection`), and without what it refuses (`quarantine`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from controlplane.domain.log import Log
-from controlplane.domain.quarantine import Quarantine, project
+from controlplane.domain.projection import Projector
+from controlplane.domain.quarantine import Quarantine, active, project
+from controlplane.domain.shares import Grants
 from controlplane.domain.version import NOTHING, Version
 from dataplane.wire import codec
 from dataplane.wire import state as wire
 from dataplane.wire.digests import Digests
 from dataplane.wire.events import Event, Hello, Snapshot
 
-REMEMBERED = 16
+REMEMBERED = 64
+NO_GRANTS: Grants = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,15 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a parcel is for. `knows`: it knows shares."""
+
+    name: str = ''
+    quarantine: Quarantine = field(default_factory=dict)
+    knows: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
     """Frames to send, and what the data plane holds once it has acknowledged them."""
 
@@ -47,10 +61,15 @@ class Parcel:
 class Courier:
     """Makes parcels from the log."""
 
-    def __init__(self, log: Log, remembered: int = REMEMBERED) -> None:
+    def __init__(
+        self, log: Log, remembered: int = REMEMBERED, grants: Callable[[], Mapping[str, Grants]] | None = None
+    ) -> None:
         self._log = log
-        self.head, self.state = log.head, log.state
+        self._grants_now = grants or _nobody
         self._digests = Digests()
+        self._projector = Projector()
+        self.cuts = 0
+        self.cut()
         self._parcels: OrderedDict[tuple[Version, str, Version, str], tuple[str, ...]] = OrderedDict()
         self._remembered = remembered
         self.encoded = 0
@@ -58,24 +77,31 @@ class Courier:
     def cut(self) -> None:
         """Close the batch: from now on parcels lead to what is the head now."""
         self.head, self.state = self._log.head, self._log.state
+        self._grants = self._grants_now()
+        self._projector.turn()
+        self.cuts += 1
 
-    def arrived(self, hello: Hello, quarantine: Quarantine) -> Held:
-        """What the data plane holds, believed only as far as its hash shows that it is so."""
+    def arrived(self, hello: Hello, quarantine: Quarantine, grants: Grants = NO_GRANTS) -> Held:
+        """What the data plane holds, believed only as far as its hash shows that it is so. `grants`: its shares, as it says."""
         version = Version(hello.term, hello.seq)
         for state in (self._log.state_at(version), self._log.state):
             if state is not None:
-                projected = project(state, quarantine)
+                projected = self._project(state, quarantine, grants, knows=True)
                 if self._digests.of(projected) == hello.state_hash:
                     # an equal state at a version out of reach (an older term) is worth a renumbering, not a snapshot
                     return Held(version, projected, hello.state_hash)
         return Held.nothing()
 
-    def parcel(self, held: Held, quarantine: Quarantine, ts: int) -> Parcel | None:
+    def _project(self, state: wire.State, quarantine: Quarantine, grants: Grants, *, knows: bool) -> wire.State:
+        kept = active(quarantine, state).keys() if quarantine else ()
+        return self._projector.of(project(state, quarantine), grants, kept, knows=knows)
+
+    def parcel(self, held: Held, to: Recipient, ts: int) -> Parcel | None:
         """What takes it from `held` to the last cut; None: it is there."""
         if self.head.term != self._log.head.term or held.version > self.head:
             self.cut()
         head, wanted = self.head, self.state
-        projected = project(wanted, quarantine)
+        projected = self._project(wanted, to.quarantine, self._grants.get(to.name, NO_GRANTS), knows=to.knows)
         state_hash = self._digests.of(projected)
         if held.version == head and held.state_hash == state_hash:
             return None
@@ -91,6 +117,9 @@ class Courier:
     def _encode(self, held: Held, projected: wire.State, state_hash: str, ts: int) -> tuple[str, ...]:
         self.encoded += 1
         head = self.head
+        if held.state is not None and held.state_hash == state_hash:
+            same = Snapshot(term=head.term, seq=head.seq, chunk=0, chunks=0, changes=(), state_hash=state_hash)
+            return (codec.encode(same),)
         if held.state is not None and held.version.term == head.term and held.version < head:
             event = Event(
                 term=head.term, seq=head.seq, prev_seq=held.version.seq, ts=ts,
@@ -100,7 +129,8 @@ class Courier:
                 return (codec.encode(event),)
             except ValueError:
                 pass  # larger than a frame: a snapshot is cut into frames, an event is not
-        if held.state is not None and held.state_hash == state_hash:
-            same = Snapshot(term=head.term, seq=head.seq, chunk=0, chunks=0, changes=(), state_hash=state_hash)
-            return (codec.encode(same),)
         return tuple(codec.chunked(head.term, head.seq, projected))
+
+
+def _nobody() -> Mapping[str, Grants]:
+    return {}

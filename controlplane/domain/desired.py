@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from controlplane.domain.refusals import Conflict, Invalid, NotFound
@@ -21,6 +22,15 @@ Labels = Mapping[str, str]
 _LABEL = re.compile(r'[A-Za-z0-9_./-]{1,128}\Z')
 _LABEL_VALUE = re.compile(r'[A-Za-z0-9_.:/ -]{0,128}\Z')
 MAX_LABELS = 32
+SCOPE = 'limitScope'
+"""The one label that a backend may have. A data plane never hears of it: it is told shares."""
+
+
+class Scope(StrEnum):
+    """What the maxConn of a backend's servers limits: what each data plane may use, or all of them together."""
+
+    PER_REPLICA = 'perReplica'
+    DIVIDED = 'divided'
 
 
 class Key(NamedTuple):
@@ -69,6 +79,10 @@ class Desired:
             server: Spec | None = backend['servers'].get(key.name)
             return server
         return {name: value for name, value in backend.items() if name != 'servers'}
+
+    def scope(self, backend: str) -> Scope:
+        """The scope of a backend's limits."""
+        return Scope(self.labels.get(Key('backend', backend), {}).get(SCOPE, Scope.PER_REPLICA))
 
     def require(self, key: Key) -> Spec:
         """The present value. NotFound: there is none."""
@@ -149,6 +163,10 @@ class Desired:
 
 def _label_faults(write: Write) -> list[str]:
     labels = write.labels or {}
+    if write.key.kind == 'backend':
+        return (
+            [] if labels.keys() <= {SCOPE} and set(labels.values()) <= set(Scope) else [f'{write.key}: {dict(labels)}']
+        )
     problems = [f'{write.key}: more than {MAX_LABELS} labels'] if len(labels) > MAX_LABELS else []
     for name, value in labels.items():
         if not _LABEL.match(name) or not _LABEL_VALUE.match(value):

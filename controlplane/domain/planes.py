@@ -19,6 +19,8 @@ class Plane:
     id: str
     quarantine: Quarantine = field(default_factory=dict)
     pod_uid: str = ''
+    stops: bool = False  # on a partition
+    durable: bool = True  # that it is known, and whether it stops
     hello: Hello | None = None
     connected: bool = False
     held_back: bool = False
@@ -47,7 +49,12 @@ class Plane:
             name: {'kept': entry.kept, 'refused': entry.refused, 'routed': entry.routed}
             for name, entry in self.quarantine.items()
         }
-        return {'quarantine': kept, 'podUid': self.pod_uid} if self.pod_uid else {'quarantine': kept}
+        record: dict[str, Any] = {'quarantine': kept}
+        if self.pod_uid:
+            record['podUid'] = self.pod_uid
+        if self.stops:
+            record['stops'] = True
+        return record
 
     @classmethod
     def from_record(cls, name: str, record: dict[str, Any]) -> Plane:
@@ -56,4 +63,5 @@ class Plane:
             key: Quarantined(entry['kept'], entry['refused'], entry.get('routed', True))
             for key, entry in record['quarantine'].items()
         }
-        return cls(id=name, quarantine=kept, pod_uid=record.get('podUid', ''))
+        pod_uid, stops = record.get('podUid', ''), record.get('stops', False)
+        return cls(id=name, quarantine=kept, pod_uid=pod_uid, stops=stops)

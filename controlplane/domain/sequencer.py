@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from controlplane.domain import brake
 from controlplane.domain.convergence import Convergence
 from controlplane.domain.desired import Desired, Key, Write
+from controlplane.domain.division import Division
 from controlplane.domain.log import Entry, Log
 from controlplane.domain.operations import Goal, Operation, Target
 from controlplane.domain.planes import Plane
@@ -145,6 +146,8 @@ class Sequencer:
             (Operation.from_record(record) for record in loaded.operations),
         )
         self.convergence.changed(self.desired)
+        self.division = Division(self.desired, self.log.head, self.convergence.planes.values())
+        self.ours_ms = clock.monotonic()  # at that moment the store was certainly ours
         self.began_empty, self.holding_back = not loaded.objects, loaded.holding_back
         self._heard: set[Heard] = set()
         self._asked: deque[Asked] = deque()
@@ -214,8 +217,10 @@ class Sequencer:
             self._tell(urgent=any(urgent))
 
     async def _commit(self, *transactions: Transaction) -> None:
+        asked = self.clock.monotonic()
         try:
             await self._store.commit(*transactions)
+            self.ours_ms = max(self.ours_ms, asked)
         except Fenced as error:
             self.fenced = str(error)
             raise
@@ -244,10 +249,11 @@ class Sequencer:
         return Step(asked, operation, after, tuple(_stored(before, after, writes, version)), entry, derived, wishes)
 
     def _happen(self, step: Step) -> None:
-        if step.entry is not None:
-            self.log.append(step.entry, step.desired.state)
-            self.desired = step.desired
         written = [row.key for row in step.rows]
+        if step.entry is not None:
+            before, self.desired = self.desired, step.desired
+            self.log.append(step.entry, step.desired.state)
+            self.division.happened(before, self.desired, written, step.entry.version)
         if step.derived:
             self.convergence.rewritten(self.desired, written)
         else:
@@ -262,8 +268,20 @@ class Sequencer:
         for heard in tuple(self._heard):
             heard(urgent=urgent)
 
+    async def divide(self) -> None:
+        """Give shares anew, at a version of their own, if anything about them has changed. StoreUnavailable: not now."""
+        async with self._turn:
+            if not self.division.is_due():
+                return
+            version = self.log.head.following()
+            entry = Entry(version, self.clock.wall(), 'shares', 'divide', (), ())
+            await self._commit(Transaction(entry=entry))
+            self.log.append(entry, self.desired.state)
+            self.division.assign(version)
+        self._tell(urgent=True)
+
     async def remember(self, plane: Plane) -> None:
-        """Make durable that a data plane is known, and what it refuses."""
+        """Make durable that a data plane is known, whether it stops on a partition, and what it refuses."""
         async with self._turn:
             await self._commit(Transaction(planes={plane.id: plane.record()}))
 
@@ -282,6 +300,7 @@ class Sequencer:
         if name in self.convergence.planes:
             await self._commit(Transaction(planes={name: None}))
             self.convergence.forget(name, self.desired)
+            self.division.left(name)
 
     async def hold_back(self) -> None:
         """From now on nothing is pushed to who holds what this store knows nothing of. StoreUnavailable: until a restart only."""
@@ -298,6 +317,8 @@ class Sequencer:
             held = [plane for plane in self.convergence.planes.values() if plane.held_back]
             for plane in held:
                 plane.held_back = False
+                if plane.connected and plane.durable:
+                    self.division.reachable(plane.id)
         self._tell(urgent=True)
         return sorted(plane.id for plane in held)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from controlplane.domain.access import Bound
 from controlplane.domain.delivery import Courier
+from controlplane.domain.division import Row, reported_grants
 from controlplane.domain.planes import Plane
 from controlplane.domain.refusals import StoreUnavailable
 from controlplane.domain.sequencer import Sequencer
@@ -26,8 +27,8 @@ from controlplane.push.session import (
     decoded,
     forget,
 )
-from dataplane.wire.events import PROTO, Hello
-from dataplane.wire.state import digest, empty
+from dataplane.wire.events import PROTO, SHARES, Hello, Inventory
+from dataplane.wire.state import MAX_SERVERS, digest, empty
 
 log = logging.getLogger('sluice.push')
 
@@ -42,13 +43,20 @@ class Hub:
 
     def __init__(self, sequencer: Sequencer, settings: PushSettings) -> None:
         self.sequencer, self.settings = sequencer, settings
-        self.courier = Courier(sequencer.log)
+        self.courier = Courier(sequencer.log, grants=sequencer.division.grants)
         self.sessions: dict[str, Session] = {}
         self.counted = Counted()
         self._timer: asyncio.TimerHandle | None = None
         self._cut_at = -math.inf
         self._unsubscribe = sequencer.subscribe(self._changed)
+        sequencer.division.on_due = self._divide_soon
+        self._dividing: asyncio.Task[None] | None = None
+        self._is_due = False
+        self._undurable: set[str] = set()
         self._closing = False
+        for plane in sequencer.convergence.planes.values():
+            if plane.stops:  # its last lease may have been given just before this control plane began
+                plane.lease_ends_ms = sequencer.clock.monotonic() + 2 * settings.lease_ms
         self._said = ''
         self._serving: set[asyncio.Task[Any]] = set()
 
@@ -72,6 +80,23 @@ class Hub:
         for session in self.sessions.values():
             session.wake()
 
+    def _divide_soon(self) -> None:
+        """Something was heard that may change who has which share: look at it once the loop has turned, for all that is heard."""
+        self._is_due = self.sequencer.division.is_used and not self._closing
+        if self._is_due and (self._dividing is None or self._dividing.done()):
+            self._dividing = asyncio.get_running_loop().create_task(self._divide())
+
+    async def _divide(self) -> None:
+        while self._is_due:
+            await asyncio.sleep(0)
+            self._is_due = False
+            try:
+                await asyncio.shield(self.sequencer.divide())
+            except StoreUnavailable as error:
+                log.error('shares cannot be given anew: %s', error)
+            if any(not session.is_ready for session in self.sessions.values()):
+                self._cut()  # who joined is told what it has, even if that is nothing new to anybody
+
     def figures(self) -> dict[str, int]:
         """The counters, by name."""
         return {
@@ -94,13 +119,15 @@ class Hub:
     async def _serve(self, link: Link, bound: Bound | None) -> None:
         try:
             hello = await self._hello(link, bound)
+            held_there = await self._inventory(link) if SHARES in hello.features else None
             await self._admit(hello)
         except Over as refused:
             await link.close(refused.code, refused.reason)
             return
         convergence = self.sequencer.convergence
         known = convergence.planes.get(hello.dp_id)
-        held = self.courier.arrived(hello, {} if known is None else known.quarantine)
+        rows, lapsed = held_there or (None, False)
+        held = self.courier.arrived(hello, {} if known is None else known.quarantine, reported_grants(rows or ()))
         at = held.version if held.state is not None else NOTHING
         has_unknown = held.state is None and _holds_something(hello)
         previous = self.sessions.get(hello.dp_id)
@@ -108,9 +135,13 @@ class Hub:
             previous.end(Over(REPLACED, 'a newer connection of the same data plane'))
         plane = convergence.connected(hello, at, self.sequencer.desired, self.sequencer.clock.monotonic())
         plane.held_back = self.sequencer.holding_back and has_unknown
+        plane.durable = plane.id not in self._undurable
+        sequencer = self.sequencer
+        sequencer.division.joined(plane, hello, rows, sequencer.desired, sequencer.log.head, lapsed=lapsed)
         session = self.sessions[plane.id] = Session(
             self.sequencer, self.courier, self.settings, self.counted, link, plane, held
         )
+        session.confirmed = plane.held_back and not lapsed
         if self._timer is None:  # else it is woken when the open batch is closed, and takes the way of the others
             session.wake()
         log.info(
@@ -129,6 +160,7 @@ class Hub:
         finally:
             if self.sessions.get(plane.id) is session:
                 del self.sessions[plane.id]
+                sequencer.division.parted(plane)
                 now = self.sequencer.clock.monotonic()
                 convergence.disconnected(plane.id, 2 * self.settings.lease_ms, now)
         log.info('data plane %s disconnected: %s', plane.id, over.reason)
@@ -156,6 +188,26 @@ class Hub:
             raise Over(BAD_FRAME, f'hello: term {max(message.term, message.term_seen)} cannot be')
         return message
 
+    async def _inventory(self, link: Link) -> tuple[list[Row], bool]:
+        """What a data plane says with its hello that it holds, and whether it has no lease for it."""
+        rows: list[Row] = []
+        try:
+            async with asyncio.timeout(self.settings.hello_s):
+                while True:
+                    frame = await link.receive()
+                    if frame is None:
+                        raise Over(GOING_AWAY, 'closed before its inventory')
+                    message = decoded(frame)
+                    if not isinstance(message, Inventory):
+                        raise Over(BAD_FRAME, f'after a hello an inventory must follow, not {message.TYPE}')
+                    rows += message.servers
+                    if len(rows) > 2 * MAX_SERVERS:
+                        raise Over(BAD_FRAME, f'an inventory of more than {2 * MAX_SERVERS} servers')
+                    if message.chunk + 1 >= message.chunks:
+                        return rows, message.lapsed
+        except TimeoutError:
+            raise Over(SILENT, 'no inventory') from None
+
     async def _admit(self, hello: Hello) -> None:
         """Outrank what it has seen, and make durable that it is known, before anything is sent."""
         if self._closing:
@@ -170,13 +222,22 @@ class Hub:
             await asyncio.shield(
                 self.sequencer.outrank(max(Version(hello.term, hello.seq), Version(hello.term_seen, 0)))
             )
-            known = planes.get(hello.dp_id)
-            if known is None or known.pod_uid != hello.pod_uid:
-                quarantine = {} if known is None else known.quarantine
-                await asyncio.shield(self.sequencer.remember(Plane(hello.dp_id, quarantine, hello.pod_uid)))
+            await self._remember(hello)
         except StoreUnavailable as error:
             # it must get its state all the same; that it is known will not survive a restart of the control plane
             log.error('data plane %s could not be made durable: %s', hello.dp_id, error)
+            self._undurable.add(hello.dp_id)
+        else:
+            self._undurable.discard(hello.dp_id)
+
+    async def _remember(self, hello: Hello) -> None:
+        """Make durable that it is known, with what decides when it is known no more: its pod, and whether it stops."""
+        plane, stops = self.sequencer.convergence.planes.get(hello.dp_id), hello.on_partition == 'stop'
+        if plane is None or (plane.pod_uid, plane.stops) != (hello.pod_uid, stops):
+            quarantine = {} if plane is None else plane.quarantine
+            await asyncio.shield(
+                self.sequencer.remember(Plane(hello.dp_id, quarantine, pod_uid=hello.pod_uid, stops=stops))
+            )
 
     async def _beware(self, hello: Hello) -> None:
         """A store that began empty, and somebody who was told more than it ever said: it has been lost. Nothing is removed."""
@@ -203,9 +264,28 @@ class Hub:
             self._said = str(error)
         else:
             self._said = ''
+            await self._make_durable()
+            if self.sequencer.division.shares.is_dirty:  # it could not be written
+                self._divide_soon()
         if self.sequencer.fenced is not None:
             for session in tuple(self.sessions.values()):
                 session.end(Over(GOING_AWAY, 'another control plane has taken over'))
+
+    async def _make_durable(self) -> None:
+        """Who became known while the store could not be written is made durable now, and gets its share."""
+        planes = self.sequencer.convergence.planes
+        for name in tuple(self._undurable):
+            self._undurable.discard(name)
+            if name not in planes:
+                continue
+            try:
+                await asyncio.shield(self.sequencer.remember(planes[name]))
+            except StoreUnavailable:
+                self._undurable.add(name)
+                return
+            planes[name].durable = True
+            if name in self.sessions and not planes[name].held_back:
+                self.sequencer.division.reachable(name)
 
     async def close(self) -> None:
         """Say goodbye to all, and take nobody any more."""

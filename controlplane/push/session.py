@@ -8,14 +8,26 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from controlplane.domain.delivery import Courier, Held, Parcel
+from controlplane.domain.delivery import Courier, Held, Parcel, Recipient
 from controlplane.domain.planes import Plane
 from controlplane.domain.quarantine import extended
 from controlplane.domain.refusals import Refusal, StoreUnavailable
 from controlplane.domain.sequencer import Sequencer
 from controlplane.domain.version import Version
 from dataplane.wire import codec
-from dataplane.wire.events import GAP, HASH_MISMATCH, Ack, Drained, Goodbye, Lease, Message, Nack, Status
+from dataplane.wire.events import (
+    GAP,
+    HASH_MISMATCH,
+    SHARES,
+    Ack,
+    Drained,
+    Goodbye,
+    Lease,
+    Message,
+    Nack,
+    Renew,
+    Status,
+)
 
 log = logging.getLogger('sluice.push')
 
@@ -44,7 +56,8 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushSettings:
-    """Spans of the link. `lease_ms` is how long a data plane with `on_partition: stop` may go on after a lease.
+    """Spans of the link. `lease_ms` is how long a data plane with `on_partition: stop` may go on after a lease; one that cannot be
+    reached is forgotten after two. No lease is given unless the store was ours within the last `ours_ms`.
 
     `parcel_s`: how long one data plane's parcel and its answer may take of the loop, all told (0.2 ms measured). Urgent
     changes make batches that much apart per data plane, at most `batch_s`: a flood of them leaves time for the rest.
@@ -57,11 +70,18 @@ class PushSettings:
     silence_s: float = 30.0
     answer_s: float = 45.0
     lease_ms: int = 15_000
+    ours_ms: int = 3_000
     lease_every_s: float = 5.0
     retry_s: float = 1.0
     retry_max_s: float = 30.0
     max_planes: int = 4_096
     max_term: int = MAX_TERM
+
+    @classmethod
+    def with_lease(cls, lease_ms: int) -> PushSettings:
+        """A lease of that length. The store is looked at every second; a look that a lease rests on must not be half of one old."""
+        ours_ms = min(max(lease_ms // 5, 1_500), 2 * lease_ms // 5)
+        return cls(lease_ms=lease_ms, lease_every_s=lease_ms / 3_000, ours_ms=ours_ms)
 
 
 @dataclass(slots=True)
@@ -110,6 +130,11 @@ class Session:
         self._link, self._plane = link, plane
         self.held = held
         self.outstanding: Parcel | None = None
+        self._knows = plane.hello is not None and SHARES in plane.hello.features
+        # whether it has, of what it may use, no more than it was told here; before that it gets no lease
+        self.confirmed = False
+        self._asked: int | None = None
+        self._since = courier.cuts
         self._wake = asyncio.Event()
         self._answered = asyncio.Event()
         self._failures = 0
@@ -194,9 +219,14 @@ class Session:
             case Nack():
                 await self._nacked(message, now)
             case Drained():
+                sequencer.division.stated(self._plane.id, message)
                 convergence.stated(self._plane.id, message, sequencer.desired, now)
             case Status():
+                sequencer.division.reported(self._plane.id, message)
                 convergence.reported(self._plane.id, message, now)
+            case Renew() if self._knows:
+                self._asked = message.asked
+                await self._renew()
             case Goodbye():
                 await forget(self._plane.id, f'goodbye ({message.reason})', sequencer.forget)
                 raise Over(1000, 'goodbye')
@@ -210,6 +240,8 @@ class Session:
         if ack.state_hash == parcel.held.state_hash:
             self.held = parcel.held
             self._failures = 0
+            self.confirmed = True
+            self._sequencer.division.acked(self._plane, parcel.held.version, self._sequencer.desired)
             self._sequencer.convergence.acked(self._plane.id, ack, self._sequencer.desired, now)
         else:
             log.error('data plane %s: ack of %s with another hash', self._plane.id, parcel.held.version)
@@ -246,15 +278,23 @@ class Session:
 
     # to the data plane
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the last cut was made with what this data plane said it holds: an older one may give it what others have now."""
+        return self._courier.cuts > self._since or not self._sequencer.division.is_used
+
     async def _deliver(self) -> None:
         settings = self._settings
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if self._plane.held_back:
+            if self._plane.held_back or not self.is_ready:
                 continue
-            parcel = self._courier.parcel(self.held, self._plane.quarantine, self._sequencer.clock.wall())
+            to = Recipient(self._plane.id, self._plane.quarantine, self._knows)
+            parcel = self._courier.parcel(self.held, to, self._sequencer.clock.wall())
             if parcel is None:
+                self.confirmed = True
+                await self._renew()
                 continue
             self.outstanding = parcel
             self._answered.clear()
@@ -265,6 +305,7 @@ class Session:
                     for frame in parcel.frames:
                         await self._send(frame)
                     await self._answered.wait()
+                await self._renew()
             except TimeoutError:
                 raise Over(SILENT, f'no answer to {parcel.held.version} for {settings.answer_s:g} s') from None
             if self._failures:
@@ -275,8 +316,20 @@ class Session:
         settings = self._settings
         while True:
             term = self._sequencer.log.head.term
-            await self._send(codec.encode(Lease(term=term, lease_ms=settings.lease_ms)))
+            asked = 0 if self._knows else None
+            await self._send(codec.encode(Lease(term=term, lease_ms=settings.lease_ms, asked=asked)))
             await asyncio.sleep(settings.lease_every_s)
+
+    async def _renew(self) -> None:
+        """Give the lease that was asked for, once it can be given; else it is asked for again."""
+        sequencer, asked = self._sequencer, self._asked
+        if asked is None or not self.confirmed or sequencer.fenced is not None:
+            return
+        if sequencer.clock.monotonic() - sequencer.ours_ms > self._settings.ours_ms:
+            return  # another control plane may have waited for the end of our leases by now
+        self._asked = None
+        lease = Lease(term=sequencer.log.head.term, lease_ms=self._settings.lease_ms, asked=asked)
+        await self._send(codec.encode(lease))
 
     async def _send(self, text: str) -> None:
         try:

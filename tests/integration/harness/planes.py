@@ -133,6 +133,7 @@ class ControlPlane:
     directory: Path
     port: int
     child: Child | None = None
+    options: tuple[str, ...] = ()
     _client: httpx.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,7 +147,7 @@ class ControlPlane:
     async def start(self) -> None:
         """Start it, and return when it answers."""
         store = f'sqlite:///{self.directory}/control.db'
-        argv = python('controlplane', '--store', store, '--listen', f'127.0.0.1:{self.port}')
+        argv = python('controlplane', '--store', store, '--listen', f'127.0.0.1:{self.port}', *self.options)
         self.child = await spawn(argv, name='controlplane', directory=self.directory)
         await until(self._is_up, within=_START, what='the control plane is up')
 
@@ -224,9 +225,9 @@ class Stage:
             await plane.start()
         return plane
 
-    async def control_plane(self) -> ControlPlane:
+    async def control_plane(self, *options: str) -> ControlPlane:
         """A control plane, started."""
-        plane = ControlPlane(self.directory, self.ports.take())
+        plane = ControlPlane(self.directory, self.ports.take(), options=options)
         self.children.append(plane)
         self.stack.push_async_callback(plane.stop)
         await plane.start()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from controlplane.domain.delivery import Courier, Held, Parcel
+from controlplane.domain.delivery import Courier, Held, Parcel, Recipient
 from controlplane.domain.log import Entry, Log
 from controlplane.domain.quarantine import extended
 from controlplane.domain.version import Version
@@ -33,30 +33,30 @@ def test_from_within_the_ring_it_is_one_event() -> None:
     _, courier = world()
     held = courier.arrived(hello(3, 1, OLD), {})
     assert held.state == OLD
-    event = message(courier.parcel(held, {}, 5))
+    event = message(courier.parcel(held, Recipient(), 5))
     assert isinstance(event, Event)
     assert (event.prev_seq, event.seq, len(event.changes)) == (1, 2, 1)
 
 
 def test_who_is_there_gets_nothing() -> None:
     _, courier = world()
-    assert courier.parcel(courier.arrived(hello(3, 2, NEW), {}), {}, 5) is None
+    assert courier.parcel(courier.arrived(hello(3, 2, NEW), {}), Recipient(), 5) is None
 
 
 def test_a_hash_that_does_not_fit_is_not_believed() -> None:
     _, courier = world()
     held = courier.arrived(hello(3, 1, wire.empty()), {})
     assert held == Held.nothing()
-    found = message(courier.parcel(held, {}, 5))
+    found = message(courier.parcel(held, Recipient(), 5))
     assert isinstance(found, Snapshot)
     assert codec.Assembler().add(found) == NEW
 
 
 def test_an_equal_state_of_another_term_is_renumbered() -> None:
     _, courier = world()
-    found = message(courier.parcel(courier.arrived(hello(2, 40, NEW), {}), {}, 5))
+    found = message(courier.parcel(courier.arrived(hello(2, 40, NEW), {}), Recipient(), 5))
     assert codec.same(found)
-    other = message(courier.parcel(courier.arrived(hello(2, 40, OLD), {}), {}, 5))
+    other = message(courier.parcel(courier.arrived(hello(2, 40, OLD), {}), Recipient(), 5))
     assert isinstance(other, Snapshot)
     assert other.chunks == 1
 
@@ -65,26 +65,24 @@ def test_a_quarantined_backend_is_sent_as_it_was() -> None:
     _, courier = world()
     quarantine = extended({}, ['app'], NEW, OLD)
     held = courier.arrived(hello(3, 1, OLD), quarantine)
-    parcel = courier.parcel(held, quarantine, 5)
-    event = message(parcel)
-    assert isinstance(event, Event)
-    assert event.changes == ()
+    parcel = courier.parcel(held, Recipient(quarantine=quarantine), 5)
+    assert codec.same(message(parcel))
     assert parcel is not None
     assert (parcel.held.version, parcel.held.state, parcel.wanted) == ((3, 2), OLD, NEW)
     # at the head, but with the quarantine lifted: the numbers are the same, so only a snapshot can tell
-    assert isinstance(message(courier.parcel(parcel.held, {}, 5)), Snapshot)
+    assert isinstance(message(courier.parcel(parcel.held, Recipient(), 5)), Snapshot)
 
 
 def test_equal_ways_are_encoded_once_and_few_are_remembered() -> None:
     log, courier = world()
     held = Held(Version(3, 1), OLD, wire.digest(OLD))
-    first, second = courier.parcel(held, {}, 5), courier.parcel(held, {}, 6)
+    first, second = courier.parcel(held, Recipient(), 5), courier.parcel(held, Recipient(), 6)
     assert first is not None
     assert second is not None
     assert first.frames is second.frames
     assert courier.encoded == 1
     for seq in range(5, 9):
-        courier.parcel(Held(Version(2, seq), None, ''), {}, 5)
-    courier.parcel(held, {}, 5)
+        courier.parcel(Held(Version(2, seq), None, ''), Recipient(), 5)
+    courier.parcel(held, Recipient(), 5)
     assert courier.encoded == 6
     assert log.head == (3, 2)
