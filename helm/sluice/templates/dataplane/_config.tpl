@@ -7,6 +7,9 @@
     stats socket unix@/run/sluice/sluice.sock mode 600 level admin
     state-dir /var/lib/sluice
     control-plane https://{{ include "sluice.controlplane.link" . }}.{{ include "sluice.namespace" . }}.svc.{{ .Values.clusterDomain }}:8000 token-file /var/run/secrets/sluice.dev/token ca-file /var/run/secrets/sluice.dev/ca.crt
+    {{- if ne .Values.dataplane.onPartition "keep" }}
+    on-partition {{ .Values.dataplane.onPartition }}
+    {{- end }}
     grace {{ .Values.dataplane.shutdown.graceSeconds }}s
     hard-stop-after {{ .Values.dataplane.shutdown.drainSeconds }}s
 {{- end }}
