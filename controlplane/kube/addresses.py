@@ -10,6 +10,8 @@ _NAT64: Final = IPv6Network('64:ff9b::/96')
 
 def canonical(text: str) -> str:
     """The one spelling of an IP address; anything else comes back as it is."""
+    if ':' not in text:
+        return text  # IPv4 has one spelling only: ip_address takes no leading zeros, and is 5 us of a slice's hundred
     try:
         return str(ip_address(text))
     except ValueError:

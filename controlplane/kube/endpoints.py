@@ -22,7 +22,8 @@ from enum import StrEnum
 from typing import Final
 
 from controlplane.kube.addresses import refusal
-from controlplane.kube.objects import Endpoint, Slice
+from controlplane.kube.objects import Slice
+from controlplane.kube.packed import Endpoint
 
 
 class EndpointState(StrEnum):

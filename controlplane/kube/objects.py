@@ -2,7 +2,7 @@
 
 `from_dict` takes what the API server sends and keeps only what is used: `managedFields`, topology hints and annotations
 are dropped, `resourceVersion`, the labels' rest and `status` are no part of equality. So `old != new` is the semantic diff,
-and a Slice of 100 endpoints costs some 30 kB instead of some 100 kB.
+and a Slice of 100 endpoints costs some 13 kB instead of some 100 kB.
 
 Nothing here raises for what an object says: Services and slices are other people's, and what makes no sense in them is
 left out; what is wrong with a BackendPolicy or ServerOverride (the API server's schema refuses it; an object may be older
@@ -12,13 +12,13 @@ than the schema) is listed in `problems` and shown in its status. ValueError onl
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from controlplane.kube.addresses import canonical
+from controlplane.kube.packed import Endpoint, pack, unpack
 
 Name = tuple[str, str]  # namespace, name
 Object = Mapping[str, Any]
@@ -115,20 +115,6 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One address of a slice. The three conditions are as they were sent: None is not said."""
-
-    address: str
-    ready: bool | None = None
-    serving: bool | None = None
-    terminating: bool | None = None
-    pod: str = ''
-    pod_uid: str = ''
-    node: str = ''
-    zone: str = ''
-
-
-@dataclass(frozen=True, slots=True)
 class SlicePort:
     """A port of a slice; `name` '' for nil."""
 
@@ -145,7 +131,12 @@ class Slice:
     service: str
     address_type: str
     ports: tuple[SlicePort, ...] = ()
-    endpoints: tuple[Endpoint, ...] = ()
+    packed: str = '[]'
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """In the slice's order."""
+        return unpack(self.packed)
 
     @classmethod
     def from_dict(cls, document: Object) -> Slice:
@@ -157,7 +148,7 @@ class Slice:
             for port in document.get('ports') or ()
             if isinstance(port.get('port'), int)  # nil: all ports, which nobody can be sent to
         )
-        endpoints = tuple(
+        endpoints = pack(
             _endpoint(item, meta.namespace) for item in document.get('endpoints') or () if item.get('addresses')
         )
         return cls(meta, labels.get(SERVICE_LABEL, ''), document.get('addressType') or '', ports, endpoints)
@@ -173,8 +164,8 @@ def _endpoint(item: Object, namespace: str) -> Endpoint:
         conditions.get('terminating'),
         target.get('name', '') if is_pod else '',
         target.get('uid', '') if is_pod else '',
-        sys.intern(item.get('nodeName') or ''),
-        sys.intern(item.get('zone') or ''),
+        item.get('nodeName') or '',
+        item.get('zone') or '',
     )
 
 

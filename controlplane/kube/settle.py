@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from controlplane.domain import brake
 from controlplane.domain.desired import Desired, Write
 from controlplane.kube.objects import Name, Slice
+from controlplane.kube.packed import pack
 
 SETTLE_MS: Final = 1_000
 FIRST_MS: Final = 50
@@ -53,7 +54,7 @@ class Settle:
             assert old is not None
             place = (old.address_type, endpoint.address)
             if place not in present and not endpoint.terminating:
-                held = Slice(old.meta, old.service, old.address_type, old.ports, (endpoint,))
+                held = replace(old, packed=pack((endpoint,)))
                 lingering[place] = _Lingering(held, now + self._span)
         self._put(service, lingering)
 

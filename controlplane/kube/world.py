@@ -19,7 +19,8 @@ from enum import Enum
 from typing import Final
 
 from controlplane.kube.endpoints import RANK, endpoint_state
-from controlplane.kube.objects import Endpoint, Meta, Name, Override, Policy, Service, Slice, age
+from controlplane.kube.objects import Meta, Name, Override, Policy, Service, Slice, age
+from controlplane.kube.packed import Endpoint
 from controlplane.kube.settle import SETTLE_MS, Settle
 
 Thing = Service | Slice | Policy | Override

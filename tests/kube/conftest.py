@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -15,7 +16,15 @@ import pytest
 
 from controlplane.kube.access import from_kubeconfig
 from controlplane.kube.client import Api, ApiError
-from controlplane.kube.resources import NAMESPACES
+from controlplane.kube.resources import (
+    BACKEND_POLICIES,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    NAMESPACES,
+    SERVER_OVERRIDES,
+    Resource,
+)
+from tests.crds import render
+from tests.integration.harness.waiting import until
 from tests.kube.fakeserver import FakeApiServer
 
 REALKUBE = os.environ.get('SLUICE_REALKUBE', '')
@@ -52,7 +61,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
         async with FakeApiServer() as running:
             yield Server(running.api(), running)
     else:
-        async with Api(from_kubeconfig(REALKUBE)) as api:
+        async with Api(from_kubeconfig(REALKUBE), call_s=60.0) as api:  # it may share two cores with everything else
             yield Server(api, None)
 
 
@@ -75,6 +84,28 @@ async def namespace(server: Server) -> AsyncIterator[str]:
     name = await _made(server)
     yield name
     await asyncio.shield(_gone(server, name))
+
+
+@pytest.fixture
+async def custom_kinds(server: Server) -> None:
+    """The project's own kinds are served."""
+    if server.fake is not None:
+        return
+    for resource in (BACKEND_POLICIES, SERVER_OVERRIDES):
+        if not await _is_served(server, resource):
+            definition = render(resource.plural)
+            await server.api.create(CUSTOM_RESOURCE_DEFINITIONS, None, definition, timeout_s=60)
+            await until(functools.partial(_is_served, server, resource), within=60, what=resource.label)
+
+
+async def _is_served(server: Server, resource: Resource) -> bool:
+    try:
+        await server.api.list_page(resource, limit=1)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return False
+    return True
 
 
 @pytest.fixture

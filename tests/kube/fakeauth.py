@@ -53,6 +53,7 @@ class FakeAuth:
         self.required = False
         self.tokens: dict[str, User] = {'fake-token': User('fake-admin', admin=True)}
         self.rules: list[Rule] = []
+        self._made = 0
 
     def rotate(self, old: str, new: str) -> None:
         """`old` is refused from now on; `new` is the same user's."""
@@ -87,15 +88,34 @@ class FakeAuth:
         self, user: User, verb: str, group: str, resource: str, namespace: str, name: str, subresource: str = ''
     ) -> bool:
         wanted = f'{resource}/{subresource}' if subresource else resource
-        return user.admin or any(
-            rule.subject in {user.name, *user.groups}
-            and ('*' in rule.verbs or verb in rule.verbs)
-            and rule.group in {'*', group}
-            and rule.resource in {'*', wanted}
-            and rule.namespace in {None, namespace}
-            and rule.name in {None, name}
-            for rule in self.rules
+        return (
+            user.admin
+            or 'system:masters' in user.groups
+            or any(
+                rule.subject in {user.name, *user.groups}
+                and ('*' in rule.verbs or verb in rule.verbs)
+                and rule.group in {'*', group}
+                and rule.resource in {'*', wanted}
+                and rule.namespace in {None, namespace}
+                and rule.name in {None, name}
+                for rule in self.rules
+            )
         )
+
+    def token_request(self, account: Json, pod: Json | None, body: Json) -> Json:
+        """A new token of a ServiceAccount, bound to `pod` when there is one; what `kubectl create token` does."""
+        meta, spec = account['metadata'], body.get('spec') or {}
+        name, namespace = meta['name'], meta['namespace']
+        self._made += 1
+        token = f'{namespace}.{name}.{self._made}'
+        bound = {} if pod is None else {
+            'authentication.kubernetes.io/pod-name': [pod['metadata']['name']],
+            'authentication.kubernetes.io/pod-uid': [pod['metadata']['uid']],
+        }  # fmt: skip
+        groups = ('system:serviceaccounts', f'system:serviceaccounts:{namespace}', 'system:authenticated')
+        audiences = tuple(spec.get('audiences') or (API,))
+        self.tokens[token] = User(f'system:serviceaccount:{namespace}:{name}', meta['uid'], groups, bound, audiences)
+        return {**body, 'status': {'token': token, 'expirationTimestamp': '2100-01-01T00:00:00Z'}}
 
     def token_review(self, body: Json) -> Json:
         spec = body.get('spec') or {}

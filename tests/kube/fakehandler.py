@@ -111,6 +111,8 @@ class Handler:
             body = json.loads(raw) if raw else {}
         except ValueError as error:
             raise Refused(400, 'BadRequest', str(error)) from error
+        if seen.verb == 'create/token' and seen.resource is resources.SERVICE_ACCOUNTS:
+            return 201, self._fake.auth.token_request(self._store.get(key), self._bound(seen, body), body)
         if subresource not in {'', 'status'}:
             raise Refused(404, 'NotFound', 'the server could not find the requested resource')
         manager = seen.query.get('fieldManager') or request.headers.get('User-Agent', 'unknown').split('/')[0]
@@ -140,6 +142,16 @@ class Handler:
                 self._store.delete(key, body)
                 return 200, {'kind': 'Status', 'apiVersion': 'v1', 'metadata': {}, 'status': 'Success'}
         raise Refused(405, 'MethodNotAllowed', f'{seen.verb} is not allowed')
+
+    def _bound(self, seen: Seen, body: Json) -> Json | None:
+        """The pod that a token is to be bound to."""
+        bound = (body.get('spec') or {}).get('boundObjectRef')
+        if not bound:
+            return None
+        pod = self._store.get((resources.PODS, seen.namespace, bound['name']))
+        if bound.get('uid', pod['metadata']['uid']) != pod['metadata']['uid']:
+            raise Refused(409, 'Conflict', 'the UID in the bound object reference does not match the pod')
+        return pod
 
     def _listed(self, seen: Seen) -> Json:
         chosen = _selector(seen)

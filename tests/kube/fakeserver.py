@@ -24,7 +24,7 @@
 
 What it keeps of the real one: one version counter, lists at a version, `limit`/`continue`, watches from a version with
 history, bookmarks, timeoutSeconds, 409 by version, merge patch, server-side apply with owners of fields, the status
-subresource, generation, finalizers, garbage collection by owner references (at once), TokenReview and SubjectAccessReview.
+subresource, generation, finalizers, garbage collection by owner references (at once), TokenRequest, TokenReview and SubjectAccessReview.
 What it does not: schemas of any kind, controllers (no slices from Services), namespaces that must exist.
 `TOO_OLD_IN_STREAM` on the fake: a watch from before the history is told so by an ERROR event instead of HTTP 410.
 """
