@@ -31,6 +31,7 @@ from controlplane.kube.bootstrap import DEBOUNCE_S, Kept, Snapshot
 from controlplane.kube.client import Api, KubeError
 from controlplane.kube.election import Election, LeaseObject
 from controlplane.kube.lease import MAX_TERM, Elector, Times
+from controlplane.kube.metrics import lines
 from controlplane.kube.outcome import Translation
 from controlplane.kube.pods import Pods
 from controlplane.kube.records import Records
@@ -208,6 +209,7 @@ class Replica:
         return Services(
             sequencer=sequencer, new_id=lambda: secrets.token_hex(8), pushed=pushed, govern=self.wishes.govern,
             holds=self.election.holds, standing=self.standing, stopping=stopping,
+            further=lambda: lines(one.figures() for one in (*self.source.informers.all, self.pods.informer)),
         )  # fmt: skip
 
     def _store(self, standing: _Standing) -> KubernetesStore:

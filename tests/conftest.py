@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is; a test that hangs has its own limit.
+settings.register_profile('house', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('house')
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

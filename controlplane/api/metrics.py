@@ -36,6 +36,7 @@ def _lines(all_: Services) -> Iterator[str]:
     yield from _figure('dataplanes_known', 'gauge', 'Data planes that are waited for.', len(planes))
     connected = sum(plane.connected for plane in planes)
     yield from _figure('dataplanes_connected', 'gauge', 'Data planes that are connected.', connected)
+    yield from all_.further()
 
 
 def _figure(name: str, kind: str, text: str, value: int) -> tuple[str, str, str]:

@@ -19,7 +19,8 @@ from controlplane.domain.sequencer import Decision, Sequencer
 class Services:
     """`new_id` makes ids of operations; `stopping` is set when the process is to end, and ends streams.
 
-    `pushed` gives the counters of the link to the data planes, by name. `govern` makes of what a verb wants what it may come
+    `pushed` gives the counters of the link to the data planes, by name; `further` metrics of rooms that REST does not know,
+    line by line. `govern` makes of what a verb wants what it may come
     to where the state follows from something else, or refuses it; who asks is its third argument. `holds` tells whether
     this control plane is still the one whose word counts, and `standing` (HTTP status, document) what it is when it leads not.
     """
@@ -27,6 +28,7 @@ class Services:
     sequencer: Sequencer
     new_id: Callable[[], str]
     pushed: Callable[[], Mapping[str, int]]
+    further: Callable[[], Iterable[str]] = tuple
     govern: Callable[[Desired, Decision, str], Decision] = lambda _, decision, __: decision
     holds: Callable[[], bool] = lambda: True
     standing: Callable[[], tuple[int, Mapping[str, Any]] | None] = lambda: None

@@ -53,6 +53,9 @@ class Trouble:
     text: str
     since: float
 
+    def __str__(self) -> str:
+        return f'{self.ill}: {self.text}'
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

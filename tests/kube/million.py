@@ -5,6 +5,7 @@ The documents are made and compacted page by page, as an informer does; only the
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -47,6 +48,7 @@ def resident() -> float:
 
 
 def main(slices: int, endpoints: int) -> None:
+    gc.set_threshold(20_000, 20, 1_000_000)  # as the control plane has it
     template = document(endpoints)
     kept: Holdings[Slice] = Holdings('endpointslices', Slice.from_dict)
 

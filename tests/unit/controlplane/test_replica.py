@@ -24,4 +24,6 @@ async def test_what_kubernetes_says_is_pushed_and_a_drain_is_an_override() -> No
             (found,) = fake.all(SERVER_OVERRIDES)
             assert found['spec']['targetRef'] == {'kind': 'Pod', 'name': 'web-1', 'uid': 'uid-web-1'}
             assert (found['spec']['adminState'], found['spec']['setBy']) == ('Drain', 'local')
+            metrics = (await one.client.get('/metrics')).text
+            assert 'sluice_controlplane_informer_synced{resource="services"} 1' in metrics
             await plane.cut()
