@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -111,7 +112,7 @@ def cluster_settings(arguments: argparse.Namespace, environment: Mapping[str, st
         address=address,
         kubeconfig=arguments.kubeconfig or None,
         audience=arguments.audience,
-        accounts=_words(arguments.dataplane_accounts),
+        accounts=_accounts(arguments.dataplane_accounts),
         leader_ca=arguments.leader_ca or None,
         leader_name=arguments.leader_name,
     )
@@ -150,6 +151,14 @@ def _address(option: str, text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
         raise CannotStart(f'{option} {text!r} is not HOST:PORT')
     return host.removeprefix('[').removesuffix(']'), int(port)
+
+
+def _accounts(text: str) -> tuple[str, ...]:
+    accounts = _words(text)
+    for account in accounts:
+        if not re.fullmatch(r'[a-z0-9-]{1,63}:[a-z0-9.-]{1,253}', account):
+            raise CannotStart(f'--dataplane-accounts: {account!r} is not NAMESPACE:NAME')
+    return accounts
 
 
 def _tls(arguments: argparse.Namespace) -> TlsFiles | None:

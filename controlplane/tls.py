@@ -40,11 +40,7 @@ def read(files: TlsFiles) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(['http/1.1'])
     for path in files.paths():
-        try:
-            with open(path, 'rb') as file:
-                file.read(1)
-        except OSError as error:
-            raise ValueError(f'{path}: {error.strerror}') from None
+        _look(path, b'PRIVATE KEY' if path == files.key else b'CERTIFICATE')
     try:
         context.load_cert_chain(files.certificate, files.key, _no_password)
     except ssl.SSLError as error:
@@ -61,13 +57,25 @@ def read(files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
+def _look(path: str, for_: bytes) -> None:
+    """Say plainly what OpenSSL says in riddles, and of which file. ValueError: it cannot be read, or does not hold that."""
+    try:
+        with open(path, 'rb') as file:
+            text = file.read()
+    except OSError as error:
+        raise ValueError(f'{path}: {error.strerror}') from None
+    if for_ not in text:
+        raise ValueError(f'{path}: holds no PEM block of the kind "{for_.decode().lower()}"')
+
+
 def _no_password() -> str:
     raise ssl.SSLError('the key is encrypted')
 
 
 def _why(error: ssl.SSLError) -> str:
     """OpenSSL's reason in words."""
-    return (error.reason or str(error)).replace('_', ' ').lower()
+    words = str(getattr(error, 'reason', None) or error.args[-1]).replace('_', ' ').lower()
+    return 'no certificate, or no key, can be read from it' if 'pem lib' in words else words
 
 
 def _self_test(context: ssl.SSLContext, files: TlsFiles) -> str | None:
@@ -151,7 +159,7 @@ class Certificates(ssl.SSLContext):
     def _complain(self, error: ssl.SSLError) -> None:
         if isinstance(error, ssl.SSLCertVerificationError):
             text = f'a client certificate was refused: {error.verify_message} (--client-ca {self._files.client_ca})'
-        elif 'ALERT' in (error.reason or ''):
+        elif ' alert ' in f' {_why(error)} ':
             text = f'a client refused the certificate in {self._files.certificate}: {_why(error)}'
         else:
             text = f'a handshake failed: {_why(error)}'

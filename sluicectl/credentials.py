@@ -65,7 +65,8 @@ def trust(ca_file: str | None, cert_file: str | None, key_file: str | None) -> s
 
 def _why(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace('_', ' ').lower()
+        words = str(getattr(error, 'reason', None) or error.args[-1]).replace('_', ' ').lower()
+        return 'no certificate, or no key, can be read from it' if 'pem lib' in words else words
     return error.strerror or str(error)
 
 

@@ -4,6 +4,7 @@ them are rotated; and what is wrong with one of them, or with the control plane'
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from dataclasses import dataclass
 
@@ -70,7 +71,8 @@ def _no_password() -> str:
 
 def _why(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace('_', ' ').lower()
+        words = str(getattr(error, 'reason', None) or error.args[-1]).replace('_', ' ').lower()
+        return 'no certificate, or no key, can be read from it' if 'pem lib' in words else words
     return error.strerror or str(error)
 
 
@@ -91,5 +93,11 @@ def explained(error: Exception, settings: ControlPlane) -> str:
 def is_in_the_clear(settings: ControlPlane) -> bool:
     """Whether a token would be sent where anybody on the way could read it."""
     url = yarl.URL(settings.url)
-    local = url.host is not None and (url.host in {'localhost', '::1'} or url.host.startswith('127.'))
-    return settings.token_file is not None and url.scheme in {'ws', 'http'} and not local
+    return settings.token_file is not None and url.scheme in {'ws', 'http'} and not _is_loopback(url.host or '')
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == 'localhost'

@@ -141,6 +141,8 @@ class FakeAuth:
         user = User(
             spec.get('user', ''), groups=tuple(spec.get('groups') or ()), admin=known is not None and known.admin
         )
+        if path := (spec.get('nonResourceAttributes') or {}).get('path'):
+            asked = {**spec['nonResourceAttributes'], 'resource': path}
         words = [asked.get(word, '') for word in ('verb', 'group', 'resource', 'namespace', 'name', 'subresource')]
         allowed = self.may(user, *words)
         reason = 'RBAC: allowed by a rule of the fake' if allowed else ''

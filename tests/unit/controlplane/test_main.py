@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.__main__ import main, parser, settings
+from controlplane.__main__ import cluster_settings, main, parser, settings
 from controlplane.app import CannotStart, open_socket, open_store
 from controlplane.tls import TlsFiles
 
@@ -58,6 +58,15 @@ def test_the_key_may_be_in_the_file_of_the_certificate() -> None:
     found = settings(arguments('--store', 'memory:', '--tls-cert', 'c', '--health-listen', '[::]:8001'))
     assert found.tls == TlsFiles(certificate='c', key='c')
     assert found.health == ('::', 8001)
+
+
+def test_accounts_of_data_planes_are_separated_by_commas() -> None:
+    given = arguments(POD_NAMESPACE='sluice', SLUICE_DATAPLANE_ACCOUNTS='sluice:dataplane, edge:dp')
+    found = cluster_settings(given, {}, 8000)
+    assert found.accounts == ('sluice:dataplane', 'edge:dp')
+    assert found.audience == 'sluice'
+    with pytest.raises(CannotStart, match="--dataplane-accounts: 'c' is not NAMESPACE:NAME"):
+        cluster_settings(arguments('--namespace', 'x', '--dataplane-accounts', 'a:b,c'), {}, 8000)
 
 
 @pytest.mark.parametrize('text', ['postgres:///x', 'sqlite:///', 'x'])

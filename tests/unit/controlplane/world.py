@@ -87,6 +87,9 @@ class DataPlane:
     async def dial(self, address: str, token: str | None = None, **hello: Any) -> None:
         headers = {} if token is None else {'Authorization': f'Bearer {token}'}
         self.socket = await connect(f'ws://{address}/v1/push', additional_headers=headers, max_size=codec.MAX_FRAME)
+        await self.hello(**hello)
+
+    async def hello(self, **hello: Any) -> None:
         default = Hello(
             dp_id=self.name, term=self.term, seq=self.seq, term_seen=self.seen,
             state_hash=wire.digest(self.state), workers=2,
