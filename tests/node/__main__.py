@@ -1,6 +1,6 @@
-"""`python -m tests.node [--smoke] [--keep] [PYTEST ARGUMENT...]`: a node, the image on it, the tests of this directory, and its end.
+"""`python -m tests.node [--smoke] [--keep] [PYTEST ARGUMENT...]`: a node, the images on it, the tests of this directory, and its end.
 
-The image is made by the project's Dockerfile. pytest runs on the node, where pods and services can be reached. --smoke takes
+The images are made by the project's Dockerfile. pytest runs on the node, where pods and services can be reached. --smoke takes
 the tests marked so; --keep leaves the node running and says how to enter and end it.
 """
 
@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.kit.build import build, cache
-from tests.cluster.kit.cluster import ROOT, check_node, up
+from tests.cluster.kit.cluster import check_node, up
 from tests.cluster.kit.images import Builder, load
-from tests.cluster.kit.packages import CannotHave
+from tests.cluster.kit.packages import ROOT, CannotHave
 from tests.cluster.kit.parts import end, inside, remove_or_name
 
-IMAGE = 'localhost/sluice:test'
+TAG = 'test'
 
 
 def timed(what: str, begun: float) -> None:
@@ -29,27 +29,25 @@ def timed(what: str, begun: float) -> None:
 
 
 def prepare(work: Path) -> None:
-    """The programs, the image, the node, and the image on the node. CannotHave: one of them."""
+    """The programs, the images, the node, and the images on it. CannotHave: one of them."""
     begun = time.monotonic()
     check_node()
     build()
     timed('kubekit is there', begun)
     begun = time.monotonic()
-    archive = cache() / 'images' / f'sluice-{os.getpid()}.tar'
-    try:
-        Builder(cache() / 'images').build(ROOT, IMAGE, archive)
-        timed(f'{IMAGE} is built', begun)
+    with tempfile.TemporaryDirectory(prefix='images-', dir=cache()) as directory:
+        archives = Builder(cache() / 'images').build(TAG, Path(directory))
+        timed('the images are built', begun)
         begun = time.monotonic()
         up(work, with_node=True)
-        load(work, archive)
-        timed('the node is up and has the image', begun)
-    finally:
-        archive.unlink(missing_ok=True)
+        for archive in archives:
+            load(work, archive)
+    timed('the node is up and has the images', begun)
 
 
 def run_tests(work: Path, arguments: Sequence[str]) -> int:
     """pytest on the node; its exit status."""
-    environment = {**os.environ, 'SLUICE_CLUSTER': str(work), 'SLUICE_IMAGE': IMAGE, 'KUBECONFIG': f'{work}/kubeconfig'}
+    environment = {**os.environ, 'SLUICE_CLUSTER': str(work), 'SLUICE_TAG': TAG, 'KUBECONFIG': f'{work}/kubeconfig'}
     pytest = [sys.executable, '-m', 'pytest', '-q', *arguments, 'tests/node']
     return subprocess.run([*inside(work, ROOT), *pytest], env=environment, check=False).returncode
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.harness.api import Document, Kube
-from tests.cluster.kit.cluster import ROOT
+from tests.cluster.harness.api import Document, Kube, Refused
+from tests.cluster.kit.packages import ROOT
 from tests.integration.harness.waiting import until
 
 FILES = ROOT / 'helm/sluice/templates/crds'
@@ -37,6 +37,18 @@ async def install(kube: Kube) -> None:
             return conditions.get('Established') == 'True'
 
         await until(established, within=20, what=f'{name} is established')
+        await until(lambda name=name: served(kube, name), within=20, what=f'{name} is served')  # type: ignore[misc]
+
+
+async def served(kube: Kube, name: str) -> bool:
+    """Whether a new kind can be listed: it is a moment after it was established."""
+    try:
+        await kube.list(name.partition('.')[0])
+    except Refused as refused:
+        if refused.status in {404, 429}:
+            return False
+        raise
+    return True
 
 
 def policy(name: str, service: str = 'web', **spec: Any) -> Document:

@@ -69,9 +69,10 @@ def _program(name: str) -> Callable[[Sequence[str]], None]:
     return execute
 
 
-def _image(words: Sequence[str]) -> None:
-    context, tag, archive = words
-    Builder(cache() / 'images').build(Path(context), tag, Path(archive).resolve())
+def _images(words: Sequence[str]) -> None:
+    tag, directory = words
+    for archive in Builder(cache() / 'images').build(tag, Path(directory).resolve()):
+        print(archive)
 
 
 def _load(words: Sequence[str]) -> None:
@@ -100,7 +101,7 @@ COMMANDS: dict[str, tuple[int, Callable[[Sequence[str]], None]]] = {
     'alone': (1, _alone),
     'kubectl': (0, _program('kubectl')),
     'helm': (0, _program('helm')),
-    'image': (3, _image),
+    'images': (2, _images),
     'load': (2, _load),
     'kill': (2, _kill),
     'start': (2, _start),

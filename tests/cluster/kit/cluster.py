@@ -17,11 +17,10 @@ from pathlib import Path
 
 from tests.cluster.kit import node, packages
 from tests.cluster.kit.build import Bin, built
-from tests.cluster.kit.packages import CannotHave
-from tests.cluster.kit.parts import Parts, end, group, inside, owners, running
+from tests.cluster.kit.packages import ROOT, CannotHave
+from tests.cluster.kit.parts import Parts, end, inside, owners, running
 from tests.cluster.kit.pki import Pki
 
-ROOT = Path(__file__).resolve().parents[3]
 NODE_NAME = 'node1'
 _DOMAIN = 'cluster.local'
 # A hand-made Pod gets into an EndpointSlice only when it has a Node, and without one it is removed after 40 seconds.
@@ -202,6 +201,3 @@ def _free_ports(count: int) -> tuple[int, ...]:
     for one in sockets:
         one.close()
     return ports
-
-
-__all__ = ['NODE_NAME', 'ROOT', 'Cluster', 'api_port', 'api_server_is_ready', 'group', 'up', 'up_inside']

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.cluster.kit.packages import IMAGE, CannotHave, need, program
+from tests.cluster.kit.packages import IMAGE, ROOT, CannotHave, need, program
 from tests.cluster.kit.parts import inside
 
 BASE = 'debian:bookworm-slim'
@@ -84,8 +84,15 @@ class Builder:
         place.mkdir(parents=True, exist_ok=True)
 
     def _buildah(self, *arguments: str | Path) -> str:
-        storage = ('--root', self._place / 'storage', '--runroot', self._place / 'run', '--storage-driver', 'vfs')
-        return run(['buildah', *storage, *arguments])
+        return run(['buildah', *arguments], env=self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        """buildah's storage is ours, in a driver that needs nothing of the kernel, and its steps run in a plain chroot."""
+        settings = self._place / 'storage.conf'
+        settings.write_text(
+            f'[storage]\ndriver = "vfs"\ngraphroot = "{self._place}/storage"\nrunroot = "{self._place}/run"\n'
+        )
+        return {**os.environ, 'CONTAINERS_STORAGE_CONF': str(settings), 'BUILDAH_ISOLATION': 'chroot'}
 
     def base(self) -> None:
         """Make `BASE`, about a minute, unless it is there."""
@@ -124,17 +131,23 @@ class Builder:
             half.rename(archive)
         return archive
 
-    def build(self, context: Path, tag: str, archive: Path) -> None:
-        """Build `context`/Dockerfile as `tag` and save it to `archive`."""
+    def build(self, tag: str, directory: Path) -> list[Path]:
+        """Build the project's images as `make image` does, and save each to a file in `directory`."""
         self.base()
-        archive.unlink(missing_ok=True)
-        if self._docker:
-            run(['docker', 'build', '--network', 'host', '--tag', tag, context])
-            run(['docker', 'save', '--output', archive, tag])
-            return
-        how = ('--isolation', 'chroot', '--network', 'host', '--format', 'docker', '--layers', '--pull-never')
-        self._buildah('bud', *how, '--tag', tag, context)
-        self._buildah('push', tag, f'docker-archive:{archive}:{tag}')
+        options = ['--network', 'host', *([] if self._docker else ['--pull-never', '--layers'])]
+        base = BASE if self._docker else f'docker.io/library/{BASE}'
+        printed = run(
+            [ROOT / 'deploy/image/build', *options], env={**self._environment(), 'TAG': tag, 'BASE_IMAGE': base}
+        )
+        archives = []
+        for name in (line.removeprefix('image: ') for line in printed.splitlines() if line.startswith('image: ')):
+            archives.append(directory / f'{name.rpartition("/")[2].replace(":", "-")}.tar')
+            archives[-1].unlink(missing_ok=True)
+            if self._docker:
+                run(['docker', 'save', '--output', archives[-1], name])
+            else:
+                self._buildah('push', name, f'docker-archive:{archives[-1]}:{name}')
+        return archives
 
 
 def load(work: Path, archive: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[3]
 # what is looked for (a program, or a path) -> the package that has it
 ALONE: Mapping[str, str] = {'ip': 'iproute2', 'unshare': 'util-linux', 'nsenter': 'util-linux'}
 NODE: Mapping[str, str] = {

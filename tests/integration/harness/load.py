@@ -131,11 +131,13 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:
     return int(first.split(' ')[1]), fields.get('x-server', ''), stays
 
 
-async def ask(port: int, target: str = '/', host: str = 'load.test', within: float = _PATIENCE) -> Record:
+async def ask(
+    port: int, target: str = '/', host: str = 'load.test', within: float = _PATIENCE, address: str = '127.0.0.1'
+) -> Record:
     """One request on a connection of its own. TimeoutError after `within` seconds."""
     sent = time.monotonic()
     async with asyncio.timeout(within):
-        reader, writer = await asyncio.open_connection('127.0.0.1', port)
+        reader, writer = await asyncio.open_connection(address, port)
         try:
             client_port: int = writer.get_extra_info('sockname')[1]
             writer.write(f'GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n'.encode())
