@@ -7,24 +7,24 @@ real one here, too.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from tests.cluster.kit import alone
 from tests.cluster.kit.build import BuildFailed, build
 from tests.cluster.kit.cluster import up
 from tests.cluster.kit.packages import ROOT, CannotHave
-from tests.cluster.kit.parts import end, remove_or_name
+from tests.cluster.kit.parts import end, remove_or_name, run_to_its_end
 
 _INSIDE = '--inside'
 
 
-def run_tests(work: Path, arguments: Sequence[str]) -> int:
-    """A cluster, and pytest's exit status."""
+def run_tests(work: Path, arguments: Sequence[str]) -> NoReturn:
+    """Start the cluster and become pytest."""
     begun = time.monotonic()
     kubeconfig = str(up(work, with_node=False))
     print(f'cluster: up after {time.monotonic() - begun:.1f} s', flush=True)
@@ -32,13 +32,14 @@ def run_tests(work: Path, arguments: Sequence[str]) -> int:
     pytest = [sys.executable, '-m', 'pytest', '-q', '-m', 'cluster or realkube', *arguments]
     if not any(word.startswith('tests/') for word in arguments):
         pytest += ['tests/kube', 'tests/cluster']
-    return subprocess.run(pytest, env=environment, cwd=ROOT, check=False).returncode
+    os.chdir(ROOT)
+    os.execvpe(pytest[0], pytest, environment)
 
 
 def main(arguments: Sequence[str]) -> int:
     """pytest's exit status; 3 when what is needed cannot be had here."""
     if arguments[:1] == [_INSIDE]:
-        return run_tests(Path(arguments[1]), arguments[2:])
+        run_tests(Path(arguments[1]), arguments[2:])
     place = Path(tempfile.mkdtemp(prefix='sluice-cluster-')).resolve()
     work, hosts = place / 'w', place / 'hosts'
     hosts.write_text('127.0.0.1 localhost\n')
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         line = alone.command(inside, hosts)
         build()
         environment = {**os.environ, 'SLUICE_HOSTS': str(hosts)}
-        return subprocess.run(line, cwd=ROOT, env=environment, check=False).returncode
+        return run_to_its_end(line, cwd=ROOT, env=environment)
     except (CannotHave, BuildFailed) as error:
         print(f'cluster: {error}', file=sys.stderr)
         return 3 if isinstance(error, CannotHave) else 1

@@ -7,7 +7,6 @@ the tests marked so; --keep leaves the node running and says how to enter and en
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from tests.cluster.kit.build import build, cache
 from tests.cluster.kit.cluster import check_node, up
 from tests.cluster.kit.images import Builder, load
 from tests.cluster.kit.packages import ROOT, CannotHave
-from tests.cluster.kit.parts import end, inside, remove_or_name
+from tests.cluster.kit.parts import end, inside, remove_or_name, run_to_its_end
 
 TAG = 'test'
 
@@ -49,7 +48,7 @@ def run_tests(work: Path, arguments: Sequence[str]) -> int:
     """pytest on the node; its exit status."""
     environment = {**os.environ, 'SLUICE_CLUSTER': str(work), 'SLUICE_TAG': TAG, 'KUBECONFIG': f'{work}/kubeconfig'}
     pytest = [sys.executable, '-m', 'pytest', '-q', *arguments, 'tests/node']
-    return subprocess.run([*inside(work, ROOT), *pytest], env=environment, check=False).returncode
+    return run_to_its_end([*inside(work, ROOT), *pytest], env=environment)
 
 
 def main(arguments: Sequence[str]) -> int:

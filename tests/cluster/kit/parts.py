@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.kit.packages import CannotHave
 
@@ -141,6 +142,28 @@ def remove_or_name(directory: Path) -> None:
         print(f'kit: logs are in {", ".join(map(str, left))}', file=sys.stderr)
     else:
         directory.rmdir()
+
+
+def run_to_its_end(command: Sequence[str], **how: Any) -> int:
+    """Run a command in a session of its own and return its exit status; SIGTERM and SIGINT to us end all of it, and then
+    us, with everything that `finally` has to do."""
+
+    def told(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)
+    process = subprocess.Popen(command, start_new_session=True, **how)
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def group(work: Path) -> str:
