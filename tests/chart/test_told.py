@@ -12,11 +12,11 @@ import pytest
 from cryptography import x509
 
 from controlplane.__main__ import parser
-from dataplane.core.model import ControlPlane, Snapshot
+from dataplane.core.model import ControlPlane, OnPartition, Snapshot
 from dataplane.supervisor.metrics import METRICS, PROCESS
 from dataplane.supervisor.options import Options
 from dataplane.supervisor.sources import Sources
-from tests.chart.rendering import CASES, CHART, ROOT, objects, one, pods, run, text_of
+from tests.chart.rendering import CASES, CHART, ROOT, objects, one, pods, run
 
 POD = {'POD_NAME': 'sluice-dataplane-5d4b-x2x9z', 'POD_NAMESPACE': 'edge'}
 
@@ -55,11 +55,9 @@ def test_the_configuration_is_understood(case: str, tmp_path: Path) -> None:
     assert {'/var/lib/sluice', '/run/sluice', '/var/run/secrets/sluice.dev', '/etc/sluice', '/tmp'} <= mounted
 
 
-def test_what_becomes_of_data_planes_that_are_cut_off_is_said_when_it_is_not_the_usual() -> None:
-    assert 'on-partition' not in text_of('default')
-    done = run('--set', 'dataplane.onPartition=stop')
-    assert done.returncode == 0, done.stderr
-    assert '    on-partition stop\n' in done.stdout
+@pytest.mark.parametrize('case, policy', [('default', OnPartition.KEEP), ('namespaced', OnPartition.STOP)])
+def test_what_becomes_of_data_planes_that_are_cut_off(case: str, policy: OnPartition, tmp_path: Path) -> None:
+    assert read(case, tmp_path).globals.on_partition is policy
 
 
 def test_values_reach_the_configuration(tmp_path: Path) -> None:
