@@ -14,6 +14,7 @@ import uvloop
 from controlplane import incluster
 from controlplane.app import CannotStart, Settings, push_settings, serve
 from controlplane.auth import Role, new_token
+from controlplane.kube.lease import Times
 from controlplane.replica import ClusterSettings
 from controlplane.tls import TlsFiles
 
@@ -81,6 +82,12 @@ def _cluster_options(option: Callable[[str, str, str | None, str], None]) -> Non
         None,
         'HOST:PORT of this replica for others; default: $POD_IP and the port of --listen',
     )
+    option(
+        '--lease',
+        'SLUICE_LEASE',
+        '15,10,2',
+        'seconds: how long the Lease lasts, is renewed within, is tried again after',
+    )
     option('--audience', 'SLUICE_AUDIENCE', 'sluice', 'for whom tokens must have been made')
     option(
         '--dataplane-accounts',
@@ -111,11 +118,21 @@ def cluster_settings(arguments: argparse.Namespace, environment: Mapping[str, st
         pod=arguments.pod,
         address=address,
         kubeconfig=arguments.kubeconfig or None,
+        times=_times(arguments.lease),
         audience=arguments.audience,
         accounts=_accounts(arguments.dataplane_accounts),
         leader_ca=arguments.leader_ca or None,
         leader_name=arguments.leader_name,
     )
+
+
+def _times(text: str) -> Times:
+    words = _words(text)
+    try:
+        lease, renew, retry = (round(float(word) * 1_000) for word in words)
+        return Times(lease_ms=lease, renew_ms=renew, retry_ms=retry)
+    except ValueError as error:
+        raise CannotStart(f'--lease {text!r} is not three times in seconds, e.g. 15,10,2: {error}') from None
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-NOT_LEADER: Final = 4421
+NOT_LEADER: Final = 4421  # the data plane's end has the same number
 FORWARDED: Final = b'sluice-forwarded'
 _READABLE: Final = re.compile(r'/v1/(backends|servers|routes)(/|\Z)|/v3/services/haproxy/runtime/backends/')
 _HOPS: Final = frozenset({

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from controlplane.app import CannotStart, Settings, authority_of, build, build_probed, open_socket, read_tls
+from controlplane.app import CannotStart, Settings, authority_of, build, build_probed, open_socket, read_tls, warm
 from controlplane.auth import Authority, ClusterAuthority
 from controlplane.collector import collecting
 from controlplane.forward import Forward, Leader
@@ -72,6 +72,8 @@ async def replicated(
     nothing = replica.nothing()
     app, probes = build(nothing, None, authority, settings.recheck_s, within), build_probed(nothing)
     replica.attach(app, probes)
+    for one in (app, probes):
+        await warm(one)  # not while the lease has to be renewed
     server = Server(app, context, replica.leave)
     async with living(replica) as life, _probed(probes, settings.health):
         life.add_done_callback(lambda _: setattr(server, 'should_exit', True))  # it only ends by a defect

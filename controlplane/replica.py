@@ -36,6 +36,7 @@ from controlplane.kube.outcome import Translation
 from controlplane.kube.pods import Pods
 from controlplane.kube.records import Records
 from controlplane.kube.source import GONE_MS, Informers, Source, monotonic_ms
+from controlplane.kube.status import Pacing, Statuses
 from controlplane.kube.wishes import Wishes
 from controlplane.kube.writes import plan
 from controlplane.push import Hub, PushSettings
@@ -68,6 +69,7 @@ class ClusterSettings:
     times: Times = field(default_factory=Times)
     gone_ms: int = GONE_MS
     snapshot_s: float = DEBOUNCE_S
+    pacing: Pacing = field(default_factory=Pacing)
 
 
 class _Trace:
@@ -120,7 +122,7 @@ class Replica:
     """One replica. `run` for as long as it lives; `attach` the application whose services follow its standing."""
 
     def __init__(self, api: Api, settings: ClusterSettings, push: PushSettings, removal_percent: int) -> None:
-        self._settings, self._percent = settings, removal_percent
+        self._api, self._settings, self._percent = api, settings, removal_percent
         self._push = replace(push, max_term=MAX_TERM - 2**20)
         self.identity = f'{settings.pod or "controlplane"}_{secrets.token_hex(6)}'
         self.records = Records(api, settings.namespace, settings.name)
@@ -130,6 +132,7 @@ class Replica:
         self.source = Source(
             Informers.of(api, settings.watch), removal_percent=removal_percent, gone_ms=settings.gone_ms
         )
+        self.election.looked = self._moved
         self.wishes = Wishes(api, self.source.world, lambda: self.source.translation().views, self.source.seen)
         self.pods = Pods(api, settings.namespace, monotonic_ms)
         self.reign: Reign | None = None
@@ -174,14 +177,17 @@ class Replica:
         return None if self.reign is None else self.reign.sequencer.log.head
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever it begins or ceases to lead, for as long as it lives."""
+        """Call `listener` whenever how it stands may be another, for as long as it lives."""
         self._listeners.append(listener)
+
+    def _moved(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def _hand_over(self, services: Services, hub: Hub | None) -> None:
         for app in self._apps:
             app.state.services, app.state.hub = services, hub
-        for listener in self._listeners:
-            listener()
+        self._moved()
 
     def reading(self) -> Services | None:
         """What a follower answers from when nobody leads: the objects as they are here. None: they are not known yet."""
@@ -307,6 +313,7 @@ class Replica:
             reign.hub.expire(),
             self.snapshot.keep_up(latest, changed, self._settings.snapshot_s),
             self._count_out(reign.sequencer),
+            Statuses(self._api, self.source, self._settings.pacing).keep_up(reign.sequencer),
         ]
 
     async def _until_stopped(self) -> None:

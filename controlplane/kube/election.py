@@ -111,6 +111,7 @@ class Election:
         self._elector, self._lease, self._trace, self._now = elector, lease, trace, now_ms
         self._asking = asyncio.Lock()
         self._said = ''
+        self.looked: Callable[[], None] = lambda: None  # called whenever the Lease was looked at by one who waits
 
     @property
     def identity(self) -> str:
@@ -138,6 +139,7 @@ class Election:
         while True:
             async with self._asking:
                 await self._ask(acquire=True)
+            self.looked()
             if term := self.term():
                 log.info('leading with term %d as %s', term, self.identity)
                 return term

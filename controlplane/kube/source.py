@@ -116,7 +116,7 @@ class Source:
         self._relisting: asyncio.Task[None] | None = None
         self.held: Mapping[str, tuple[int, int]] = {}
         self.flushes = 0
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: dict[Callable[[], None], None] = {}
         for informer in informers.all:
             informer.listen(self._heard)
 
@@ -133,9 +133,10 @@ class Source:
         """An override was written or removed by us: so it is, however late the watch says so."""
         self._note(self.world.put(override, self._now()) if is_there else self.world.remove(override, self._now()))
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after every flush, for as long as there is this source."""
-        self._listeners.append(listener)
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after every flush, until the function returned is called."""
+        self._listeners[listener] = None
+        return lambda: self._listeners.pop(listener, None)
 
     async def wait_synced(self) -> None:
         """Return when every kind has been listed once."""
@@ -203,11 +204,12 @@ class Source:
     async def _flush(self, sequencer: Sequencer) -> None:
         now = self._now()
         self._coalesce.flushed(now)
-        wanted = self._with_ends(self.translation(), now)
-        passed = Passed((), {}, relist=False)
+        wanted, passed = Translation(), Passed((), {}, relist=False)
 
         def decide(desired: Desired) -> Decision:
-            nonlocal passed
+            nonlocal wanted, passed
+            # at its turn: what was translated before knows only some of the wishes that somebody had in the turn before
+            wanted = self._with_ends(self.translation(), self._now())
             writes = self._planner.plan(desired, wanted)
             passed = self._confirmation.judge(desired, writes)
             harmless = (w for w in writes if w.spec is not None and (w.key.backend or w.key.name) in passed.held)
@@ -228,7 +230,7 @@ class Source:
         self._tell_held(passed)
         if passed.relist and self._relisting is None:
             self._relisting = asyncio.ensure_future(self._relist())
-        for listener in self._listeners:
+        for listener in tuple(self._listeners):
             listener()
 
     def _tell_held(self, passed: Passed) -> None:

@@ -57,6 +57,7 @@ class GlobalSection:
             'description': self._description,
             'pidfile': self._text('pidfile', "'pidfile' expects a file name as an argument."),
             'state-dir': self._text('state_dir', "'state-dir' expects a directory as an argument."),
+            'bootstrap-file': self._text('bootstrap_file', "'bootstrap-file' expects a file name as an argument."),
             'grace': self._grace,
             'hard-stop-after': self._hard_stop_after,
             'isolation-timeout': self._isolation_timeout,

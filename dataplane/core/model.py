@@ -297,6 +297,7 @@ class Global:
     stats_timeout: int = 10_000
     isolation_timeout: int = 1_000
     state_dir: str | None = None
+    bootstrap_file: str | None = None
     control_plane: ControlPlane | None = None
     on_partition: OnPartition = OnPartition.KEEP
 

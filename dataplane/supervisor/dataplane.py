@@ -29,7 +29,7 @@ from dataplane.supervisor.figures import Figures, Identity, Supervision
 from dataplane.supervisor.health import Condition
 from dataplane.supervisor.holds import Holds
 from dataplane.supervisor.inventory import Overhang
-from dataplane.supervisor.lastgood import LastGood, StateDir
+from dataplane.supervisor.lastgood import LastGood, StateDir, bootstrap
 from dataplane.supervisor.lease import TrafficLease
 from dataplane.supervisor.listeners import Listeners
 from dataplane.supervisor.logs import Log
@@ -157,7 +157,7 @@ class DataPlane:
         notify('READY=1')
 
     async def _first_revisions(self) -> LastGood | None:
-        """What is true from the first worker's first byte on: the file, and what was pushed last."""
+        """What is true from the first worker's first byte on: the file, and the newest of what was pushed that can be used."""
         try:
             await self._publisher.submit([AdoptFile(self._snapshot)], source='start')
         except Refused as refused:
@@ -168,15 +168,16 @@ class DataPlane:
             self._publisher, self._board.cells, self._board.layout, self.settings.on_partition, self._disk
         )
         await self._publisher.submit([SetLease(self._lease.reach)], source='start')
-        known = self._disk.load()
-        if known is None:
-            return None
-        try:
-            await self._publisher.submit([translate(known.state)], source='last known good')
-        except (Refused, ValueError) as problem:
-            self._log('err', f'What the control plane pushed last, {known.term}.{known.seq}, is not used: {problem}')
-            return None
-        return known
+        found = [self._disk.load(), await asyncio.to_thread(bootstrap, self.settings.bootstrap_file)]
+        usable = [known for known in found if known is not None]
+        for known in sorted(usable, key=lambda known: (known.term, known.seq), reverse=True):
+            try:
+                await self._publisher.submit([translate(known.state)], source='last known good')
+            except (Refused, ValueError) as problem:
+                self._log('err', f'What the control plane pushed, {known.term}.{known.seq}, is not used: {problem}')
+            else:
+                return known
+        return None
 
     async def _serving(self) -> None:
         """Wait for the workers, or for a signal that says otherwise."""

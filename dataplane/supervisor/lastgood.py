@@ -17,6 +17,7 @@ import os
 import re
 import secrets
 import socket
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,7 @@ _PUSHED: Final = 'pushed.json'
 _TERM: Final = 'term'
 _ID: Final = 'id'
 _LEFT: Final = 'left'
+_LARGEST: Final = 64 * 1024 * 1024
 _NUMBER: Final = re.compile(r'[0-9]{1,18}\n?', re.ASCII)
 _log = logging.getLogger(__name__)
 
@@ -139,6 +141,37 @@ class StateDir:
             _log.warning('%s: can be written again', self._file(name))
         self._failing = False
         return True
+
+
+def bootstrap(path: str | None) -> LastGood | None:
+    """The snapshot that a control plane wrote into a file, plain or gzipped; None: there is none that can be used (logged).
+
+    Blocks on the disk. What is in the file is trusted as little as what is in `state-dir`.
+    """
+    if path is None:
+        return None
+    try:
+        with open(path, 'rb') as file:
+            content = file.read(_LARGEST + 1)
+        return _parse(_unpacked(content).decode('utf-8'))
+    except FileNotFoundError:
+        _log.info('%s: there is no snapshot to start from', path)
+    except (OSError, ValueError, zlib.error) as error:  # a text that is no UTF-8 is a ValueError
+        _log.error('%s: not used: %s', path, error)
+    return None
+
+
+def _unpacked(content: bytes) -> bytes:
+    """Of a gzipped text the text, if it is not out of all proportion."""
+    if not content.startswith(b'\x1f\x8b'):
+        if len(content) > _LARGEST:
+            raise ValueError(f'more than {_LARGEST} bytes')
+        return content
+    inflate = zlib.decompressobj(wbits=31)
+    text = inflate.decompress(content, _LARGEST)
+    if not inflate.eof:
+        raise ValueError(f'cut off, or more than {_LARGEST} bytes')
+    return text
 
 
 def to_bytes(known: LastGood, state_hash: str) -> bytes:

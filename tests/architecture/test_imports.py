@@ -43,6 +43,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'controlplane.app',
         'controlplane.auth',
         'controlplane.incluster',
+        'controlplane.kube.lease',
         'controlplane.replica',
         'controlplane.tls',
     ),

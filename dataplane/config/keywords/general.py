@@ -27,6 +27,10 @@ GLOBAL: Final = table(
         "Sluice's own: `keep` (default) or `stop`: what becomes of pushed servers without a lease of the control plane",
     ),
     supported('state-dir', "Sluice's own: directory of the last known good state"),
+    supported(
+        'bootstrap-file',
+        "Sluice's own: a snapshot that a control plane wrote, to start from when nothing newer is in `state-dir`",
+    ),
     accepted(
         'started, supervised and limited by whoever starts it (systemd, a container)',
         """

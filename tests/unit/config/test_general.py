@@ -26,6 +26,7 @@ def test_more_cores_than_workers_can_be_are_left_alone() -> None:
         ('description the  edge "proxy  1"', 'description', 'the edge proxy  1'),
         ('pidfile /run/x.pid', 'pidfile', '/run/x.pid'),
         ('state-dir /var/lib/sluice', 'state_dir', '/var/lib/sluice'),
+        ('bootstrap-file /etc/snapshot', 'bootstrap_file', '/etc/snapshot'),
         ('grace 5s', 'grace', 5_000),
         ('hard-stop-after 30s', 'hard_stop_after', 30_000),
         ('hard-stop-after 0', 'hard_stop_after', None),

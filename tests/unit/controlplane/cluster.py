@@ -20,7 +20,8 @@ from tests.kube.fakeserver import FakeApiServer
 from tests.unit.controlplane.world import QUICK
 
 OWN = 'sluice-system'
-SHORT = Times(lease_ms=3_000, renew_ms=2_000, retry_ms=200)
+LONG = Times(lease_ms=30_000, renew_ms=20_000, retry_ms=200)
+SHORT = Times(lease_ms=9_000, renew_ms=7_000, retry_ms=200)
 BACKEND = 'shop.web.http'
 Json = dict[str, Any]
 
@@ -76,7 +77,7 @@ class Standing:
         """Wait until something about how it stands is so."""
         moved = asyncio.Event()
         self.replica.listen(moved.set)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while not holds():
                 moved.clear()
                 await moved.wait()
@@ -84,7 +85,7 @@ class Standing:
 
 @contextlib.asynccontextmanager
 async def standing(
-    fake: FakeApiServer, name: str, *, times: Times = SHORT, push: PushSettings = QUICK, **more: Any
+    fake: FakeApiServer, name: str, *, times: Times = LONG, push: PushSettings = QUICK, **more: Any
 ) -> AsyncIterator[Standing]:
     """A replica that lives until this is left, in order."""
     settings = Settings(store='kubernetes', port=0, push=push)

@@ -174,3 +174,11 @@ class DataPlane:
 
 
 Dial = Callable[..., Awaitable[DataPlane]]
+
+
+async def sent_away(address: str) -> tuple[int, str]:
+    """(code, reason) with which a control plane closes a link before anything was said on it."""
+    async with connect(f'ws://{address}/v1/push') as link, asyncio.timeout(10):
+        await link.wait_closed()
+    assert link.close_code is not None
+    return link.close_code, link.close_reason or ''

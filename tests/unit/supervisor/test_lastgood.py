@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import logging
 import os
@@ -11,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from dataplane.supervisor.lastgood import LastGood, StateDir, to_bytes
+from controlplane.domain.version import Version
+from controlplane.kube.bootstrap import Kept, document
+from controlplane.kube.records import packed
+from dataplane.supervisor import lastgood
+from dataplane.supervisor.lastgood import LastGood, StateDir, bootstrap, to_bytes
 from dataplane.wire.state import digest, empty
 from tests.unit.supervisor.test_translate import backend, server
 
@@ -129,3 +135,48 @@ def test_a_data_plane_keeps_its_name(tmp_path: Path) -> None:
     assert StateDir(str(tmp_path)).identity('') == made
     assert StateDir(str(tmp_path / 'other')).identity('') != made
     assert StateDir(None).identity('not a name') != StateDir(None).identity('not a name')
+
+
+@pytest.mark.parametrize('gzipped', [False, True])
+def test_a_snapshot_of_the_control_plane_is_read_plain_and_gzipped(gzipped: bool, tmp_path: Path) -> None:
+    file = tmp_path / 'snapshot'
+    file.write_bytes(gzip.compress(kept()) if gzipped else kept())
+    assert bootstrap(str(file)) == KNOWN
+
+
+def test_a_snapshot_that_a_leader_wrote_is_one_a_data_plane_reads(tmp_path: Path) -> None:
+    written = document(Kept(Version(3, 17), KNOWN.state))
+    file = tmp_path / 'snapshot'
+    file.write_bytes(base64.b64decode(packed(written)))
+    assert bootstrap(str(file)) == KNOWN
+
+
+@pytest.mark.parametrize(
+    'content',
+    [b'', b'x', b'\x1f\x8b', gzip.compress(b'{}'), gzip.compress(kept())[:-9], gzip.compress(b'\xff'), b'[' * 100_000],
+    ids=['empty', 'text', 'torn head', 'nothing', 'torn', 'no UTF-8', 'deep'],
+)
+def test_a_spoilt_snapshot_is_reported_and_not_used(
+    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / 'snapshot'
+    file.write_bytes(content)
+    assert bootstrap(str(file)) is None
+    assert 'not used' in caplog.text
+
+
+def test_a_snapshot_out_of_all_proportion_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lastgood, '_LARGEST', 1_000)
+    file = tmp_path / 'snapshot'
+    for content in (gzip.compress(b' ' * 1_000_000), b' ' * 1_001):
+        file.write_bytes(content)
+        assert bootstrap(str(file)) is None
+    assert caplog.text.count('more than 1000 bytes') == 2
+
+
+def test_without_a_snapshot_there_is_nothing_to_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert bootstrap(None) is None
+    assert bootstrap(str(tmp_path / 'nowhere')) is None
+    assert not [row for row in caplog.records if row.levelno >= logging.WARNING]

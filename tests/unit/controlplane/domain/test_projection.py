@@ -73,6 +73,7 @@ def test_a_parcel_is_encoded_once_per_distinct_projection() -> None:
     assembler = codec.Assembler()
     found: Any = codec.decode(parcels[0].frames[0], codec.FROM_CONTROLPLANE)
     state = assembler.add(found)
+    assert state is not None
     assert state == parcels[0].held.state
     assert found.state_hash == wire.digest(state)
 
