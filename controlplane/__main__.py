@@ -57,7 +57,10 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         'hold a set that would remove more than this share of a backend',
     )
     option(
-        '--lease', 'SLUICE_LEASE', '15', 'seconds for which a data plane with on-partition stop goes on unheard, from 3'
+        '--traffic-lease',
+        'SLUICE_TRAFFIC_LEASE',
+        '15',
+        'seconds for which a data plane with on-partition stop goes on unheard, from 3',
     )
     option('--log-level', 'SLUICE_LOG_LEVEL', 'info', 'debug, info, warning or error')
     _cluster_options(option)
@@ -145,9 +148,9 @@ def settings(arguments: argparse.Namespace) -> Settings:
         raise CannotStart('--store (or SLUICE_STORE) is missing, for example --store sqlite:///sluice.db')
     host, port = _address('--listen', str(arguments.listen))
     health = str(arguments.health_listen or '')
-    lease = str(arguments.lease)
+    lease = str(arguments.traffic_lease)
     if not lease.isdecimal() or not SHORTEST_LEASE_S <= int(lease) <= 3_600:
-        raise CannotStart(f'--lease {lease!r} is not a number of seconds from {SHORTEST_LEASE_S} to 3600')
+        raise CannotStart(f'--traffic-lease {lease!r} is not a number of seconds from {SHORTEST_LEASE_S} to 3600')
     percent = str(arguments.removal_percent)
     if not percent.isdecimal() or int(percent) > 100:
         raise CannotStart(f'--removal-percent {percent!r} is not a number from 0 to 100')

@@ -90,7 +90,7 @@ class Fleet:
 @asynccontextmanager
 async def fleet(policy: str, planes: int, service: float = 0.02) -> AsyncIterator[Fleet]:
     async with stage() as on, AsyncExitStack():
-        control = await on.control_plane('--lease', str(LEASE_S))
+        control = await on.control_plane('--traffic-lease', str(LEASE_S))
         server = await on.upstream('s', service)
         await control.publish('app', {'s': server}, limitScope='divided', maxConn=LIMIT)
         await control.must('PUT', '/v1/routes/all', {'backend': 'app', 'host': HOST})
