@@ -53,6 +53,8 @@ class Rotation:
             },
         )
         self._columns.set(at.CHANGED_AT, record.index, record.changed_at)
+        if server.share is not None:
+            self._dirty.add(record.backend_index)  # whether slots are due stands in no cell
 
     def rely(self, reach: Reach, tables: Tables) -> None:
         """How far the control plane's word is good: every pushed backend is due for an election."""

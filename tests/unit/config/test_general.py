@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.core.model import ControlPlane, Global, Level, StatsSocket
+from dataplane.core.model import ControlPlane, Global, Level, OnPartition, StatsSocket
 from tests.unit.config.loading import errors, general, global_error, load_text, snapshot, warnings
 
 
@@ -31,6 +31,8 @@ def test_more_cores_than_workers_can_be_are_left_alone() -> None:
         ('hard-stop-after 30s', 'hard_stop_after', 30_000),
         ('hard-stop-after 0', 'hard_stop_after', None),
         ('isolation-timeout 2s', 'isolation_timeout', 2_000),
+        ('on-partition stop', 'on_partition', OnPartition.STOP),
+        ('on-partition keep', 'on_partition', OnPartition.KEEP),
         ('tune.bufsize 32k', 'bufsize', 32_768),
         ('tune.maxrewrite 4096', 'maxrewrite', 4_096),
         ('tune.http.maxhdr 200', 'maxhdr', 200),
@@ -140,6 +142,8 @@ def test_the_callers_environment_is_left_alone() -> None:
         ('grace', "'grace' expects an integer value (in milliseconds)"),
         ('grace 1s 2s', "'grace' cannot handle unexpected argument '2s'."),
         ('isolation-timeout 5ms', "'isolation-timeout' must be at least 100 ms (was '5ms')"),
+        ('on-partition', "'on-partition' expects 'keep' or 'stop' (got '')."),
+        ('on-partition continue', "'on-partition' expects 'keep' or 'stop' (got 'continue')."),
         ('tune.bufsize 10', "'tune.bufsize' value must be between 1024 and 2147483647 bytes (was 10)"),
         ('tune.http.maxhdr 0', "'tune.http.maxhdr' value must be between 1 and 32767 (was 0)"),
         ('stats', "'stats' only supports 'socket', 'maxconn' and 'timeout' (got '')"),

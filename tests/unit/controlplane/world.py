@@ -21,7 +21,21 @@ from controlplane.auth import Authority
 from controlplane.push import PushSettings
 from dataplane.wire import codec
 from dataplane.wire import state as wire
-from dataplane.wire.events import Ack, Drained, Event, Goodbye, Hello, Lease, Message, Nack, Snapshot, Status
+from dataplane.wire.events import (
+    SHARES,
+    Ack,
+    Drained,
+    Event,
+    Goodbye,
+    Hello,
+    Inventory,
+    Lease,
+    Message,
+    Nack,
+    Renew,
+    Snapshot,
+    Status,
+)
 
 QUICK = PushSettings(batch_s=0.02, retry_s=0.01, retry_max_s=0.02)
 
@@ -95,6 +109,31 @@ class DataPlane:
             state_hash=wire.digest(self.state), workers=2,
         )  # fmt: skip
         await self.send(replace(default, **hello))
+
+    async def dial_with_shares(
+        self, address: str, *rows: tuple[str, str, str, int, int], lapsed: bool = False, **hello: Any
+    ) -> None:
+        """As one that knows shares, and holds `rows`."""
+        await self.dial(address, features=(SHARES,), **hello)
+        await self.send(Inventory(lapsed=lapsed, servers=rows))
+
+    async def renewed(self, asked: int, within: float = 10) -> Lease | None:
+        """Ask for a lease, and read until it comes (other messages are let pass); None: not in time."""
+        assert self.socket is not None
+        await self.send(Renew(asked=asked))
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    message = codec.decode(await self.socket.recv(), codec.FROM_CONTROLPLANE)
+                    if isinstance(message, Lease) and message.asked == asked:
+                        return message
+        except TimeoutError:
+            return None
+
+    def share(self, server: str = 's1', backend: str = 'app') -> tuple[int, bool] | None:
+        """What it was told of a server: (share, whether some are due); None: its limit is its own."""
+        spec = self.state['backends'][backend]['servers'][server]
+        return (spec['share'], spec.get('shareDue', False)) if 'share' in spec else None
 
     async def send(self, message: Message) -> None:
         assert self.socket is not None

@@ -33,7 +33,7 @@ def test_a_static_limit_does_not_move(top: int, beconn: int, fullconn: int) -> N
     assert at(top, top, fullconn, beconn) == top
 
 
-def test_a_share_of_nothing_is_nothing() -> None:
+def test_without_slots_load_changes_nothing() -> None:
     assert at(0, 5, 10, 9) == 0
     assert at(UNLIMITED, 5, 10, 9) == UNLIMITED
 
@@ -73,3 +73,18 @@ def test_default_fullconn_is_a_tenth_of_who_can_reach_it() -> None:
     assert default_fullconn(Backend(name='b', id=3), fronts) == 111
     assert default_fullconn(Backend(name='p', id=3, pushed=True), fronts) == 700
     assert default_fullconn(Backend(name='z', id=3), fronts) == 1
+
+
+@pytest.mark.parametrize(
+    'maxconn, minconn, share, cells',
+    [
+        (10, 10, 3, (3, 3)),
+        (10, 2, 3, (3, 2)),
+        (10, 4, 3, (3, 3)),
+        (2, 2, 3, (2, 2)),
+        (0, 0, 3, (3, 3)),
+        (10, 2, 0, (0, 0)),
+    ],
+)
+def test_no_number_raises_a_share(maxconn: int, minconn: int, share: int, cells: tuple[int, int]) -> None:
+    assert bounds(maxconn, minconn, share) == cells

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from dataplane.core.model import AdminState, Origin
+from dataplane.core.model import AdminState, Origin, Reach
 from dataplane.core.record import appeared
 from dataplane.core.state import OpState
 from tests.unit.core.farm import server
@@ -91,3 +91,19 @@ def test_a_new_declared_value_counts_at_once() -> None:
     disabled = busy.redeclared(replace(LINE, disabled=True), 3, 1, 500)
     assert (disabled.effective, disabled.changed_at) == (MAINT, 500)
     assert disabled.redeclared(LINE, 3, 1, 600).effective is READY
+
+
+@pytest.mark.parametrize(
+    'share, due, offered',
+    [
+        (None, False, {Reach.HEARD, Reach.ALONE, Reach.LEFT}),
+        (2, False, {Reach.HEARD, Reach.ALONE}),
+        (0, True, {Reach.HEARD}),
+        (0, False, set()),
+    ],
+)
+def test_a_server_is_offered_as_far_as_the_control_plane_s_word_reaches(
+    share: int | None, due: bool, offered: set[Reach]
+) -> None:
+    record = appeared(replace(LINE, share=share, share_due=due), 3, 1, 'b', 100)
+    assert {reach for reach in Reach if record.offered(reach)} == offered

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from dataplane.core.changes import AdoptFile, SetAdmin, SetMaxconn, SetWeight
+from dataplane.core.changes import AdoptFile, AdoptPush, SetAdmin, SetLease, SetMaxconn, SetWeight
 from dataplane.core.layout import LAYOUT_VERSION, UNLIMITED, Algorithm, Rota
-from dataplane.core.model import AdminState, Balance
+from dataplane.core.model import AdminState, Backend, Balance, Reach
 from tests.unit.core.farm import Farm, backend, file, server
 
 OUT, PERSISTENT, IN = Rota
@@ -107,3 +107,70 @@ def test_a_settings_change_elects_anew() -> None:
     made.ledger.adopt(made.ledger.propose(AdoptFile(file(replace(made.ledger.tables.backends[0], allbackups=True)))), 0)
     assert made.commit().servers == (3,)
     assert rota(made) == [OUT, OUT, IN, IN]
+
+
+def pushed(*shares: tuple[int, bool] | None, spare: bool = False) -> Farm:
+    """Backend `p` of the control plane beside `b` of the file. None: a limit of its own; `spare`: with a backup."""
+    made = Farm(file(backend('b', 3, server('own', 1))))
+    push(made, *shares, spare=spare)
+    return made
+
+
+def push(made: Farm, *shares: tuple[int, bool] | None, spare: bool = False) -> None:
+    servers = [
+        server(f's{n}', 0, maxconn=5, share=None if share is None else share[0], share_due=bool(share and share[1]))
+        for n, share in enumerate(shares)
+    ] + ([server('spare', 0, backup=True)] if spare else [])
+    change = AdoptPush((Backend(name='p', id=0, servers=tuple(servers)),), (), {})
+    made.ledger.adopt(made.ledger.propose(change), 0)
+    made.commit()
+
+
+def of_push(made: Farm, column: int, count: int) -> list[int]:
+    return [made.cells[column + made.ledger.server('p', f's{n}').index] for n in range(count)]
+
+
+def test_a_share_of_none_is_out_of_rotation_and_never_unlimited() -> None:
+    made = pushed(None, (2, False), (0, False), (0, True))
+    assert of_push(made, made.at.LIMIT, 4) == [5, 2, 0, 0]
+    assert of_push(made, made.at.ROTA, 4) == [IN, IN, OUT, IN]
+    made.apply(SetMaxconn('p', 's1', 9), SetMaxconn('p', 's2', 0))
+    assert of_push(made, made.at.LIMIT, 3) == [5, 2, 0], 'no number set here raises a share'
+    made.apply(SetAdmin('p', 's2', DRAIN))
+    assert of_push(made, made.at.ROTA, 3)[2] == OUT, 'nor may persistent streams come'
+
+
+def test_a_share_moves_without_new_tables() -> None:
+    made = pushed((2, False), (0, False))
+    number = made.ledger.tables.number
+    push(made, (0, False), (2, False))
+    assert made.ledger.tables.number == number
+    assert of_push(made, made.at.ROTA, 2) == [OUT, IN]
+    assert of_push(made, made.at.LIMIT, 2) == [0, 2]
+
+
+def test_where_no_active_server_has_slots_a_backup_serves() -> None:
+    made = pushed((0, False), spare=True)
+    spare = made.ledger.server('p', 'spare').index
+    assert made.cells[made.at.ROTA + spare] == IN
+    push(made, (0, True), spare=True)
+    assert made.cells[made.at.ROTA + spare] == PERSISTENT, 'slots that are due are waited for'
+
+
+@pytest.mark.parametrize(
+    'reach, rotas',
+    [
+        (Reach.HEARD, [IN, IN, OUT, IN]),
+        (Reach.ALONE, [IN, IN, OUT, OUT]),
+        (Reach.LEFT, [IN, OUT, OUT, OUT]),
+        (Reach.ENDED, [OUT, OUT, OUT, OUT]),
+    ],
+)
+def test_how_far_the_control_plane_s_word_reaches(reach: Reach, rotas: list[int]) -> None:
+    made = pushed(None, (2, False), (0, False), (0, True))
+    made.apply(SetLease(reach))
+    assert of_push(made, made.at.ROTA, 4) == rotas
+    assert made.cells[made.at.ROTA] == IN, "the file is not the control plane's"
+    push(made, None, (2, False), (0, False), (0, True))
+    made.apply(SetLease(Reach.HEARD))
+    assert of_push(made, made.at.ROTA, 4) == [IN, IN, OUT, IN]

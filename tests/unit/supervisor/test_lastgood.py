@@ -180,3 +180,16 @@ def test_without_a_snapshot_there_is_nothing_to_report(tmp_path: Path, caplog: p
     assert bootstrap(None) is None
     assert bootstrap(str(tmp_path / 'nowhere')) is None
     assert not [row for row in caplog.records if row.levelno >= logging.WARNING]
+
+
+def test_a_goodbye_is_kept_until_something_was_said_since(tmp_path: Path) -> None:
+    disk = StateDir(str(tmp_path))
+    assert not disk.has_left()
+    disk.set_left(left=False)
+    assert disk.set_left(left=True)
+    assert StateDir(str(tmp_path)).has_left()
+    disk.set_left(left=False)
+    assert not StateDir(str(tmp_path)).has_left()
+    nowhere = StateDir(None)
+    assert nowhere.set_left(left=True)
+    assert not nowhere.has_left()

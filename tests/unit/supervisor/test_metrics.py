@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from dataplane.core.changes import SetAdmin
@@ -81,3 +83,15 @@ def test_each_metric_is_described_once() -> None:
     types = [line.split()[2] for line in text.splitlines() if line.startswith('# TYPE ')]
     assert len(types) == len(set(types)) > 100
     assert text.endswith('\n')
+
+
+def test_the_lease_is_shown_where_there_is_one_to_have() -> None:
+    plane = Plane()
+    rows, info = list(plane.figures.rows()), plane.figures.info()
+    assert 'sluice_lease' not in ''.join(exposition(rows, info, plane.figures.supervision))
+    ended = replace(plane.figures.supervision, lease_in_force=False)
+    text = ''.join(exposition(rows, info, ended))
+    assert '\nsluice_lease_in_force 0\n' in text
+    assert '\nsluice_lease_seconds 0.0\n' in text
+    given = replace(ended, lease_in_force=True, lease_ms=1_500)
+    assert '\nsluice_lease_seconds 1.5\n' in ''.join(exposition(rows, info, given))

@@ -95,3 +95,11 @@ def test_what_two_states_share_is_translated_once() -> None:
     assert second.backends[1].servers[0].weight == 7
     assert second.states['b', 's'] == (AdminState.MAINT, 0)
     assert translate(two) == second
+
+
+def test_a_share_arrives_beside_the_limit() -> None:
+    servers = {'a': server(maxConn=9, share=2), 'b': server(maxConn=9, share=0, shareDue=True), 'c': server(maxConn=9)}
+    (made,) = translate({'backends': {'b': backend(servers)}, 'routes': {}}).backends
+    assert [(each.maxconn, each.share, each.share_due) for each in made.servers] == [
+        (9, 2, False), (9, 0, True), (9, None, False),
+    ]  # fmt: skip

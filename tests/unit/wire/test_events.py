@@ -12,9 +12,11 @@ from dataplane.wire.events import (
     Event,
     Goodbye,
     Hello,
+    Inventory,
     Lease,
     Message,
     Nack,
+    Renew,
     Snapshot,
     Status,
 )
@@ -27,7 +29,9 @@ MESSAGES: list[Message] = [
     Nack(term=1, seq=2, code='INVALID', detail='no', applied_term=1, applied_seq=1, backends=('app',)),
     Status(term=1, seq=2, servers=(('app', 's1', 1, 2, 'UP'),)),
     Drained(term=1, seq=2, servers=(('app', 's1', 'drain'),)),
-    Lease(term=1, lease_ms=15_000),
+    Inventory(lapsed=True, servers=(('app', 's1', 'share', 1, 2), ('app', 's2', 'gone', 0, 1)), chunk=1, chunks=2),
+    Renew(asked=17),
+    Lease(term=1, lease_ms=15_000, asked=17),
     Goodbye(reason='soft stop'),
 ]
 
@@ -40,7 +44,7 @@ def test_a_message_survives_json(message: Message) -> None:
 @pytest.mark.parametrize('message', MESSAGES, ids=lambda m: m.TYPE)
 def test_missing_and_unknown_fields_are_named(message: Message) -> None:
     document = message.to_dict()
-    for field in document.keys() - {'type'}:
+    for field in document.keys() - {'type'} - message.OPTIONAL:
         with pytest.raises(ValueError, match=rf'^{message.TYPE}\.{field}: missing'):
             type(message).from_dict({key: value for key, value in document.items() if key != field})
     with pytest.raises(ValueError, match=rf'^{message.TYPE}\.more: unknown field'):
@@ -69,3 +73,21 @@ def test_an_ill_typed_field_is_named(message: Message, patch: dict[str, Any], wo
 
 def test_the_protocol_has_a_number() -> None:
     assert MESSAGES[0].to_dict()['proto'] == PROTO
+
+
+def test_what_came_later_is_not_sent_where_it_says_nothing() -> None:
+    plain = Lease(term=1, lease_ms=5)
+    assert plain.to_dict() == {'type': 'lease', 'term': 1, 'lease_ms': 5}
+    assert Lease.from_dict(plain.to_dict()) == plain
+
+
+def test_words_of_an_inventory_and_of_a_partition_are_few() -> None:
+    with pytest.raises(ValueError, match=r"inventory\.servers: must be 'own', 'share', 'due' or 'gone'"):
+        Inventory.from_dict({'lapsed': False, 'chunk': 0, 'chunks': 1, 'servers': [['b', 's', 'lent', 1, 1]]})
+    with pytest.raises(ValueError, match=r'inventory\.lapsed: must be true or false'):
+        Inventory.from_dict({'lapsed': 0, 'chunk': 0, 'chunks': 1, 'servers': []})
+    hello = Hello(dp_id='dp', term=0, seq=0, term_seen=0, state_hash='', workers=1).to_dict()
+    assert hello['on_partition'] == 'keep'
+    assert Hello.from_dict({**hello, 'on_partition': 'continue'}).on_partition == 'keep'
+    with pytest.raises(ValueError, match=r"hello\.on_partition: must be 'keep' or 'stop'"):
+        Hello.from_dict({**hello, 'on_partition': 'go'})

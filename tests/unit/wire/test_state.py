@@ -185,3 +185,20 @@ def test_more_than_the_maximum_is_refused() -> None:
     routes = {f'r{i}': {**ROUTE, 'pathPrefix': f'/{i}'} for i in range(wire.MAX_ROUTES + 1)}
     problems = wire.check({'backends': {'app': {**BACKEND, 'servers': servers}}, 'routes': routes})
     assert problems == ['16385 servers are more than 16384', '16385 routes are more than 16384']
+
+
+@pytest.mark.parametrize('fields', [{'share': 2}, {'share': 0}, {'share': 0, 'shareDue': True}])
+def test_a_share_may_be_there_and_need_not(fields: dict[str, Any]) -> None:
+    assert wire.faults([server('app', 's', {**SERVER, **fields})]) == []
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        {'share': 3}, {'share': -1}, {'share': True}, {'shareDue': True}, {'share': 1, 'shareDue': True},
+        {'share': 0, 'shareDue': False}, {'share': 0, 'maxConn': 0},
+    ],
+)  # fmt: skip
+def test_a_share_is_one_of_the_limit_and_due_only_where_there_is_none(fields: dict[str, Any]) -> None:
+    ((owner, _),) = wire.faults([server('app', 's', {**SERVER, **fields})])
+    assert owner == 'app'
