@@ -21,7 +21,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from controlplane.api.services import Services
-from controlplane.domain.desired import Desired, Key
+from controlplane.domain.desired import Desired, Key, Scope, scope_labels
 from controlplane.domain.planes import Plane
 from controlplane.domain.refusals import Refusal, StoreUnavailable
 from controlplane.domain.sequencer import Clock, Sequencer
@@ -41,7 +41,6 @@ from controlplane.kube.wishes import Wishes
 from controlplane.kube.writes import plan
 from controlplane.push import Hub, PushSettings
 from controlplane.stores.kubernetes import KubernetesStore
-from dataplane.wire import state as wire
 
 log = logging.getLogger('sluice.cluster')
 
@@ -230,7 +229,7 @@ class Replica:
         translation = self.source.translation()
         if kept is None:
             return tuple(_stored(translation, Version(term, 1)))
-        return tuple(_rows(kept.state, Version(term, 1)))
+        return tuple(_rows(kept, Version(term, 1)))
 
     # its life
 
@@ -305,7 +304,8 @@ class Replica:
         reign.sequencer.subscribe(heard)
 
         def latest() -> Kept:
-            return Kept(reign.sequencer.log.head, reign.sequencer.desired.state)
+            desired = reign.sequencer.desired
+            return Kept(reign.sequencer.log.head, desired.state, desired.divided)
 
         return [
             self.source.lead(reign.sequencer, self.wishes.discard),
@@ -368,12 +368,13 @@ def _stored(translation: Translation, version: Version) -> list[StoredObject]:
     return [StoredObject(write.key, write.spec, write.labels or {}, version) for write in plan(Desired(), translation)]
 
 
-def _rows(state: wire.State, version: Version) -> list[StoredObject]:
+def _rows(kept: Kept, version: Version) -> list[StoredObject]:
     """A whole state as rows."""
-    rows = []
+    rows, state = [], kept.state
     for name, backend in state['backends'].items():
         spec = {field_: value for field_, value in backend.items() if field_ != 'servers'}
-        rows.append(StoredObject(Key('backend', name), spec, {}, version))
+        labels = scope_labels(Scope.DIVIDED) if name in kept.divided else {}
+        rows.append(StoredObject(Key('backend', name), spec, labels, version))
         rows += (
             StoredObject(Key('server', one, name), value, {}, version) for one, value in backend['servers'].items()
         )

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from controlplane.api import schemas, views
 from controlplane.api.services import Services, services
 from controlplane.api.verbs import Expected, Plan, Wait, etag, expected, one, run, waiting
-from controlplane.domain.desired import SCOPE, Desired, Key, Labels, Scope, Spec, Write
+from controlplane.domain.desired import SCOPE, Desired, Key, Spec, Write, scope_labels
 from controlplane.domain.operations import Target
 from controlplane.domain.sequencer import Decision
 
@@ -41,7 +41,7 @@ async def put_backend(
 ) -> Response:  # fmt: skip
     """Create or replace. With `servers` the set of servers becomes exactly that; adminState not sent is kept."""
     key, whole, sent = Key('backend', backend), body.whole(), body.sent()
-    servers, labels = whole.pop('servers'), scoped(whole.pop(SCOPE))
+    servers, labels = whole.pop('servers'), scope_labels(whole.pop(SCOPE))
 
     def decide(desired: Desired) -> Decision:
         condition.check(desired, key)
@@ -68,11 +68,6 @@ def kept_state(desired: Desired, key: Key, spec: dict[str, Any], sent: Spec) -> 
     return {**spec, 'adminState': admin, 'sessionGeneration': current['sessionGeneration']}
 
 
-def scoped(scope: str) -> Labels:
-    """How the scope of a backend's limits is kept beside what data planes are told."""
-    return {} if scope == Scope.PER_REPLICA else {SCOPE: scope}
-
-
 def _shown(desired: Desired, key: Key) -> tuple[int, Any, dict[str, str]]:
     if key not in desired.versions:
         return 204, None, {}  # somebody removed it right after
@@ -87,7 +82,7 @@ async def patch_backend(
 ) -> Response:  # fmt: skip
     """Change the fields that are sent."""
     key, sent = Key('backend', backend), body.sent()
-    labels = scoped(sent.pop(SCOPE)) if SCOPE in sent else None
+    labels = scope_labels(sent.pop(SCOPE)) if SCOPE in sent else None
 
     def decide(desired: Desired) -> Decision:
         current = desired.require(key)

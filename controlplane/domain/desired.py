@@ -33,6 +33,11 @@ class Scope(StrEnum):
     DIVIDED = 'divided'
 
 
+def scope_labels(scope: str) -> Labels:
+    """The labels of a backend whose limits have this scope."""
+    return {} if scope == Scope.PER_REPLICA else {SCOPE: scope}
+
+
 class Key(NamedTuple):
     """What a write is about: a backend (`name`), a server (`name` in `backend`) or a route (`name` is its id)."""
 
@@ -83,6 +88,12 @@ class Desired:
     def scope(self, backend: str) -> Scope:
         """The scope of a backend's limits."""
         return Scope(self.labels.get(Key('backend', backend), {}).get(SCOPE, Scope.PER_REPLICA))
+
+    @property
+    def divided(self) -> tuple[str, ...]:
+        """The backends whose limits are divided."""
+        scoped = (key.name for key, labels in self.labels.items() if key.kind == 'backend' and SCOPE in labels)
+        return tuple(sorted(name for name in scoped if self.scope(name) is Scope.DIVIDED))
 
     def require(self, key: Key) -> Spec:
         """The present value. NotFound: there is none."""

@@ -30,17 +30,18 @@ _RETRY_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A state and its version."""
+    """A state and its version. `divided`: backends whose limits are over all data planes together (`limitScope`)."""
 
     version: Version
     state: wire.State
+    divided: tuple[str, ...] = ()
 
 
 def document(kept: Kept) -> dict[str, Any]:
-    """The document that a data plane reads."""
+    """The document that a data plane reads. Of what is `divided` it has no share before it is told one."""
     return {
         'format': FORMAT, 'term': kept.version.term, 'seq': kept.version.seq, 'state': kept.state,
-        'state_hash': wire.digest(kept.state),
+        'state_hash': wire.digest(kept.state), 'divided': list(kept.divided),
     }  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def parsed(found: Any) -> Kept:
         raise ValueError(problems[0])
     if wire.digest(state) != found.get('state_hash'):
         raise ValueError('the state does not have the hash it was kept with')
-    return Kept(Version(term, seq), state)
+    return Kept(Version(term, seq), state, tuple(found.get('divided', ())))
 
 
 class Snapshot:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from controlplane.domain.desired import Desired, Key, Spec, Write
+from controlplane.domain.desired import Desired, Key, Spec, Write, scope_labels
 from controlplane.domain.operations import Target
 from controlplane.kube.outcome import Backend, Translation
 
@@ -54,9 +54,9 @@ def targets(writes: Sequence[Write]) -> tuple[Target, ...]:
 
 
 def _backend(desired: Desired, name: str, wanted: Backend) -> Iterator[Write]:
-    key = Key('backend', name)
-    if desired.spec(key) != wanted.spec:
-        yield Write(key, wanted.spec)
+    key, labels = Key('backend', name), scope_labels(wanted.scope)
+    if desired.spec(key) != wanted.spec or labels != desired.labels.get(key, {}):
+        yield Write(key, wanted.spec, labels)
 
 
 def _servers(desired: Desired, backend: str, wanted: Backend) -> Iterator[Write]:

@@ -228,7 +228,21 @@ def _parse(text: str) -> LastGood:
         raise ValueError(problems[0])
     if digest(state) != document.get('state_hash'):
         raise ValueError('the state does not have the hash it was kept with')
-    return LastGood(term, seq, state)
+    return LastGood(term, seq, _without_shares(state, document.get('divided', [])))
+
+
+def _without_shares(state: State, divided: object) -> State:
+    """What a control plane wrote for whoever may read it: of limits over all data planes the reader has no share yet."""
+    if not isinstance(divided, list) or not all(isinstance(name, str) for name in divided):
+        raise ValueError('divided must be a list of names')
+    backends = dict(state['backends'])
+    for name in backends.keys() & set(divided):
+        servers = {
+            key: {**server, 'share': 0} if server['maxConn'] else server
+            for key, server in backends[name]['servers'].items()
+        }
+        backends[name] = {**backends[name], 'servers': servers}
+    return {**state, 'backends': backends}
 
 
 def _whole(value: object, name: str) -> int:

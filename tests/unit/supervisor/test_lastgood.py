@@ -151,6 +151,17 @@ def test_a_snapshot_that_a_leader_wrote_is_one_a_data_plane_reads(tmp_path: Path
     assert bootstrap(str(file)) == KNOWN
 
 
+def test_of_a_divided_limit_nobody_has_a_share_before_it_is_told_one(tmp_path: Path) -> None:
+    file = tmp_path / 'snapshot'
+    state = {'backends': {'b': backend({'s': server(maxConn=2), 't': server()})}, 'routes': {}}
+    file.write_bytes(base64.b64decode(packed(document(Kept(Version(3, 17), state, ('b', 'gone'))))))
+    found = bootstrap(str(file))
+    assert found is not None
+    assert found.state['backends']['b']['servers'] == {'s': server(maxConn=2, share=0), 't': server()}
+    file.write_bytes(kept()[:-1] + b',"divided":"b"}')
+    assert bootstrap(str(file)) is None
+
+
 @pytest.mark.parametrize(
     'content',
     [b'', b'x', b'\x1f\x8b', gzip.compress(b'{}'), gzip.compress(kept())[:-9], gzip.compress(b'\xff'), b'[' * 100_000],

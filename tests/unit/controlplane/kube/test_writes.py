@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from controlplane.domain.desired import Desired, Key
+from controlplane.domain.desired import Desired, Key, Scope
 from controlplane.domain.version import Version
 from controlplane.kube.outcome import Translation
 from controlplane.kube.world import Thing
@@ -68,3 +68,16 @@ def test_an_operation_waits_for_all_that_is_written() -> None:
     writes = plan(Desired(), translated(*SERVED, PODS))
     assert [(target.key, target.values) for target in targets(writes)] == [(write.key, write.spec) for write in writes]
     assert not any(target.contradicted(after(Desired(), translated(*SERVED, PODS))) for target in targets(writes))
+
+
+def test_the_scope_of_a_limit_goes_with_its_backend() -> None:
+    shared = translated(
+        service(), policy(spec={'hosts': ['a.example.com'], 'maxConn': 3, 'limitScope': 'divided'}), PODS
+    )
+    there = after(Desired(), shared)
+    assert there.scope(HTTP) is Scope.DIVIDED
+    assert there.divided == (HTTP,)
+    assert plan(there, shared) == ()
+    own = translated(service(), policy(spec={'hosts': ['a.example.com'], 'maxConn': 3}), PODS)
+    assert names(there, own) == [f'+backend {HTTP}']
+    assert after(there, own).divided == ()
