@@ -21,12 +21,12 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from controlplane.api.services import Services
-from controlplane.domain.desired import Desired, Key, Scope, scope_labels
 from controlplane.domain.planes import Plane
 from controlplane.domain.refusals import Refusal, StoreUnavailable
 from controlplane.domain.sequencer import Clock, Sequencer
 from controlplane.domain.store import Loaded, StoredObject
 from controlplane.domain.version import Version
+from controlplane.kube.beginning import grown, rows, stored
 from controlplane.kube.bootstrap import DEBOUNCE_S, Kept, Snapshot
 from controlplane.kube.client import Api, KubeError
 from controlplane.kube.election import Election, LeaseObject
@@ -38,13 +38,13 @@ from controlplane.kube.records import Records
 from controlplane.kube.source import GONE_MS, Informers, Source, monotonic_ms
 from controlplane.kube.status import Pacing, Statuses
 from controlplane.kube.wishes import Wishes
-from controlplane.kube.writes import plan
 from controlplane.push import Hub, PushSettings
 from controlplane.stores.kubernetes import KubernetesStore
 
 log = logging.getLogger('sluice.cluster')
 
 _AGAIN_S: Final = 1.0
+_LEAVING_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +136,8 @@ class Replica:
         self.pods = Pods(api, settings.namespace, monotonic_ms)
         self.reign: Reign | None = None
         self.stopping = asyncio.Event()
+        self._idle = asyncio.Event()  # nothing of a reign is left to be let go of
+        self._idle.set()
         self._apps: list[FastAPI] = []
         self._listeners: list[Callable[[], None]] = []
         self._read: tuple[Translation, Services] | None = None
@@ -194,7 +196,7 @@ class Replica:
             return None
         translation = self.source.translation()
         if self._read is None or self._read[0] is not translation:
-            loaded = Loaded(0, tuple(_stored(translation, Version(0, 1))))
+            loaded = Loaded(0, tuple(stored(translation, Version(0, 1))))
             self._read = translation, self._following(loaded)
         return self._read[1]
 
@@ -221,15 +223,17 @@ class Replica:
         return KubernetesStore(standing, self.records, self.wishes, self._begin)
 
     async def _begin(self, term: int) -> tuple[StoredObject, ...]:
-        """Where a term begins: at what was pushed last, so that what has changed since is judged as a change."""
+        """Where a term begins: at what was pushed last, with all that is added or changed since. What would be removed is left
+        for the first flush, where it is judged as any removal is.
+        """
         try:
             kept = await self.snapshot.load()
         except KubeError as error:
             raise StoreUnavailable(f'the snapshot cannot be read: {error}') from error
         translation = self.source.translation()
         if kept is None:
-            return tuple(_stored(translation, Version(term, 1)))
-        return tuple(_rows(kept, Version(term, 1)))
+            return tuple(stored(translation, Version(term, 1)))
+        return tuple(rows(grown(kept, translation), Version(term, 1)))
 
     # its life
 
@@ -248,11 +252,13 @@ class Replica:
             store = self._store(standing)
             try:
                 loaded = await store.open()
+                self._idle.clear()
                 await self._lead(standing, store, loaded)
             except StoreUnavailable as error:
                 log.error('this reign has ended: %s', error)
             finally:
                 await asyncio.shield(store.close())
+                self._idle.set()
             await asyncio.sleep(_AGAIN_S)
 
     async def _lead(self, standing: _Standing, store: KubernetesStore, loaded: Loaded) -> None:
@@ -348,6 +354,9 @@ class Replica:
         if self.reign is not None:
             self.reign.services.stopping.set()
             await self.reign.hub.close()
+        with contextlib.suppress(TimeoutError):  # the lease then runs out by itself
+            async with asyncio.timeout(_LEAVING_S):
+                await self._idle.wait()  # whoever ends the process does so right after this
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,22 +370,3 @@ class Reign:
 
 def _nothing_pushed() -> Mapping[str, int]:
     return {'batches': 0, 'parcels': 0, 'frames': 0, 'encodings': 0}
-
-
-def _stored(translation: Translation, version: Version) -> list[StoredObject]:
-    """What a translation comes to, as if it had been kept."""
-    return [StoredObject(write.key, write.spec, write.labels or {}, version) for write in plan(Desired(), translation)]
-
-
-def _rows(kept: Kept, version: Version) -> list[StoredObject]:
-    """A whole state as rows."""
-    rows, state = [], kept.state
-    for name, backend in state['backends'].items():
-        spec = {field_: value for field_, value in backend.items() if field_ != 'servers'}
-        labels = scope_labels(Scope.DIVIDED) if name in kept.divided else {}
-        rows.append(StoredObject(Key('backend', name), spec, labels, version))
-        rows += (
-            StoredObject(Key('server', one, name), value, {}, version) for one, value in backend['servers'].items()
-        )
-    rows += (StoredObject(Key('route', name), route, {}, version) for name, route in state['routes'].items())
-    return rows
