@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check format test test-cluster test-node run soak wheel compile test-compiled bench bench-guard image chart lock clean
+.PHONY: help install check format test test-cluster test-node run explore soak wheel compile test-compiled bench bench-guard image chart lock clean
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
 WORKERS ?= auto
@@ -53,6 +53,9 @@ test-node: $(STAMP) ## on a node with real pods, the image and the chart; needs 
 
 run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends all
 	@exec $(BIN)/python deploy/demo/run.py
+
+explore: $(STAMP) ## every interleaving of every world of shares, to the end (`make test` looks at the nearest 8,000 states of each)
+	SLUICE_EXPLORE=1000000000 $(BIN)/python -m pytest -q -n $(WORKERS) tests/exhaustive/test_shares.py $(PYTEST)
 
 soak: $(STAMP) ## the reproducer for half an hour, both variants at once
 	SLUICE_SOAK_SECONDS=$(SOAK) $(BIN)/python -m pytest -q -m soak -n 2 -o timeout=$$(( $(SOAK) + 600 )) $(PYTEST)

@@ -21,4 +21,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         seen = ', '.join(
             f'{totals[name]:,} {name}' for name in ('worlds', 'states', 'steps', 'mutants') if name in totals
         )
-        terminalreporter.write_line(f'exhaustive: {seen} (every interleaving of each world; every mutant stopped)')
+        whole = (
+            'every interleaving of each world of the board, the nearest of each world of shares; every mutant stopped'
+        )
+        terminalreporter.write_line(f'exhaustive: {seen} ({whole})')

@@ -257,6 +257,8 @@ class Workers:
 
     async def unlisten(self, listeners: Sequence[Listener]) -> None:
         """Have all members accept what waits in these listeners and then no more. Returns when they have."""
+        for listener in listeners:
+            listener.turn_away()
         keys = [listener.key for listener in listeners]
         keys += [_lent_key(listener, number) for listener in listeners for number in self._lent]
         answers = await self._questions.ask(self.watched(), {'op': 'unlisten', 'keys': keys})

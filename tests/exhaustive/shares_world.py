@@ -171,7 +171,7 @@ class State:
                 bound = self._bound(server, number)
                 if dp.has(server) > bound:
                     return f'S1: d{number} may use or has {dp.has(server)} of s{server}, booked are {bound}'
-            if self._all_heard(server) and booked > max(limit, self.ceiling[server]):
+            if limit and self._all_heard(server) and booked > max(limit, self.ceiling[server]):
                 return f'S2: {booked} of s{server} are booked, the limit is {limit}'
             if limit and self.actual(server) > max(limit, self.ceiling[server]):
                 return f'the limit of s{server} is {limit}, {self.actual(server)} are in use'
@@ -235,21 +235,28 @@ WORLDS: dict[str, World] = {
     'no slot': World((1,), (KEEP, STOP, STOP)),
     'scale out': World((3,), (STOP, KEEP), away=1),
     'leave': World((2,), (STOP, KEEP), leaves=1),
-    'part': World((2,), (STOP, STOP), partitions=1),
-    'part, keep': World((2,), (KEEP, KEEP), partitions=1),
-    'kill': World((2,), (STOP, KEEP), kills=1),
-    'kill and part': World((1,), (STOP, KEEP), kills=1, partitions=1),
-    'restart': World((2,), (STOP, KEEP), restarts=1),
-    'restart, join': World((2,), (STOP, KEEP), away=1, restarts=1),
-    'restart, kill': World((2,), (STOP, STOP), restarts=1, kills=1),
-    'restarts': World((1,), (STOP, KEEP), restarts=2, partitions=1),
-    'lower': World((4,), (STOP, KEEP), changes=((0, 1),)),
-    'lower and raise': World((2,), (STOP, STOP), changes=((0, 1), (0, 3)), partitions=1),
-    'remove': World((2,), (STOP, KEEP), changes=((0, 0), (0, 1)), partitions=1),
+    'part': World((1,), (STOP, STOP), partitions=1),
+    'part, keep': World((1,), (KEEP, KEEP), partitions=2),
+    'kill': World((1,), (STOP, KEEP), kills=1),
+    'kill, keep': World((2,), (KEEP, KEEP), kills=1),
+    'restart': World((1,), (STOP, KEEP), restarts=1),
+    'restart, keep': World((2,), (KEEP, KEEP), restarts=1),
+    'restart, join': World((1,), (STOP, KEEP), away=1, restarts=1),
+    'lower': World((3,), (KEEP, KEEP), changes=((0, 1),)),
+    'lower and raise': World((2,), (STOP,), changes=((0, 1), (0, 3)), away=1),
+    'remove': World((1,), (STOP, KEEP), changes=((0, 0), (0, 1))),
     'remove, restart': World((1,), (STOP, STOP), changes=((0, 0), (0, 1)), restarts=1),
     'two servers': World((1, 1), (STOP, KEEP), away=1),
+    'dismiss': World((1,), (KEEP, KEEP), partitions=1, dismissals=1),
+}
+"""Large enough that each mutant breaks in one of them, small enough that each can be explored to its end in less than a minute."""
+
+WIDE: dict[str, World] = {
+    'kill and part': World((1,), (STOP, KEEP), kills=1, partitions=1),
+    'restart, kill': World((2,), (STOP, STOP), restarts=1, kills=1),
+    'restarts': World((1,), (STOP, KEEP), restarts=2, partitions=1),
+    'remove, part': World((2,), (STOP, KEEP), changes=((0, 0), (0, 1)), partitions=1),
     'two servers, part': World((1, 1), (STOP, STOP), partitions=1),
     'three': World((2,), (STOP, STOP, STOP), partitions=1, away=1),
-    'dismiss': World((2,), (KEEP, KEEP), partitions=1, dismissals=1),
 }
-"""Large enough that each mutant breaks in one of them, small enough that all of them are explored in a minute or two."""
+"""Too large to be walked to their end: what is nearest to the beginning."""

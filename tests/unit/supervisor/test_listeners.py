@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import socket
 import stat
 from collections.abc import Iterator
@@ -198,3 +200,38 @@ def test_ipv6_only(listeners: Listeners) -> None:
     (listener,) = listeners.open_missing([frontend(Bind(name='b', host='::1', port=free, v6only=True))])
     assert listener.key == f'[::1]:{free}'
     assert listener.of(0).getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
+
+
+def test_who_is_turned_away_is_refused_and_who_waits_is_accepted(listeners: Listeners, port: int) -> None:
+    (listener,) = listeners.open_missing([frontend(tcp(port))])
+    waiting = [socket.create_connection(('127.0.0.1', port)) for _ in range(10)]
+    listener.turn_away()
+    with socket.socket() as late:
+        late.setblocking(False)
+        assert late.connect_ex(('127.0.0.1', port)) == errno.EINPROGRESS
+        kept = [sock.accept()[0] for sock in listener.sockets for _ in range(10) if readable(sock)]
+        assert len(kept) == len(waiting)
+        for client in waiting:
+            client.sendall(b'x')
+        assert [client.recv(1) for client in kept] == [b'x'] * len(waiting), 'what was accepted goes on'
+        listeners.close(listener)
+        late.settimeout(30)
+        assert select.select([], [late], [], 30)[1]
+        assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
+    for sock in (*waiting, *kept):
+        sock.close()
+
+
+def test_who_comes_to_a_path_that_turns_away_finds_nobody(listeners: Listeners, tmp_path: Path) -> None:
+    path = str(tmp_path / 's')
+    (listener,) = listeners.open_missing([frontend(Bind(name='b', path=path))])
+    with socket.socket(socket.AF_UNIX) as waiting, socket.socket(socket.AF_UNIX) as late:
+        waiting.connect(path)
+        listener.turn_away()
+        with pytest.raises(FileNotFoundError):
+            late.connect(path)
+        listener.of(0).accept()[0].close()
+
+
+def readable(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], 0)[0])
