@@ -12,6 +12,7 @@ import pytest
 
 from tests.exhaustive.explore import Explorer, Found
 from tests.exhaustive.mutants_index import MUTANTS  # all of them: those of `mutants` and its own
+from tests.exhaustive.reach import MOST, PATIENCE, looked_at
 from tests.exhaustive.world import WORLDS
 
 SMALL = ('plain', 'three', 'disable', 'flip', 'limit', 'kill', 'stop', 'pool', 'tables', 'sweep-one', 'long')
@@ -20,17 +21,14 @@ SMALL = ('plain', 'three', 'disable', 'flip', 'limit', 'kill', 'stop', 'pool', '
 LARGE = ('kill-end', 'kill-dry', 'kills', 'stop-die', 'stops', 'sweep-kill', 'backup', 'storm', 'stop-off', 'kill-off')
 """The longest first, so that test processes that share the worlds out end together."""
 
-NO_END = 10**9
-
-# The largest world has 200,000 states, at 3,000 to 6,000 a second; the limit only ends what will never end.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(PATIENCE)
 
 
 @pytest.mark.parametrize('name', sorted(WORLDS, key=lambda name: name not in LARGE))
 def test_every_interleaving_holds(name: str, record_property: Callable[[str, object], None]) -> None:
-    """Breadth first through all states of one world, death after every store included."""
-    found = Explorer(WORLDS[name]).run(NO_END)
-    print(f'world {name}: {found.states} states, {found.steps} steps, settles in {found.settles}')
+    """Breadth first through the states of one world, death after every store included."""
+    found = Explorer(WORLDS[name]).run(MOST)
+    print(f'world {name}: {looked_at(found.states)} states, {found.steps} steps, settles in {found.settles}')
     assert found.broken is None, '\n'.join([found.broken, *found.trace])
     for what, many in (('worlds', 1), ('states', found.states), ('steps', found.steps)):
         record_property(what, many)
@@ -50,8 +48,9 @@ def stop(name: str) -> tuple[str | None, Found]:
     """The first world that stops a mutant. Runs in a process of its own, since it changes the core in place."""
     MUTANTS[name]()
     found = Found(0, 0)
-    for world in sorted(WORLDS, key=lambda world: world not in SMALL):
-        found = Explorer(WORLDS[world]).run(30_000)
+    order = sorted(WORLDS, key=lambda world: world not in SMALL)
+    for world, most in [*((world, 1_500) for world in order), *((world, 30_000) for world in order)]:
+        found = Explorer(WORLDS[world]).run(most)
         if found.broken:
             return world, found
     return None, found

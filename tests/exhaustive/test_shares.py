@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from multiprocessing import get_context
 
 import pytest
 
 from tests.exhaustive.mutants_shares import MUTANTS
+from tests.exhaustive.reach import MOST, PATIENCE, looked_at
 from tests.exhaustive.shares_explore import Explorer, Found
 from tests.exhaustive.shares_world import WIDE, WORLDS
 
-MOST = int(os.environ.get('SLUICE_EXPLORE', '8000'))
-"""How many states of a world are looked at, the nearest first; a world that has more is walked to its end by `make explore`."""
 FIRST = ('one slot', 'leave', 'join', 'two servers', 'remove, restart')
 """Where most mutants end; looked at first."""
 
-# 500 to 2,500 states a second; the limit only ends what will never end
-pytestmark = pytest.mark.timeout(300 if MOST < 10**6 else 7200)
+pytestmark = pytest.mark.timeout(PATIENCE)
 
 
 @pytest.mark.parametrize('name', [*WORLDS, *WIDE])
@@ -26,8 +23,7 @@ def test_every_interleaving_keeps_the_limit(name: str, record_property: Callable
     """Breadth first through all states of one world: late answers, deaths, partitions, restarts of either plane."""
     most = min(MOST, 100_000) if name in WIDE else MOST
     found = Explorer((WORLDS | WIDE)[name]).run(most)
-    whole = 'all' if found.states < most else 'the nearest'
-    print(f'world {name}: {whole} {found.states} states, {found.steps} steps')
+    print(f'world {name}: {looked_at(found.states, most)} states, {found.steps} steps')
     assert found.broken is None, '\n'.join([found.broken, *found.trace])
     for what, many in (('worlds', 1), ('states', found.states), ('steps', found.steps)):
         record_property(what, many)
@@ -47,8 +43,9 @@ def stop(name: str) -> tuple[str | None, Found]:
     """The first world that stops a mutant. Runs in a process of its own, since it changes the books in place."""
     rules = MUTANTS[name]()
     found = Found(0, 0)
-    for world in sorted(WORLDS, key=lambda world: world not in FIRST):
-        found = Explorer(WORLDS[world], rules).run(6_000)
+    order = sorted(WORLDS | WIDE, key=lambda world: world not in FIRST)
+    for world, most in [*((world, 1_500) for world in order), *((world, 6_000) for world in order)]:
+        found = Explorer((WORLDS | WIDE)[world], rules).run(most)
         if found.broken:
             return world, found
     return None, found
