@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ('dataplane', 'controlplane', 'sluicectl')
@@ -91,3 +95,14 @@ def imports() -> tuple[Import, ...]:
 def inside(module: str, room: str) -> bool:
     """Is `module` the room itself or something in it?"""
     return module == room or module.startswith(room + '.')
+
+
+def tracked() -> list[tuple[str, str]]:
+    """(mode, name) of everything in git's index. Skips the test where git cannot say."""
+    git = shutil.which('git')
+    if git is None or not (ROOT / '.git').exists():
+        pytest.skip('not a clone, or no git: nobody can say what is tracked')
+    command = [git, '-c', f'safe.directory={ROOT}', 'ls-files', '--stage', '-z']
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    rows = [row.partition('\t') for row in done.stdout.split('\0') if row]
+    return [(head.split()[0], name) for head, _, name in rows]
