@@ -11,7 +11,9 @@ import pytest
 
 from tests.architecture.source import PACKAGES, ROOT, modules
 
-DOCUMENTS = sorted([ROOT / 'README.md', ROOT / 'CHANGELOG.md', *(ROOT / 'docs').rglob('*.md')])
+DOCUMENTS = sorted(
+    [ROOT / 'README.md', ROOT / 'CHANGELOG.md', *(ROOT / 'docs').rglob('*.md'), *(ROOT / 'deploy').rglob('*.md')]
+)
 CODE = re.compile(r'(?<!`)`([^`\n]+)`(?!`)')
 LINK = re.compile(r'\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)')
 # made when Sluice runs or is built, so not in the repository

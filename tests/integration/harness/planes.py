@@ -65,6 +65,7 @@ class DataPlane:
     control_plane: str | None = None
     child: Child | None = None
     extra: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
     cli: Cli = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +90,7 @@ class DataPlane:
     async def start(self) -> None:
         """Start it, and return when its stats socket answers and all workers are there."""
         argv = python('dataplane.supervisor.main', '-f', str(self.write()))
-        self.child = await spawn(argv, name=self.name, directory=self.directory)
+        self.child = await spawn(argv, name=self.name, directory=self.directory, environment=self.environment)
         await until(self._is_up, within=_START, what=f'{self.name} is up')
 
     async def _is_up(self) -> bool:
