@@ -14,7 +14,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from controlplane.domain.refusals import Refusal, StoreUnavailable
 from controlplane.domain.sequencer import Clock, Sequencer
 from controlplane.domain.store import Loaded, StoredObject
 from controlplane.domain.version import Version
+from controlplane.kube import figures
 from controlplane.kube.beginning import grown, rows, stored
 from controlplane.kube.bootstrap import DEBOUNCE_S, Kept, Snapshot
 from controlplane.kube.client import Api, KubeError
@@ -139,6 +140,7 @@ class Replica:
         self._idle = asyncio.Event()  # nothing of a reign is left to be let go of
         self._idle.set()
         self._apps: list[FastAPI] = []
+        self._told, self._reigns = figures.Told(), 0
         self._listeners: list[Callable[[], None]] = []
         self._read: tuple[Translation, Services] | None = None
         self._clock = Clock(wall=lambda: time.time_ns() // 1_000_000, monotonic=monotonic_ms)
@@ -216,8 +218,14 @@ class Replica:
         return Services(
             sequencer=sequencer, new_id=lambda: secrets.token_hex(8), pushed=pushed, govern=self.wishes.govern,
             holds=self.election.holds, standing=self.standing, stopping=stopping,
-            further=lambda: lines(one.figures() for one in (*self.source.informers.all, self.pods.informer)),
+            further=self._figures,
         )  # fmt: skip
+
+    def _figures(self) -> Iterator[str]:
+        yield from lines(one.figures() for one in (*self.source.informers.all, self.pods.informer))
+        head = None if self.reign is None else self.reign.sequencer.log.head
+        record, counted = self.election.leader(), (self._told, self._reigns)
+        yield from figures.standing(figures.seen(head, record, self.snapshot, self.source, *counted))
 
     def _store(self, standing: _Standing) -> KubernetesStore:
         return KubernetesStore(standing, self.records, self.wishes, self._begin)
@@ -273,6 +281,7 @@ class Replica:
         hub = Hub(sequencer, self._push)
         services = self._services(sequencer, hub.figures, asyncio.Event())
         self.reign = Reign(sequencer, hub, services)
+        self._reigns += 1
         self._hand_over(services, hub)
         log.info('leading: term %d, %d backends', loaded.term, len(sequencer.desired.state['backends']))
         works = [asyncio.ensure_future(work) for work in self._works(self.reign)]
@@ -319,7 +328,7 @@ class Replica:
             reign.hub.expire(),
             self.snapshot.keep_up(latest, changed, self._settings.snapshot_s),
             self._count_out(reign.sequencer),
-            Statuses(self._api, self.source, self._settings.pacing).keep_up(reign.sequencer),
+            Statuses(self._api, self.source, self._settings.pacing, self._told).keep_up(reign.sequencer),
         ]
 
     async def _until_stopped(self) -> None:

@@ -23,6 +23,7 @@ from controlplane.domain.sequencer import Sequencer
 from controlplane.domain.version import NOTHING, Version
 from controlplane.kube.client import Api, ApiError, Json, KubeError
 from controlplane.kube.conditions import Load, Progress, override_status, policy_status
+from controlplane.kube.figures import Told
 from controlplane.kube.objects import Name
 from controlplane.kube.outcome import Note, ServerKey, Translation
 from controlplane.kube.resources import BACKEND_POLICIES, EVENTS, SERVER_OVERRIDES, Resource
@@ -51,13 +52,13 @@ class Pacing:
 class Statuses:
     """The statuses of one reign."""
 
-    def __init__(self, api: Api, source: Source, pacing: Pacing | None = None) -> None:
+    def __init__(self, api: Api, source: Source, pacing: Pacing | None = None, told: Told | None = None) -> None:
         self._api, self._source, self._pacing = api, source, pacing or Pacing()
+        self.told = told or Told()
         self._known: dict[tuple[str, Name], dict[str, Any]] = {}
         self._figures_at: dict[tuple[str, Name], float] = {}
         self._told: dict[tuple[object, ...], None] = {}
         self._said = ''
-        self.written = 0
 
     async def keep_up(self, sequencer: Sequencer) -> None:
         """Tell what is new until cancelled."""
@@ -136,7 +137,7 @@ class Statuses:
             self._complain(resource, name, error)
             return asked
         self._known[key], self._figures_at[key], self._said = status, time.monotonic(), ''
-        self.written += 1
+        self.told.written[resource.plural] += 1
         return asked
 
     @staticmethod
@@ -148,6 +149,7 @@ class Statuses:
         return time.monotonic() - self._figures_at.get(key, 0.0) >= self._pacing.figures_s
 
     def _complain(self, resource: Resource, name: Name, error: KubeError) -> None:
+        self.told.failed[resource.plural] += 1
         if str(error) != self._said:
             log.warning('status of %s %s: %s', resource.kind, '/'.join(name), error)
         self._said = str(error)
@@ -171,7 +173,9 @@ class Statuses:
             self._told[key] = None
             try:
                 await self._api.create(EVENTS, note.service[0], _event(note), field_manager=MANAGER)
+                self.told.written[EVENTS.plural] += 1
             except KubeError as error:
+                self.told.failed[EVENTS.plural] += 1
                 log.warning('event on Service %s: %s', '/'.join(note.service), error)
 
     def _held(self) -> list[Note]:

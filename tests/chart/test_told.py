@@ -12,6 +12,8 @@ import pytest
 from cryptography import x509
 
 from controlplane.__main__ import parser
+from controlplane.kube.figures import Standing, Told, standing
+from controlplane.kube.metrics import lines
 from dataplane.core.model import ControlPlane, OnPartition, Snapshot
 from dataplane.supervisor.metrics import METRICS, PROCESS
 from dataplane.supervisor.options import Options
@@ -135,6 +137,11 @@ def test_values_that_make_no_sense_are_refused(setting: str, problem: str) -> No
     assert problem in done.stderr
 
 
+STANDING = Standing(
+    leads=True, lease_term=1, reigns=1, snapshots=1, snapshots_failed=0, behind=0, told=Told(), held=0, panics=()
+)
+
+
 def exported() -> set[str]:
     """Every metric of both planes."""
     own = {
@@ -143,6 +150,8 @@ def exported() -> set[str]:
         for name in re.findall(r"'(sluice_\w+)'", (ROOT / path).read_text())
     }
     control = set(re.findall(r"_figure\('(\w+)'", (ROOT / 'controlplane/api/metrics.py').read_text()))
+    kinds = (line.split() for line in (*lines([]), *standing(STANDING)))
+    own |= {words[2] for words in kinds if words[1] == 'TYPE'}
     tables = {metric.name for table in METRICS.values() for metric in table} | {metric.name for metric in PROCESS}
     return own | tables | {f'sluice_controlplane_{name}' for name in control} | {'haproxy_backend_http_responses_total'}
 
