@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from controlplane.kube.resources import BACKEND_POLICIES, EVENTS
@@ -22,6 +24,11 @@ async def figures(one: Standing) -> dict[str, float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+def leaving(number: int) -> dict[str, Any]:
+    """An endpoint that terminates and still answers."""
+    return endpoint(number, ready=False, serving=True, terminating=True)
 
 
 async def becomes(one: Standing, name: str, value: float) -> None:
@@ -74,12 +81,11 @@ async def test_terminating_servers_that_are_used_are_a_metric_and_an_event() -> 
         async with standing(fake, 'a', pacing=QUICK) as one:
             await one.until_leading()
             assert (await figures(one))['panicking_backends'] == 0
-            leaving = {'ready': False, 'serving': True, 'terminating': True}
-            put_slice(fake, endpoint(1, **leaving), endpoint(2, **leaving))
+            put_slice(fake, leaving(1), leaving(2))
             await becomes(one, f'backend_panic {BACKEND}', 1)
             assert (await figures(one))['panicking_backends'] == 1
             await fake.until(lambda: any(event['reason'] == 'TerminatingOnly' for event in fake.all(EVENTS)))
             await becomes(one, 'status_written_total events', 1)
-            put_slice(fake, endpoint(1, **leaving), endpoint(3))
+            put_slice(fake, leaving(1), endpoint(3))
             await becomes(one, 'panicking_backends', 0)
             assert f'backend_panic {BACKEND}' not in await figures(one)
