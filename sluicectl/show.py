@@ -70,10 +70,21 @@ def servers(console: Console, items: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _state(server: Mapping[str, Any]) -> str:
-    """The state that is wanted, and where a data plane says of a ready server that something else keeps it out."""
+    """The state that is wanted, what was set on data planes' own sockets, and where something else keeps a ready server out."""
     wanted: str = server['adminState']
-    others = [f'{state} on {name}' for name, state in server['status']['states'].items() if _is_out(state)]
-    return f'{wanted} ({", ".join(others)})' if wanted == 'ready' and others else wanted
+    local = server['status'].get('localOverrides', {})
+    others = [f'{_words(found)} set on {name}' for name, found in local.items()]
+    if wanted == 'ready':
+        states = server['status']['states'].items()
+        others += [
+            f'{state} on {name}' for name, state in states if _is_out(state) and 'state' not in local.get(name, {})
+        ]
+    return f'{wanted} ({", ".join(others)})' if others else wanted
+
+
+def _words(local: Mapping[str, str]) -> str:
+    """What was set on one data plane's socket."""
+    return ', '.join(value if setting == 'state' else f'{setting} {value}' for setting, value in sorted(local.items()))
 
 
 def _is_out(state: str) -> bool:

@@ -54,7 +54,12 @@ def _load(convergence: Convergence, key: Key) -> dict[str, Any]:
         'queued': sum(queued for _, queued in held),
         'states': {name: state for name, (_, _, state) in sorted(rows.items())},
         'drainedOn': sorted(drained),
+        'localOverrides': {p.id: dict(p.local[key]) for p in _by_name(convergence) if key in p.local},
     }
+
+
+def _by_name(convergence: Convergence) -> list[Plane]:
+    return [plane for _, plane in sorted(convergence.planes.items())]
 
 
 def route(desired: Desired, key: Key) -> dict[str, Any]:
@@ -104,7 +109,10 @@ def _part(
 
 
 def dataplane(sequencer: Sequencer, plane: Plane) -> dict[str, Any]:
-    """A data plane: where it is, and what its last barrier cost. `lag` counts versions it has yet to apply, null: unknown."""
+    """A data plane: where it is, and what its last barrier cost. `lag` counts versions it has yet to apply, null: unknown.
+
+    `localOverrides`: what was set on its own socket and is not what was pushed (docs/protocol.md says what becomes of it).
+    """
     head = sequencer.log.head
     hello, ack, nack = plane.hello, plane.last_ack, plane.last_nack
     return {
@@ -120,6 +128,9 @@ def dataplane(sequencer: Sequencer, plane: Plane) -> dict[str, Any]:
         'workers': hello.workers if hello else None,
         'onPartition': 'stop' if plane.stops else 'keep',
         'shares': sequencer.division.shares_of(plane.id),
+        'localOverrides': [
+            {'backend': key.backend, 'server': key.name, **values} for key, values in sorted(plane.local.items())
+        ],
         'software': hello.software if hello else '',
         'stateHash': ack.state_hash if ack else (hello.state_hash if hello else ''),
         'lastAck': None

@@ -75,8 +75,7 @@ class Convergence:
         plane = self.planes.setdefault(hello.dp_id, Plane(hello.dp_id))
         plane.hello, plane.connected, plane.heard_ms, plane.lease_ends_ms = hello, True, now_ms, None
         plane.pod_uid, plane.stops = hello.pod_uid, hello.on_partition == 'stop'
-        plane.statements.clear()
-        plane.load, plane.half_told = {}, {}
+        plane.forget_told()
         plane.acked = at
         self.progress.join(plane.id, at)
         for operation in self._unfinished:

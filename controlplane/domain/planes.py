@@ -11,6 +11,9 @@ from controlplane.domain.version import NOTHING, Version
 from dataplane.wire.events import Ack, Hello, Nack, Status
 from dataplane.wire.state import MAX_SERVERS
 
+Local = dict[Key, dict[str, str]]
+"""By server: what was set on a data plane's own socket, by setting (`state`, `weight`, `maxconn`, `addr`)."""
+
 
 @dataclass(slots=True)
 class Plane:
@@ -32,16 +35,29 @@ class Plane:
     statements: dict[Key, tuple[Version, str]] = field(default_factory=dict)
     load: dict[Key, tuple[int, int, str]] = field(default_factory=dict)
     half_told: dict[Key, tuple[int, int, str]] = field(default_factory=dict)  # by the frames of a status so far
+    local: Local = field(default_factory=dict)  # what was set there, on its socket
+    half_local: Local = field(default_factory=dict)
 
     def tell(self, status: Status) -> dict[Key, tuple[int, int, str]]:
-        """Take one frame of a status; returns its rows. `load` is another one once the last frame is there."""
+        """Take one frame of a status; returns its rows. `load` and `local` are others once the last frame is there."""
         rows = {Key('server', s, b): (flight, queued, state) for b, s, flight, queued, state in status.servers}
         if status.chunk == 0 or len(self.half_told) > MAX_SERVERS:
-            self.half_told = {}
+            self.half_told, self.half_local = {}, {}
         self.half_told.update(rows)
+        for backend, server, setting, value in status.local or ():
+            key = Key('server', server, backend)
+            if key in rows:
+                self.half_local.setdefault(key, {})[setting] = value
         if status.chunk + 1 >= status.chunks:
-            self.load, self.half_told = self.half_told, {}
+            self.load, self.local = self.half_told, self.half_local
+            self.half_told, self.half_local = {}, {}
         return rows
+
+    def forget_told(self) -> None:
+        """It has said hello anew: what it said of its servers before is not known to be true."""
+        self.statements.clear()
+        self.load, self.half_told = {}, {}
+        self.local, self.half_local = {}, {}
 
     def record(self) -> dict[str, Any]:
         """What must outlive the control plane: that it is known, in which pod, and what it refuses."""

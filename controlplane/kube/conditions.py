@@ -15,6 +15,7 @@ from controlplane.kube.outcome import ACCEPTED, RESOLVED, OverrideView, PolicyVi
 
 CONTROLLER: Final = 'sluice.dev/control-plane'
 MAX_ANCESTORS: Final = 16
+MAX_LOCAL: Final = 16
 _LONGEST: Final = 1_024  # characters of a message; the API allows 32,768
 _NAMED: Final = 5
 _SHARES: Final = 16
@@ -44,9 +45,12 @@ class Load:
 
 
 def policy_status(
-    view: PolicyView, progress: Progress, load: Load, previous: Mapping[str, Any], now: str, shares: Sequence[int] = ()
-) -> dict[str, Any]:
-    """The status of a BackendPolicy. `shares`: of a divided limit, what each data plane has of one server."""
+    view: PolicyView, progress: Progress, load: Load, previous: Mapping[str, Any], now: str, shares: Sequence[int] = (),
+    local: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """The status of a BackendPolicy. `shares`: of a divided limit, what each data plane has of one server. `local`: what was
+    set on data planes' own sockets, in words.
+    """
     accepted = _first_fault((verdict.accepted for _, verdict in view.targets), ACCEPTED)
     resolved = _first_fault((verdict.resolved for _, verdict in view.targets), RESOLVED)
     says = {
@@ -73,6 +77,7 @@ def policy_status(
         'inFlight': load.in_flight,
         'queued': load.queued,
         'effectiveMaxConn': effective_max_conn(view.max_conn, view.scope, progress.desired, shares),
+        'localOverrides': list(local[:MAX_LOCAL]),
     }
 
 

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -85,7 +85,7 @@ class Statuses:
                 return True
             written += await self._write(resource, name, made)
         self._forget(translation)
-        await self._tell(translation)
+        await self._tell(translation, sequencer.convergence)
         return False
 
     def _all(self, translation: Translation, sequencer: Sequencer) -> Iterable[tuple[Resource, Name, Made]]:
@@ -93,11 +93,13 @@ class Statuses:
         for name, policy in translation.policies.items():
             keys = [key for backend in policy.backends for key in _keys(desired, backend)]
             progress, load = _progress(desired, convergence, keys, policy.backends), _load(convergence, keys)
+            local = [f'{plane}: {server} {words}' for plane, _, server, words in _local(convergence, policy.backends)]
 
             def of_policy(
-                before: Mapping[str, Any], now: str, view: Any = policy, p: Any = progress, x: Any = load
-            ) -> Json:
-                return policy_status(view, p, x, before, now)
+                before: Mapping[str, Any], now: str, view: Any = policy, p: Any = progress, x: Any = load,
+                found: Any = local,
+            ) -> Json:  # fmt: skip
+                return policy_status(view, p, x, before, now, local=found)
 
             yield BACKEND_POLICIES, name, of_policy
         for name, override in translation.overrides.items():
@@ -163,9 +165,11 @@ class Statuses:
 
     # warnings
 
-    async def _tell(self, translation: Translation) -> None:
+    async def _tell(self, translation: Translation, convergence: Convergence) -> None:
         """A Warning for each note that was not there before, as long as it is there."""
-        notes = {note.key: note for note in (*translation.notes, *self._held())}
+        notes = {
+            note.key: note for note in (*translation.notes, *self._held(), *_set_locally(translation, convergence))
+        }
         self._told = {key: None for key in self._told if key in notes}
         for key, note in notes.items():
             if key in self._told or len(self._told) >= _REMEMBERED:
@@ -188,6 +192,17 @@ class Statuses:
             )
             for backend, (removed, total) in self._source.held.items()
         ]  # fmt: skip
+
+
+def _set_locally(translation: Translation, convergence: Convergence) -> list[Note]:
+    return [
+        Note(
+            translation.built[backend].service, f'{plane} {server} {words}', 'LocalOverride',
+            f'On the socket of data plane {plane}, {server} of {backend} was set to: {words}. It is in force there until it is '
+            'taken back on that socket.',
+        )
+        for plane, backend, server, words in _local(convergence, translation.built)
+    ]  # fmt: skip
 
 
 def _service_of(backend: str) -> Name:
@@ -240,6 +255,16 @@ def _load(convergence: Convergence, keys: Iterable[Key]) -> Load:
             flight += sum(row[0] for row in rows)
             queued += sum(row[1] for row in rows)
     return Load(flight, queued)
+
+
+def _local(convergence: Convergence, backends: Container[str]) -> list[tuple[str, str, str, str]]:
+    """(data plane, backend, server, words) of what was set on data planes' own sockets."""
+    return [
+        (name, key.backend, key.name, ', '.join(f'{setting} {value}' for setting, value in sorted(values.items())))
+        for name, plane in sorted(convergence.planes.items())
+        for key, values in sorted(plane.local.items())
+        if key.backend in backends
+    ]
 
 
 def _drained(desired: Desired, convergence: Convergence, keys: Iterable[Key]) -> bool:

@@ -27,6 +27,7 @@ from dataplane.supervisor.follower import Adopt, Answer, Follower, Leave, Renumb
 from dataplane.supervisor.inventory import Overhang, inventory
 from dataplane.supervisor.lastgood import LastGood, StateDir, to_bytes
 from dataplane.supervisor.lease import TrafficLease
+from dataplane.supervisor.local import settings
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.translate import translate
 from dataplane.supervisor.trust import explained, is_in_the_clear, read
@@ -322,14 +323,22 @@ class Subscriber:
         keys = [(backend, server) for backend, spec in at.state['backends'].items() for server in spec['servers']]
         parts = [keys[first : first + _ROWS_PER_STATUS] for first in range(0, len(keys), _ROWS_PER_STATUS)] or [[]]
         for number, part in enumerate(parts):
-            rows = tuple(self._row(*key) for key in part)
+            rows, local = [], []
+            for backend, server in part:
+                index = self._publisher.ledger.tables.server_of(backend, server)
+                if index is None:
+                    continue
+                rows.append((backend, server, *self._holdings.load(index), self._status(index)))
+                pushed = at.state['backends'][backend]['servers'][server]
+                local += [(backend, server, *one) for one in settings(self._publisher.ledger.records[index], pushed)]
             yield Status(
-                term=at.term, seq=at.seq, servers=tuple(row for row in rows if row), chunk=number, chunks=len(parts)
+                term=at.term,
+                seq=at.seq,
+                servers=tuple(rows),
+                chunk=number,
+                chunks=len(parts),
+                local=tuple(local) or None,
             )
-
-    def _row(self, backend: str, server: str) -> tuple[str, str, int, int, str] | None:
-        index = self._publisher.ledger.tables.server_of(backend, server)
-        return None if index is None else (backend, server, *self._holdings.load(index), self._status(index))
 
 
 async def _first_of(*works: Coroutine[Any, Any, None]) -> None:

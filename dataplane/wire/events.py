@@ -10,7 +10,7 @@ event     CP -> DP   one batch: everything in (prev_seq, seq] of this term, merg
 ack       DP -> CP   everything up to (term, seq) is in force on all live workers; what the barrier cost
 nack      DP -> CP   (term, seq) was refused as a whole and nothing changed: the DP is still at (applied_term, applied_seq);
                      `backends` are those at fault; code GAP asks for a snapshot, others are retried or quarantined
-status    DP -> CP   every few seconds: requests in flight and queued per server, with the server's state
+status    DP -> CP   every few seconds: requests in flight and queued per server, with the server's state; what was set here
 drained   DP -> CP   my own statement: at (term, seq) each of these servers has nothing in flight and nothing queued here
 inventory DP -> CP   right after a hello with the feature `shares`: what I may use of each server, and what is in flight there
 renew     DP -> CP   may I go on? `asked` is my own clock; only to who has sent a lease with `asked`
@@ -85,6 +85,12 @@ def _flag(value: Any) -> Any:
 def _holding(value: Any) -> Any:
     if value not in ('own', 'share', 'due', 'gone'):
         raise ValueError(f"must be 'own', 'share', 'due' or 'gone', not {value!r:.80}")
+    return value
+
+
+def _setting(value: Any) -> Any:
+    if value not in ('state', 'weight', 'maxconn', 'addr'):
+        raise ValueError(f"must be 'state', 'weight', 'maxconn' or 'addr', not {value!r:.80}")
     return value
 
 
@@ -255,19 +261,24 @@ class Nack(Message):
 class Status(Message):
     """Rows (backend, server, in flight, queued, state); the state in words of the data plane, as in `show stat`.
 
+    Rows of `local`: (backend, server, setting, value) for each thing that was set on the stats socket and is not what was
+    pushed, in the socket's words: state drain|maint, weight, maxconn, addr. None: nothing was.
     Frame number `chunk` (from 0) of `chunks`: what all of them say together is how things stand.
     """
 
     TYPE = 'status'
     CHECKS = {
         'term': _number, 'seq': _number, 'chunk': _number, 'chunks': _number, 'servers': _tuple_of(_row_of(_name, _name, _number, _number, _text)),
+        'local': _tuple_of(_row_of(_name, _name, _setting, _text)),
     }  # fmt: skip
+    OPTIONAL = frozenset({'local'})
 
     term: int
     seq: int
     servers: tuple[tuple[str, str, int, int, str], ...]
     chunk: int = 0
     chunks: int = 1
+    local: tuple[tuple[str, str, str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

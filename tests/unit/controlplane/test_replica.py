@@ -87,6 +87,35 @@ async def test_what_kubernetes_says_is_pushed_and_a_drain_is_an_override() -> No
             await plane.cut()
 
 
+async def test_what_was_set_on_a_data_planes_socket_is_in_the_policys_status_and_said_once() -> None:
+    async with FakeApiServer() as fake:
+        put_service(fake)
+        put_slice(fake, endpoint(1), endpoint(2))
+        async with standing(fake, 'a', pacing=QUICK) as one:
+            plane = await dialled(one)
+
+            def local() -> list[str]:
+                return list(fake.get(BACKEND_POLICIES, 'shop', 'web').get('status', {}).get('localOverrides', []))
+
+            await plane.status(BACKEND, 'web-1', 0, state='drain', weight='3')
+            await fake.until(lambda: local() == ['dp1: web-1 state drain, weight 3'])
+            await fake.until(lambda: any(event['reason'] == 'LocalOverride' for event in fake.all(EVENTS)))
+            (event,) = [event for event in fake.all(EVENTS) if event['reason'] == 'LocalOverride']
+            assert event['involvedObject']['name'] == 'web'
+            assert 'data plane dp1, web-1 of shop.web.http was set to: state drain, weight 3' in event['message']
+            server = (await one.client.get(WEB_1)).json()
+            assert server['status']['localOverrides'] == {'dp1': {'state': 'drain', 'weight': '3'}}
+            assert server['adminState'] == 'ready'  # what the control plane wants is not changed by it
+            (item,) = (await one.client.get('/v1/dataplanes')).json()['items']
+            told = {'backend': BACKEND, 'server': 'web-1', 'state': 'drain', 'weight': '3'}
+            assert item['localOverrides'] == [told]
+            await plane.status(BACKEND, 'web-1', 0)
+            await fake.until(lambda: local() == [])
+            assert (await one.client.get(WEB_1)).json()['status']['localOverrides'] == {}
+            assert len([event for event in fake.all(EVENTS) if event['reason'] == 'LocalOverride']) == 1
+            await plane.cut()
+
+
 def condition(found: dict[str, Any], kind: str) -> str:
     rows = found.get('status', {}).get('conditions', [])
     return next((str(row['status']) for row in rows if row['type'] == kind), '')

@@ -189,8 +189,10 @@ class DataPlane:
     async def drained(self, backend: str, server: str, state: str = 'drain') -> None:
         await self.send(Drained(term=self.term, seq=self.seq, servers=((backend, server, state),)))
 
-    async def status(self, backend: str, server: str, flight: int, queued: int = 0) -> None:
-        await self.send(Status(term=self.term, seq=self.seq, servers=((backend, server, flight, queued, 'UP'),)))
+    async def status(self, backend: str, server: str, flight: int, queued: int = 0, **local: str) -> None:
+        told = tuple((backend, server, setting, value) for setting, value in local.items())
+        rows = ((backend, server, flight, queued, 'UP'),)
+        await self.send(Status(term=self.term, seq=self.seq, servers=rows, local=told or None))
 
     async def goodbye(self) -> None:
         await self.send(Goodbye(reason='soft stop'))

@@ -63,6 +63,22 @@ async def test_json_is_the_document(control: ControlPlane) -> None:
     assert after.stdout == shown.stdout
 
 
+def test_what_was_set_on_a_data_planes_socket_is_shown_beside_what_is_wanted() -> None:
+    status = {
+        'inFlight': 0, 'queued': 0, 'drainedOn': [], 'states': {'dp1': 'DRAIN', 'dp2': 'MAINT'},
+        'localOverrides': {'dp1': {'state': 'drain', 'weight': '3'}},
+    }  # fmt: skip
+    server = {'backend': 'app', 'name': 's1', 'address': '::1', 'port': 1, 'weight': 1, 'maxConn': 7, 'version': '1.2'}
+    for wanted, shown in (
+        ('ready', 'ready (drain, weight 3 set on dp1, MAINT on dp2)'),
+        ('maint', 'maint (drain, weight 3 set on dp1)'),
+    ):
+        console = Console(file=io.StringIO(), width=200)
+        show.servers(console, [{**server, 'adminState': wanted, 'status': status}])
+        assert isinstance(console.file, io.StringIO)
+        assert f' {shown}  ' in console.file.getvalue()
+
+
 @pytest.mark.parametrize(
     'wanted, reported, shown',
     [

@@ -33,6 +33,7 @@ MESSAGES: list[Message] = [
     Renew(asked=17),
     Lease(term=1, lease_ms=15_000, asked=17),
     Goodbye(reason='soft stop'),
+    Status(term=1, seq=2, servers=(('app', 's1', 1, 2, 'UP'),), local=(('app', 's1', 'state', 'drain'),)),
 ]
 
 
@@ -64,6 +65,7 @@ def test_missing_and_unknown_fields_are_named(message: Message) -> None:
         (MESSAGES[1], {'changes': [1]}, 'snapshot.changes: must be a list of objects'),
         (MESSAGES[5], {'servers': [['app', 's1', 1]]}, 'status.servers: must hold rows of 5'),
         (MESSAGES[5], {'servers': [['app', 's1', 1, '2', 'UP']]}, 'status.servers: must be a whole number'),
+        (MESSAGES[5], {'local': [['app', 's1', 'mood', 'x']]}, "status.local: must be 'state', 'weight'"),
     ],
 )
 def test_an_ill_typed_field_is_named(message: Message, patch: dict[str, Any], words: str) -> None:

@@ -119,6 +119,28 @@ def test_a_status_in_several_frames_is_one_status() -> None:
     assert len(plane.half_told) < 17_000
 
 
+def test_what_was_set_on_a_socket_is_known_until_a_whole_status_says_otherwise() -> None:
+    convergence = Convergence()
+    plane = convergence.connected(hello('a'), V3, app(), 0)
+
+    def told(chunk: int, chunks: int, *local: tuple[str, str, str, str]) -> None:
+        rows = (('app', f's{chunk + 1}', 0, 0, 'UP'),)
+        status = Status(term=1, seq=3, servers=rows, chunk=chunk, chunks=chunks, local=local or None)
+        convergence.reported('a', status, 1)
+
+    told(0, 2, ('app', 's1', 'state', 'drain'), ('app', 's1', 'weight', '3'), ('app', 'stranger', 'weight', '3'))
+    assert plane.local == {}
+    told(1, 2, ('app', 's2', 'state', 'maint'))
+    assert {key.name: found for key, found in plane.local.items()} == {
+        's1': {'state': 'drain', 'weight': '3'}, 's2': {'state': 'maint'},
+    }  # fmt: skip
+    told(0, 1)
+    assert plane.local == {}
+    told(0, 1, ('app', 's1', 'state', 'drain'))
+    convergence.connected(hello('a'), V3, app(), 0)
+    assert plane.local == {}
+
+
 def test_who_comes_back_having_done_it_is_not_waited_for() -> None:
     convergence = Convergence()
     convergence.connected(hello('a'), Version(1, 2), DRAINED, 0)
