@@ -16,7 +16,7 @@ SERVERS = {
     ('sluice.dev', 'serveroverrides'): [*LOOK, 'create', 'patch', 'delete'],
     ('sluice.dev', 'backendpolicies/status'): ['patch'],
     ('sluice.dev', 'serveroverrides/status'): ['patch'],
-    ('', 'events'): ['create', 'patch'],
+    ('', 'events'): ['create'],
 }
 RECORDS = ('sluice-controlplane', 'sluice-controlplane-snapshot')
 OWN = [

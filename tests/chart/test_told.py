@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 
 from controlplane.__main__ import parser
+from controlplane.kube.bootstrap import KEY
 from controlplane.kube.figures import Standing, Told, standing
 from controlplane.kube.metrics import lines
 from dataplane.core.model import ControlPlane, OnPartition, Snapshot
@@ -55,6 +56,22 @@ def test_the_configuration_is_understood(case: str, tmp_path: Path) -> None:
     assert {port['containerPort'] for port in container['ports']} == ports | {8404}
     mounted = {mount['mountPath'] for mount in container['volumeMounts']}
     assert {'/var/lib/sluice', '/run/sluice', '/var/run/secrets/sluice.dev', '/etc/sluice', '/tmp'} <= mounted
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_a_data_plane_finds_the_snapshot_that_control_planes_write(case: str, tmp_path: Path) -> None:
+    path = read(case, tmp_path).globals.bootstrap_file
+    assert path is not None
+    spec = pods(case)['sluice-dataplane']['spec']
+    (container,) = spec['containers']
+    (mount,) = (each for each in container['volumeMounts'] if path.startswith(each['mountPath'] + '/'))
+    assert mount['readOnly']
+    (volume,) = (each['configMap'] for each in spec['volumes'] if each['name'] == mount['name'])
+    (control,) = pods(case)['sluice-controlplane']['spec']['containers']
+    (name,) = (each['value'] for each in control['env'] if each['name'] == 'SLUICE_NAME')
+    assert volume['name'] == f'{name}-snapshot'
+    assert volume['optional'], 'before anything was pushed there is none'
+    assert [(item['key'], f'{mount["mountPath"]}/{item["path"]}') for item in volume['items']] == [(KEY, path)]
 
 
 @pytest.mark.parametrize('case, policy', [('default', OnPartition.KEEP), ('namespaced', OnPartition.STOP)])

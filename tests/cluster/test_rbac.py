@@ -27,7 +27,7 @@ WATCHED = [
     ('sluice.dev', 'serveroverrides', 'get list watch create patch delete'),
     ('sluice.dev', 'backendpolicies/status', 'patch'),
     ('sluice.dev', 'serveroverrides/status', 'patch'),
-    ('', 'events', 'create patch'),
+    ('', 'events', 'create'),
 ]
 NEVER = [
     ('', 'secrets', 'get list watch create'),

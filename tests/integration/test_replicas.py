@@ -52,9 +52,11 @@ class Process:
 
 
 @contextlib.asynccontextmanager
-async def replica(fake: FakeApiServer, name: str, ports: Ports, directory: Path) -> AsyncIterator[Process]:
-    """A process of its own, killed at the end if it is still there."""
-    address = f'127.0.0.1:{ports.take()}'
+async def replica(
+    fake: FakeApiServer, name: str, ports: Ports, directory: Path, address: str = ''
+) -> AsyncIterator[Process]:
+    """A process of its own, at `address` or at any free one, killed at the end if it is still there."""
+    address = address or f'127.0.0.1:{ports.take()}'
     words = [
         sys.executable, '-m', 'controlplane', '--store', 'kubernetes', '--listen', address, '--address', address,
         '--kubeconfig', str(fake.kubeconfig(directory / 'kubeconfig')), '--namespace', OWN, '--pod', name, '--lease', '12,9,0.3',

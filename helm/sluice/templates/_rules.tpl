@@ -17,7 +17,7 @@
   verbs: [patch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end }}
 
 {{- /* What it may do in its own namespace: lead, keep records, and see which data planes there are. A name cannot be given with

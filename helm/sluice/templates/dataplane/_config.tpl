@@ -6,6 +6,7 @@
     log stdout format raw local0
     stats socket unix@/run/sluice/sluice.sock mode 600 level admin
     state-dir /var/lib/sluice
+    bootstrap-file /etc/sluice-snapshot/snapshot.json.gz
     control-plane https://{{ include "sluice.controlplane.link" . }}.{{ include "sluice.namespace" . }}.svc.{{ .Values.clusterDomain }}:8000 token-file /var/run/secrets/sluice.dev/token ca-file /var/run/secrets/sluice.dev/ca.crt
     {{- if ne .Values.dataplane.onPartition "keep" }}
     on-partition {{ .Values.dataplane.onPartition }}
