@@ -1,4 +1,5 @@
-"""Write helm/sluice/values.schema.json and helm/sluice/README.md of values.yaml: `make chart`, or `python -m deploy.chart.make --check`.
+"""Write helm/sluice/values.schema.json and helm/sluice/README.md of values.yaml, and the tables of docs/kubernetes.md of the kinds:
+`make chart`, or `python -m deploy.chart.make --check`.
 
 A schema that allows what the chart does not read lets a misspelt key pass in silence, so every section takes exactly the keys
 that values.yaml has. `global` takes others too, since it is shared with other charts of a release.
@@ -12,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from deploy.chart import kinds
 from deploy.chart.values import Value, read
 
 CHART = Path(__file__).resolve().parents[2] / 'helm' / 'sluice'
+DOCUMENT = CHART.parents[1] / 'docs' / 'kubernetes.md'
 PLACE = '{{ values }}'
 
 
@@ -59,7 +62,7 @@ def _rows(values: Iterator[Value] | list[Value]) -> Iterator[str]:
 
 
 def made(chart: Path) -> dict[Path, str]:
-    """What the two files should hold."""
+    """What the three files should hold."""
     root = read((chart / 'values.yaml').read_text())
     document = {
         '$schema': 'http://json-schema.org/draft-07/schema#',
@@ -72,6 +75,7 @@ def made(chart: Path) -> dict[Path, str]:
     return {
         chart / 'values.schema.json': json.dumps(document, indent=2, ensure_ascii=False) + '\n',
         chart / 'README.md': template.replace(PLACE, table(root)),
+        DOCUMENT: kinds.filled(chart, DOCUMENT.read_text()),
     }
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy.chart import make, values
+from tests import crds
 from tests.chart.rendering import CHART, ROOT
 
 
@@ -76,9 +80,36 @@ def test_what_cannot_be_understood_is_named(text: str, problem: str) -> None:
 def test_a_check_tells_what_is_not_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ('values.yaml', 'README.md.tmpl'):
         (tmp_path / name).write_text((CHART / name).read_text())
+    shutil.copytree(CHART / 'templates' / 'crds', tmp_path / 'templates' / 'crds')
+    shutil.copy(make.DOCUMENT, tmp_path / 'kubernetes.md')
     monkeypatch.setattr(make, 'CHART', tmp_path)
+    monkeypatch.setattr(make, 'DOCUMENT', tmp_path / 'kubernetes.md')
     assert make.main(['--check']) == 1
     assert make.main([]) == 0
     assert make.main(['--check']) == 0
     (tmp_path / 'README.md').write_text('old')
     assert make.main(['--check']) == 1
+    assert make.main([]) == 0
+    kind = tmp_path / 'templates' / 'crds' / 'backendpolicies.yaml'
+    kind.write_text(kind.read_text().replace('How often to try again.', 'Something else.'))
+    assert make.main(['--check']) == 1, 'a field that is explained otherwise'
+
+
+@pytest.mark.parametrize('plural', ['backendpolicies', 'serveroverrides'])
+@pytest.mark.parametrize('part', ['spec', 'status'])
+def test_the_page_has_a_row_for_every_field(plural: str, part: str) -> None:
+    """Counted by another way than the one that makes it."""
+
+    def names(of: dict[str, Any]) -> Iterator[str]:
+        for name, inner in of.get('properties', {}).items():
+            yield name
+            if name != 'conditions':
+                yield from names(inner.get('items', inner))
+
+    page = (ROOT / 'docs' / 'kubernetes.md').read_text()
+    block = page.split(f'<!-- made: {plural} {part} -->', 1)[1].split('<!-- end -->', 1)[0]
+    rows = [
+        line.split('`')[1].replace('[]', '').split('.')[-1] for line in block.splitlines() if line.startswith('| `')
+    ]
+    assert rows == list(names(crds.schema(plural)['properties'][part]))
+    assert all(line.split('|')[-2].strip() for line in block.splitlines() if line.startswith('| `'))

@@ -1,4 +1,5 @@
-"""The examples, as their readers run them: every command of their pages, in order, against real planes and a fake API server."""
+"""The examples and the README's way into Kubernetes, as their readers go it: every command, in order, against real planes and a fake
+API server."""
 
 from __future__ import annotations
 
@@ -28,20 +29,33 @@ def blocks(page: Path) -> list[str]:
     return re.findall(r'^```\n(.*?)^```', page.read_text(), re.MULTILINE | re.DOTALL)
 
 
+def readme() -> list[str]:
+    """The commands of the README's section on Kubernetes."""
+    text = (EXAMPLES.parents[1] / 'README.md').read_text().split('\n## On Kubernetes\n', 1)[1].split('\n## ', 1)[0]
+    return re.findall(r'^```\n(.*?)^```', text, re.MULTILINE | re.DOTALL)
+
+
 def of(example: str) -> list[str]:
     """The commands of an example's page."""
     return blocks(EXAMPLES / example / 'README.md')
 
 
 @asynccontextmanager
-async def example(tmp_path: Path, planes: int = 2) -> AsyncIterator[tuple[Kubernetes, Terminal]]:
-    """What an example is run on."""
+async def fresh(tmp_path: Path, planes: int = 2) -> AsyncIterator[tuple[Kubernetes, Terminal]]:
+    """What a page is run on."""
     address = own_address()
     if address is None:
         pytest.skip('this machine has no address but its loopback, which an endpoint must not have')
     async with stage() as made, kubernetes(made, address, planes) as cluster:
         terminal = Terminal(Kubectl(cluster), tmp_path)
         await terminal.begin()
+        yield cluster, terminal
+
+
+@asynccontextmanager
+async def example(tmp_path: Path) -> AsyncIterator[tuple[Kubernetes, Terminal]]:
+    """The same, with all that the index of the examples asks for."""
+    async with fresh(tmp_path) as (cluster, terminal):
         cluster.fake.put(SERVICE_ACCOUNTS, OWN, {'metadata': {'name': 'oncall'}})
         cluster.operators(f'system:serviceaccount:{OWN}:oncall')
         namespace, variables = blocks(EXAMPLES / 'README.md')
@@ -68,6 +82,27 @@ async def usable(cluster: Kubernetes, host: str) -> None:
 async def shares(cluster: Kubernetes, host: str, requests: int) -> Counter[str]:
     """Who answers, through the first data plane."""
     return Counter([(await ask(cluster.planes[0].port, '/', host)).server for _ in range(requests)])
+
+
+async def test_the_readme_leads_from_helm_install_to_the_first_drain(tmp_path: Path) -> None:
+    install, serve, drain, watch = readme()
+    async with fresh(tmp_path) as (cluster, terminal):
+        port, rest = str(cluster.planes[0].port), str(cluster.rest)
+        await terminal.run(install)
+        assert [words[0] for words in terminal.kubectl.helm] == ['install', 'test']
+        assert '8080' in serve
+        answered = (await terminal.run(serve.replace('8080', port))).split()
+        assert answered[-2].startswith('orders-'), answered
+        assert '8443' in drain
+        ca_file = tmp_path / 'sluice-ca.crt'
+        said = await terminal.run(drain.replace('8443', rest).replace('sluice-ca.crt', str(ca_file)))
+        assert ca_file.read_text().strip() == cluster.ca_file.read_text().strip()
+        assert terminal.kubectl.forwarded == {'service/sluice-dataplane': port, 'service/sluice-controlplane': rest}
+        pod = next(iter(cluster.pods))
+        assert said.count('done') == 2, said
+        assert f'{pod}-http-' in said, 'the override is listed'
+        assert cluster.fake.all(SERVER_OVERRIDES) == [], 'enabled, it wants nothing any more'
+        assert (await terminal.run(watch)).split() == ['orders']
 
 
 def test_the_index_names_every_example() -> None:

@@ -6,7 +6,6 @@ A command that nobody here can do fails, so that whoever runs a page learns that
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -38,6 +37,7 @@ _SPELT: Final = {
     'bp': BACKEND_POLICIES, 'so': SERVER_OVERRIDES,
     **{spelt: kind for kind in _KINDS.values() for spelt in (kind.plural, kind.kind.lower())},
 }  # fmt: skip
+_PORTS: Final = {'service/sluice-dataplane': '80', 'service/sluice-controlplane': '443'}  # as the chart has them
 _UNSEEN: Final = frozenset({'PodDisruptionBudget'})  # nothing here looks at them
 _SHORT: Final = {'n': 'namespace', 'f': 'filename', 'k': 'kustomize', 'o': 'output', 'l': 'selector', 'w': 'watch'}
 _FLAGS: Final = frozenset(
@@ -80,7 +80,7 @@ class Kubectl:
             case ['get', 'secret', name]:
                 assert (namespace, name) == (OWN, 'sluice-controlplane-tls'), f'no Secret {namespace}/{name}'
                 assert options['output'] == 'go-template={{index .data "ca.crt" | base64decode}}', options
-                return base64.b64decode(base64.b64encode(self.cluster.ca_file.read_bytes())).decode()
+                return self.cluster.ca_file.read_text().strip()
             case ['get', kinds, *names]:
                 return self._get(kinds, namespace, names, options)
             case _:
@@ -102,7 +102,9 @@ class Kubectl:
                 self.cluster.cordoned.add(node)
                 await self.cluster.evict(node)
             case ['port-forward', what, ports]:
-                self.forwarded[what] = ports
+                assert namespace == OWN, namespace
+                assert ports.partition(':')[2] == _PORTS[what], f'{what} has no port {ports}'
+                self.forwarded[what] = ports.partition(':')[0]
             case _:
                 raise Unknown(' '.join(rest))
         return ''
@@ -134,6 +136,8 @@ class Kubectl:
                 assert options['namespace'] == OWN, options
                 for name in options.get('filename', '').splitlines():
                     assert (ROOT / name).is_file(), name
+                for pair in options.get('set', '').splitlines():
+                    assert f'| `{pair.partition("=")[0]}` |' in (ROOT / chart / 'README.md').read_text(), pair
             case ['test' | 'uninstall', 'sluice']:
                 assert options['namespace'] == OWN, options
             case _:
