@@ -90,7 +90,9 @@ class Informers:
 
 
 class Source:
-    """`gone_ms`: for how long the server of an override must be gone before that is deleted. `now` is monotonic, in ms."""
+    """`gone_ms`: for how long the server of an override must be gone before that is deleted. `now` is monotonic, in ms,
+    `wall` since 1970.
+    """
 
     def __init__(
         self,
@@ -99,8 +101,9 @@ class Source:
         removal_percent: int,
         gone_ms: int = GONE_MS,
         now: Callable[[], int] = monotonic_ms,
+        wall: Callable[[], int] = wall_ms,
     ) -> None:
-        self.informers, self._now, self._gone_ms = informers, now, gone_ms
+        self.informers, self._now, self._wall, self._gone_ms = informers, now, wall, gone_ms
         self.world = World()
         self._translator = Translator(self.world)
         self._translation = Translation()
@@ -187,7 +190,7 @@ class Source:
         now = self._now()
         times = (self._coalesce.next_at(), self.world.next_at(), self._gone.next_at(now))
         waits = [at - now for at in times if at is not None]
-        deadline = self._deadlines.next_in(now=now, wall=wall_ms())
+        deadline = self._deadlines.next_in(now=now, wall=self._wall())
         left = min([*waits, *([] if deadline is None else [deadline]), int(_IDLE_S * 1_000)])
         if left <= 0:
             return
@@ -199,7 +202,7 @@ class Source:
 
     def _is_time(self, now: int) -> bool:
         """Whether a deadline has come that no object's change would tell."""
-        return bool(self._deadlines.due(self._translation, self._ended, now=now, wall=wall_ms()))
+        return bool(self._deadlines.due(self._translation, self._ended, now=now, wall=self._wall()))
 
     async def _flush(self, sequencer: Sequencer) -> None:
         now = self._now()
@@ -265,7 +268,7 @@ class Source:
 
     def _with_ends(self, translation: Translation, now: int) -> Translation:
         """With the sessions ended of servers that have been on their way out for as long as they were given."""
-        wall = wall_ms()
+        wall = self._wall()
         due = self._deadlines.due(translation, self._ended, now=now, wall=wall)
         there = translation.views
         self._ended = {key: at for key, at in self._ended.items() if key in there} | dict.fromkeys(due, wall)
