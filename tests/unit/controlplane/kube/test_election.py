@@ -157,6 +157,22 @@ async def test_a_term_is_raised_at_most_to_the_highest(fake: FakeApiServer) -> N
     assert await one.election.raise_to(60) == 60, 'it is read first, since the last write may have been done'
 
 
+@pytest.mark.parametrize('fault', ['lose', 500])
+async def test_after_a_write_of_unknown_outcome_the_lease_is_read_first(fake: FakeApiServer, fault: str | int) -> None:
+    one = Stand(fake, 'a')
+    await one.election.gain()
+    if isinstance(fault, int):
+        fake.fail('update', LEASES, status=fault)
+    else:
+        fake.fault('lose', 'update', LEASES)
+    with pytest.raises(StoreUnavailable):
+        await one.election.raise_to(40)
+    before = len(fake.requests)
+    with suppress(Fenced):  # of a lost answer: its term was begun, and is not ours
+        assert await one.election.raise_to(41) == 41
+    assert next(seen.verb for seen in fake.requests[before:]) == 'get'
+
+
 async def test_who_leads_no_more_raises_nothing(fake: FakeApiServer) -> None:
     one = Stand(fake, 'a')
     with pytest.raises(Fenced):

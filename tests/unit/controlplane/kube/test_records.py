@@ -100,7 +100,7 @@ async def test_one_that_changes_all_the_time_is_given_up(fake: FakeApiServer) ->
 async def test_content_that_cannot_be_read_is_begun_anew_and_said(
     fake: FakeApiServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for content in ('bm8=', packed(['a list']), packed({'format': 99})):
+    for content in ('bm8=', base64.b64encode(gzip.compress(b'[1]')).decode(), packed({'format': 99})):
         fake.put(CONFIG_MAPS, NAMESPACE, {
             'metadata': {'name': NAME}, 'data': {'term': 'soon'}, 'binaryData': {DATA: content},
         })  # fmt: skip
