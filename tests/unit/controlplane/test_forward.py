@@ -1,0 +1,235 @@
+"""What a follower passes on to who leads, what it answers itself, and what it says when nobody can be reached.
+
+The leader is a server of aiohttp that records what comes; the application behind `Forward` is a few lines of ASGI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp import web
+
+from controlplane.forward import FORWARDED, NOT_LEADER, Forward, Leader
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Standing:
+    """As a replica would stand."""
+
+    leads: bool = False
+    leader: str = ''
+    services: object = None
+
+    def reading(self) -> object:
+        return self.services
+
+
+@dataclass
+class Remote:
+    """Who leads: what it was asked, and what it answers."""
+
+    address: str = ''
+    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    answer: Callable[[web.Request], Any] | None = None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.asked.append((request.method, request.raw_path, headers, await request.read()))
+        if self.answer is not None:
+            found: web.StreamResponse = await self.answer(request)
+            return found
+        return web.json_response(
+            {'by': 'leader'}, status=202, headers={'ETag': '"1.2"', 'Location': '/v1/operations/x'}
+        )
+
+
+@pytest.fixture
+async def remote() -> AsyncIterator[Remote]:
+    made = Remote()
+    application = web.Application()
+    application.router.add_route('*', '/{path:.*}', made.handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.01)
+    await runner.setup()
+    site = web.TCPSite(runner, '127.0.0.1', 0)
+    await site.start()
+    made.address = f'127.0.0.1:{runner.addresses[0][1]}'
+    yield made
+    await runner.cleanup()
+
+
+async def own(scope: Any, receive: Any, send: Any) -> None:
+    """The application of this replica: says that it was asked, and from which services."""
+    message = await receive()
+    given = {'given': message['body'].decode()} if message.get('body') else {}
+    body = json.dumps({'by': 'follower', 'from': (scope.get('state') or {}).get('services'), **given}).encode()
+    headers = [(b'content-type', b'application/json'), (b'etag', b'"0.1"')]
+    await send({'type': 'http.response.start', 'status': 200, 'headers': headers})
+    await send({'type': 'http.response.body', 'body': body})
+
+
+@pytest.fixture
+async def leader() -> AsyncIterator[Leader]:
+    made = Leader(None, '', tls=False)
+    yield made
+    await made.close()
+
+
+def client(standing: Standing, leader: Leader) -> httpx.AsyncClient:
+    app = Forward(own, standing, leader, 'me')
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url='http://follower')
+
+
+async def test_who_leads_answers_itself(remote: Remote, leader: Leader) -> None:
+    async with client(Standing(leads=True, leader=remote.address), leader) as asking:
+        assert (await asking.get('/v1/backends')).json()['by'] == 'follower'
+    assert remote.asked == []
+
+
+@pytest.mark.parametrize('path', ['/readyz', '/metrics', '/docs', '/'])
+async def test_what_is_a_replicas_own_is_never_passed_on(remote: Remote, leader: Leader, path: str) -> None:
+    async with client(Standing(leader=remote.address), leader) as asking:
+        assert (await asking.get(path)).json()['by'] == 'follower'
+    assert remote.asked == []
+
+
+async def test_a_request_goes_on_as_it_is_and_its_answer_comes_back_as_it_is(remote: Remote, leader: Leader) -> None:
+    async with client(Standing(leader=remote.address), leader) as asking:
+        answer = await asking.patch(
+            '/v1/backends/a%2Fb/servers/s?wait=acked&timeout=5s', json={'weight': 2},
+            headers={'Authorization': 'Bearer t', 'If-Match': '"1.1"', 'Connection': 'close', 'Proxy-Authorization': 'x'},
+        )  # fmt: skip
+    assert (answer.status_code, answer.json()) == (202, {'by': 'leader'})
+    assert (answer.headers['etag'], answer.headers['location']) == ('"1.2"', '/v1/operations/x')
+    ((method, path, headers, body),) = remote.asked
+    assert (method, path) == ('PATCH', '/v1/backends/a%2Fb/servers/s?wait=acked&timeout=5s')
+    assert json.loads(body) == {'weight': 2}
+    assert (headers['authorization'], headers['if-match']) == ('Bearer t', '"1.1"')
+    assert headers['host'] == 'follower', 'who is asked is what the client asked'
+    assert headers[FORWARDED.decode()] == 'me'
+    assert 'proxy-authorization' not in headers
+
+
+async def test_what_was_passed_on_already_is_not_passed_on_again(remote: Remote, leader: Leader) -> None:
+    async with client(Standing(leader=remote.address), leader) as asking:
+        answer = await asking.get('/v1/dataplanes', headers={FORWARDED.decode(): 'other'})
+    assert (answer.status_code, answer.json()['type']) == (503, 'urn:sluice:problem:no-leader')
+    assert remote.asked == []
+
+
+@pytest.mark.parametrize('address', ['', '127.0.0.1:1'])
+async def test_without_a_leader_reading_is_answered_here_and_marked(leader: Leader, address: str) -> None:
+    standing = Standing(leader=address, services='mine')
+    async with client(standing, leader) as asking:
+        for path in (
+            '/v1/backends',
+            '/v1/servers',
+            '/v1/backends/a/servers/s',
+            '/v3/services/haproxy/runtime/backends/a/servers',
+        ):
+            answer = await asking.get(path)
+            assert answer.json() == {'by': 'follower', 'from': 'mine'}, path
+            assert answer.headers['sluice-answered-by'] == 'follower'
+            assert 'etag' not in answer.headers, "its versions are not the leader's"
+        for method, path in (
+            ('GET', '/v1/dataplanes'), ('GET', '/v1/operations/x'), ('PATCH', '/v1/backends/a/servers/s'),
+            ('GET', '/v1/backendsx'),
+        ):  # fmt: skip
+            answer = await asking.request(method, path)
+            assert (answer.status_code, answer.headers['retry-after']) == (503, '1'), path
+        answer = await asking.request('GET', '/v1/backends', content=b'a body')
+        assert answer.json()['given'] == 'a body', 'it was read for the leader and is given again'
+        standing.services = None
+        assert (await asking.get('/v1/backends')).status_code == 503, 'it knows nothing yet'
+
+
+async def test_a_leader_that_dies_within_its_answer_leaves_one_that_is_seen_not_to_be_whole(
+    remote: Remote, leader: Leader
+) -> None:
+    async def half(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={'Content-Length': '100'})
+        await response.prepare(request)
+        await response.write(b'half')
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    remote.answer = half
+    async with client(Standing(leader=remote.address), leader) as asking:
+        with pytest.raises(ConnectionError, match='within its answer'):
+            await asking.get('/v1/backends')
+
+
+async def test_a_stream_ends_at_the_leader_when_its_reader_has_left(remote: Remote, leader: Leader) -> None:
+    ended = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b': still here\n\n')
+                await asyncio.sleep(0.01)
+        except (ConnectionError, asyncio.CancelledError):
+            ended.set()
+            raise
+
+    remote.answer = endless
+    sent: list[MutableMapping[str, Any]] = []
+    first, left = asyncio.Event(), asyncio.Event()
+    pending: list[Json] = [{'type': 'http.request', 'body': b'', 'more_body': False}]
+
+    async def receive() -> Json:
+        if pending:
+            return pending.pop()
+        await left.wait()
+        return {'type': 'http.disconnect'}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+        if message['type'] == 'http.response.body':
+            first.set()
+
+    scope = {
+        'type': 'http', 'method': 'GET', 'path': '/v1/events', 'raw_path': b'/v1/events', 'query_string': b'', 'headers': [],
+    }  # fmt: skip
+    app = Forward(own, Standing(leader=remote.address), leader, 'me')
+    running = asyncio.ensure_future(app(scope, receive, send))
+    await asyncio.wait_for(first.wait(), 10)
+    left.set()
+    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(ended.wait(), 10)
+    assert sent[0]['status'] == 200
+
+
+@pytest.mark.parametrize('address', ['10.0.0.7:8000', ''])
+async def test_a_link_is_told_where_to_dial(leader: Leader, address: str) -> None:
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> Json:
+        return {'type': 'websocket.connect'}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    app = Forward(own, Standing(leader=address), leader, 'me')
+    await app({'type': 'websocket', 'path': '/v1/link', 'headers': []}, receive, send)
+    assert [message['type'] for message in sent] == ['websocket.accept', 'websocket.close']
+    assert sent[1]['code'] == NOT_LEADER
+    assert sent[1]['reason'] == (json.dumps({'leader': address}) if address else 'no control plane leads')
+
+
+async def test_another_leader_is_another_connection(remote: Remote, leader: Leader) -> None:
+    standing = Standing(leader='127.0.0.1:1')
+    async with client(standing, leader) as asking:
+        assert (await asking.post('/v1/servers:bulk', json={})).status_code == 503
+        standing.leader = remote.address
+        assert (await asking.post('/v1/servers:bulk', json={'a': 1})).status_code == 202
+    assert [json.loads(body) for *_, body in remote.asked] == [{'a': 1}]
