@@ -102,3 +102,52 @@ async def test_a_control_plane_that_may_not_ask_says_what_to_do(
     fake.auth.allow('system:serviceaccount:sluice:controlplane', 'create', ACCESS_REVIEWS)
     assert await reviews.token('t') is None
     assert not await reviews.allowed(Reviewed('alice'), SHUTDOWN)
+
+
+@pytest.mark.parametrize(
+    'status, allowed',
+    [({'allowed': True}, True), ({'allowed': True, 'denied': True}, False), ({'allowed': 'true'}, False), ({}, False)],
+)
+async def test_only_a_plain_yes_is_one(
+    fake: FakeApiServer, monkeypatch: pytest.MonkeyPatch, status: dict[str, object], allowed: bool
+) -> None:
+    monkeypatch.setattr(fake.auth, 'access_review', lambda body: {**body, 'status': status})
+    assert await Reviews(fake.api(), 'sluice').allowed(Reviewed('alice'), SHUTDOWN) is allowed
+
+
+async def test_all_that_is_known_of_somebody_is_asked_about(
+    fake: FakeApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def review(body: dict[str, object]) -> dict[str, object]:
+        asked.append(body['spec'])
+        return {**body, 'status': {'allowed': True}}
+
+    monkeypatch.setattr(fake.auth, 'access_review', review)
+    who = Reviewed('alice', 'u-1', ('oncall',), {'scopes': ('a', 'b')})
+    assert await Reviews(fake.api(), 'sluice').allowed(who, SHUTDOWN)
+    assert asked == [
+        {
+            'user': 'alice', 'uid': 'u-1', 'groups': ['oncall'], 'extra': {'scopes': ['a', 'b']},
+            'resourceAttributes': {
+                'verb': 'create', 'group': 'sluice.dev', 'resource': 'serveroverrides', 'namespace': 'shop',
+                'subresource': 'shutdown',
+            },
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    'answer',
+    [
+        {'status': None}, {'status': 'yes'}, {'status': {'authenticated': True, 'audiences': ['sluice']}},
+        {'status': {'authenticated': True, 'audiences': ['sluice'], 'user': {'username': None}}},
+    ],
+)  # fmt: skip
+async def test_an_answer_that_says_nothing_lets_nobody_in(
+    fake: FakeApiServer, monkeypatch: pytest.MonkeyPatch, answer: dict[str, object]
+) -> None:
+    monkeypatch.setattr(fake.auth, 'token_review', lambda body: {**body, **answer})
+    with pytest.raises(ReviewsUnavailable):
+        await Reviews(fake.api(), 'sluice').token('t')

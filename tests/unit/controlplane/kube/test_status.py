@@ -137,14 +137,17 @@ async def test_a_warning_is_told_once_as_long_as_its_cause_lasts(fake: FakeApiSe
             'web',
         )
         assert event['metadata']['namespace'] == 'shop'
-        await it.flushed()
-        await it.flushed()
+        for rv, more in ((3, 1), (4, 2)):  # two more rounds
+            added = [endpoint(f'10.0.1.{n}', f'q{n}', ready=False) for n in range(more)]
+            it.put(slice_('a', *LEAVING, *added, rv=rv))
+            await it.flushed()
+            await fake.until(lambda more=more: status(fake)['servers']['total'] == 2 + more)  # type: ignore[misc]
         assert len(fake.all(EVENTS)) == 1
         await until(lambda: told.written['events'] == 1, within=10, what='it is counted')
-        it.put(slice_('a', P1, P2, rv=3))
+        it.put(slice_('a', P1, P2, rv=5))
         await it.flushed()
         await fake.until(lambda: condition(status(fake), 'Ready')['reason'] == 'ServersReady')
-        it.put(slice_('a', *LEAVING, rv=4))
+        it.put(slice_('a', *LEAVING, rv=6))
         await it.flushed()
         await fake.until(lambda: len(fake.all(EVENTS)) == 2)
 
