@@ -68,22 +68,29 @@ class Step:
 
 @dataclass(slots=True)
 class Retry:
-    """`slow_s`: between attempts at what only a person can mend (403). `missing_s`: at a kind that is not installed."""
+    """`slow_s`: between attempts at what only a person can mend (403). `missing_s`: at a kind that is not installed.
+
+    The first `quickly` of these follow each other as other failures do: an API server that has just started answers 403 and 404 for a
+    moment, until it has read the roles and the kinds.
+    """
 
     draws: random.Random
     slow_s: float = 60.0
     missing_s: float = 30.0
     expired_again_s: float = 30.0
     empty_at_most: int = 3
+    quickly: int = 4
     backoff: Backoff = field(init=False)
     _empty: int = 0
+    _refused: int = 0
+    _refused_at: float = float('-inf')
 
     def __post_init__(self) -> None:
         self.backoff = Backoff(self.draws)
 
     def heard(self) -> None:
         """A watch said something."""
-        self._empty = 0
+        self._empty = self._refused = 0
 
     def after(self, error: KubeError, now: float, listed_at: float) -> Step:
         """`listed_at`: when the last list was taken over, on the clock of `now`."""
@@ -115,11 +122,11 @@ class Retry:
             case 401:
                 return Step(Ill.UNAUTHORIZED, self.backoff.failed(now), relist)
             case 403:
-                return Step(Ill.FORBIDDEN, self._spread(self.slow_s), relist)
+                return Step(Ill.FORBIDDEN, self._refusal(now, self.slow_s), relist)
             case 404:
-                return Step(Ill.MISSING, self._spread(self.missing_s), 'kind was missing')
+                return Step(Ill.MISSING, self._refusal(now, self.missing_s), 'kind was missing')
             case status if 400 <= status < 500:
-                return Step(Ill.REFUSED, self._spread(self.slow_s), 'refused')
+                return Step(Ill.REFUSED, self._refusal(now, self.slow_s), 'refused')
         return Step(Ill.FAILING, self._asked(error, now), relist)
 
     def _asked(self, error: ApiError, now: float) -> float:
@@ -127,6 +134,13 @@ class Retry:
         if error.retry_after is None:
             return self.backoff.failed(now)
         return min(error.retry_after, _LONGEST_RETRY_AFTER_S) + self.draws.uniform(0.0, 0.5)
+
+    def _refusal(self, now: float, slow_s: float) -> float:
+        """The pause after what will probably be answered the same way next time."""
+        if now - self._refused_at >= 2 * slow_s:
+            self._refused = 0  # it was answered otherwise since, or it would have been asked again
+        self._refused, self._refused_at = self._refused + 1, now
+        return self.backoff.failed(now) if self._refused <= self.quickly else self._spread(slow_s)
 
     def _spread(self, seconds: float) -> float:
         return self.draws.uniform(0.5, 1.0) * seconds

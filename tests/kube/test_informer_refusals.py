@@ -46,6 +46,8 @@ async def test_403_is_reported_and_asked_slowly(fake: FakeApiServer) -> None:
         assert trouble.ill is Ill.FORBIDDEN
         assert 'cannot list resource "services"' in trouble.text
         assert trouble.since == run.clock.wall()
+        for _ in range(4):
+            assert await run.rested() <= 6.4
         assert await run.rested() >= 30.0
         await run.resting()
         fake.auth.allow('alice', 'list watch', SERVICES)
@@ -58,9 +60,11 @@ async def test_403_of_the_watch_alone_keeps_what_is_held(fake: FakeApiServer) ->
     fake.put(SERVICES, 'shop', thing('a'))
     async with running(fake) as run:
         watch = await run.watch()
-        fake.fail('watch', SERVICES, status=403)
+        fake.fail('watch', SERVICES, status=403, times=5)
         await run.clock.advance(2.0)
         watch.end()
+        for _ in range(4):
+            assert await run.rested() <= 6.4
         assert await run.rested() >= 30.0
         assert run.informer.troubles[''].ill is Ill.FORBIDDEN
         await run.next_watch(watch)
@@ -84,6 +88,8 @@ async def test_a_kind_that_is_not_installed_is_tried_again(fake: FakeApiServer) 
         await run.resting()
         assert run.informer.troubles[''].ill is Ill.MISSING
         assert not run.informer.synced
+        for _ in range(4):
+            assert await run.rested() <= 6.4
         assert 15.0 <= await run.rested() <= 30.0
         await run.resting()
         fake.missing.clear()

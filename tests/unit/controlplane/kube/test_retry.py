@@ -31,9 +31,9 @@ def step(error: KubeError, listed_at: float = LONG_AGO) -> Step:
         (ApiError(429, retry_after=7.0), Step(Ill.THROTTLED, 7.5)),
         (ApiError(429, retry_after=86_400.0), Step(Ill.THROTTLED, 120.5)),
         (ApiError(401), Step(Ill.UNAUTHORIZED, 0.8)),
-        (ApiError(403), Step(Ill.FORBIDDEN, 60.0)),
-        (ApiError(404), Step(Ill.MISSING, 30.0, 'kind was missing')),
-        (ApiError(400), Step(Ill.REFUSED, 60.0, 'refused')),
+        (ApiError(403), Step(Ill.FORBIDDEN, 0.8)),
+        (ApiError(404), Step(Ill.MISSING, 0.8, 'kind was missing')),
+        (ApiError(400), Step(Ill.REFUSED, 0.8, 'refused')),
         (ApiError(500), Step(Ill.FAILING, 0.8)),
         (ApiError(503, retry_after=2.0), Step(Ill.FAILING, 2.5)),
         (InStream(ApiError(500)), Step(Ill.FAILING, 0.8, 'error event')),
@@ -57,7 +57,27 @@ def test_several_empty_watches_are_a_version_nobody_serves() -> None:
     assert retry.after(Empty(''), 0.0, 0.0).relist == ''
 
 
+@pytest.mark.parametrize('status, slow', [(403, 60.0), (404, 30.0), (400, 60.0)])
+def test_what_is_refused_is_asked_again_quickly_at_first_and_then_slowly(status: int, slow: float) -> None:
+    """An API server that has just started answers 403 and 404 for a moment; what lasts is for a person to mend."""
+    retry, now, pauses = Retry(Longest()), 0.0, []
+    for _ in range(7):
+        pauses.append(retry.after(ApiError(status), now, 0.0).pause_s)
+        now += pauses[-1]
+    assert pauses == [0.8, 1.6, 3.2, 6.4, slow, slow, slow]
+    retry.heard()
+    assert retry.after(ApiError(status), now, 0.0).pause_s < slow
+    for _ in range(7):
+        now += retry.after(ApiError(status), now, 0.0).pause_s
+    assert retry.after(ApiError(status), now, 0.0).pause_s == slow
+    assert retry.after(ApiError(status), now + 2 * slow, 0.0).pause_s < slow
+
+
 def test_many_informers_do_not_come_back_at_once() -> None:
-    pauses = {Retry(random.Random(seed)).after(ApiError(403), 0.0, 0.0).pause_s for seed in range(50)}
+    def fifth(seed: int) -> float:
+        retry = Retry(random.Random(seed))
+        return [retry.after(ApiError(403), 0.0, 0.0).pause_s for _ in range(5)][-1]
+
+    pauses = {fifth(seed) for seed in range(50)}
     assert len(pauses) == 50
     assert all(30.0 <= pause <= 60.0 for pause in pauses)
