@@ -241,7 +241,7 @@ class Replica:
         translation = self.source.translation()
         if kept is None:
             return tuple(stored(translation, Version(term, 1)))
-        return tuple(rows(grown(kept, translation), Version(term, 1)))
+        return tuple(rows(grown(kept, translation), Version(term, 1), translation))
 
     # its life
 

@@ -13,7 +13,7 @@ statement no longer holds.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from controlplane.domain.desired import Desired, Key
 from controlplane.domain.operations import Goal, Operation, Progressed
@@ -120,10 +120,17 @@ class Convergence:
         if self.planes[name].connected:
             raise Conflict(f'Data plane {name} is connected.')
 
-    def acked(self, name: str, ack: Ack, desired: Desired, now_ms: int) -> None:
-        """Everything up to the ack's version is in force there."""
+    def acked(self, name: str, ack: Ack, desired: Desired, now_ms: int, changed: Collection[Key] | None = ()) -> None:
+        """Everything up to the ack's version is in force there. `changed`: the servers that are something else by it.
+
+        What it stated of those is over, and it will state them again; of all others it holds at this version, too. None: not known.
+        """
         plane = self.planes[name]
         plane.heard_ms, plane.last_ack = now_ms, ack
+        if changed is None:
+            plane.statements.clear()
+        for key in changed or ():
+            plane.statements.pop(key, None)
         if self.progress.acked(name, Version(ack.term, ack.seq)):
             plane.acked = Version(ack.term, ack.seq)
         self._advanced(plane, desired)
@@ -147,10 +154,9 @@ class Convergence:
         plane = self.planes[name]
         plane.heard_ms = now_ms
         version = Version(drained.term, drained.seq)
-        for backend, server, state in drained.servers:
-            key = Key('server', server, backend)
-            if version >= plane.statements.get(key, (NOTHING, ''))[0]:
-                plane.statements[key] = (version, state)
+        if version >= plane.acked:  # else it is about servers as they were
+            for backend, server, state in drained.servers:
+                plane.statements[Key('server', server, backend)] = (version, state)
         self._advanced(plane, desired)
         self._forget_statements(plane, desired)
 
@@ -308,7 +314,7 @@ class Convergence:
             return False
         if operation.goal is Goal.ACKED:
             return True
-        return all(plane.statements.get(key, (NOTHING, ''))[0] >= operation.version for key in operation.servers)
+        return all(key in plane.statements for key in operation.servers)
 
 
 def _by_ack(plane: Plane, operation: Operation) -> bool:

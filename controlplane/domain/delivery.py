@@ -9,9 +9,10 @@ the state of the cut with its shares as of the cut (`projection`), and without w
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from controlplane.domain.desired import Key
 from controlplane.domain.log import Log
 from controlplane.domain.projection import Projector
 from controlplane.domain.quarantine import Quarantine, active, project
@@ -24,6 +25,7 @@ from dataplane.wire.events import Event, Hello, Snapshot
 
 REMEMBERED = 64
 NO_GRANTS: Grants = {}
+_Way = tuple[tuple[str, ...], frozenset[Key] | None]  # frames, and what Parcel calls changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,15 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """Frames to send, and what the data plane holds once it has acknowledged them."""
+    """Frames to send, and what the data plane holds once it has acknowledged them.
+
+    `changed`: the servers that are not there what they were before; None: what it was before is not known.
+    """
 
     frames: tuple[str, ...]
     held: Held
     wanted: wire.State
+    changed: frozenset[Key] | None = None
 
 
 class Courier:
@@ -70,7 +76,7 @@ class Courier:
         self._projector = Projector()
         self.cuts = 0
         self.cut()
-        self._parcels: OrderedDict[tuple[Version, str, Version, str], tuple[str, ...]] = OrderedDict()
+        self._parcels: OrderedDict[tuple[Version, str, Version, str], _Way] = OrderedDict()
         self._remembered = remembered
         self.encoded = 0
 
@@ -106,30 +112,46 @@ class Courier:
         if held.version == head and held.state_hash == state_hash:
             return None
         key = (held.version, held.state_hash, head, state_hash)
-        frames = self._parcels.get(key)
-        if frames is None:
-            frames = self._encode(held, projected, state_hash, ts)
-            self._parcels[key] = frames
+        way = self._parcels.get(key)
+        if way is None:
+            way = self._encode(held, projected, state_hash, ts)
+            self._parcels[key] = way
             if len(self._parcels) > self._remembered:
                 self._parcels.popitem(last=False)
-        return Parcel(frames, Held(head, projected, state_hash), wanted)
+        frames, changed = way
+        return Parcel(frames, Held(head, projected, state_hash), wanted, changed)
 
-    def _encode(self, held: Held, projected: wire.State, state_hash: str, ts: int) -> tuple[str, ...]:
+    def _encode(self, held: Held, projected: wire.State, state_hash: str, ts: int) -> _Way:
         self.encoded += 1
         head = self.head
-        if held.state is not None and held.state_hash == state_hash:
+        if held.state is None:
+            return tuple(codec.chunked(head.term, head.seq, projected)), None
+        if held.state_hash == state_hash:
             same = Snapshot(term=head.term, seq=head.seq, chunk=0, chunks=0, changes=(), state_hash=state_hash)
-            return (codec.encode(same),)
-        if held.state is not None and held.version.term == head.term and held.version < head:
+            return (codec.encode(same),), frozenset()
+        changes = tuple(wire.diff(held.state, projected))
+        changed = _servers(held.state, changes)
+        if held.version.term == head.term and held.version < head:
             event = Event(
-                term=head.term, seq=head.seq, prev_seq=held.version.seq, ts=ts,
-                changes=tuple(wire.diff(held.state, projected)), state_hash=state_hash,
-            )  # fmt: skip
+                term=head.term, seq=head.seq, prev_seq=held.version.seq, ts=ts, changes=changes, state_hash=state_hash
+            )
             try:
-                return (codec.encode(event),)
+                return (codec.encode(event),), changed
             except ValueError:
                 pass  # larger than a frame: a snapshot is cut into frames, an event is not
-        return tuple(codec.chunked(head.term, head.seq, projected))
+        return tuple(codec.chunked(head.term, head.seq, projected)), changed
+
+
+def _servers(before: wire.State, changes: Iterable[wire.Change]) -> frozenset[Key]:
+    """The servers that these changes set or remove, those of removed backends among them."""
+    found = set()
+    for change in changes:
+        if change['kind'] == 'server':
+            found.add(Key('server', change['name'], change['backend']))
+        elif change['kind'] == 'backend' and change['spec'] is None:
+            name = change['name']
+            found.update(Key('server', server, name) for server in before['backends'][name]['servers'])
+    return frozenset(found)
 
 
 def _nobody() -> Mapping[str, Grants]:

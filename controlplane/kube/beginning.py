@@ -35,15 +35,17 @@ def grown(kept: Kept, translation: Translation) -> Kept:
     return Kept(kept.version, after.state, after.divided)
 
 
-def rows(kept: Kept, version: Version) -> list[StoredObject]:
-    """A whole state as objects."""
+def rows(kept: Kept, version: Version, translation: Translation | None = None) -> list[StoredObject]:
+    """A whole state as objects. What it does not keep of servers, their labels, is as a translation has it."""
+    built = {} if translation is None else translation.built
     made = []
     for name, backend in kept.state['backends'].items():
         spec = {field: value for field, value in backend.items() if field != 'servers'}
         labels = scope_labels(Scope.DIVIDED) if name in kept.divided else {}
         made.append(StoredObject(Key('backend', name), spec, labels, version))
-        made += (
-            StoredObject(Key('server', one, name), value, {}, version) for one, value in backend['servers'].items()
-        )
+        wanted = built[name].servers if name in built else {}
+        for one, value in backend['servers'].items():
+            its = wanted[one][1] if one in wanted else {}
+            made.append(StoredObject(Key('server', one, name), value, its, version))
     made += (StoredObject(Key('route', name), route, {}, version) for name, route in kept.state['routes'].items())
     return made

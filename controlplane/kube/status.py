@@ -20,7 +20,7 @@ from controlplane.domain.convergence import Convergence
 from controlplane.domain.desired import Desired, Key
 from controlplane.domain.quarantine import active
 from controlplane.domain.sequencer import Sequencer
-from controlplane.domain.version import NOTHING, Version
+from controlplane.domain.version import NOTHING
 from controlplane.kube.client import Api, ApiError, Json, KubeError
 from controlplane.kube.conditions import Load, Progress, override_status, policy_status
 from controlplane.kube.figures import Told
@@ -268,15 +268,13 @@ def _local(convergence: Convergence, backends: Container[str]) -> list[tuple[str
 
 
 def _drained(desired: Desired, convergence: Convergence, keys: Iterable[Key]) -> bool:
-    """Whether every known data plane has stated it of each of these, at the version in force or later."""
+    """Whether every known data plane has stated it of each of these, and of what is in force."""
     planes, keys = convergence.planes.values(), list(keys)
     if not planes or not keys:
         return False
-    nowhere: tuple[Version, str] = (NOTHING, '')
-    return all(
-        plane.statements.get(key, nowhere)[0] >= desired.versions.get(key, NOTHING) > NOTHING
-        for plane in planes
-        for key in keys
+    version = max(desired.versions.get(key, NOTHING) for key in keys)
+    return version > NOTHING and all(
+        plane.acked >= version and plane.statements.keys() >= set(keys) for plane in planes
     )
 
 

@@ -242,7 +242,7 @@ class Session:
             self._failures = 0
             self.confirmed = True
             self._sequencer.division.acked(self._plane, parcel.held.version, self._sequencer.desired)
-            self._sequencer.convergence.acked(self._plane.id, ack, self._sequencer.desired, now)
+            self._sequencer.convergence.acked(self._plane.id, ack, self._sequencer.desired, now, parcel.changed)
         else:
             log.error('data plane %s: ack of %s with another hash', self._plane.id, parcel.held.version)
             self.held = Held.nothing()

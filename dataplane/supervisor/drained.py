@@ -6,12 +6,12 @@ the two looks is in a row by the second. Rows of a worker that stands still or d
 streams that insist on the server may come back; the statement is then about its instant.)
 
 A server is spoken of when its pushed state is drain or maint, or when it was removed (`gone`): once when it becomes true,
-again after each change of it, and again after each hello.
+again after each change of it, after a status that said something was in flight there, and after each hello and snapshot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, MutableSequence
+from collections.abc import Collection, Iterable, Mapping, MutableSequence
 from typing import Final
 
 from dataplane.core.layout import ENTRY_STRIDE, EntryState, Layout
@@ -80,6 +80,10 @@ class Drains:
     def hello(self) -> None:
         """The control plane may know nothing: everything is to be said again."""
         self._said.clear()
+
+    def busy(self, servers: Iterable[Key]) -> None:
+        """The control plane is told that something is in flight there or queued, so what was said before is forgotten there."""
+        self._said.difference_update(servers)
 
     def before(self, state: State) -> dict[Key, int | None]:
         """To be asked just before `state` is adopted: the servers it removes, with their indexes."""

@@ -25,12 +25,13 @@ from dataplane.wire.state import State, empty, faults, fold, limits
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Make `state` true, then say `adopted`; or, if that cannot be, send what `refused` gives."""
+    """Make `state` true, then say `adopted`; or, if that cannot be, send what `refused` gives. `whole`: a snapshot said it."""
 
     term: int
     seq: int
     state: State
     state_hash: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Follower:
         problems = limits(state)
         if problems:
             return Answer(self._nack(message.term, message.seq, INVALID, problems[0]), leaves=True)
-        return Adopt(message.term, message.seq, state, message.state_hash)
+        return Adopt(message.term, message.seq, state, message.state_hash, whole=True)
 
     def _event(self, message: Event) -> Step:
         if (message.term, message.seq) <= self.version:

@@ -31,6 +31,7 @@ from dataplane.supervisor.local import settings
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.translate import translate
 from dataplane.supervisor.trust import explained, is_in_the_clear, read
+from dataplane.supervisor.turning import TurningResolver
 from dataplane.supervisor.whom import Whom
 from dataplane.wire.codec import FROM_CONTROLPLANE, MAX_FRAME, decode, encode
 from dataplane.wire.events import INVALID, SHARES, Ack, Drained, Goodbye, Hello, Lease, Message, Nack, Status
@@ -96,6 +97,7 @@ class Subscriber:
         self._link: aiohttp.ClientWebSocketResponse | None = None
         self._heard = False
         self._whom = Whom(settings.url)
+        self._attempts = 0
         self._ending: tuple[int | None, str] = None, ''
 
     @property
@@ -160,7 +162,9 @@ class Subscriber:
         address, name = self._whom.next()
         credentials = await asyncio.to_thread(read, self._settings)
         timeout = aiohttp.ClientTimeout(total=None, connect=self._timing.connect, sock_connect=self._timing.connect)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        connector = aiohttp.TCPConnector(resolver=TurningResolver(self._attempts))
+        self._attempts += 1
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             async with asyncio.timeout(self._timing.connect):
                 link = await session.ws_connect(
                     address,
@@ -272,6 +276,8 @@ class Subscriber:
         self._pushed = step.state, push
         self._follower.adopted(step)
         self._drains.adopted(step.state, removed)
+        if step.whole:
+            self._drains.hello()
         if self._overhang.look(before, step.state):
             self._status_due = 0.0
         await self._keep()
@@ -331,6 +337,7 @@ class Subscriber:
                 rows.append((backend, server, *self._holdings.load(index), self._status(index)))
                 pushed = at.state['backends'][backend]['servers'][server]
                 local += [(backend, server, *one) for one in settings(self._publisher.ledger.records[index], pushed)]
+            self._drains.busy((backend, server) for backend, server, flight, queued, _ in rows if flight or queued)
             yield Status(
                 term=at.term,
                 seq=at.seq,

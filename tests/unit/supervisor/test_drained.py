@@ -104,6 +104,16 @@ def test_enabled_again_before_it_was_drained(world: World) -> None:
     assert world.drains.news() == ()
 
 
+def test_what_was_said_to_be_busy_since_is_said_again(world: World) -> None:
+    world.adopt(s=server(adminState='drain'))
+    assert world.drains.news() == (('b', 's', 'drain'),)
+    world.cells[world.at.served(0, world.index())] = 1  # a persistent session came back
+    world.drains.busy([('b', 's')])
+    assert world.drains.news() == ()
+    world.cells[world.at.served(0, world.index())] = 0
+    assert world.drains.news() == (('b', 's', 'drain'),)
+
+
 def test_a_removed_server_is_gone_when_its_last_session_ended(world: World) -> None:
     world.adopt(s=server(), t=server())
     cell = world.at.served(0, world.index())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from controlplane.domain.convergence import KEPT_TARGETS, Convergence
-from controlplane.domain.desired import Desired, Write
+from controlplane.domain.desired import Desired, Key, Write
 from controlplane.domain.operations import Goal, Operation, Progressed, Target
 from controlplane.domain.planes import Plane
 from controlplane.domain.quarantine import extended
@@ -176,6 +176,23 @@ def test_forgetting() -> None:
     assert convergence.planes == {}
 
 
+def test_a_statement_outlasts_versions_that_leave_its_server_as_it_was() -> None:
+    """Of another server, or of labels only: the data plane has no reason to say again what it said."""
+    convergence = Convergence()
+    convergence.connected(hello('a'), V3, DRAINED, 0)
+    convergence.stated('a', Drained(term=1, seq=3, servers=(('app', 's1', 'drain'),)), DRAINED, 1)
+    convergence.acked('a', ack(Version(1, 5)), DRAINED, 1)
+    later = drain(Version(1, 5), goal=Goal.DRAINED)
+    convergence.begin(later, DRAINED, ())
+    assert later.state is Progressed.DONE
+    convergence.acked('a', ack(Version(1, 7)), DRAINED, 1, {S1})
+    again = drain(Version(1, 7), 'again', Goal.DRAINED)
+    convergence.begin(again, DRAINED, ())
+    assert again.open, 'it was something else in between, and has to be stated anew'
+    convergence.stated('a', Drained(term=1, seq=7, servers=(('app', 's1', 'drain'),)), DRAINED, 1)
+    assert again.state is Progressed.DONE
+
+
 def test_only_so_many_operations_are_remembered() -> None:
     convergence = Convergence()
     for number in range(KEPT_OPERATIONS + 1):
@@ -204,7 +221,7 @@ class Waiting(RuleBasedStateMachine):
         self.asked: list[Asked] = []
         self.at: dict[str, int] = {}
         self.kept_back: set[str] = set()
-        self.stated: dict[str, int] = {}
+        self.stated: set[str] = set()
 
     @rule(name=NAMED, seq=SEQ)
     def arrive(self, name: str, seq: int) -> None:
@@ -213,28 +230,31 @@ class Waiting(RuleBasedStateMachine):
         for asked in self.asked:
             if asked.state is not Progressed.DONE and seq < asked.seq:
                 asked.did.discard(name)
-        self.stated.pop(name, None)
+        self.stated.discard(name)
         self._note()
 
-    @rule(name=NAMED, seq=SEQ)
-    def acknowledge(self, name: str, seq: int) -> None:
+    @rule(name=NAMED, seq=SEQ, changed=st.sampled_from((None, (), (S1,))))
+    def acknowledge(self, name: str, seq: int, changed: tuple[Key] | tuple[()] | None) -> None:
         if name in self.at:
-            self.convergence.acked(name, ack(Version(1, seq)), DRAINED, 1)
+            self.convergence.acked(name, ack(Version(1, seq)), DRAINED, 1, changed)
             self.at[name] = max(self.at[name], seq)
+            if changed != ():
+                self.stated.discard(name)
             self._note()
 
     @rule(name=NAMED, seq=SEQ)
     def state(self, name: str, seq: int) -> None:
         if name in self.at:
             self.convergence.stated(name, Drained(term=1, seq=seq, servers=(('app', 's1', 'drain'),)), DRAINED, 1)
-            self.stated[name] = max(self.stated.get(name, 0), seq)
+            if seq >= self.at[name]:
+                self.stated.add(name)
             self._note()
 
     @rule(name=NAMED)
     def busy(self, name: str) -> None:
         if name in self.at:
             self.convergence.reported(name, Status(term=1, seq=1, servers=(('app', 's1', 1, 0, 'UP'),)), 1)
-            self.stated.pop(name, None)
+            self.stated.discard(name)
 
     @rule(name=NAMED, refuses=st.booleans())
     def refuse(self, name: str, refuses: bool) -> None:
@@ -247,7 +267,7 @@ class Waiting(RuleBasedStateMachine):
     def leave(self, name: str) -> None:
         self.convergence.forget(name, DRAINED)
         self.at.pop(name, None)
-        self.stated.pop(name, None)
+        self.stated.discard(name)
         self.kept_back.discard(name)
         for asked in self.asked:
             if asked.state is not Progressed.DONE:
@@ -270,7 +290,7 @@ class Waiting(RuleBasedStateMachine):
             if asked.state is Progressed.DONE:
                 continue
             for name, at in self.at.items():
-                drained = asked.goal is Goal.ACKED or self.stated.get(name, 0) >= asked.seq
+                drained = asked.goal is Goal.ACKED or name in self.stated
                 if at >= asked.seq and drained and name not in self.kept_back:
                     asked.did.add(name)
             late = self.at.keys() - asked.did

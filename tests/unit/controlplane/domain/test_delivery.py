@@ -73,6 +73,28 @@ def test_a_quarantined_backend_is_sent_as_it_was() -> None:
     assert isinstance(message(courier.parcel(parcel.held, Recipient(), 5)), Snapshot)
 
 
+def test_which_servers_are_something_else_by_it() -> None:
+    _, courier = world()
+    at_old = Held(Version(3, 1), OLD, wire.digest(OLD))
+    parcel = courier.parcel(at_old, Recipient(), 5)
+    assert parcel is not None
+    assert parcel.changed == frozenset({S2})
+    unknown = courier.parcel(Held.nothing(), Recipient(), 5)
+    assert unknown is not None
+    assert unknown.changed is None
+    same = courier.parcel(Held(Version(2, 9), NEW, wire.digest(NEW)), Recipient(), 5)
+    assert same is not None
+    assert same.changed == frozenset()
+
+
+def test_the_servers_of_a_removed_backend_are_something_else() -> None:
+    log, _ = world()
+    log.append(Entry.between(Version(3, 3), NEW, wire.empty(), ts=0, actor='', verb=''), wire.empty())
+    parcel = Courier(log).parcel(Held(Version(3, 2), NEW, wire.digest(NEW)), Recipient(), 5)
+    assert parcel is not None
+    assert parcel.changed == frozenset({S1, S2})
+
+
 def test_equal_ways_are_encoded_once_and_few_are_remembered() -> None:
     log, courier = world()
     held = Held(Version(3, 1), OLD, wire.digest(OLD))

@@ -10,6 +10,7 @@ from controlplane.kube.objects import Override, Policy, Service, Slice
 from controlplane.kube.outcome import Translation
 from controlplane.kube.translate import Translator
 from controlplane.kube.world import World
+from controlplane.kube.writes import plan
 from dataplane.wire.state import State
 from tests.unit.controlplane.kube.things import endpoint, override, policy, service, slice_
 
@@ -36,6 +37,15 @@ def test_a_translation_and_a_state_come_back_as_what_they_were() -> None:
     again = restored(Loaded(7, tuple(rows(kept, AT))))
     assert (again.state, again.divided) == (state, (NAME,))
     assert {row.version for row in rows(kept, AT)} == {AT}
+
+
+def test_a_term_that_finds_nothing_new_begins_with_nothing_to_write() -> None:
+    """Labels are not in the snapshot, and are no change all the same."""
+    found = translated(slice_('s', endpoint('10.0.0.1', 'web-1'), endpoint('10.0.0.2', 'web-2')))
+    kept = grown(Kept(AT, state_of(found)), found)
+    begun = restored(Loaded(7, tuple(rows(kept, AT, found))))
+    assert any(begun.labels.values())
+    assert plan(begun, found) == ()
 
 
 def test_what_is_added_or_changed_since_is_there_at_once_and_what_is_gone_is_left_for_the_brake() -> None:
