@@ -18,6 +18,7 @@ from tests.cluster.harness.running import Running
 from tests.cluster.kit.build import built
 from tests.cluster.kit.cluster import up
 from tests.cluster.kit.parts import end
+from tests.cluster.world import Sluice, sluice
 from tests.integration.harness.waiting import until
 
 _NUMBERS = itertools.count(1)
@@ -94,3 +95,10 @@ def pods(kube: Kube, namespace: str, number: int) -> Pods:
 def labels() -> Mapping[str, str]:
     """Labels of the pods that a test's Service selects."""
     return {'app': 'web'}
+
+
+@pytest.fixture
+async def here(cluster: Running, kube: Kube, kinds: None, namespace: str, number: int) -> AsyncIterator[Sluice]:
+    """A whole Sluice of the test's own."""
+    async with sluice(cluster, kube, namespace, number) as made:
+        yield made

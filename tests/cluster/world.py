@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,6 +18,7 @@ from tests.cluster.harness.kinds import policy
 from tests.cluster.harness.planes import NAME, Process, World, certificate, hosts_file
 from tests.cluster.harness.pods import Pods, service
 from tests.cluster.harness.running import Running
+from tests.integration.harness.load import Record
 from tests.integration.harness.upstream import Upstream
 from tests.integration.harness.waiting import until
 
@@ -95,6 +97,12 @@ class Sluice:
         path = f'/v1/backends/{self.backend}/servers/{name}{query}'
         return await self.call(replica, 'PATCH', path, {'adminState': 'drain'})
 
+    async def names(self, replica: Process) -> set[str]:
+        """The servers of the application's backend, as REST at a replica names them."""
+        answer = await self.call(replica, 'GET', f'/v1/backends/{self.backend}/servers', role='viewer')
+        assert answer.status_code == httpx.codes.OK, answer.text
+        return {one['name'] for one in answer.json()['items']}
+
     async def answering(self, plane: Process, requests: int = 12) -> set[str]:
         """Which servers answer through a data plane. AssertionError: a request was not answered with 200."""
         found = set()
@@ -122,12 +130,41 @@ class Sluice:
         """How many requests have reached a server."""
         return len(self.servers[name].arrivals)
 
+    async def held(self, plane: Process, name: str, requests: int = 9) -> list[asyncio.Task[Record]]:
+        """Requests through a data plane, at least one of which is in a server that answers nothing until it is let go."""
+        self.servers[name].hold()
+        waiting = [asyncio.create_task(self.world.ask(plane, HOST, f'/held/{number}')) for number in range(requests)]
+        await until(lambda: self.servers[name].inside() > 0, within=10, what=f'a request is in {name}')
+        return waiting
+
+    async def becomes(self, plural: str, name: str, kind: str, wanted: str = 'True') -> Document:
+        """Until a condition of an object is as wanted."""
+
+        document: Document = {}
+
+        async def holds() -> bool:
+            nonlocal document
+            document = await self.kube.get(plural, name, self.namespace)
+            return condition(document, kind) == wanted
+
+        try:
+            await until(holds, within=30, what=f'{plural}/{name} {kind}={wanted}', every=0.1)
+        except AssertionError as error:
+            raise AssertionError(f'{error}; it is {document}') from None
+        return document
+
+
+def condition(document: Document, kind: str) -> str:
+    """The status of a condition; '': it is not there."""
+    conditions = document.get('status', {}).get('conditions') or []
+    return next((str(one['status']) for one in conditions if one['type'] == kind), '')
+
 
 @asynccontextmanager
 async def sluice(
     cluster: Running, kube: Kube, namespace: str, number: int, *, planes: int = 2
 ) -> AsyncIterator[Sluice]:
-    """All of it, ready, without an application; gone at the end. What it printed is shown when the test failed."""
+    """All of it, ready, without an application; gone at the end."""
     hosts = hosts_file()
     assert hosts is not None, 'these tests run in a network of their own: make test-cluster'
     pods = Pods(kube, namespace, number % 250 + 1)
@@ -145,6 +182,5 @@ async def sluice(
             for plane in world.planes:
                 await world.ready(plane)
             yield Sluice(world, kube, namespace, pods)
-        except BaseException:
-            print(world.report())
-            raise
+        finally:
+            print(world.report())  # pytest shows it when the test failed

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -237,9 +238,9 @@ def named(name: str) -> Any:
     return hook
 
 
-def trusting(authority: Path) -> Any:
+def trusting(authority: Path) -> ssl.SSLContext:
     """A context for clients that trust one authority."""
-    return httpx.create_ssl_context(verify=str(authority), trust_env=False)
+    return ssl.create_default_context(cafile=str(authority))
 
 
 def environment(workload: Document, pod: Document, paths: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,10 +77,24 @@ class Running:
         await asyncio.to_thread(parts.kill, self.work, part)
 
     async def start(self, part: str) -> None:
-        """Start a part again, the API server until it is ready."""
+        """Start a part again, the API server until it is ready.
+
+        The controllers are then begun anew: by themselves they would ask again after as much as half a minute.
+        """
         await asyncio.to_thread(parts.start_again, self.work, part)
         if part == 'kube-apiserver':
             await until(self._is_ready, within=60, what='the API server is ready again', every=0.1)
+            await self.kill('kube-controller-manager')
+            await asyncio.to_thread(parts.start_again, self.work, 'kube-controller-manager')
+
+    @asynccontextmanager
+    async def without(self, part: str) -> AsyncIterator[None]:
+        """The cluster while a part was killed; it is there again at the end, whatever happens inside."""
+        await self.kill(part)
+        try:
+            yield
+        finally:
+            await self.start(part)
 
     async def _is_ready(self) -> bool:
         return await asyncio.to_thread(api_server_is_ready, self.work, api_port(self.work))

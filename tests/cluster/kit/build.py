@@ -6,18 +6,21 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster.kit import golang
 from tests.cluster.kit.images import program_image
 from tests.cluster.kit.packages import CannotHave
 
 SOURCES = Path(__file__).parent / 'kubekit'
 PAUSE_IMAGE = 'localhost/pause:1'
 _UNUSED_DAYS = 14
+_BUILD_S = 1_800  # eight minutes on two cores
 _UNREACHABLE = ('dial tcp', 'i/o timeout', 'no such host', 'TLS handshake', 'module lookup disabled', 'Forbidden')
 _SUBCOMMANDS = ('kubectl', 'helm', 'etcd')
 
@@ -81,21 +84,9 @@ def _flags() -> list[str]:
     return ['-s', '-w', *(f'-X k8s.io/component-base/version.{name}={value}' for name, value in said.items())]
 
 
-def _go() -> str:
-    """Go's own version. CannotHave: no Go, or one that is too old."""
-    if shutil.which('go') is None:
-        raise CannotHave(
-            'Go is not installed; building Kubernetes needs the Go release that tests/cluster/kit/kubekit/go.mod names'
-        )
-    done = subprocess.run(['go', 'version'], cwd=SOURCES, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CannotHave(f'this Go cannot build Kubernetes: {done.stderr.strip()}')
-    return done.stdout.strip()
-
-
 def target() -> Bin:
-    """Where the programs of these sources are, or will be."""
-    digest = hashlib.sha256('\n'.join([_go(), *_flags()]).encode())
+    """Where the programs of these sources are, or will be, whatever Go builds them."""
+    digest = hashlib.sha256('\n'.join(_flags()).encode())
     for path in sorted(SOURCES.rglob('*')):
         if path.is_file():
             digest.update(f'\0{path.relative_to(SOURCES)}\0'.encode() + path.read_bytes())
@@ -118,19 +109,23 @@ def build() -> Bin:
     with (cache() / 'lock').open('w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second build waits here, and then finds it done
         if not wanted.kubekit.exists():
-            print(f'building Kubernetes {kubernetes_version()} with Go, once; this takes minutes', flush=True)
-            _build_into(wanted.path)
+            go = golang.have(golang.wanted(SOURCES / 'go.mod'), cache())
+            print(
+                f'building Kubernetes {kubernetes_version()} with Go {golang.version_of(go)}, once; this takes minutes',
+                flush=True,
+            )
+            _build_into(wanted.path, go)
         _forget_old()
     return built()
 
 
-def _build_into(place: Path) -> None:
+def _build_into(place: Path, go: Path) -> None:
     """Build beside `place` and rename, so that it is there whole or not at all."""
     half = Path(tempfile.mkdtemp(prefix='building-', dir=place.parent))
     try:
         made = Bin(half)
-        _compile('.', made.kubekit)
-        _compile('./pause', made.pause)
+        _compile(go, '.', made.kubekit)
+        _compile(go, './pause', made.pause)
         for name in _SUBCOMMANDS:
             (half / name).symlink_to('kubekit')
         made.pause_image.write_bytes(program_image(made.pause, PAUSE_IMAGE))
@@ -140,25 +135,33 @@ def _build_into(place: Path) -> None:
         shutil.rmtree(half, ignore_errors=True)
 
 
-def _compile(package: str, output: Path) -> None:
-    command = [
-        'go',
+def _compile(go: Path, package: str, output: Path) -> None:
+    command: list[str | Path] = [
+        go,
         'build',
         '-trimpath',
         '-buildvcs=false',
         '-ldflags',
         ' '.join(_flags()),
         '-o',
-        str(output),
+        output,
         package,
     ]
-    done = subprocess.run(
-        command, cwd=SOURCES, env={**os.environ, 'CGO_ENABLED': '0'}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, check=False,
+    process = subprocess.Popen(
+        command, cwd=SOURCES, env={**os.environ, 'CGO_ENABLED': '0', 'GOTOOLCHAIN': 'local'}, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
-    if done.returncode:
-        tail = '\n'.join(done.stdout.splitlines()[-15:])
-        if any(sign in done.stdout for sign in _UNREACHABLE):
+    try:
+        said, _ = process.communicate(timeout=_BUILD_S)
+    except subprocess.TimeoutExpired:
+        raise CannotHave(f'building Kubernetes takes longer than {_BUILD_S // 60} minutes here') from None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)  # with its compilers
+            process.wait()
+    if process.returncode:
+        tail = '\n'.join(said.splitlines()[-15:])
+        if any(sign in said for sign in _UNREACHABLE):
             raise CannotHave(f'the Go modules of Kubernetes cannot be downloaded here:\n{tail}')
         raise BuildFailed(f'go build {package} failed:\n{tail}')
 
