@@ -151,7 +151,10 @@ class Confirmation:
     def judge(self, desired: Desired, writes: Sequence[Write]) -> Passed:
         """Split `writes` into what may pass now and what waits. `relist`: begin a list, none is under way for this."""
         leaving = going(desired, writes)
-        confirmed = [name for name, names in leaving.items() if names <= self._confirmed.get(name, frozenset())]
+        # a backend without servers takes nobody along: it is never held, so that nothing has confirmed it
+        confirmed = [
+            name for name, names in leaving.items() if name in self._confirmed and names <= self._confirmed[name]
+        ]
         verdict = brake.judge(desired, writes, self._percent, confirmed)
         self._held = {name: leaving[name] for name in verdict.held}
         self._confirmed = {name: self._confirmed[name] for name in confirmed}

@@ -208,6 +208,26 @@ async def test_removing_most_servers_waits_for_a_list_that_says_so_again() -> No
             await plane.cut()
 
 
+async def test_a_policy_that_goes_when_its_servers_have_gone_takes_nobody_down() -> None:
+    """As when a namespace is deleted."""
+    async with FakeApiServer() as fake:
+        put_service(fake)
+        put_slice(fake, endpoint(1), endpoint(2))
+        async with standing(fake, 'a', pacing=QUICK) as one:
+            plane = await dialled(one)
+            put_slice(fake)
+            await apply_until(plane, lambda: not servers(plane))
+            fake.remove(BACKEND_POLICIES, 'shop', 'web')
+            await apply_until(plane, lambda: BACKEND not in plane.state['backends'])
+            put_service(fake)
+            put_slice(fake, endpoint(3))
+            await apply_until(
+                plane, lambda: set(plane.state['backends'].get(BACKEND, {}).get('servers', ())) == {'web-3'}
+            )
+            assert one.replica.leads
+            await plane.cut()
+
+
 async def test_a_follower_passes_on_waits_and_says_who_leads() -> None:
     async with FakeApiServer() as fake:
         put_service(fake)

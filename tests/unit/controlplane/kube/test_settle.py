@@ -218,6 +218,12 @@ def test_a_confirmed_part_of_it_passes() -> None:
     assert confirmation.judge(desired, gone(0, 1, 2)).writes == gone(0, 1, 2)
 
 
+def test_a_backend_without_servers_goes_unasked() -> None:
+    desired = world(0)
+    passed = Confirmation(50).judge(desired, (Write(Key('backend', HTTP), None),))
+    assert (passed.writes, passed.held, passed.relist) == ((Write(Key('backend', HTTP), None),), {}, False)
+
+
 def test_other_backends_pass_and_few_servers_are_never_held() -> None:
     desired = world(4, 'shop.api.http')
     passed = Confirmation(50).judge(desired, (*gone(0, 1, 2), *gone(0, backend='shop.api.http')))
