@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import errno
+import logging
 import os
 import select
 import socket
@@ -34,6 +35,9 @@ _SYN: Final = 0x02
 _WHOLE: Final = 0xFFFFFFFF
 _NO_MORE: Final = [_LOAD_FLAGS, (_JUMP_IF_SET, 0, 1, _SYN), (_RETURN, 0, 0, 0), (_RETURN, 0, 0, _WHOLE)]
 _DEFAULT_BACKLOG: Final = 1_024
+
+
+_log = logging.getLogger(__name__)
 
 
 class CannotListen(Exception):
@@ -81,12 +85,17 @@ class Listener:
         A TCP handshake that begins now is not answered; its client tries again after a second (RFC 6298), and is refused
         once the socket is closed. A unix socket loses its path. A socket that was inherited has other owners: it is left as it is.
         (Without it, 8 of 40 soft stops under load reset a connection made between the last accept and the close; with it, none.)
+        There are kernels that let only who has CAP_NET_ADMIN do this, which nobody has in a container: there it is without it,
+        and what keeps connections from coming at that moment is `grace`.
         """
         if self.place is not None:
             self.place.leave()
         elif not self.shared:
-            for sock in self.sockets:
-                _attach(sock, _ATTACH_FILTER, _NO_MORE)
+            try:
+                for sock in self.sockets:
+                    _attach(sock, _ATTACH_FILTER, _NO_MORE)
+            except PermissionError as error:
+                _log.info('%s: closed without turning anybody away before: %s', self.bind.address, error.strerror)
 
     def holds_backlog(self) -> bool:
         """Whether a connection waits in any of its sockets to be accepted."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from dataclasses import dataclass
 
 import httpx
+import pytest
 
 from tests.integration.harness.load import Load, ask
 from tests.integration.harness.planes import DataPlane, Stage, listen, routed, stage
@@ -128,3 +130,37 @@ async def test_no_request_is_lost_from_the_signal_to_the_end() -> None:
             await until(lambda: _is(statistics, (503, 'stopping')), within=5, what='it says that it stops')
             assert await plane.child.wait(20) == 0
         assert [record for record in load.failed() if not record.error.startswith('refused')] == []
+
+
+async def test_a_soft_stop_without_any_capability_finishes_what_runs() -> None:
+    """As in a container: there the kernel may not let a listener turn anybody away, and it is closed all the same."""
+    if os.geteuid() == 0 and shutil.which('setpriv') is None:
+        pytest.skip('nothing here starts a program without its capabilities')
+    under = ('setpriv', '--bounding-set=-all') if os.geteuid() == 0 else ()
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port, under=under)
+        server.hold()
+        slow = asyncio.create_task(ask(port))
+        await until(lambda: server.inside() == 1, within=10, what='a request is under way')
+        assert plane.child is not None
+        plane.child.signal(signal.SIGUSR1)
+        await until(lambda: refuses(port), within=10, what='it accepts no more')
+        server.let_go()
+        assert (await slow).status == 200
+        assert await plane.child.wait(20) == 0
+        assert 'Internal error' not in plane.printed()
+
+
+async def refuses(port: int) -> bool:
+    """Whether nobody listens there any more."""
+    try:
+        async with asyncio.timeout(0.5):
+            _, writer = await asyncio.open_connection('127.0.0.1', port)
+    except ConnectionRefusedError:
+        return True
+    except TimeoutError:
+        return False  # it is not answered any more, and soon refused
+    writer.close()
+    return False

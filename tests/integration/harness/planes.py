@@ -54,7 +54,7 @@ def routed(port: int) -> str:
 
 @dataclass
 class DataPlane:
-    """One data plane. Its configuration is in `text`; `port` is the one its tests talk to."""
+    """One data plane. Its configuration is in `text`; `port` is the one its tests talk to. `under`: what starts the program."""
 
     directory: Path
     name: str
@@ -66,6 +66,7 @@ class DataPlane:
     child: Child | None = None
     extra: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    under: tuple[str, ...] = ()
     cli: Cli = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +90,7 @@ class DataPlane:
 
     async def start(self) -> None:
         """Start it, and return when its stats socket answers and all workers are there."""
-        argv = python('dataplane.supervisor.main', '-f', str(self.write()))
+        argv = [*self.under, *python('dataplane.supervisor.main', '-f', str(self.write()))]
         self.child = await spawn(argv, name=self.name, directory=self.directory, environment=self.environment)
         await until(self._is_up, within=_START, what=f'{self.name} is up')
 
