@@ -12,10 +12,10 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.percentiles import line, percentile
 from bench.push.rest import measure_rest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,16 +35,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument('--calls', type=int, default=500, help='REST calls (500; 0: none)')
     parser.add_argument('--profile', help='write the profile of the control plane to this file')
     return parser.parse_args()
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-
-def line(values: Sequence[float]) -> str:
-    p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
-    return f'p50 {p50:.1f} ms   p99 {p99:.1f} ms   max {max(values):.1f} ms   ({len(values)})'
 
 
 def start(module: str, *argv: object, **more: Any) -> subprocess.Popen[str]:
