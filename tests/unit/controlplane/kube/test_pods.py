@@ -84,6 +84,20 @@ async def test_one_that_was_removed_or_has_ended_is_gone_at_once(fake: FakeApiSe
         assert it.pods.gone([three, later, one]) == {one}, 'a later pod of that name is another one'
 
 
+async def test_one_that_was_replaced_while_nobody_looked_is_gone(fake: FakeApiServer) -> None:
+    before = pod(fake, 'dp-1')
+    async with watching(fake) as it:
+        await it.pods.informer.wait_synced()
+        await fake.watching(PODS)
+        await fake.stop()
+        fake.remove(PODS, NAMESPACE, 'dp-1')
+        after = pod(fake, 'dp-1')
+        fake.compact()
+        await fake.start()
+        await it.moved()
+        assert it.pods.gone([before, after]) == {before}
+
+
 async def test_one_of_another_namespace_was_never_seen(fake: FakeApiServer) -> None:
     foreign = pod(fake, 'dp-1', namespace='elsewhere')
     async with watching(fake) as it:
