@@ -22,7 +22,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /src
 COPY deploy/image/build.lock deploy/image/
 RUN /build/bin/pip install --quiet --require-hashes -r deploy/image/build.lock
-COPY LICENSE README.md pyproject.toml setup.py ./
+COPY LICENSE pyproject.toml setup.py ./
+# what a wheel says of itself is read by nobody here, and must not have all compiled again when it changes
+RUN touch README.md
 
 # Each plane's own environment in /opt/sluice: what its lock says, and a wheel of its own packages. The data plane's request
 # path is compiled (minutes); of the data plane the control plane needs the wire alone, as it is written. The control plane comes
