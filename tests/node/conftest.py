@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,12 @@ from tests.cluster.harness.chart import Release
 from tests.cluster.harness.running import Running
 from tests.cluster.kit.build import built
 from tests.integration.harness.waiting import until
+from tests.node.site import Site
 
 RELEASE = 'edge'
 _NUMBERS = itertools.count(1)
+_FAILED = pytest.StashKey[bool]()
+_COMPONENT = 'app.kubernetes.io/component'
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -98,3 +101,39 @@ async def namespace(kube: Kube) -> AsyncIterator[str]:
     await until(lambda: kube.find('serviceaccounts', 'default', name), within=30, what='its service account')
     yield name
     await kube.delete('namespaces', name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """So that a fixture knows whether its test failed."""
+    report = yield
+    if report.when == 'call':
+        item.stash[_FAILED] = report.failed
+    return report
+
+
+@pytest.fixture
+async def site(
+    request: pytest.FixtureRequest, kube: Kube, cluster: Running, release: Release, namespace: str, image: str
+) -> AsyncIterator[Site]:
+    """All of it, for a test that does what a person would do. What a failed one leaves behind is printed."""
+    yield Site(kube, cluster, release, namespace, image)
+    if request.node.stash.get(_FAILED, False):
+        for words in (
+            ('get', 'pods,bp,so', '--all-namespaces', '-o', 'wide'),
+            ('get', 'bp', '--all-namespaces', '-o', 'yaml'),
+            *(
+                (
+                    'logs',
+                    '--namespace',
+                    release.namespace,
+                    '--prefix',
+                    '--tail=60',
+                    '--selector',
+                    f'{_COMPONENT}={plane}',
+                )
+                for plane in ('controlplane', 'dataplane')
+            ),
+        ):
+            done = await cluster.kubectl(*words)
+            print(f'{" ".join(words)}:\n{done.out}{done.err}')
