@@ -11,7 +11,6 @@ from controlplane.kube.client import ApiError
 from controlplane.kube.errors import from_status
 from controlplane.kube.resources import (
     ACCESS_REVIEWS,
-    LEASES,
     PODS,
     SERVER_OVERRIDES,
     SERVICE_ACCOUNTS,
@@ -86,8 +85,8 @@ class TestOverrides:
 
 
 async def test_a_version_from_before_all_memory_is_gone(server: Server, namespace: str) -> None:
-    """As HTTP's status or as an event: the informer takes both."""
-    stream = server.api.watch(LEASES, namespace, resource_version='1', timeout_s=30)
+    """As HTTP's status or as an event: the informer takes both. What a server remembers of a kind begins when that was installed."""
+    stream = server.api.watch(SERVER_OVERRIDES, namespace, resource_version='1', timeout_s=30)
     async with aclosing(stream):
         try:
             event = await anext(stream)
