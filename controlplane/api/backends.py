@@ -12,7 +12,7 @@ from controlplane.api.services import Services, services
 from controlplane.api.verbs import Expected, Plan, Wait, etag, expected, one, run, waiting
 from controlplane.domain.desired import SCOPE, Desired, Key, Spec, Write, scope_labels
 from controlplane.domain.operations import Target
-from controlplane.domain.sequencer import Decision
+from controlplane.domain.sequencer import Decision, Sequencer
 
 router = APIRouter(prefix='/v1/backends', tags=['backends'])
 
@@ -20,8 +20,8 @@ router = APIRouter(prefix='/v1/backends', tags=['backends'])
 @router.get('')
 async def list_backends(all_: Annotated[Services, Depends(services)]) -> dict[str, Any]:
     """Every backend, by name."""
-    desired = all_.sequencer.desired
-    return {'items': [views.backend(desired, Key('backend', name)) for name in sorted(desired.state['backends'])]}
+    names = sorted(all_.sequencer.desired.state['backends'])
+    return {'items': [views.backend(all_.sequencer, Key('backend', name)) for name in names]}
 
 
 @router.get('/{backend}')
@@ -29,7 +29,7 @@ async def get_backend(backend: str, all_: Annotated[Services, Depends(services)]
     """One backend."""
     desired, key = all_.sequencer.desired, Key('backend', backend)
     desired.require(key)
-    return JSONResponse(views.backend(desired, key), headers=etag(desired, key))
+    return JSONResponse(views.backend(all_.sequencer, key), headers=etag(desired, key))
 
 
 @router.put('/{backend}')
@@ -58,7 +58,7 @@ async def put_backend(
             targets += (Target(server, None) for server in gone)
         return Decision(tuple(writes), tuple(targets), sweeping=not confirm)
 
-    return await run(request, all_, wait, Plan('put backend', decide, lambda desired: _shown(desired, key), puts=key))
+    return await run(request, all_, wait, Plan('put backend', decide, lambda _: _shown(all_.sequencer, key), puts=key))
 
 
 def kept_state(desired: Desired, key: Key, spec: dict[str, Any], sent: Spec) -> dict[str, Any]:
@@ -68,10 +68,11 @@ def kept_state(desired: Desired, key: Key, spec: dict[str, Any], sent: Spec) -> 
     return {**spec, 'adminState': admin, 'sessionGeneration': current['sessionGeneration']}
 
 
-def _shown(desired: Desired, key: Key) -> tuple[int, Any, dict[str, str]]:
+def _shown(sequencer: Sequencer, key: Key) -> tuple[int, Any, dict[str, str]]:
+    desired = sequencer.desired
     if key not in desired.versions:
         return 204, None, {}  # somebody removed it right after
-    return 200, views.backend(desired, key), etag(desired, key)
+    return 200, views.backend(sequencer, key), etag(desired, key)
 
 
 @router.patch('/{backend}')
@@ -92,7 +93,7 @@ async def patch_backend(
             values['timeouts'] = {**current['timeouts'], **sent['timeouts']}
         return one(key, {**current, **values}, labels, values=values)
 
-    return await run(request, all_, wait, Plan('patch backend', decide, lambda desired: _shown(desired, key)))
+    return await run(request, all_, wait, Plan('patch backend', decide, lambda _: _shown(all_.sequencer, key)))
 
 
 @router.delete('/{backend}')

@@ -19,12 +19,22 @@ def version(desired: Desired, key: Key) -> str:
     return str(desired.versions[key])
 
 
-def backend(desired: Desired, key: Key) -> dict[str, Any]:
-    """A backend, with the number of its servers."""
+def backend(sequencer: Sequencer, key: Key) -> dict[str, Any]:
+    """A backend, with the number of its servers. `queued`: who waits for any of them, in the backend's own queue, by data plane."""
+    desired, planes = sequencer.desired, _by_name(sequencer.convergence)
     count = len(desired.state['backends'][key.name]['servers'])
     scope = desired.scope(key.name).value
     spec = desired.spec(key) or {}
-    return {'name': key.name, **spec, 'limitScope': scope, 'serverCount': count, 'version': version(desired, key)}
+    queued = {plane.id: plane.queues[key.name] for plane in planes if key.name in plane.queues}
+    status = {'queued': sum(queued.values()), 'queuedOn': queued}
+    return {
+        'name': key.name,
+        **spec,
+        'limitScope': scope,
+        'serverCount': count,
+        'version': version(desired, key),
+        'status': status,
+    }
 
 
 def server(sequencer: Sequencer, key: Key) -> dict[str, Any]:

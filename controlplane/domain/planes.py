@@ -37,12 +37,15 @@ class Plane:
     half_told: dict[Key, tuple[int, int, str]] = field(default_factory=dict)  # by the frames of a status so far
     local: Local = field(default_factory=dict)  # what was set there, on its socket
     half_local: Local = field(default_factory=dict)
+    queues: dict[str, int] = field(default_factory=dict)  # how many wait in a backend's own queue; none: not named
 
     def tell(self, status: Status) -> dict[Key, tuple[int, int, str]]:
         """Take one frame of a status; returns its rows. `load` and `local` are others once the last frame is there."""
         rows = {Key('server', s, b): (flight, queued, state) for b, s, flight, queued, state in status.servers}
         if status.chunk == 0 or len(self.half_told) > MAX_SERVERS:
             self.half_told, self.half_local = {}, {}
+        if status.chunk == 0:
+            self.queues = dict(status.queues or ())
         self.half_told.update(rows)
         for backend, server, setting, value in status.local or ():
             key = Key('server', server, backend)
@@ -57,7 +60,7 @@ class Plane:
         """It has said hello anew: what it said of its servers before is not known to be true."""
         self.statements.clear()
         self.load, self.half_told = {}, {}
-        self.local, self.half_local = {}, {}
+        self.local, self.half_local, self.queues = {}, {}, {}
 
     def record(self) -> dict[str, Any]:
         """What must outlive the control plane: that it is known, in which pod, and what it refuses."""

@@ -92,7 +92,8 @@ class Statuses:
         desired, convergence = sequencer.desired, sequencer.convergence
         for name, policy in translation.policies.items():
             keys = [key for backend in policy.backends for key in _keys(desired, backend)]
-            progress, load = _progress(desired, convergence, keys, policy.backends), _load(convergence, keys)
+            progress = _progress(desired, convergence, keys, policy.backends)
+            load = _load(convergence, keys, policy.backends)
             local = [f'{plane}: {server} {words}' for plane, _, server, words in _local(convergence, policy.backends)]
 
             def of_policy(
@@ -246,8 +247,10 @@ def _progress(desired: Desired, convergence: Convergence, keys: Iterable[Key], b
     return Progress(total, acked, said, tuple(sorted(waiting)), tuple(sorted(refused)))
 
 
-def _load(convergence: Convergence, keys: Iterable[Key]) -> Load:
-    flight = queued = 0
+def _load(convergence: Convergence, keys: Iterable[Key], backends: Iterable[str] = ()) -> Load:
+    """What these servers have, and what waits in these backends' own queues."""
+    flight = 0
+    queued = sum(plane.queues.get(name, 0) for plane in convergence.planes.values() for name in backends)
     keys = list(keys)
     for plane in convergence.planes.values():
         if plane.load:

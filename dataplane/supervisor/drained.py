@@ -38,6 +38,10 @@ class Holdings:
         queued = cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1]
         return max(self._sum(at.SERVED, server), cells[at.TOTAL + server]), queued
 
+    def waiting(self, backend: int) -> int:
+        """How many wait in a backend's own queue, for whichever of its servers has room first."""
+        return self._cells[self._at.QUEUE_LENGTH + self._at.backend_queue(backend)]
+
     def empty(self, servers: Collection[int]) -> set[int]:
         """Those of `servers` for which nothing is in flight, reserved, aimed or queued anywhere."""
         if not servers:

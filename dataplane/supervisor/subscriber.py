@@ -345,7 +345,15 @@ class Subscriber:
                 chunk=number,
                 chunks=len(parts),
                 local=tuple(local) or None,
+                queues=None if number else tuple(self._queues()) or None,
             )
+
+    def _queues(self) -> Iterator[tuple[str, int]]:
+        tables = self._publisher.ledger.tables
+        for backend in self._follower.state['backends']:
+            index = tables.backend_of(backend)
+            if index is not None and (waiting := self._holdings.waiting(index)):
+                yield backend, waiting
 
 
 async def _first_of(*works: Coroutine[Any, Any, None]) -> None:

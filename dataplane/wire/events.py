@@ -10,7 +10,8 @@ event     CP -> DP   one batch: everything in (prev_seq, seq] of this term, merg
 ack       DP -> CP   everything up to (term, seq) is in force on all live workers; what the barrier cost
 nack      DP -> CP   (term, seq) was refused as a whole and nothing changed: the DP is still at (applied_term, applied_seq);
                      `backends` are those at fault; code GAP asks for a snapshot, others are retried or quarantined
-status    DP -> CP   every few seconds: requests in flight and queued per server, with the server's state; what was set here
+status    DP -> CP   every few seconds: requests in flight and queued per server, with the server's state; queued per backend;
+                     what was set here
 drained   DP -> CP   my own statement: at (term, seq) each of these servers has nothing in flight and nothing queued here
 inventory DP -> CP   right after a hello with the feature `shares`: what I may use of each server, and what is in flight there
 renew     DP -> CP   may I go on? `asked` is my own clock; only to who has sent a lease with `asked`
@@ -263,15 +264,16 @@ class Status(Message):
 
     Rows of `local`: (backend, server, setting, value) for each thing that was set on the stats socket and is not what was
     pushed, in the socket's words: state drain|maint, weight, maxconn, addr. None: nothing was.
+    Rows of `queues`, in the first frame: (backend, queued) for each backend in whose own queue somebody waits. None: nobody does.
     Frame number `chunk` (from 0) of `chunks`: what all of them say together is how things stand.
     """
 
     TYPE = 'status'
     CHECKS = {
         'term': _number, 'seq': _number, 'chunk': _number, 'chunks': _number, 'servers': _tuple_of(_row_of(_name, _name, _number, _number, _text)),
-        'local': _tuple_of(_row_of(_name, _name, _setting, _text)),
+        'local': _tuple_of(_row_of(_name, _name, _setting, _text)), 'queues': _tuple_of(_row_of(_name, _number)),
     }  # fmt: skip
-    OPTIONAL = frozenset({'local'})
+    OPTIONAL = frozenset({'local', 'queues'})
 
     term: int
     seq: int
@@ -279,6 +281,7 @@ class Status(Message):
     chunk: int = 0
     chunks: int = 1
     local: tuple[tuple[str, str, str, str], ...] | None = None
+    queues: tuple[tuple[str, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from controlplane.kube.resources import (
 )
 from controlplane.kube.status import Pacing
 from dataplane.wire.events import Event
+from tests.integration.harness.waiting import until
 from tests.kube.fakeserver import FakeApiServer
 from tests.unit.controlplane.cluster import (
     BACKEND,
@@ -113,6 +114,29 @@ async def test_what_was_set_on_a_data_planes_socket_is_in_the_policys_status_and
             await fake.until(lambda: local() == [])
             assert (await one.client.get(WEB_1)).json()['status']['localOverrides'] == {}
             assert len([event for event in fake.all(EVENTS) if event['reason'] == 'LocalOverride']) == 1
+            await plane.cut()
+
+
+async def test_who_waits_for_any_server_of_a_backend_is_in_the_policys_status() -> None:
+    async with FakeApiServer() as fake:
+        put_service(fake)
+        put_slice(fake, endpoint(1), endpoint(2))
+        async with standing(fake, 'a', pacing=QUICK) as one:
+            plane = await dialled(one)
+
+            def queued() -> int:
+                return int(fake.get(BACKEND_POLICIES, 'shop', 'web').get('status', {}).get('queued', -1))
+
+            await plane.waiting(BACKEND, 7)
+            await fake.until(lambda: queued() == 7)
+            backend = (await one.client.get(f'/v1/backends/{BACKEND}')).json()
+            assert backend['status'] == {'queued': 7, 'queuedOn': {'dp1': 7}}
+
+            async def said_until_written() -> bool:
+                await plane.waiting(BACKEND, 0)
+                return queued() == 0
+
+            await until(said_until_written, within=20, what='mere figures are written when their time has come')
             await plane.cut()
 
 

@@ -194,6 +194,11 @@ class DataPlane:
         rows = ((backend, server, flight, queued, 'UP'),)
         await self.send(Status(term=self.term, seq=self.seq, servers=rows, local=told or None))
 
+    async def waiting(self, backend: str, queued: int) -> None:
+        """A status without a row: so many wait in the backend's own queue."""
+        queues = ((backend, queued),) if queued else None
+        await self.send(Status(term=self.term, seq=self.seq, servers=(), queues=queues))
+
     async def goodbye(self) -> None:
         await self.send(Goodbye(reason='soft stop'))
         await self.closed()

@@ -34,6 +34,7 @@ MESSAGES: list[Message] = [
     Lease(term=1, lease_ms=15_000, asked=17),
     Goodbye(reason='soft stop'),
     Status(term=1, seq=2, servers=(('app', 's1', 1, 2, 'UP'),), local=(('app', 's1', 'state', 'drain'),)),
+    Status(term=1, seq=2, servers=(), queues=(('app', 7), ('b', 1))),
 ]
 
 

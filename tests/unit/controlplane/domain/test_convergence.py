@@ -119,6 +119,23 @@ def test_a_status_in_several_frames_is_one_status() -> None:
     assert len(plane.half_told) < 17_000
 
 
+def test_a_backends_own_queue_is_known_until_a_status_says_otherwise() -> None:
+    convergence = Convergence()
+    plane = convergence.connected(hello('a'), V3, app(), 0)
+
+    def told(chunk: int, *queues: tuple[str, int]) -> None:
+        convergence.reported('a', Status(term=1, seq=3, servers=(), chunk=chunk, chunks=2, queues=queues or None), 1)
+
+    told(0, ('app', 7))
+    told(1)
+    assert plane.queues == {'app': 7}
+    told(0)
+    assert plane.queues == {}
+    told(0, ('app', 7))
+    convergence.connected(hello('a'), V3, app(), 0)
+    assert plane.queues == {}, 'what it said before its hello is not known to be true'
+
+
 def test_what_was_set_on_a_socket_is_known_until_a_whole_status_says_otherwise() -> None:
     convergence = Convergence()
     plane = convergence.connected(hello('a'), V3, app(), 0)
