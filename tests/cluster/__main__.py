@@ -37,7 +37,7 @@ def run_tests(work: Path, arguments: Sequence[str]) -> NoReturn:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """pytest's exit status; 3 when what is needed cannot be had here."""
+    """0; 1 when a test failed; 3 when what is needed cannot be had here."""
     if arguments[:1] == [_INSIDE]:
         run_tests(Path(arguments[1]), arguments[2:])
     place = Path(tempfile.mkdtemp(prefix='sluice-cluster-')).resolve()
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         line = alone.command(inside, hosts)
         build()
         environment = {**os.environ, 'SLUICE_HOSTS': str(hosts)}
-        return run_to_its_end(line, cwd=ROOT, env=environment)
+        # pytest's own 3 is a defect of pytest or a plugin, not something that cannot be had
+        return run_to_its_end(line, cwd=ROOT, env=environment) and 1
     except (CannotHave, BuildFailed) as error:
         print(f'cluster: {error}', file=sys.stderr)
         return 3 if isinstance(error, CannotHave) else 1
