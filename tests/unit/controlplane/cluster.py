@@ -17,7 +17,7 @@ from controlplane.kube.resources import BACKEND_POLICIES, ENDPOINT_SLICES, PODS,
 from controlplane.push import PushSettings
 from controlplane.replica import ClusterSettings, Replica
 from tests.kube.fakeserver import FakeApiServer
-from tests.unit.controlplane.world import QUICK
+from tests.unit.controlplane.world import QUICK, DataPlane
 
 OWN = 'sluice-system'
 LONG = Times(lease_ms=30_000, renew_ms=20_000, retry_ms=200)
@@ -100,3 +100,12 @@ async def standing(
             finally:
                 server.should_exit = True
                 await task
+
+
+async def dialled(one: Standing, name: str = 'dp1', **hello: Any) -> DataPlane:
+    """A data plane at this replica, once it leads; what was pushed first is applied."""
+    await one.until_leading()
+    plane = DataPlane(name)
+    await plane.dial(one.address, **hello)
+    await plane.apply()
+    return plane

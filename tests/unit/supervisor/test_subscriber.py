@@ -264,22 +264,17 @@ async def test_drained_is_said_when_the_last_session_ended_and_again_after_a_hel
         assert again.servers == drained.servers
 
 
-async def test_who_waits_in_a_backends_own_queue_is_told_once() -> None:
+async def test_who_waits_in_a_backends_own_queue_is_told() -> None:
     async with plant() as (plane, of):
         link, _ = await of.link()
         await link.snapshot(1, 1, ONE)
         await link.acked()
-        backend = plane.ledger.tables.backend_of('b')
-        assert backend is not None
-        cell = plane.at.QUEUE_LENGTH + plane.at.backend_queue(backend)
-        plane.board.cells[cell] = 3
-        found = [await link.next(Status) for _ in range(3)]
-        assert isinstance(found[-1], Status)
-        assert found[-1].queues == (('b', 3),)
-        plane.board.cells[cell] = 0
-        found = [await link.next(Status) for _ in range(3)]
-        assert isinstance(found[-1], Status)
-        assert found[-1].queues is None
+        cell = plane.at.QUEUE_LENGTH + plane.at.backend_queue(plane.ledger.tables.backend_of('b') or 0)
+        for waiting, told in ((3, (('b', 3),)), (0, None)):
+            plane.board.cells[cell] = waiting
+            found = [await link.next(Status) for _ in range(3)]
+            assert isinstance(found[-1], Status)
+            assert found[-1].queues == told
 
 
 async def test_a_status_of_many_servers_says_how_many_frames_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
