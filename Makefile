@@ -55,7 +55,7 @@ run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends
 	@exec $(BIN)/python deploy/demo/run.py
 
 explore: $(STAMP) ## every interleaving of the small worlds, to their end (`make test`: the nearest 3,000 states of each)
-	SLUICE_EXPLORE=1000000000 $(BIN)/python -m pytest -q -n $(WORKERS) tests/exhaustive $(PYTEST)
+	SLUICE_EXPLORE=all $(BIN)/python -m pytest -q -n $(WORKERS) tests/exhaustive $(PYTEST)
 
 soak: $(STAMP) ## the reproducer for half an hour, both variants at once
 	SLUICE_SOAK_SECONDS=$(SOAK) $(BIN)/python -m pytest -q -m soak -n 2 -o timeout=$$(( $(SOAK) + 600 )) $(PYTEST)

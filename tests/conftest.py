@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.exhaustive.reach import MOST
+from tests.exhaustive.reach import TO_THE_END
 
 # How long an example takes says how busy the machine is; a test that hangs has its own limit.
 settings.register_profile('house', deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,5 +23,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         seen = ', '.join(
             f'{totals[name]:,} {name}' for name in ('worlds', 'states', 'steps', 'mutants') if name in totals
         )
-        whole = 'every world to its end' if MOST > 10**6 else 'the nearest of each world; make explore goes to the end'
+        whole = 'every world to its end' if TO_THE_END else 'the nearest of each world; make explore goes to the end'
         terminalreporter.write_line(f'exhaustive: {seen} ({whole}; every mutant stopped)')

@@ -24,29 +24,13 @@ from pathlib import Path
 from bench.kubernetes.apiserver import serving
 from bench.kubernetes.objects import KINDS, NAMESPACE, Change, Objects
 from bench.percentiles import line, percentile
-from bench.push.rest import child, free_port
+from bench.push.rest import child, configured
 from controlplane.kube.access import found_here
 from controlplane.kube.client import Api
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET_P99_MS = 300.0
 PATIENCE_S = 10.0
-CONFIGURATION = """
-global
-    nbthread 2
-    node {name}
-    control-plane http://{address}
-    state-dir {directory}/{name}
-    stats socket {directory}/{name}.sock mode 600 level admin
-defaults
-    mode http
-    timeout connect 1s
-    timeout client 10s
-    timeout server 10s
-frontend bench
-    bind 127.0.0.1:{port}
-    use-routes
-"""
 
 
 def arguments() -> argparse.Namespace:
@@ -179,8 +163,7 @@ def data_planes(count: int, address: str, directory: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for number in range(count):
             name = f'dp{number}'
-            path = directory / f'{name}.cfg'
-            path.write_text(CONFIGURATION.format(address=address, directory=directory, name=name, port=free_port()))
+            path = configured(directory, name, address)
             stack.enter_context(child(directory, name, 'dataplane.supervisor.main', '-f', str(path)))
         yield
 

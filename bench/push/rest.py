@@ -19,16 +19,17 @@ START_S = 30.0
 CONFIGURATION = """
 global
     nbthread 2
-    control-plane http://127.0.0.1:{port}
-    state-dir {directory}/state
-    stats socket {directory}/bench.sock mode 600 level admin
+    node {name}
+    control-plane http://{address}
+    state-dir {directory}/{name}
+    stats socket {directory}/{name}.sock mode 600 level admin
 defaults
     mode http
     timeout connect 1s
     timeout client 10s
     timeout server 10s
 frontend bench
-    bind 127.0.0.1:{frontend}
+    bind 127.0.0.1:{port}
     use-routes
 """
 
@@ -55,6 +56,13 @@ def free_port() -> int:
         probe.bind(('127.0.0.1', 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def configured(directory: Path, name: str, address: str) -> Path:
+    """The configuration of a data plane of two workers, which dials the control plane at `address`."""
+    path = directory / f'{name}.cfg'
+    path.write_text(CONFIGURATION.format(directory=directory, name=name, address=address, port=free_port()))
+    return path
 
 
 @contextlib.contextmanager
@@ -85,10 +93,10 @@ def until_connected(rest: Rest, directory: Path) -> None:
 
 def measure_rest(calls: int, directory: Path) -> list[float]:
     """Milliseconds from sending each PATCH to its answer, which says that all workers have applied it."""
-    port, frontend = free_port(), free_port()
-    configuration = directory / 'bench.cfg'
-    configuration.write_text(CONFIGURATION.format(port=port, frontend=frontend, directory=directory))
-    store = ('--store', f'sqlite:///{directory}/rest.db', '--listen', f'127.0.0.1:{port}')
+    port = free_port()
+    address = f'127.0.0.1:{port}'
+    configuration = configured(directory, 'bench', address)
+    store = ('--store', f'sqlite:///{directory}/rest.db', '--listen', address)
     with (
         child(directory, 'control', 'controlplane', *store),
         child(directory, 'data', 'dataplane.supervisor.main', '-f', str(configuration)),

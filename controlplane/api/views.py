@@ -21,12 +21,12 @@ def version(desired: Desired, key: Key) -> str:
 
 def backend(sequencer: Sequencer, key: Key) -> dict[str, Any]:
     """A backend, with the number of its servers. `queued`: who waits for any of them, in the backend's own queue, by data plane."""
-    desired, planes = sequencer.desired, _by_name(sequencer.convergence)
+    desired, planes = sequencer.desired, sequencer.convergence.planes.values()
     count = len(desired.state['backends'][key.name]['servers'])
     scope = desired.scope(key.name).value
     spec = desired.spec(key) or {}
     queued = {plane.id: plane.queues[key.name] for plane in planes if key.name in plane.queues}
-    status = {'queued': sum(queued.values()), 'queuedOn': queued}
+    status = {'queued': sum(queued.values()), 'queuedOn': dict(sorted(queued.items()))}
     return {
         'name': key.name,
         **spec,
@@ -57,6 +57,7 @@ def server(sequencer: Sequencer, key: Key) -> dict[str, Any]:
 def _load(convergence: Convergence, key: Key) -> dict[str, Any]:
     rows = {plane.id: plane.load[key] for plane in convergence.planes.values() if key in plane.load}
     drained = {plane.id for plane in convergence.planes.values() if key in plane.statements}
+    local = {plane.id: plane.local[key] for plane in convergence.planes.values() if key in plane.local}
     # a statement that stands is younger than the figures, and the answer must not contradict itself
     held = [(flight, queued) for name, (flight, queued, _) in rows.items() if name not in drained]
     return {
@@ -64,12 +65,8 @@ def _load(convergence: Convergence, key: Key) -> dict[str, Any]:
         'queued': sum(queued for _, queued in held),
         'states': {name: state for name, (_, _, state) in sorted(rows.items())},
         'drainedOn': sorted(drained),
-        'localOverrides': {p.id: dict(p.local[key]) for p in _by_name(convergence) if key in p.local},
+        'localOverrides': {name: dict(found) for name, found in sorted(local.items())},
     }
-
-
-def _by_name(convergence: Convergence) -> list[Plane]:
-    return [plane for _, plane in sorted(convergence.planes.items())]
 
 
 def route(desired: Desired, key: Key) -> dict[str, Any]:

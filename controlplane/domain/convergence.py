@@ -129,8 +129,7 @@ class Convergence:
         plane.heard_ms, plane.last_ack = now_ms, ack
         if changed is None:
             plane.statements.clear()
-        for key in changed or ():
-            plane.statements.pop(key, None)
+        plane.statements.difference_update(changed or ())
         if self.progress.acked(name, Version(ack.term, ack.seq)):
             plane.acked = Version(ack.term, ack.seq)
         self._advanced(plane, desired)
@@ -153,10 +152,8 @@ class Convergence:
         """Its own statement that these servers have nothing in flight and nothing queued there."""
         plane = self.planes[name]
         plane.heard_ms = now_ms
-        version = Version(drained.term, drained.seq)
-        if version >= plane.acked:  # else it is about servers as they were
-            for backend, server, state in drained.servers:
-                plane.statements[Key('server', server, backend)] = (version, state)
+        if Version(drained.term, drained.seq) >= plane.acked:  # else it is about servers as they were
+            plane.statements.update(Key('server', server, backend) for backend, server, _ in drained.servers)
         self._advanced(plane, desired)
         self._forget_statements(plane, desired)
 
@@ -165,8 +162,7 @@ class Convergence:
         gone = {key for key in plane.statements if desired.spec(key) is None}
         if gone:
             gone.difference_update(*(operation.servers for operation in self._unfinished))
-            for key in gone:
-                del plane.statements[key]
+            plane.statements.difference_update(gone)
 
     def reported(self, name: str, status: Status, now_ms: int) -> None:
         """Figures. They prove nothing except that a server with something in flight is not drained now."""
@@ -174,7 +170,7 @@ class Convergence:
         plane.heard_ms = now_ms
         for key, (flight, queued, _) in plane.tell(status).items():
             if flight or queued:
-                plane.statements.pop(key, None)
+                plane.statements.discard(key)
         self._moved()
 
     # operations
@@ -314,7 +310,7 @@ class Convergence:
             return False
         if operation.goal is Goal.ACKED:
             return True
-        return all(key in plane.statements for key in operation.servers)
+        return plane.statements.issuperset(operation.servers)
 
 
 def _by_ack(plane: Plane, operation: Operation) -> bool:

@@ -32,7 +32,7 @@ class Plane:
     last_nack: Nack | None = None
     heard_ms: int = 0
     lease_ends_ms: int | None = None
-    statements: dict[Key, tuple[Version, str]] = field(default_factory=dict)
+    statements: set[Key] = field(default_factory=set)  # servers that it has said are drained, as they are there now
     load: dict[Key, tuple[int, int, str]] = field(default_factory=dict)
     half_told: dict[Key, tuple[int, int, str]] = field(default_factory=dict)  # by the frames of a status so far
     local: Local = field(default_factory=dict)  # what was set there, on its socket

@@ -272,13 +272,11 @@ def _local(convergence: Convergence, backends: Container[str]) -> list[tuple[str
 
 def _drained(desired: Desired, convergence: Convergence, keys: Iterable[Key]) -> bool:
     """Whether every known data plane has stated it of each of these, and of what is in force."""
-    planes, keys = convergence.planes.values(), list(keys)
+    planes, keys = convergence.planes.values(), set(keys)
     if not planes or not keys:
         return False
     version = max(desired.versions.get(key, NOTHING) for key in keys)
-    return version > NOTHING and all(
-        plane.acked >= version and plane.statements.keys() >= set(keys) for plane in planes
-    )
+    return version > NOTHING and all(plane.acked >= version and plane.statements >= keys for plane in planes)
 
 
 def _effective(translation: Translation, servers: Iterable[ServerKey]) -> str:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-MOST: Final = int(os.environ.get('SLUICE_EXPLORE', '3000'))
+TO_THE_END: Final = os.environ.get('SLUICE_EXPLORE') == 'all'
+MOST: Final = 10**9 if TO_THE_END else 3_000
 """How many states of a world are looked at, those nearest to its beginning first."""
 
-PATIENCE: Final = 300 if MOST <= 100_000 else 7_200
+PATIENCE: Final = 7_200 if TO_THE_END else 300
 """Seconds for one world, at 500 states a second and more: only ends what would never end."""
+
+NEAR: Final = 1_500
+"""States; where most mutants end."""
 
 
 def looked_at(states: int, most: int = MOST) -> str:
     """For a test's output: were these all states of the world?"""
     return f'all {states:,}' if states < most else f'the nearest {states:,}'
+
+
+def near_first(worlds: Sequence[str], most: int) -> Iterator[tuple[str, int]]:
+    """(world, how many states of it): near the beginning of each, before any is looked at further."""
+    yield from ((world, NEAR) for world in worlds)
+    yield from ((world, most) for world in worlds)

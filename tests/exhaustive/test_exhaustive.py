@@ -12,7 +12,7 @@ import pytest
 
 from tests.exhaustive.explore import Explorer, Found
 from tests.exhaustive.mutants_index import MUTANTS  # all of them: those of `mutants` and its own
-from tests.exhaustive.reach import MOST, PATIENCE, looked_at
+from tests.exhaustive.reach import MOST, PATIENCE, looked_at, near_first
 from tests.exhaustive.world import WORLDS
 
 SMALL = ('plain', 'three', 'disable', 'flip', 'limit', 'kill', 'stop', 'pool', 'tables', 'sweep-one', 'long')
@@ -49,7 +49,7 @@ def stop(name: str) -> tuple[str | None, Found]:
     MUTANTS[name]()
     found = Found(0, 0)
     order = sorted(WORLDS, key=lambda world: world not in SMALL)
-    for world, most in [*((world, 1_500) for world in order), *((world, 30_000) for world in order)]:
+    for world, most in near_first(order, 30_000):
         found = Explorer(WORLDS[world]).run(most)
         if found.broken:
             return world, found

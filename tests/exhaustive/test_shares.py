@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import pytest
 
 from tests.exhaustive.mutants_shares import MUTANTS
-from tests.exhaustive.reach import MOST, PATIENCE, looked_at
+from tests.exhaustive.reach import MOST, PATIENCE, looked_at, near_first
 from tests.exhaustive.shares_explore import Explorer, Found
 from tests.exhaustive.shares_world import WIDE, WORLDS
 
@@ -44,7 +44,7 @@ def stop(name: str) -> tuple[str | None, Found]:
     rules = MUTANTS[name]()
     found = Found(0, 0)
     order = sorted(WORLDS | WIDE, key=lambda world: world not in FIRST)
-    for world, most in [*((world, 1_500) for world in order), *((world, 6_000) for world in order)]:
+    for world, most in near_first(order, 6_000):
         found = Explorer((WORLDS | WIDE)[world], rules).run(most)
         if found.broken:
             return world, found

@@ -14,6 +14,7 @@ from controlplane.app import Settings, authority_of, open_socket
 from controlplane.incluster import replicated
 from controlplane.kube.lease import Times
 from controlplane.kube.resources import BACKEND_POLICIES, ENDPOINT_SLICES, PODS, SERVICES
+from controlplane.kube.status import Pacing
 from controlplane.push import PushSettings
 from controlplane.replica import ClusterSettings, Replica
 from tests.kube.fakeserver import FakeApiServer
@@ -22,6 +23,7 @@ from tests.unit.controlplane.world import QUICK, DataPlane
 OWN = 'sluice-system'
 LONG = Times(lease_ms=30_000, renew_ms=20_000, retry_ms=200)
 SHORT = Times(lease_ms=9_000, renew_ms=7_000, retry_ms=200)
+OFTEN = Pacing(pace_s=0.05, figures_s=0.1)
 BACKEND = 'shop.web.http'
 Json = dict[str, Any]
 

@@ -19,11 +19,11 @@ from controlplane.kube.resources import (
     PODS,
     SERVER_OVERRIDES,
 )
-from controlplane.kube.status import Pacing
 from dataplane.wire.events import Event
 from tests.kube.fakeserver import FakeApiServer
 from tests.unit.controlplane.cluster import (
     BACKEND,
+    OFTEN,
     OWN,
     SHORT,
     dialled,
@@ -36,7 +36,6 @@ from tests.unit.controlplane.cluster import (
 from tests.unit.controlplane.world import DataPlane, sent_away
 
 WEB_1 = f'/v1/backends/{BACKEND}/servers/web-1'
-QUICK = Pacing(pace_s=0.05, figures_s=0.1)
 
 
 def servers(plane: DataPlane) -> dict[str, Any]:
@@ -54,7 +53,7 @@ async def test_what_kubernetes_says_is_pushed_and_a_drain_is_an_override() -> No
     async with FakeApiServer() as fake:
         put_service(fake, hosts=['web.example.com'])
         put_slice(fake, endpoint(1), endpoint(2))
-        async with standing(fake, 'a', pacing=QUICK) as one:
+        async with standing(fake, 'a', pacing=OFTEN) as one:
             plane = await dialled(one)
             assert set(servers(plane)) == {'web-1', 'web-2'}
             assert plane.state['routes']['web.example.com']['backend'] == BACKEND
@@ -158,7 +157,7 @@ async def test_removing_most_servers_waits_for_a_list_that_says_so_again() -> No
     async with FakeApiServer() as fake:
         put_service(fake)
         put_slice(fake, *(endpoint(number) for number in range(8)))
-        async with standing(fake, 'a', pacing=QUICK) as one:
+        async with standing(fake, 'a', pacing=OFTEN) as one:
             plane = await dialled(one)
             slow = fake.fault('hold', 'list', ENDPOINT_SLICES)
             put_slice(fake, endpoint(1), endpoint(9))
@@ -176,7 +175,7 @@ async def test_a_policy_that_goes_when_its_servers_have_gone_takes_nobody_down()
     async with FakeApiServer() as fake:
         put_service(fake)
         put_slice(fake, endpoint(1), endpoint(2))
-        async with standing(fake, 'a', pacing=QUICK) as one:
+        async with standing(fake, 'a', pacing=OFTEN) as one:
             plane = await dialled(one)
             put_slice(fake)
             await apply_until(plane, lambda: not servers(plane))

@@ -7,13 +7,18 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from controlplane.kube.resources import BACKEND_POLICIES, EVENTS
-from controlplane.kube.status import Pacing
 from tests.integration.harness.waiting import until
 from tests.kube.fakeserver import FakeApiServer
-from tests.unit.controlplane.cluster import BACKEND, Standing, endpoint, put_service, put_slice, standing
-from tests.unit.controlplane.world import DataPlane
-
-QUICK = Pacing(pace_s=0.05, figures_s=0.1)
+from tests.unit.controlplane.cluster import (
+    BACKEND,
+    OFTEN,
+    Standing,
+    dialled,
+    endpoint,
+    put_service,
+    put_slice,
+    standing,
+)
 
 
 async def figures(one: Standing) -> dict[str, float]:
@@ -57,11 +62,8 @@ async def test_what_is_written_is_counted_and_what_could_not_be_too() -> None:
         put_service(fake)
         put_slice(fake, endpoint(1))
         refused = fake.fail('patch/status', BACKEND_POLICIES, status=500, times=1)
-        async with standing(fake, 'a', pacing=QUICK) as one:
-            await one.until_leading()
-            plane = DataPlane('dp1')
-            await plane.dial(one.address)
-            await plane.apply()
+        async with standing(fake, 'a', pacing=OFTEN) as one:
+            plane = await dialled(one)
             await fake.until(lambda: bool(refused.used))
             await becomes(one, 'status_failed_total backendpolicies', 1)
             await one.client.patch(f'/v1/backends/{BACKEND}/servers/web-1', json={'weight': 2})
@@ -78,7 +80,7 @@ async def test_terminating_servers_that_are_used_are_a_metric_and_an_event() -> 
     async with FakeApiServer() as fake:
         put_service(fake)
         put_slice(fake, endpoint(1), endpoint(2))
-        async with standing(fake, 'a', pacing=QUICK) as one:
+        async with standing(fake, 'a', pacing=OFTEN) as one:
             await one.until_leading()
             assert (await figures(one))['panicking_backends'] == 0
             put_slice(fake, leaving(1), leaving(2))

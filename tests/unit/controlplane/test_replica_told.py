@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from controlplane.kube.resources import BACKEND_POLICIES, EVENTS
-from controlplane.kube.status import Pacing
 from tests.integration.harness.waiting import until
 from tests.kube.fakeserver import FakeApiServer
-from tests.unit.controlplane.cluster import BACKEND, dialled, endpoint, put_service, put_slice, standing
+from tests.unit.controlplane.cluster import BACKEND, OFTEN, dialled, endpoint, put_service, put_slice, standing
 
 WEB_1 = f'/v1/backends/{BACKEND}/servers/web-1'
-QUICK = Pacing(pace_s=0.05, figures_s=0.1)
 
 
 async def test_what_was_set_on_a_data_planes_socket_is_in_the_policys_status_and_said_once() -> None:
     async with FakeApiServer() as fake:
         put_service(fake)
         put_slice(fake, endpoint(1), endpoint(2))
-        async with standing(fake, 'a', pacing=QUICK) as one:
+        async with standing(fake, 'a', pacing=OFTEN) as one:
             plane = await dialled(one)
 
             def local() -> list[str]:
@@ -45,7 +43,7 @@ async def test_who_waits_for_any_server_of_a_backend_is_in_the_policys_status() 
     async with FakeApiServer() as fake:
         put_service(fake)
         put_slice(fake, endpoint(1), endpoint(2))
-        async with standing(fake, 'a', pacing=QUICK) as one:
+        async with standing(fake, 'a', pacing=OFTEN) as one:
             plane = await dialled(one)
 
             def queued() -> int:

@@ -90,14 +90,14 @@ def test_statements_about_servers_that_are_gone_are_not_kept() -> None:
     for number in range(3):
         other = Drained(term=1, seq=3, servers=((S1.backend, f'old{number}', 'gone'),))
         convergence.stated('a', other, app(), 1)
-    assert plane.statements == {}
+    assert plane.statements == set()
     assert removal.open
     convergence.connected(hello('b'), V3, app(), 0)
     convergence.stated('a', Drained(term=1, seq=3, servers=((S1.backend, S1.name, 'gone'),)), app(), 1)
     assert set(plane.statements) == {S1}  # somebody waits for it
     convergence.stated('b', Drained(term=1, seq=3, servers=((S1.backend, S1.name, 'gone'),)), app(), 1)
     assert removal.state is Progressed.DONE
-    assert convergence.planes['b'].statements == {}
+    assert convergence.planes['b'].statements == set()
 
 
 def test_a_status_in_several_frames_is_one_status() -> None:
