@@ -246,7 +246,9 @@ async def test_when_a_leader_ends_in_order_the_next_one_goes_on_at_once_and_know
 async def test_a_data_plane_whose_pod_is_gone_is_not_waited_for() -> None:
     async with FakeApiServer() as fake:
         put_service(fake)
-        put_slice(fake, endpoint(1), endpoint(2))
+        served = endpoint(1)
+        served['targetRef']['uid'] = put_pod(fake, 'web-1')  # else its override has no owner, and goes when dp1 does
+        put_slice(fake, served, endpoint(2))
         uid = put_pod(fake, 'dp1', OWN)
         async with standing(fake, 'a') as one:
             plane = await dialled(one, pod='dp1', pod_uid=uid)
