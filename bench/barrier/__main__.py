@@ -55,6 +55,10 @@ listen bench
 """
 
 
+class Stopped(Exception):
+    """The data plane takes SIGTERM and SIGINT as its end: there is nobody left to commit to."""
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m bench.barrier', description=__doc__)
     parser.add_argument('--commits', type=int, default=10_000, help='for each number of servers (10000)')
@@ -153,7 +157,19 @@ async def run(options: argparse.Namespace, directory: Path, origin: int) -> bool
         script.write_text(wrk.script(_LOAD))
         load = wrk.command('wrk', _LOAD, port, LOAD_S, str(script))
     async with data_plane(file) as plane:
-        return await measure(plane, options, load)
+        measuring, stopped = (
+            asyncio.ensure_future(measure(plane, options, load)),
+            asyncio.ensure_future(plane.stopped()),
+        )
+        try:
+            await asyncio.wait((measuring, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not measuring.done():
+                raise Stopped
+            return measuring.result()
+        finally:
+            for task in (measuring, stopped):
+                task.cancel()
+            await asyncio.gather(measuring, stopped, return_exceptions=True)
 
 
 def main() -> int:
@@ -169,6 +185,9 @@ def main() -> int:
             origin.listening(port)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 return 0 if runner.run(run(options, Path(name), port)) else 1
+        except Stopped:
+            print('the data plane was stopped before the last commit', file=sys.stderr)
+            return 130
         finally:
             origin.stop()
 

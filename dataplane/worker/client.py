@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from dataplane.worker.upstream import Upstream
 
 _OPTIONS_ANSWER: Final = b'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n'
+# named per request: see core/plane.py
+_IDLE: Final = Phase.IDLE
+_HEAD: Final = Phase.HEAD
+_BUSY: Final = Phase.BUSY
+_BODY: Final = Hold.BODY
+_PIPELINE: Final = Hold.PIPELINE
 
 
 class Client(Connection):
@@ -62,7 +68,7 @@ class Client(Connection):
         self._timer.disarm()
         if self.exchange is not None:
             self.exchange.client_gone()
-        elif phase is Phase.HEAD or (phase is Phase.FRESH and not self._frontend.dontlognull):
+        elif phase is _HEAD or (phase is Phase.FRESH and not self._frontend.dontlognull):
             self._record_unserved(CLIENT_LEFT_REQUEST, 400)
         self._forget()
 
@@ -84,7 +90,7 @@ class Client(Connection):
             return self.exchange.client_eof()
         if self.phase is Phase.LINGER or not self._buffer:
             return False
-        return self.phase is Phase.IDLE  # pipelined requests are still to be served
+        return self.phase is _IDLE  # pipelined requests are still to be served
 
     # -- heads -------------------------------------------------------------------------------------------------------
 
@@ -92,8 +98,8 @@ class Client(Connection):
         """Bytes from the client."""
         if self.exchange is not None:
             self._during(self.exchange, data)
-        elif self.phase <= Phase.HEAD:
-            if self._write_paused or (self._buffer and self.phase is Phase.IDLE):
+        elif self.phase <= _HEAD:
+            if self._write_paused or (self._buffer and self.phase is _IDLE):
                 self._keep_more(data)  # its turn comes after what is pipelined, and after the answers not yet taken
             else:
                 self._read_head(data)
@@ -106,7 +112,7 @@ class Client(Connection):
             data = data.lstrip(b'\r\n')
         if not data:
             return
-        if self.phase is not Phase.HEAD:
+        if self.phase is not _HEAD:
             self._begin_head()
         end = data.find(b'\r\n\r\n', max(0, known - 3)) + 4
         try:
@@ -124,18 +130,18 @@ class Client(Connection):
 
     def _begin_head(self) -> None:
         """The first byte of a request is here: `timeout http-request` runs, for a fresh connection since it was accepted."""
-        if self.phase is Phase.IDLE:
+        if self.phase is _IDLE:
             self._began = now_ms()
             self._wall = time.time()
             timeouts = self._frontend.timeouts
             self._arm(timeouts.client if timeouts.http_request is None else timeouts.http_request)
-        self.phase = Phase.HEAD
+        self.phase = _HEAD
 
     def _await_request(self) -> None:
         """Wait for the first byte of the first request, or of the next one."""
         timeouts = self._frontend.timeouts
         timeout = timeouts.client if timeouts.http_request is None else timeouts.http_request
-        if self.phase is Phase.IDLE and timeouts.http_keep_alive is not None:
+        if self.phase is _IDLE and timeouts.http_keep_alive is not None:
             timeout = timeouts.http_keep_alive
         self._arm(timeout)
 
@@ -146,7 +152,7 @@ class Client(Connection):
             return
         context = self._context
         self._timer.disarm()
-        self.phase = Phase.BUSY
+        self.phase = _BUSY
         self.requests += 1
         self._frontend = context.frontend(self._index, self._frontend)
         exchange = Exchange(context, self, self._index, self._frontend, head, self._began, self._wall)
@@ -208,7 +214,7 @@ class Client(Connection):
     def _keep_rest(self, rest: bytes) -> None:
         """All that is kept for later is this; while it is a buffer full, no more is read."""
         self._buffer = rest
-        self._hold(Hold.PIPELINE, held=len(rest) >= self._context.bufsize)
+        self._hold(_PIPELINE, held=len(rest) >= self._context.bufsize)
 
     def _await_body(self, body: Body) -> None:
         """While a body is being read, `timeout client` limits each silence."""
@@ -221,7 +227,7 @@ class Client(Connection):
 
     def hold_body(self, *, held: bool) -> None:
         """Stop, or go on, reading the request's body (or a tunnel's bytes)."""
-        self._hold(Hold.BODY, held=held)
+        self._hold(_BODY, held=held)
         if not held:
             self.renew()
         elif not self._write_paused:
@@ -249,8 +255,8 @@ class Client(Connection):
         self._after(keep=keep and not unread, unread=unread)
 
     def _after(self, *, keep: bool, unread: bool = False) -> None:
-        self.phase = Phase.IDLE
-        self._hold(Hold.BODY, held=False)
+        self.phase = _IDLE
+        self._hold(_BODY, held=False)
         if not keep or self._context.stopping:
             self.close(linger=unread or bool(self._buffer))
         elif self._buffer:
@@ -262,17 +268,17 @@ class Client(Connection):
 
     def _next(self) -> None:
         """Serve what was pipelined, unless the client does not even take what it was answered so far."""
-        if self.phase not in (Phase.IDLE, Phase.HEAD) or self._write_paused:
+        if self.phase not in (_IDLE, _HEAD) or self._write_paused:
             return
         data = self._buffer
         self._keep_rest(b'')
         if data:
             self._read_head(data)
-        if self.phase is Phase.IDLE and self._buffer:
+        if self.phase is _IDLE and self._buffer:
             return  # that one was answered here, and the next has its own turn
-        if self._eof and self.phase in (Phase.IDLE, Phase.HEAD):
+        if self._eof and self.phase in (_IDLE, _HEAD):
             self.close(linger=False)
-        elif self.phase is Phase.IDLE and not self._write_paused:
+        elif self.phase is _IDLE and not self._write_paused:
             self._await_request()  # nothing but empty lines: no request has begun
 
     # -- ends --------------------------------------------------------------------------------------------------------
@@ -293,7 +299,7 @@ class Client(Connection):
 
     def _record(self, story: Story, end: Termination) -> None:
         story.active = now_ms() - self._began
-        record(self._context, self._frontend, f'{self.address}:{self.port}', story, end)
+        record(self._context, self._frontend, self, story, end)
 
     def cut(self) -> None:
         """End the connection at once: its answer cannot be completed."""
@@ -308,7 +314,7 @@ class Client(Connection):
 
     def close_idle(self) -> None:
         """A soft stop: between two requests there is nothing to wait for."""
-        if self.phase is Phase.IDLE and not self._buffer:
+        if self.phase is _IDLE and not self._buffer:
             self.close(linger=False)
 
     def check(self) -> None:
@@ -326,7 +332,7 @@ class Client(Connection):
             if not congested:
                 self.renew()
             self.exchange.client_congested(congested=congested)
-        elif not congested and self.phase <= Phase.HEAD:
+        elif not congested and self.phase <= _HEAD:
             self._await_request()
             self._next()
 
@@ -349,7 +355,7 @@ class Client(Connection):
             self.exchange.client_timeout()
         elif self.phase is Phase.LINGER or self._write_paused:
             self.cut()
-        elif self.phase is Phase.IDLE:
+        elif self.phase is _IDLE:
             self.close(linger=False)
         elif self.phase is Phase.FRESH and self._frontend.http_ignore_probes:
             self.cut()

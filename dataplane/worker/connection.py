@@ -41,6 +41,10 @@ class Hold(IntEnum):
     PIPELINE = 2
 
 
+# named per request: see core/plane.py
+_CLOSED: Final = Phase.CLOSED
+
+
 class Connection(asyncio.Protocol):
     """One accepted connection of frontend number `index`."""
 
@@ -89,7 +93,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes, small pieces at the end of this turn (outbox.py)."""
-        if self._transport is None or self.phase is Phase.CLOSED:
+        if self._transport is None or self.phase is _CLOSED:
             return
         if self._unsent:
             self._unsent += data
@@ -104,7 +108,7 @@ class Connection(asyncio.Protocol):
     def push(self) -> None:
         """Hand what waits to the transport, now."""
         data, self._unsent = self._unsent, b''
-        if data and self._transport is not None and self.phase is not Phase.CLOSED:
+        if data and self._transport is not None and self.phase is not _CLOSED:
             self._transport.write(data)
 
     def write_eof(self) -> None:
@@ -148,7 +152,7 @@ class Connection(asyncio.Protocol):
         connection and could destroy the answer on its way, so what comes is discarded for a moment (RFC 9112, 9.6).
         """
         transport = self._transport
-        if transport is None or self.phase is Phase.CLOSED:
+        if transport is None or self.phase is _CLOSED:
             return
         self.push()
         self.phase = Phase.LINGER

@@ -21,13 +21,23 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from dataplane.board import Bells, Board
 from dataplane.core.layout import NOBODY
 from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.core.stream import Admission, Life, Stream
 from dataplane.core.tables import Tables
+
+# named per request: see core/plane.py
+_NEW: Final = Life.NEW
+_WAITING: Final = Life.WAITING
+_SLOT: Final = Life.SLOT
+_RUNNING: Final = Life.RUNNING
+_ENDED: Final = Life.ENDED
+_ADMITTED: Final = Admission.SLOT
+_QUEUED: Final = Admission.WAITING
+_ROUTE_AGAIN: Final = Admission.ROUTE_AGAIN
 
 _SLICE = 100
 """Streams looked at per loop turn of an effects pass; 100 looks are ~30 us, a hold for each that must go ~6 us more."""
@@ -135,7 +145,7 @@ class Desk:
             self.leave(stream)
             return Admission.NOSRV
         stream.tables = self.tables.number
-        waits = stream.life is Life.WAITING
+        waits = stream.life is _WAITING
         if waits:
             del self._waiting[stream.entry]
         with self._hold:
@@ -147,15 +157,15 @@ class Desk:
 
     def sent(self, stream: Stream) -> None:
         """The first byte of its request is about to be written to the server: from here on the server is not changed."""
-        stream.life = Life.RUNNING
+        stream.life = _RUNNING
 
     def leave(self, stream: Stream) -> None:
         """Its end, whatever it holds; calling it twice is harmless (I3)."""
         life = stream.life
-        if life is Life.ENDED or life is Life.NEW:
+        if life is _ENDED or life is _NEW:
             return
         with self._hold:
-            if life is Life.WAITING:
+            if life is _WAITING:
                 del self._waiting[stream.entry]
                 self._plane.cancel(stream)
             else:
@@ -251,7 +261,7 @@ class Desk:
 
     def _affect(self, stream: Stream) -> None:
         """What the board, as it is, asks of one stream."""
-        if stream.life is Life.WAITING:
+        if stream.life is _WAITING:
             if stream.tables != self.tables.number:
                 self._reroute(stream)
         elif self._plane.is_over(stream):
@@ -263,7 +273,7 @@ class Desk:
 
     def _is_outdated(self, stream: Stream) -> bool:
         """Was its slot given under tables whose route, or whose address of the server, is no longer the one in force?"""
-        if stream.life is not Life.SLOT or stream.tables == self.tables.number:
+        if stream.life is not _SLOT or stream.tables == self.tables.number:
             return False
         return stream.server in self._readdressed or stream.route() != stream.backend
 
@@ -294,17 +304,17 @@ class Desk:
 
     def _note(self, stream: Stream, outcome: Admission) -> Admission:
         """Remember what the stream now owns."""
-        if outcome is Admission.SLOT:
+        if outcome is _ADMITTED:
             self._holding.add(stream)
-        elif outcome is Admission.WAITING:
+        elif outcome is _QUEUED:
             self._waiting[stream.entry] = stream
-        elif outcome is Admission.ROUTE_AGAIN:
+        elif outcome is _ROUTE_AGAIN:
             self.adopt_committed()
         return outcome
 
     def _tell(self, stream: Stream) -> None:
         """The wait of this stream ended with a slot, unless an earlier one's callback made it leave meanwhile."""
-        if stream.life is not Life.SLOT:
+        if stream.life is not _SLOT:
             return
         if stream.tables != self.tables.number and stream.route() != stream.backend:
             stream.on_server_left()

@@ -12,6 +12,7 @@ from dataplane.worker.httplog import http_line, request_line
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.worker.context import Context
+    from dataplane.worker.sides import ClientEnd
 
 BADREQ: Final = '<BADREQ>'
 NOSRV: Final = '<NOSRV>'
@@ -26,9 +27,9 @@ class Story:
     """
 
     __slots__ = (
-        'active', 'ahead', 'backend', 'backend_name', 'connect_ms', 'frontend', 'line', 'reached', 'received',
-        'redispatched', 'request_ms', 'response_ms', 'retries', 'sent', 'server', 'server_name', 'status', 'wait_ms',
-        'wall',
+        'active', 'ahead', 'backend', 'backend_name', 'connect_ms', 'frontend', 'method', 'reached', 'received',
+        'redispatched', 'request_ms', 'response_ms', 'retries', 'sent', 'server', 'server_name', 'status', 'target',
+        'version', 'wait_ms', 'wall',
     )  # fmt: skip
 
     def __init__(self, frontend: int, wall: float) -> None:
@@ -46,14 +47,20 @@ class Story:
         self.redispatched = False
         self.reached = False
         self.ahead = (0, 0)
-        self.line = BADREQ
+        self.method = self.target = b''
+        self.version = 1
 
     def asked(self, method: bytes, target: bytes, version: int) -> None:
         """The request line is known."""
-        self.line = request_line(method, target, version)
+        self.method, self.target, self.version = method, target, version
+
+    @property
+    def line(self) -> str:
+        """The request line as it is shown to people."""
+        return request_line(self.method, self.target, self.version) if self.method else BADREQ
 
 
-def record(context: Context, frontend: Frontend, client: str, story: Story, end: Termination) -> None:
+def record(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> None:
     """Count and log a request that has ended. Call it while its connection still counts as open."""
     _count(context, story, end)
     if frontend.httplog and frontend.log_targets and not (frontend.dontlog_normal and _is_normal(story, end)):
@@ -84,7 +91,7 @@ def _count(context: Context, story: Story, end: Termination) -> None:
             figures.add(counter, figures.server(server))
 
 
-def _line(context: Context, frontend: Frontend, client: str, story: Story, end: Termination) -> str:
+def _line(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> str:
     figures, at, cells = context.figures, context.layout, context.cells
     backend_connections = server_connections = 0
     if story.backend != NOBODY:
@@ -97,7 +104,7 @@ def _line(context: Context, frontend: Frontend, client: str, story: Story, end: 
         story.retries,
     )  # fmt: skip
     return http_line(
-        client,
+        f'{client.address}:{client.port}',
         context.log.dates.http(story.wall),
         (frontend.name, story.backend_name or frontend.name, story.server_name),
         (story.request_ms, story.wait_ms, story.connect_ms, story.response_ms, story.active),

@@ -40,6 +40,7 @@ from dataplane.worker.framing import CloseBody
 from dataplane.worker.pages import own_page, page, without_body
 from dataplane.worker.seeker import Stage
 
+_OVER: Final = Stage.OVER  # named per request: see core/plane.py
 _IDEMPOTENT: Final = frozenset((b'GET', b'HEAD', b'OPTIONS', b'PUT', b'DELETE'))
 _CLIENT_LEFT: Final = {
     Stage.ROUTED: CLIENT_LEFT_QUEUE, Stage.QUEUED: CLIENT_LEFT_QUEUE, Stage.CONNECTING: CLIENT_LEFT_CONNECT,
@@ -91,7 +92,7 @@ class Exchange(Carrier):
 
     def client_gone(self) -> None:
         """The client's connection is gone: its place is free from here on."""
-        if self.stage is Stage.OVER:
+        if self.stage is _OVER:
             return
         self._fail(CLIENT_LEFT_DATA if not self._request_done else _CLIENT_LEFT[self.stage])
 
@@ -119,7 +120,7 @@ class Exchange(Carrier):
         if self.stage is Stage.BODY and isinstance(self._body, CloseBody):
             self._body.done = True
             self._finish(b'')
-        elif self.stage is not Stage.OVER:
+        elif self.stage is not _OVER:
             self.on_server_lost()
         return False
 
@@ -176,7 +177,7 @@ class Exchange(Carrier):
 
     def on_shutdown(self) -> None:
         """The session's generation is over, or an administrator ends this one session."""
-        if self.stage is not Stage.OVER:
+        if self.stage is not _OVER:
             self._fail(_KILLED[self.stage])
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -216,11 +217,11 @@ class Exchange(Carrier):
     def _end(self, end: Termination, *, keep: bool, cut: bool = False) -> None:
         """The one end. The connection to the server is settled by now, so the slot may be given back."""
         context, client, story = self._context, self._client, self.story
-        self.stage = Stage.OVER
+        self.stage = _OVER
         client.server_timer.disarm()
         context.desk.leave(self)
         story.active = now_ms() - self.began
-        record(context, self._frontend, f'{client.address}:{client.port}', story, end)
+        record(context, self._frontend, client, story, end)
         if cut:
             client.cut()
         else:

@@ -25,6 +25,7 @@ except ImportError:  # not compiled: its twin
 
 _FIELD: Final = re.compile(rb'\n([^:\r]+):[^\r]*')
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[!$&'()*+,;=._~0-9A-Za-z%-]*)(?::[0-9]*)?")
+_NAME: Final = b"!$&'()*+,;=._~%-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ABSOLUTE: Final = re.compile(rb'[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)')
 _BROKEN: Final = re.compile(rb'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]')
 _TOKEN_START: Final = re.compile(TOKEN)
@@ -67,6 +68,10 @@ class Head:
 
     def connection(self, values: list[bytes]) -> None:
         """Act on the Connection options: persistence, upgrade, and the fields they nominate (RFC 9110, 7.6.1)."""
+        if len(values) == 1 and values[0].lower() == b'keep-alive':  # what nearly everybody sends; 1.1 us less of 1.3
+            self.keep_alive = True
+            self.upgrade = b''
+            return
         options = {option.strip(b' \t').lower() for value in values for option in value.split(b',')}
         if b'close' in options:
             self.keep_alive = False
@@ -98,6 +103,9 @@ class Head:
         raw = self.raw
         if not self._edits:
             return raw[:-_END]
+        if len(self._edits) == 1:
+            ((start, (end, line)),) = self._edits.items()
+            return b''.join((raw[:start], line, raw[end:-_END]))
         pieces, position = [], 0
         for start, (end, line) in sorted(self._edits.items()):
             pieces.append(raw[position:start])
@@ -199,7 +207,7 @@ def _request_fields(head: RequestHead, fields: list[Field]) -> Field | None:
                 head.upgrade = value.lower() if not head.upgrade else head.upgrade + b',' + value.lower()
     if host is None and head.version == 1:
         raise BadHead('a Host field is needed')
-    if _HOST.fullmatch(head.authority) is None:
+    if not _is_host(head.authority):
         raise BadHead('malformed Host field')
     _one_framing(head, lengths, codings)
     if connection:
@@ -207,6 +215,14 @@ def _request_fields(head: RequestHead, fields: list[Field]) -> Field | None:
     else:
         head.upgrade = b''
     return host
+
+
+def _is_host(authority: bytes) -> bool:
+    """Is it a host and perhaps a port? The expression takes 0.5 us, and a name or an address with a port does not need it."""
+    rest = authority.translate(None, _NAME)
+    if not rest or (rest == b':' and authority[authority.index(b':') + 1 :].isdigit()):
+        return True
+    return _HOST.fullmatch(authority) is not None
 
 
 def _one_framing(head: Head, lengths: int, codings: list[bytes]) -> None:
@@ -267,7 +283,7 @@ def _target(head: RequestHead, host: Field | None) -> None:
 
 
 def _absolute(head: RequestHead, authority: bytes, rest: bytes, host: Field | None) -> None:
-    if not authority or authority[0] == 58 or _HOST.fullmatch(authority) is None:
+    if not authority or authority[0] == 58 or not _is_host(authority):
         raise BadHead('malformed authority in the request target')
     head.authority = authority
     if not rest and head.method == b'OPTIONS':

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dataplane.worker.outbox import Outbox
     from dataplane.worker.sides import ServerUser
 
+_OUT: Final = Rota.OUT  # named per request: see core/plane.py
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -87,18 +88,21 @@ class Pool:
         return self._take_shared(reused_only=first and mode == 'aggressive')
 
     def _take_shared(self, *, reused_only: bool) -> Upstream | None:
-        idle, kept = self._idle, []
+        idle = self._idle
+        kept: list[Upstream] | None = None
         found = None
         while idle:
             upstream = idle.pop()
             if not self._is_good(upstream):
                 upstream.shutdown()
             elif reused_only and upstream.uses < 2:
+                kept = kept or []
                 kept.append(upstream)
             else:
                 found = upstream
                 break
-        idle.extend(reversed(kept))
+        if kept is not None:
+            idle.extend(reversed(kept))
         self._cells[self._count] = len(idle)
         return found
 
@@ -110,7 +114,7 @@ class Pool:
         server, upstream.user = self.server, None
         full = 0 <= server.pool_max_conn <= len(self._idle)
         worn = 0 <= server.max_reuse < upstream.uses
-        useless = self._cells[self._rota] == Rota.OUT or server.pool_purge_delay == 0
+        useless = self._cells[self._rota] == _OUT or server.pool_purge_delay == 0
         if worn or useless or not self._is_good(upstream) or (full and not private):
             upstream.shutdown()
             return False
@@ -137,7 +141,7 @@ class Pool:
 
     def settle(self) -> None:
         """Close what must not be used any more: all when the server takes no traffic, else what is of an old generation."""
-        out = self._cells[self._rota] == Rota.OUT
+        out = self._cells[self._rota] == _OUT
         for upstream in [*self._idle, *self._lent]:
             if out or not self._is_good(upstream):
                 upstream.shutdown()

@@ -50,6 +50,14 @@ class Stage(IntEnum):
     OVER = 7
 
 
+# named per request: see core/plane.py
+_ROUTED: Final = Stage.ROUTED
+_QUEUED: Final = Stage.QUEUED
+_CONNECTING: Final = Stage.CONNECTING
+_ADMITTED: Final = Admission.SLOT
+_ROUTE_AGAIN: Final = Admission.ROUTE_AGAIN
+
+
 class Seeker(Stream):
     """A request on its way to a server. Its end (`_fail`) and what follows the connection (`_send`) are the exchange's."""
 
@@ -69,7 +77,7 @@ class Seeker(Stream):
         self._backend: Backend | None = None
         self.head = head
         self.number = context.number()
-        self.stage = Stage.ROUTED
+        self.stage = _ROUTED
         self.began = began
         self._received_at = self._waiting_since = now_ms()
         self._queue_deadline = 0
@@ -96,8 +104,8 @@ class Seeker(Stream):
 
     def _ask(self) -> None:
         """Choose the route and ask the desk; again while tables change in between, which each time needs a commit."""
-        context, admission = self._context, Admission.ROUTE_AGAIN
-        while admission is Admission.ROUTE_AGAIN:
+        context, admission = self._context, _ROUTE_AGAIN
+        while admission is _ROUTE_AGAIN:
             self.backend = self.route()
             if self.backend == NOBODY:
                 self._fail(NO_SERVER)
@@ -126,17 +134,17 @@ class Seeker(Stream):
 
     def _act(self, admission: Admission) -> None:
         """Do what the desk decided."""
-        if admission is Admission.SLOT:
+        if admission is _ADMITTED:
             self._assigned()
         elif admission is Admission.WAITING:
             self._wait()
-        elif admission is Admission.ROUTE_AGAIN:
+        elif admission is _ROUTE_AGAIN:
             self._ask()
         else:
             self.on_refused(admission)
 
     def _wait(self) -> None:
-        self.stage = Stage.QUEUED
+        self.stage = _QUEUED
         now = now_ms()
         self._waiting_since = now
         timeout = self._backend_of().timeouts.queue
@@ -161,9 +169,9 @@ class Seeker(Stream):
         """Its server takes no more traffic, or its route changed, and nothing was sent: decide anew."""
         self._release_upstream()
         self._client.server_timer.disarm()
-        if self.stage is Stage.QUEUED:
+        if self.stage is _QUEUED:
             self._note_wait()
-        self.stage = Stage.ROUTED
+        self.stage = _ROUTED
         self._again(NOBODY)
 
     def _again(self, avoid: int) -> None:
@@ -179,7 +187,7 @@ class Seeker(Stream):
         story, figures, now = self.story, self._context.figures, now_ms()
         self._client.server_timer.disarm()
         self._learn_backend()
-        if self.stage is Stage.QUEUED:
+        if self.stage is _QUEUED:
             self._note_wait()
         else:
             story.wait_ms = max(story.wait_ms, 0)
@@ -201,7 +209,7 @@ class Seeker(Stream):
     def _connect(self) -> None:
         """Take an idle connection, or open one."""
         context, client, backend, server = self._context, self._client, self._backend_of(), self._server()
-        self.stage = Stage.CONNECTING
+        self.stage = _CONNECTING
         if server is None:
             self._again(NOBODY)
             return

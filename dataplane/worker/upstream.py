@@ -35,6 +35,9 @@ class Link(IntEnum):
     CLOSED = 4
 
 
+_OPEN: Final = Link.OPEN  # named per request: see core/plane.py
+
+
 class Upstream(asyncio.Protocol):
     """`generation` is the server's session generation it was opened under; `uses` counts the requests sent on it.
 
@@ -136,7 +139,7 @@ class Upstream(asyncio.Protocol):
         if self.link is Link.CLOSED:
             self._transport.abort()
             return
-        self.link = Link.OPEN
+        self.link = _OPEN
         if self.user is not None:
             self.user.on_connected()
 
@@ -188,7 +191,7 @@ class Upstream(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes to the server, small pieces at the end of this turn (outbox.py)."""
-        if self._transport is None or self.link is not Link.OPEN:
+        if self._transport is None or self.link is not _OPEN:
             return
         if self._unsent:
             self._unsent += data
@@ -203,19 +206,19 @@ class Upstream(asyncio.Protocol):
     def push(self) -> None:
         """Hand what waits to the transport, now; after `shutdown` nothing of it is sent any more."""
         data, self._unsent = self._unsent, b''
-        if data and self._transport is not None and self.link is Link.OPEN:
+        if data and self._transport is not None and self.link is _OPEN:
             self._transport.write(data)
 
     def write_eof(self) -> None:
         """Send no more to the server, but go on reading."""
         self.push()
-        if self._transport is not None and self.link is Link.OPEN and self._transport.can_write_eof():
+        if self._transport is not None and self.link is _OPEN and self._transport.can_write_eof():
             self._transport.write_eof()
 
     def close(self) -> None:
         """End it once everything is sent; its user hears `on_server_lost` then, when the server has been told."""
         self.push()
-        if self._transport is not None and self.link is Link.OPEN:
+        if self._transport is not None and self.link is _OPEN:
             self._transport.close()
 
     def hold(self, *, held: bool) -> None:
@@ -234,7 +237,7 @@ class Upstream(asyncio.Protocol):
 
     def is_alive(self) -> bool:
         """May a request be sent on it?"""
-        return self.link is Link.OPEN and self._transport is not None and not self._transport.is_closing()
+        return self.link is _OPEN and self._transport is not None and not self._transport.is_closing()
 
     def shutdown(self) -> None:
         """End it now, at whatever stage: once this returns the server has been told. Its user hears no more of it."""
