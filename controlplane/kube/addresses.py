@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
+_KEPT: Final = 32_768  # verdicts: every change of a Service asks again about all its endpoints, at 5 us each
 _NAT64: Final = IPv6Network('64:ff9b::/96')
 
 
@@ -18,6 +20,7 @@ def canonical(text: str) -> str:
         return text
 
 
+@lru_cache(maxsize=_KEPT)
 def refusal(text: str, address_type: str) -> str | None:
     """Why an endpoint's address cannot be a server, in words; None: it can.
 

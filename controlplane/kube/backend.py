@@ -48,6 +48,9 @@ class Wish:
         )
 
 
+NO_WISH: Final = Wish()
+
+
 def short(text: str, longest: int = _LONGEST) -> str:
     """A text that may be too long for a name, cut so that two of them stay two: its beginning and a hash of the whole."""
     if len(text) <= longest:
@@ -81,7 +84,7 @@ def backend_spec(policy: Policy) -> dict[str, Any]:
 def build(policy: Policy, service: Name, port: ServicePort, candidates: Iterable[Candidate], overrides: Sequence[Override]) -> Backend:  # fmt: skip
     """The backend with all its servers. `overrides` are those of the Service; each finds its server here, or none."""
     named = server_names(candidates)
-    wishes = {name: Wish.of([o for o in overrides if concerns(o, one, port)]) for name, one in named.items()}
+    wishes = _wishes(named, overrides, port)
     in_panic = _in_panic(named, wishes)
     servers: dict[str, tuple[Spec, Labels]] = {}
     views = {}
@@ -119,13 +122,25 @@ def _in_panic(named: Mapping[str, Candidate], wishes: Mapping[str, Wish]) -> boo
     return EndpointState.READY not in free and EndpointState.DRAIN in free
 
 
-def concerns(override: Override, candidate: Candidate, port: ServicePort) -> bool:
-    """Is the override about this endpoint? An address is about endpoints without a pod only: a pod's may be another's tomorrow."""
-    if override.problems or override.port not in {'', port.label}:
-        return False
-    if override.pod_uid:
-        return override.pod_uid == candidate.pod_uid
-    return not candidate.pod and (override.address, override.number) == candidate.place
+def _wishes(named: Mapping[str, Candidate], overrides: Iterable[Override], port: ServicePort) -> dict[str, Wish]:
+    """What is wanted of each. An override by address is about endpoints without a pod only: a pod's may be another's tomorrow.
+
+    Each override is looked at once, however many servers there are: both may be thousands.
+    """
+    of_pod: dict[str, list[Override]] = {}
+    of_place: dict[tuple[str, int], list[Override]] = {}
+    for one in overrides:
+        if one.problems or one.port not in {'', port.label}:
+            continue
+        if one.pod_uid:
+            of_pod.setdefault(one.pod_uid, []).append(one)
+        else:
+            of_place.setdefault((one.address, one.number), []).append(one)
+    wishes = {}
+    for name, server in named.items():
+        its = [*of_pod.get(server.pod_uid, ()), *(() if server.pod else of_place.get(server.place, ()))]
+        wishes[name] = Wish.of(its) if its else NO_WISH
+    return wishes
 
 
 def server_names(candidates: Iterable[Candidate]) -> dict[str, Candidate]:

@@ -10,7 +10,7 @@ come first. A policy that is not valid claims nothing; one whose Service is miss
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -25,6 +25,7 @@ from controlplane.kube.outcome import (
     OverrideView,
     Part,
     Say,
+    ServerKey,
     Translation,
     Verdict,
     no,
@@ -75,8 +76,7 @@ def part(world: World, name: Name, supposed: Sequence[Override] | None = None) -
                     made = _Build(policy, service, slices, overrides, world.api_servers())
                     verdict = made.backends(mine, verdict, backends)
             verdicts[policy.meta.key, target] = verdict
-    found = {one.meta.key: _about(one, service, backends) for one in overrides}
-    return Part(backends, verdicts, found)
+    return Part(backends, verdicts, _about(overrides, service, backends))
 
 
 def _ports(service: Service | None, name: Name, target: Target) -> tuple[tuple[ServicePort, ...], Say]:
@@ -163,30 +163,35 @@ def _refused(refused: Sequence[tuple[str, str]]) -> list[Say]:
     return [no('AddressRefused', f'Refused as servers: {shown}{more}.')]
 
 
-def _about(override: Override, service: Service | None, backends: Mapping[str, Backend]) -> OverrideView:
-    """Which servers of its Service an override is about."""
-    servers = tuple(
-        (name, server)
-        for name, backend in backends.items()
-        for server, view in backend.views.items()
-        if override.meta.key in view.overrides
-    )
-    if servers:
-        found = yes('TargetFound', f'Server {", ".join("/".join(server) for server in servers)}.')
-    else:
-        found = _why_none(override, service, backends)
-    return OverrideView(servers, found, override.meta.generation, override.admin, bool(override.pod_uid))
+def _about(overrides: Iterable[Override], service: Service | None, backends: Mapping[str, Backend]) -> dict[Name, OverrideView]:  # fmt: skip
+    """Which servers of its Service each override is about. Every server is looked at once, not once per override."""
+    about: dict[Name, list[ServerKey]] = {}
+    places: dict[str, set[tuple[str, int]]] = {}  # by backend
+    for name, backend in backends.items():
+        places[name] = {(view.address, view.number) for view in backend.views.values()}
+        for server, view in backend.views.items():
+            for key in view.overrides:
+                about.setdefault(key, []).append((name, server))
+    found = {}
+    for one in overrides:
+        servers = tuple(about.get(one.meta.key, ()))
+        if servers:
+            said = yes('TargetFound', f'Server {", ".join("/".join(server) for server in servers)}.')
+        else:
+            said = _why_none(one, service, backends, places)
+        found[one.meta.key] = OverrideView(servers, said, one.meta.generation, one.admin, bool(one.pod_uid))
+    return found
 
 
-def _why_none(override: Override, service: Service | None, backends: Mapping[str, Backend]) -> Say:
+def _why_none(override: Override, service: Service | None, backends: Mapping[str, Backend], places: Mapping[str, Container[tuple[str, int]]]) -> Say:  # fmt: skip
     if override.problems:
         return no('Invalid', '; '.join(override.problems))
     if service is None:
         return no('ServiceNotFound', f'There is no Service {override.service} in this namespace.')
-    covered = [backend for backend in backends.values() if override.port in {'', backend.port}]
+    covered = [name for name, backend in backends.items() if override.port in {'', backend.port}]
     if not covered:
         return NO_POLICY
     place = (override.address, override.number)
-    if any((view.address, view.number) == place for backend in covered for view in backend.views.values()):
+    if any(place in places[name] for name in covered):
         return no('TargetIsPod', "That address is a pod's; name the pod by targetRef. The override has no effect.")
     return NOT_THERE

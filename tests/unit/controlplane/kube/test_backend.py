@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from controlplane.kube.backend import Wish
+from controlplane.kube.backend import Wish, build
+from controlplane.kube.endpoints import Candidate, EndpointState
+from controlplane.kube.objects import Override
 from controlplane.kube.world import Thing
 from tests.unit.controlplane.kube.things import Json, endpoint, override, policy, service, slice_
 from tests.unit.controlplane.kube.translated import HTTP, WEB, states, translated
@@ -228,3 +231,25 @@ def test_labels_that_the_domain_would_refuse_are_left_out() -> None:
     labels = found.servers[HTTP, 'p'][1]
     assert {*labels} == {'service', 'pod', 'node'}
     assert len(labels['node']) == 128
+
+
+# --- the work it is --------------------------------------------------------------------------------------------------------
+
+
+class Walked(list[Override]):
+    """Overrides, and how often they were gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Override]:
+        self.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize('servers', [1, 40])
+def test_overrides_are_gone_through_once_however_many_servers_there_are(servers: int) -> None:
+    overrides = Walked(override(f'o{n}', pod=f'p{n}', spec={'weight': n + 2}) for n in range(40))
+    candidates = [Candidate(f'10.0.1.{n}', 80, EndpointState.READY, f'p{n}', f'uid-p{n}') for n in range(servers)]
+    made = build(policy(), WEB, service().ports[0], candidates, overrides)
+    assert [spec['weight'] for spec, _ in made.servers.values()] == [int(name[1:]) + 2 for name in sorted(made.servers)]
+    assert overrides.times == 1
