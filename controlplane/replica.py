@@ -378,4 +378,4 @@ class Reign:
 
 
 def _nothing_pushed() -> Mapping[str, int]:
-    return {'batches': 0, 'parcels': 0, 'frames': 0, 'encodings': 0}
+    return {'batches': 0, 'parcels': 0, 'frames': 0, 'encodings': 0, 'acks': 0, 'acked_ms': 0}

@@ -17,6 +17,7 @@ _PUSHED = {
     'encodings': 'Parcels that were encoded: one per way from one state to another, however many data planes take it.',
     'parcels': 'Parcels sent, over all data planes.',
     'frames': 'Frames of these parcels.',
+    'acks': 'Parcels that were acknowledged.',
 }
 
 
@@ -30,6 +31,8 @@ def _lines(all_: Services) -> Iterator[str]:
     sequencer, pushed = all_.sequencer, all_.pushed()
     for name, text in _PUSHED.items():
         yield from _figure(f'push_{name}_total', 'counter', text, pushed[name])
+    text = 'How long they took from their sending until all workers had applied them, summed.'
+    yield from _figure('push_ack_seconds_total', 'counter', text, pushed['acked_ms'] / 1e3)
     planes = sequencer.convergence.planes.values()
     yield from _figure('term', 'gauge', 'Term of the head of the log.', sequencer.log.head.term)
     yield from _figure('seq', 'gauge', 'Seq of the head of the log.', sequencer.log.head.seq)
@@ -39,6 +42,6 @@ def _lines(all_: Services) -> Iterator[str]:
     yield from all_.further()
 
 
-def _figure(name: str, kind: str, text: str, value: int) -> tuple[str, str, str]:
+def _figure(name: str, kind: str, text: str, value: float) -> tuple[str, str, str]:
     name = f'sluice_controlplane_{name}'
     return f'# HELP {name} {text}', f'# TYPE {name} {kind}', f'{name} {value}'

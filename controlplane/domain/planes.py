@@ -30,6 +30,7 @@ class Plane:
     acked: Version = NOTHING
     last_ack: Ack | None = None
     last_nack: Nack | None = None
+    took_ms: int = 0  # from sending what it acknowledged last until it had
     heard_ms: int = 0
     lease_ends_ms: int | None = None
     statements: set[Key] = field(default_factory=set)  # servers that it has said are drained, as they are there now

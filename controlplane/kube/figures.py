@@ -11,7 +11,7 @@ from typing import Final
 from controlplane.domain.version import Version
 from controlplane.kube.bootstrap import Snapshot
 from controlplane.kube.lease import Record
-from controlplane.kube.source import Source
+from controlplane.kube.source import Flushes, Source
 
 _NAMED: Final = 100  # backends named at a time; the gauges beside count all of them
 
@@ -41,6 +41,7 @@ class Standing:
     told: Told
     held: int
     panics: Sequence[str]
+    flushes: Flushes = field(default_factory=Flushes)
 
 
 def seen(
@@ -59,6 +60,7 @@ def seen(
         told=told,
         held=0 if head is None else len(source.held),
         panics=[name for name, backend in built.items() if backend.panic],
+        flushes=source.flushes,
     )
 
 
@@ -70,6 +72,12 @@ def standing(of: Standing) -> Iterator[str]:
     yield from _one('snapshot_written_total', 'counter', 'Snapshots that were kept.', of.snapshots)
     yield from _one('snapshot_failed_total', 'counter', 'Snapshots that could not be kept.', of.snapshots_failed)
     yield from _one('snapshot_behind', 'gauge', 'Changes in force that are not in the snapshot yet.', of.behind)
+    flushes = of.flushes
+    yield from _one('flushes_total', 'counter', 'How often changes of objects were passed on.', flushes.number)
+    text = 'For how long changes were gathered before they were passed on, from the first one of each time.'
+    yield from _one('flush_gathered_seconds_total', 'counter', text, flushes.gathered_ms / 1e3)
+    text = 'How long passing them on took: translated, compared, in force in the control plane.'
+    yield from _one('flush_seconds_total', 'counter', text, flushes.took_ms / 1e3)
     for name, text, counted in (
         ('written', 'Statuses and events that were written.', of.told.written),
         ('failed', 'Statuses and events that could not be written.', of.told.failed),
@@ -87,7 +95,7 @@ def standing(of: Standing) -> Iterator[str]:
     )
 
 
-def _one(name: str, kind: str, text: str, value: int) -> Iterator[str]:
+def _one(name: str, kind: str, text: str, value: float) -> Iterator[str]:
     yield from _head(name, kind, text)
     yield f'sluice_controlplane_{name} {value}'
 

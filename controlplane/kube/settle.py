@@ -6,7 +6,8 @@ Four small machines; each says when it next wants to be looked at (`next_at`, No
   together. Its removal counts only once it has stayed away for `SETTLE_MS`. One that was already terminating is believed
   at once: it was not moving, it was going.
 - `Coalesce`: a rollout is hundreds of changes. The first waits 50 ms, each further one prolongs that to 50 ms of quiet,
-  200 ms at most; what takes servers away is passed on at once; and never are there more than ten flushes a second.
+  200 ms at most; never are there more than ten such flushes a second. What takes servers away, and what somebody wishes, is
+  passed on at once, save that passing on takes a fifth of the time at most (and waits for 100 ms at most).
 - `Confirmation`: what the mass-removal brake holds passes when a list of the objects, begun after it was held, still says so.
 - `Persisting`: what has been so for a while without a break: an override without a server, a drain past its deadline.
 """
@@ -28,6 +29,7 @@ FIRST_MS: Final = 50
 QUIET_MS: Final = 50
 LONGEST_MS: Final = 200
 GAP_MS: Final = 100
+SHARE: Final = 5  # of the time one part is for passing on, while urgent changes never end
 
 Place = tuple[str, str]  # address type, address
 K = TypeVar('K', bound=Hashable)
@@ -88,6 +90,12 @@ class Coalesce:
         self._last = 0
         self._is_urgent = False
         self._flushed: int | None = None
+        self._took = 0
+
+    @property
+    def since(self) -> int | None:
+        """When the first of what waits was noted; None: nothing waits."""
+        return self._first
 
     def note(self, now: int, *, urgent: bool) -> None:
         """Something has changed."""
@@ -102,11 +110,16 @@ class Coalesce:
             return None
         quiet = max(self._first + FIRST_MS, self._last + QUIET_MS)
         at = self._first if self._is_urgent else min(quiet, self._first + LONGEST_MS)
-        return at if self._flushed is None else max(at, self._flushed + GAP_MS)
+        gap = min(GAP_MS, SHARE * self._took) if self._is_urgent else GAP_MS
+        return at if self._flushed is None else max(at, self._flushed + gap)
 
     def flushed(self, now: int) -> None:
         """All that was noted is being passed on."""
         self._first, self._is_urgent, self._flushed = None, False, now
+
+    def took(self, span_ms: int) -> None:
+        """The last flush took that long."""
+        self._took = span_ms
 
 
 Going = frozenset[str]  # names of servers

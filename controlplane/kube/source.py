@@ -51,6 +51,19 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(slots=True)
+class Flushes:
+    """How changes were passed on. In ms, over all: from a flush's first change until it began, and from there until it was in
+    force. Of the newest one: when its first change was here, and when it began (on the clock of the source).
+    """
+
+    number: int = 0
+    gathered_ms: int = 0
+    took_ms: int = 0
+    first: int = 0
+    began: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Informers:
     """One per kind that is translated."""
@@ -118,7 +131,7 @@ class Source:
         self._woken = asyncio.Event()
         self._relisting: asyncio.Task[None] | None = None
         self.held: Mapping[str, tuple[int, int]] = {}
-        self.flushes = 0
+        self.flushes = Flushes()
         self._listeners: dict[Callable[[], None], None] = {}
         for informer in informers.all:
             informer.listen(self._heard)
@@ -205,7 +218,9 @@ class Source:
         return bool(self._deadlines.due(self._translation, self._ended, now=now, wall=self._wall()))
 
     async def _flush(self, sequencer: Sequencer) -> None:
-        now = self._now()
+        flushes, now = self.flushes, self._now()
+        since = self._coalesce.since
+        flushes.first, flushes.began = now if since is None else since, now
         self._coalesce.flushed(now)
         wanted, passed = Translation(), Passed((), {}, relist=False)
 
@@ -228,7 +243,11 @@ class Source:
         except Refusal as error:
             log.error('what Kubernetes says cannot be made true: %s', error)
             return
-        self.flushes += 1
+        took = self._now() - now
+        self._coalesce.took(took)
+        flushes.number += 1
+        flushes.gathered_ms += now - flushes.first
+        flushes.took_ms += took
         self._confirmation.done(wanted.built.keys() - passed.held.keys())
         self._tell_held(passed)
         if passed.relist and self._relisting is None:

@@ -103,6 +103,8 @@ class Hub:
             'batches': self.counted.batches,
             'parcels': self.counted.parcels,
             'frames': self.counted.frames,
+            'acks': self.counted.acks,
+            'acked_ms': self.counted.acked_ms,
             'encodings': self.courier.encoded,
         }
 

@@ -86,11 +86,16 @@ class PushSettings:
 
 @dataclass(slots=True)
 class Counted:
-    """What was pushed since the start. `batches`: cuts that held something; `parcels` and `frames` are summed over the links."""
+    """What was pushed since the start. `batches`: cuts that held something; the others are summed over the links.
+
+    `acks`: parcels that were acknowledged, and `acked_ms` how long that took, each from its sending.
+    """
 
     batches: int = 0
     parcels: int = 0
     frames: int = 0
+    acks: int = 0
+    acked_ms: int = 0
 
 
 class Over(Exception):
@@ -130,6 +135,7 @@ class Session:
         self._link, self._plane = link, plane
         self.held = held
         self.outstanding: Parcel | None = None
+        self._sent_ms = 0  # when that was
         self._knows = plane.hello is not None and SHARES in plane.hello.features
         # whether it has, of what it may use, no more than it was told here; before that it gets no lease
         self.confirmed = False
@@ -241,6 +247,9 @@ class Session:
             self.held = parcel.held
             self._failures = 0
             self.confirmed = True
+            self._plane.took_ms = now - self._sent_ms
+            self._counted.acks += 1
+            self._counted.acked_ms += self._plane.took_ms
             self._sequencer.division.acked(self._plane, parcel.held.version, self._sequencer.desired)
             self._sequencer.convergence.acked(self._plane.id, ack, self._sequencer.desired, now, parcel.changed)
         else:
@@ -296,7 +305,7 @@ class Session:
                 self.confirmed = True
                 await self._renew()
                 continue
-            self.outstanding = parcel
+            self.outstanding, self._sent_ms = parcel, self._sequencer.clock.monotonic()
             self._answered.clear()
             self._counted.parcels += 1
             self._counted.frames += len(parcel.frames)

@@ -64,7 +64,7 @@ class Reign:
 
     async def flushed(self, *, by_change: bool = True) -> None:
         """Until all that was heard, and all that is due by now, is in force; without a change, only because it is time."""
-        flushes, told = self.source.flushes, asyncio.Event()
+        flushes, told = self.source.flushes.number, asyncio.Event()
         stop = self.source.listen(told.set)
         if by_change:
             self.source._coalesce.note(self.time.now, urgent=True)
@@ -72,7 +72,7 @@ class Reign:
         self.source._woken.set()
         try:
             async with asyncio.timeout(10):
-                while self.source.flushes == flushes:
+                while self.source.flushes.number == flushes:
                     await told.wait()
         finally:
             stop()

@@ -100,34 +100,70 @@ def test_what_is_urgent_goes_at_once_with_all_that_waits() -> None:
     assert coalesce.next_at() == 1_200
 
 
-def test_never_more_than_ten_flushes_a_second_urgent_or_not() -> None:
+def test_never_more_than_ten_flushes_a_second_of_what_is_not_urgent() -> None:
     coalesce = Coalesce()
     coalesce.note(0, urgent=True)
     coalesce.flushed(0)
-    coalesce.note(10, urgent=True)
+    coalesce.note(10, urgent=False)
     assert coalesce.next_at() == 100
     coalesce.flushed(100)
     coalesce.note(110, urgent=False)
     assert coalesce.next_at() == 200
 
 
+def test_what_is_urgent_waits_for_no_pace_but_leaves_four_fifths_of_the_time_to_others() -> None:
+    coalesce = Coalesce()
+    coalesce.note(0, urgent=True)
+    coalesce.flushed(0)
+    coalesce.took(3)
+    coalesce.note(4, urgent=True)
+    assert coalesce.next_at() == 15
+    coalesce.note(20, urgent=True)
+    assert coalesce.next_at() == 15, 'the first of them counts'
+    coalesce.flushed(20)
+    coalesce.took(0)
+    coalesce.note(20, urgent=True)
+    assert coalesce.next_at() == 20
+    coalesce.flushed(20)
+    coalesce.took(70)
+    coalesce.note(90, urgent=True)
+    assert coalesce.next_at() == 120, 'nor longer than what is not urgent'
+
+
+def test_how_long_something_has_waited_is_known() -> None:
+    coalesce, since = Coalesce(), []
+    since.append(coalesce.since)
+    coalesce.note(7, urgent=False)
+    coalesce.note(9, urgent=True)
+    since.append(coalesce.since)
+    coalesce.flushed(9)
+    since.append(coalesce.since)
+    assert since == [None, 7, None]
+
+
 # a busy machine is no reason to fail
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(st.integers(0, 120), st.booleans()), max_size=60))
-def test_no_change_waits_longer_than_300_ms_and_flushes_keep_their_distance(changes: list[tuple[int, bool]]) -> None:
-    coalesce, now, waiting, flushes = Coalesce(), 0, [], []  # type: ignore[var-annotated]
-    for pause, urgent in changes:
+@given(st.lists(st.tuples(st.integers(0, 120), st.booleans(), st.integers(0, 40)), max_size=60))
+def test_no_change_waits_longer_than_300_ms_and_flushes_keep_their_distance(
+    changes: list[tuple[int, bool, int]],
+) -> None:
+    coalesce, now, took = Coalesce(), 0, 0
+    waiting: list[tuple[int, bool]] = []
+    flushes: list[tuple[int, int]] = []  # when, and how far from the one before it must be
+    for pause, urgent, takes in changes:
         upto = now + pause
         while (at := coalesce.next_at()) is not None and at <= upto:
             at = max(at, now)
+            is_urgent = any(of for _, of in waiting)
+            flushes.append((at, min(100, 5 * took) if is_urgent else 100))
+            assert all(at - since <= (100 if of else 300) for since, of in waiting)
             coalesce.flushed(at)
-            flushes.append(at)
-            assert all(at - since <= 300 for since in waiting)
+            coalesce.took(took := takes)
             waiting = []
         now = upto
         coalesce.note(now, urgent=urgent)
-        waiting.append(now)
-    assert all(later - earlier >= 100 for earlier, later in itertools.pairwise(flushes))
+        waiting.append((now, urgent))
+    assert all(later - earlier >= gap for (earlier, _), (later, gap) in itertools.pairwise(flushes))
     assert (coalesce.next_at() is None) == (not waiting)
 
 

@@ -97,11 +97,12 @@ async def test_names_differ_by_pod_address_port_and_service() -> None:
 
 async def test_a_drain_is_an_object_that_the_pod_owns() -> None:
     async with world() as it:
+        before = it.it.sequencer.desired  # the object is seen at once, and with it this is in force
         decision = await it.keep({P1: {'adminState': 'drain'}})
         assert {write.key for write in decision.writes} == {P1, P2, BARE}, (
             'the whole backend, as the object will make it'
         )
-        changed = it.it.sequencer.desired.effective(decision.writes)
+        changed = before.effective(decision.writes)
         assert [(write.key, (write.spec or {})['adminState']) for write in changed] == [(P1, 'drain')]
         (found,) = it.fake.all(SERVER_OVERRIDES)
         assert found['spec'] == {
