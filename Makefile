@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check format test test-cluster test-node run explore soak wheel compile test-compiled bench bench-guard image chart lock clean
+.PHONY: help install check format test test-cluster test-node run explore soak wheel compile test-compiled bench bench-guard bench-kubernetes image chart lock clean
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
 WORKERS ?= auto
@@ -85,6 +85,9 @@ bench: $(STAMP) ## requests/s and CPU per request beside HAProxy, nginx, Envoy, 
 
 bench-guard: $(STAMP) ## instructions per request beside the committed figures, +-10 % (2 minutes); needs valgrind
 	@exec $(BIN)/python -m bench.guard
+
+bench-kubernetes: $(STAMP) ## from a write at the API server (the one of `make test-cluster`, if built) to all workers, by stages
+	@exec $(BIN)/python -m bench.kubernetes --out docs/bench $(BENCH)
 
 image: ## both images, with docker or buildah: BASE_IMAGE=..., TAG=..., IMAGE_PREFIX=registry/name, BUILD="options of the build"
 	@BASE_IMAGE="$(BASE_IMAGE)" TAG="$(TAG)" IMAGE_PREFIX="$(IMAGE_PREFIX)" deploy/image/build $(BUILD)

@@ -1,8 +1,10 @@
 """The control plane of `bench.kubernetes`: the real one, which also prints when every data plane has acknowledged what.
 
 Prints its address, then, once it leads and as many data planes as it was told are there, one line of JSON for each version that
-all of them have: the monotonic seconds at which it was made and at which the last ack was here, and its servers. A data
-plane acknowledges when all its workers have applied a version. Ends when its standard input does.
+all of them have: its servers, and in monotonic seconds when each object that it is made of was `heard`, when passing it on `began`
+and it was `made`, when it was `sent` to the data plane that acknowledged it last, and when that had (`acked`), with what it
+said that its wait for the board's lock and its `pause` took. A data plane acknowledges when all its workers have applied a version.
+Ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import asyncio
 import json
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -23,6 +26,8 @@ from controlplane.domain.version import Version
 from controlplane.incluster import authority_in, replicated
 from controlplane.kube.access import found_here
 from controlplane.kube.client import Api
+from controlplane.kube.objects import Name
+from controlplane.kube.source import Source
 from controlplane.replica import ClusterSettings, Replica
 
 START_S = 60.0
@@ -31,30 +36,46 @@ START_S = 60.0
 class Teller:
     """Says of each version when it was made and when everybody had it."""
 
-    def __init__(self, sequencer: Sequencer, planes: int) -> None:
-        self._sequencer, self._planes = sequencer, planes
+    def __init__(self, sequencer: Sequencer, source: Source, planes: int) -> None:
+        self._sequencer, self._source, self._planes = sequencer, source, planes
         self._told = sequencer.log.head
-        self._made: dict[Version, float] = {}
+        self._heard: dict[str, float] = {}
+        self._made: dict[Version, dict[str, Any]] = {}
+        self._acked: dict[str, Version] = {}
+        for informer in (source.informers.slices, source.informers.overrides):
+            informer.listen(partial(self._hear, informer.resource.plural))
         sequencer.subscribe(self._changed)
         sequencer.convergence.listen(self._moved)
 
+    def _hear(self, plural: str, key: Name, old: object, new: object) -> None:
+        if old is not new:
+            self._heard.setdefault(f'{plural}/{key[1]}', time.monotonic())
+
     def _changed(self, *, urgent: bool) -> None:
-        now = time.monotonic()
+        said = {'heard': self._heard, 'began': self._source.flushes.began / 1e3, 'made': time.monotonic()}
+        self._heard = {}
         for entry in self._sequencer.log.after(self._told):
-            self._made.setdefault(entry.version, now)
+            self._made.setdefault(entry.version, said)
 
     def _moved(self) -> None:
         planes = self._sequencer.convergence.planes.values()
+        moved = [plane for plane in planes if self._acked.get(plane.id) != plane.acked]
+        self._acked = {plane.id: plane.acked for plane in planes}
         everybody = min((plane.acked for plane in planes), default=self._told)
         if len(planes) < self._planes or everybody <= self._told:
             return
-        now = time.monotonic()
+        last, now = moved[-1], time.monotonic()
+        assert last.last_ack is not None
+        acked = {
+            'sent': now - last.took_ms / 1e3,
+            'acked': now,
+            'pause': (last.last_ack.wait_us + last.last_ack.pause_us) / 1e6,
+        }
         for entry in self._sequencer.log.after(self._told):
             if entry.version > everybody:
                 break
             servers = {one['name']: one['spec'] for one in entry.changes if one['kind'] == 'server'}
-            said: dict[str, Any] = {'made': self._made.pop(entry.version, now), 'acked': now, 'servers': servers}
-            sys.stdout.write(json.dumps(said) + '\n')
+            sys.stdout.write(json.dumps({**self._made.pop(entry.version), **acked, 'servers': servers}) + '\n')
             self._told = entry.version
         sys.stdout.flush()
 
@@ -96,7 +117,7 @@ async def main(options: argparse.Namespace) -> None:
                     print(f'{host}:{port}', flush=True)
                     sequencer = await leads(replica)
                     await until_there(sequencer, options.planes)
-                    Teller(sequencer, options.planes)
+                    Teller(sequencer, replica.source, options.planes)
                     print('there', flush=True)
                     await asyncio.to_thread(sys.stdin.read)
                 finally:
