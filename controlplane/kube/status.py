@@ -1,8 +1,8 @@
 """What is told to people in Kubernetes: the status of policies and overrides, and Warnings on Services. Only the leader tells.
 
-A status is written when it says something new: progress within a second, mere figures (in flight, queued) every ten. The first
-time in a reign the object is read, since what it said before is kept where nothing has changed. Not being able to write is
-logged once and tried again; nothing waits for it.
+A status is written when it says something new: progress within a second, mere figures (in flight, queued) every ten, and what they
+are when those ten are over, whether or not anything happens then. The first time in a reign the object is read, since what it
+said before is kept where nothing has changed. Not being able to write is logged once and tried again after as long; nothing waits for it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import time
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,6 +21,7 @@ from controlplane.domain.quarantine import active
 from controlplane.domain.sequencer import Sequencer
 from controlplane.domain.version import NOTHING
 from controlplane.kube.client import Api, ApiError, Json, KubeError
+from controlplane.kube.clock import Clock, LoopClock
 from controlplane.kube.conditions import Load, Progress, override_status, policy_status
 from controlplane.kube.figures import Told
 from controlplane.kube.objects import Name
@@ -37,8 +37,12 @@ PER_ROUND: Final = 100
 MANAGER: Final = 'sluice-status'
 _REMEMBERED: Final = 10_000
 _FIGURES: Final = ('inFlight', 'queued')
+_VALUES: Final = {'addr': 'address', 'maxconn': 'limit'}
+_AT_A_TIME: Final = 50  # objects, looked at without a turn for others: some 3 ms
 
 Made = Callable[[Mapping[str, Any], str], dict[str, Any]]
+Locally = Mapping[str, list[tuple[str, str, str, Mapping[str, str]]]]
+"""By backend: (data plane, backend, server, settings) of what was set on data planes' own sockets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,13 @@ class Pacing:
 class Statuses:
     """The statuses of one reign."""
 
-    def __init__(self, api: Api, source: Source, pacing: Pacing | None = None, told: Told | None = None) -> None:
+    def __init__(
+        self, api: Api, source: Source, pacing: Pacing | None = None, told: Told | None = None,
+        clock: Clock | None = None,
+    ) -> None:  # fmt: skip
         self._api, self._source, self._pacing = api, source, pacing or Pacing()
-        self.told = told or Told()
+        self.told, self._clock = told or Told(), clock or LoopClock()
+        self._due: dict[tuple[str, Name], float] = {}  # when what could not be written by now can be
         self._known: dict[tuple[str, Name], dict[str, Any]] = {}
         self._figures_at: dict[tuple[str, Name], float] = {}
         self._told: dict[tuple[object, ...], None] = {}
@@ -67,34 +75,52 @@ class Statuses:
         stops = [self._source.listen(moved.set), sequencer.convergence.listen(moved.set)]
         try:
             while True:
-                await moved.wait()
+                await self._until(moved)
                 moved.clear()
                 if await self._round(sequencer):
                     moved.set()
-                await asyncio.sleep(self._pacing.pace_s)
+                await self._clock.sleep(self._pacing.pace_s)
         finally:
             for stop in stops:
                 stop()
 
+    async def _until(self, moved: asyncio.Event) -> None:
+        """Until something has moved, or what was put off is due."""
+        if not self._due:
+            await moved.wait()
+            return
+        try:
+            async with self._clock.timeout(max(0.0, min(self._due.values()) - self._clock.now())):
+                await moved.wait()
+        except TimeoutError:
+            return
+
     async def _round(self, sequencer: Sequencer) -> bool:
         """Write what is new, some at a time. True: there is more."""
-        translation = self._source.translation()
+        translation, local = self._source.translation(), _local(sequencer.convergence)
         written = 0
-        for resource, name, made in self._all(translation, sequencer):
+        for number, (resource, name, made) in enumerate(self._all(translation, sequencer, local)):
             if written >= PER_ROUND:
                 return True
             written += await self._write(resource, name, made)
+            if number % _AT_A_TIME == _AT_A_TIME - 1:
+                await asyncio.sleep(0)
         self._forget(translation)
-        await self._tell(translation, sequencer.convergence)
+        await self._tell(translation, local)
         return False
 
-    def _all(self, translation: Translation, sequencer: Sequencer) -> Iterable[tuple[Resource, Name, Made]]:
+    def _all(
+        self, translation: Translation, sequencer: Sequencer, locally: Locally
+    ) -> Iterable[tuple[Resource, Name, Made]]:
         desired, convergence = sequencer.desired, sequencer.convergence
         for name, policy in translation.policies.items():
             keys = [key for backend in policy.backends for key in _keys(desired, backend)]
             progress = _progress(desired, convergence, keys, policy.backends)
             load = _load(convergence, keys, policy.backends)
-            local = [f'{plane}: {server} {words}' for plane, _, server, words in _local(convergence, policy.backends)]
+            here = sorted(
+                (one for backend in policy.backends for one in locally.get(backend, ())), key=lambda one: one[:3]
+            )
+            local = [f'{plane}: {server} {_words(settings)}' for plane, _, server, settings in here]
 
             def of_policy(
                 before: Mapping[str, Any], now: str, view: Any = policy, p: Any = progress, x: Any = load,
@@ -128,18 +154,25 @@ class Statuses:
                 self._known[key] = found.get('status') or {}
             before = self._known[key]
             status = made(before, now)
-            if status == before or (self._are_figures(before, status) and not self._is_time(key)):
+            self._due.pop(key, None)
+            if status == before:
                 return asked
+            if self._are_figures(before, status) and (at := self._figures_at.get(key)) is not None:
+                due = at + self._pacing.figures_s
+                if self._clock.now() < due:
+                    self._due[key] = due
+                    return asked
             asked += 1
             await self._api.patch_status(resource, *name, status, field_manager=MANAGER)
         except ApiError as error:
+            self._due.pop(key, None)
             if error.status != 404:  # it was removed just now
                 self._complain(resource, name, error)
             return asked
         except KubeError as error:
             self._complain(resource, name, error)
             return asked
-        self._known[key], self._figures_at[key], self._said = status, time.monotonic(), ''
+        self._known[key], self._figures_at[key], self._said = status, self._clock.now(), ''
         self.told.written[resource.plural] += 1
         return asked
 
@@ -148,10 +181,8 @@ class Statuses:
         """Whether nothing but figures differs."""
         return all(before.get(field) == value for field, value in status.items() if field not in _FIGURES)
 
-    def _is_time(self, key: tuple[str, Name]) -> bool:
-        return time.monotonic() - self._figures_at.get(key, 0.0) >= self._pacing.figures_s
-
     def _complain(self, resource: Resource, name: Name, error: KubeError) -> None:
+        self._due[resource.plural, name] = self._clock.now() + self._pacing.figures_s
         self.told.failed[resource.plural] += 1
         if str(error) != self._said:
             log.warning('status of %s %s: %s', resource.kind, '/'.join(name), error)
@@ -163,14 +194,14 @@ class Statuses:
         for key in self._known.keys() - there:
             del self._known[key]
             self._figures_at.pop(key, None)
+        for key in self._due.keys() - there:
+            del self._due[key]
 
     # warnings
 
-    async def _tell(self, translation: Translation, convergence: Convergence) -> None:
+    async def _tell(self, translation: Translation, local: Locally) -> None:
         """A Warning for each note that was not there before, as long as it is there."""
-        notes = {
-            note.key: note for note in (*translation.notes, *self._held(), *_set_locally(translation, convergence))
-        }
+        notes = {note.key: note for note in (*translation.notes, *self._held(), *_set_locally(translation, local))}
         self._told = {key: None for key in self._told if key in notes}
         for key, note in notes.items():
             if key in self._told or len(self._told) >= _REMEMBERED:
@@ -195,15 +226,32 @@ class Statuses:
         ]  # fmt: skip
 
 
-def _set_locally(translation: Translation, convergence: Convergence) -> list[Note]:
+def _set_locally(translation: Translation, local: Locally) -> list[Note]:
     return [
         Note(
-            translation.built[backend].service, f'{plane} {server} {words}', 'LocalOverride',
-            f'On the socket of data plane {plane}, {server} of {backend} was set to: {words}. It is in force there until it is '
-            'taken back on that socket.',
+            translation.built[backend].service, f'{plane} {server} {_words(settings)}', 'LocalOverride',
+            f'On the socket of data plane {plane}, {server} of {backend} was set to: {_words(settings)}. {_rule(settings)}',
         )
-        for plane, backend, server, words in _local(convergence, translation.built)
+        for backend in sorted(translation.built.keys() & local.keys())
+        for plane, _, server, settings in local[backend]
     ]  # fmt: skip
+
+
+def _rule(settings: Iterable[str]) -> str:
+    """What a setting on a socket does beside what is wanted here, and when it ends (docs: the protocol)."""
+    values = [_VALUES.get(setting, setting) for setting in sorted(settings) if setting != 'state']
+    said = []
+    if 'state' in settings:
+        said.append(
+            'The stricter of that state and the one wanted here is in force, until it is set to ready on that socket.'
+        )
+    if values:
+        named, it_is = ' and '.join(values), 'are' if len(values) > 1 else 'is'
+        said.append(
+            f'Its {named} {it_is} in force there in place of what is wanted here, each until it is set back on that socket or '
+            'another value of it is wanted here.'
+        )
+    return ' '.join([*said, 'It all ends with the data plane and with the server.'])
 
 
 def _service_of(backend: str) -> Name:
@@ -260,14 +308,17 @@ def _load(convergence: Convergence, keys: Iterable[Key], backends: Iterable[str]
     return Load(flight, queued)
 
 
-def _local(convergence: Convergence, backends: Container[str]) -> list[tuple[str, str, str, str]]:
-    """(data plane, backend, server, words) of what was set on data planes' own sockets."""
-    return [
-        (name, key.backend, key.name, ', '.join(f'{setting} {value}' for setting, value in sorted(values.items())))
-        for name, plane in sorted(convergence.planes.items())
-        for key, values in sorted(plane.local.items())
-        if key.backend in backends
-    ]
+def _local(convergence: Convergence) -> Locally:
+    """All of it, collected once a round."""
+    found: dict[str, list[tuple[str, str, str, Mapping[str, str]]]] = {}
+    for name, plane in sorted(convergence.planes.items()):
+        for key, settings in sorted(plane.local.items()):
+            found.setdefault(key.backend, []).append((name, key.backend, key.name, settings))
+    return found
+
+
+def _words(settings: Mapping[str, str]) -> str:
+    return ', '.join(f'{setting} {value}' for setting, value in sorted(settings.items()))
 
 
 def _drained(desired: Desired, convergence: Convergence, keys: Iterable[Key]) -> bool:

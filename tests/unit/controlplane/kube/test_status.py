@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 
+from controlplane.domain.planes import Plane
+from controlplane.domain.version import NOTHING
+from controlplane.kube.clock import Clock
 from controlplane.kube.figures import Told
 from controlplane.kube.resources import BACKEND_POLICIES, EVENTS, SERVER_OVERRIDES
 from controlplane.kube.status import MANAGER, Pacing, Statuses
+from dataplane.wire.events import Hello, Status
 from tests.integration.harness.waiting import until
+from tests.kube.fakeclock import ManualClock
 from tests.kube.fakeserver import FakeApiServer
 from tests.unit.controlplane.kube.reigns import Reign, reign
 from tests.unit.controlplane.kube.things import Json, endpoint, override, policy, service, slice_
@@ -32,10 +37,10 @@ async def fake() -> AsyncIterator[FakeApiServer]:
 
 @asynccontextmanager
 async def telling(
-    fake: FakeApiServer, it: Reign, told: Told | None = None, pacing: Pacing = QUICK
+    fake: FakeApiServer, it: Reign, told: Told | None = None, pacing: Pacing = QUICK, clock: Clock | None = None
 ) -> AsyncIterator[Told]:
     """Statuses of this reign, until this is left."""
-    statuses = Statuses(fake.api(), it.source, pacing, told)
+    statuses = Statuses(fake.api(), it.source, pacing, told, clock)
     running = asyncio.ensure_future(statuses.keep_up(it.sequencer))
     try:
         yield statuses.told
@@ -176,3 +181,150 @@ async def test_an_event_that_cannot_be_written_is_counted_and_holds_nothing_up(f
         await fake.until(lambda: bool(status(fake)) and condition(status(fake), 'Ready')['reason'] == 'ServersReady')
         assert told.failed['events'] == 1
         assert told.written['events'] == 0
+
+
+# --- what is put off ------------------------------------------------------------------------------------------------------
+
+SLOW = Pacing(pace_s=1.0, figures_s=10.0)
+
+
+class Saying:
+    """One data plane, which says how things stand there, and the statuses' clock."""
+
+    def __init__(self, fake: FakeApiServer, it: Reign, clock: ManualClock) -> None:
+        self.fake, self.it, self.clock = fake, it, clock
+        hello = Hello(dp_id='dp1', term=0, seq=0, term_seen=0, state_hash='', workers=1)
+        self.plane: Plane = it.sequencer.convergence.connected(hello, NOTHING, it.sequencer.desired, 0)
+
+    def says(self, flight: int, local: tuple[tuple[str, str], ...] = ()) -> None:
+        rows = (('shop.web.http', 'p1', flight, 0, 'UP'),)
+        set_there = tuple(('shop.web.http', 'p1', *one) for one in local) or None
+        status = Status(term=0, seq=0, servers=rows, local=set_there)
+        self.it.sequencer.convergence.reported('dp1', status, 0)
+
+    async def pass_(self, seconds: float) -> None:
+        """So long, in which every round that is due ends."""
+        await self.clock.waiting()  # for the pace, after a round
+        await self.clock.advance(seconds)
+
+    async def written(self, flight: int) -> None:
+        """Until that many in flight are in the status, with the figures that the round before this one wrote."""
+        await self.fake.until(lambda: status(self.fake).get('inFlight') == flight)
+        await self.clock.waiting()
+
+
+@asynccontextmanager
+async def slowly(fake: FakeApiServer) -> AsyncIterator[Saying]:
+    """Statuses on a clock that is moved by hand, whose first round, at 1,000 s, has been."""
+    async with reign(fake.api(), service(), policy(), slice_('a', P1, P2)) as it:
+        clock = ManualClock()
+        one = Saying(fake, it, clock)
+        async with telling(fake, it, pacing=SLOW, clock=clock):
+            await one.written(0)
+            yield one
+
+
+async def test_figures_that_changed_within_their_pace_are_written_when_it_is_over_though_nothing_happens(
+    fake: FakeApiServer,
+) -> None:
+    async with slowly(fake) as one:
+        before = patches(fake)
+        one.says(3)
+        await one.pass_(1.0)
+        one.says(5)
+        await one.pass_(1.0)
+        await one.clock.waiting()  # that round has put it off as well
+        await one.clock.advance(7.9)
+        assert patches(fake) == before
+        await one.clock.advance(0.1)  # 10 s after the first one was written
+        await one.written(5)
+        assert patches(fake) == before + 1
+
+
+async def test_figures_that_are_again_what_they_were_are_not_written(fake: FakeApiServer) -> None:
+    async with slowly(fake) as one:
+        before = patches(fake)
+        one.says(3)
+        await one.pass_(1.0)
+        one.says(0)
+        await one.pass_(1.0)
+        await one.clock.waiting()
+        rounds = len(one.clock.pauses)
+        await one.clock.advance(60.0)
+        assert patches(fake) == before
+        assert len(one.clock.pauses) == rounds, 'and nobody looks'
+
+
+async def test_what_is_more_than_figures_does_not_wait_and_takes_them_along(fake: FakeApiServer) -> None:
+    async with slowly(fake) as one:
+        one.says(3)
+        await one.pass_(1.0)
+        one.says(3, local=(('weight', '7'),))
+        await one.pass_(1.0)
+        await one.written(3)
+        assert status(fake)['localOverrides'] == ['dp1: p1 weight 7']
+        one.says(4, local=(('weight', '7'),))
+        await one.pass_(1.0)
+        await one.clock.waiting()
+        await one.clock.advance(8.9)  # the ten seconds count from the last write
+        assert status(fake)['inFlight'] == 3
+        await one.clock.advance(0.2)
+        await one.written(4)
+
+
+async def test_what_could_not_be_written_is_tried_again_though_nothing_happens(fake: FakeApiServer) -> None:
+    async with slowly(fake) as one:
+        refused = fake.fail('patch/status', BACKEND_POLICIES, status=500, times=1)
+        one.says(1, local=(('state', 'drain'),))
+        await one.pass_(1.0)
+        await fake.until(lambda: refused.used == 1)
+        await one.clock.waiting()
+        await one.clock.advance(10.0)
+        await one.written(1)
+
+
+async def test_what_was_put_off_for_an_object_that_is_gone_is_forgotten(fake: FakeApiServer) -> None:
+    async with slowly(fake) as one:
+        before = patches(fake)
+        one.says(3)
+        await one.pass_(1.0)
+        one.it.remove(policy())
+        await one.it.flushed()
+        await one.pass_(1.0)
+        await one.clock.waiting()
+        rounds = len(one.clock.pauses)
+        await one.clock.advance(60.0)
+        assert (patches(fake), len(one.clock.pauses)) == (before, rounds)
+
+
+# --- what is set elsewhere ---------------------------------------------------------------------------------------------------
+
+STRICTER = 'The stricter of that state and the one wanted here is in force, until it is set to ready on that socket.'
+REPLACES = 'in force there in place of what is wanted here, each until it is set back on that socket or another value of it is wanted here.'
+ENDS = 'It all ends with the data plane and with the server.'
+ALL = [('weight', '7'), ('addr', '10.9.9.9 port 80'), ('state', 'maint'), ('maxconn', '2')]
+
+
+@pytest.mark.parametrize(
+    'local,words,rule',
+    [
+        ([('state', 'drain')], 'state drain', STRICTER),
+        ([('weight', '7')], 'weight 7', f'Its weight is {REPLACES}'),
+        (
+            ALL,
+            'addr 10.9.9.9 port 80, maxconn 2, state maint, weight 7',
+            f'{STRICTER} Its address and limit and weight are {REPLACES}',
+        ),
+    ],
+)
+async def test_a_warning_says_what_a_setting_on_a_socket_does_and_when_it_ends(
+    fake: FakeApiServer, local: list[tuple[str, str]], words: str, rule: str
+) -> None:
+    async with slowly(fake) as one:
+        one.says(0, local=tuple(local))
+        await one.pass_(1.0)
+        await fake.until(lambda: bool(fake.all(EVENTS)))
+        (event,) = fake.all(EVENTS)
+        assert event['reason'] == 'LocalOverride'
+        said = f'On the socket of data plane dp1, p1 of shop.web.http was set to: {words}. {rule} {ENDS}'
+        assert event['message'] == said
