@@ -54,6 +54,31 @@ def python_files() -> list[Path]:
     return sorted(path for place in places for path in (ROOT / place).rglob('*.py'))
 
 
+@dataclass(frozen=True)
+class Function:
+    name: str
+    lines: int
+    is_async: bool
+
+
+@cache
+def functions(path: Path) -> tuple[Function, ...]:
+    """Every function of a Python file, methods and inner ones included. Only this is kept: the trees of all files are large."""
+    return tuple(
+        Function(node.name, (node.end_lineno or node.lineno) - node.lineno + 1, isinstance(node, ast.AsyncFunctionDef))
+        for node in _statements(ast.parse(path.read_text(), str(path)))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements inside, however deep; expressions, which are most of a tree and hold none, are left out."""
+    for part in ('body', 'orelse', 'finalbody', 'handlers', 'cases'):
+        for inner in getattr(node, part, ()):
+            yield inner
+            yield from _statements(inner)
+
+
 def _named(module: Module, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)

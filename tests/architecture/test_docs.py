@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import PACKAGES, ROOT, modules
+from tests.architecture.source import PACKAGES, ROOT, functions, modules
 
 DOCUMENTS = sorted(
     [ROOT / 'README.md', ROOT / 'CHANGELOG.md', *(ROOT / 'docs').rglob('*.md'), *(ROOT / 'deploy').rglob('*.md')]
@@ -28,14 +28,7 @@ def prose(document: Path) -> str:
 @cache
 def known_tests() -> frozenset[str]:
     files = list((ROOT / 'tests').rglob('test_*.py'))
-    names = {path.stem for path in files}
-    for path in files:
-        names |= {
-            node.name
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        }
-    return frozenset(names)
+    return frozenset({path.stem for path in files} | {function.name for path in files for function in functions(path)})
 
 
 @cache
@@ -61,7 +54,7 @@ def all_names() -> frozenset[str]:
     """Every identifier of the product and every function of the tests."""
     found = set().union(*(names_in(module) for module in modules()))
     for path in (ROOT / 'tests').rglob('*.py'):
-        found |= {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
+        found |= {function.name for function in functions(path) if not function.is_async}
     return frozenset(found)
 
 

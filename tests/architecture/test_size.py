@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
-from tests.architecture.source import ROOT, python_files
+from tests.architecture.source import ROOT, functions, python_files
 
 FILE_LINES = 400
 FUNCTION_LINES = 60
@@ -28,13 +27,8 @@ def limit(key: str, usual: int) -> int:
     return EXCEPTIONS.get(key, (usual, ''))[0]
 
 
-def functions(path: Path) -> list[tuple[str, int]]:
-    tree = ast.parse(path.read_text(), str(path))
-    return [
-        (f'{path.relative_to(ROOT)}:{node.name}', (node.end_lineno or node.lineno) - node.lineno + 1)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
+def sizes_in(path: Path) -> list[tuple[str, int]]:
+    return [(f'{path.relative_to(ROOT)}:{function.name}', function.lines) for function in functions(path)]
 
 
 def test_no_file_is_too_long() -> None:
@@ -44,14 +38,14 @@ def test_no_file_is_too_long() -> None:
 
 
 def test_no_function_is_too_long() -> None:
-    sizes = [size for path in python_files() for size in functions(path)]
+    sizes = [size for path in python_files() for size in sizes_in(path)]
     wrong = [f'{name}: {lines} lines' for name, lines in sizes if lines > limit(name, FUNCTION_LINES)]
     assert not wrong, wrong
 
 
 def test_exceptions_are_still_needed_and_say_why() -> None:
     files = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in python_files()}
-    found = {**files, **{name: lines for path in python_files() for name, lines in functions(path)}}
+    found = {**files, **{name: lines for path in python_files() for name, lines in sizes_in(path)}}
     for key, (allowed, reason) in EXCEPTIONS.items():
         usual = FUNCTION_LINES if ':' in key else FILE_LINES
         assert usual < found.get(key, 0) <= allowed, f'{key} does not need its exception'
