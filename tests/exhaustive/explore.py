@@ -59,10 +59,10 @@ class Explorer:
         """Breadth first until nothing is new, something is broken, or `most` states were seen."""
         start = State(self.w)
         seen: dict[bytes, tuple[bytes, str] | None] = {start.key(): None}
-        todo, taken, quiet = deque([start]), 0, dict[bytes, list[bytes]]()
+        todo, taken, quiet = deque([(start, start.key())]), 0, dict[bytes, list[bytes]]()
         while todo and len(seen) < most:
-            x = todo.popleft()
-            here, last = x.key(), ''
+            x, here = todo.popleft()
+            last = ''
             try:
                 for label, n, itself in self.steps(x):
                     taken += 1
@@ -72,7 +72,7 @@ class Explorer:
                     if key not in seen:
                         self.check(n)
                         seen[key] = (here, label)
-                        todo.append(n)
+                        todo.append((n, key))
                     last = ''
             except (Broken, IndexError, KeyError, ValueError, TypeError) as e:
                 return Found(len(seen), taken, 0, f'{type(e).__name__}: {e}', trace(seen, here, last))

@@ -22,10 +22,18 @@ from tests.exhaustive.world import DEAD
 MUTANTS: dict[str, Callable[[], None]] = {}
 
 
-def mutant(change: Callable[[], None]) -> Callable[[], None]:
+ENDS_IN: dict[str, str] = {}
+"""The world in which a mutant ends soonest, which is looked at first: a guess that is wrong costs time, not truth."""
+
+
+def mutant(ends_in: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Register a mutant under its name."""
-    MUTANTS[change.__name__] = change
-    return change
+
+    def register(change: Callable[[], None]) -> Callable[[], None]:
+        MUTANTS[change.__name__], ENDS_IN[change.__name__] = change, ends_in
+        return change
+
+    return register
 
 
 def put(owner: Any, name: str, value: Any) -> Any:
@@ -38,7 +46,7 @@ def put(owner: Any, name: str, value: Any) -> Any:
 # -- the queue and the pump ---------------------------------------------------------------------------------------------
 
 
-@mutant
+@mutant('flip')
 def forget_the_backend_queue() -> None:
     """The last usable server leaves: its own queue is refused, the backend's queue is not flushed."""
     step = Pump._step
@@ -56,7 +64,7 @@ def forget_the_backend_queue() -> None:
     put(Pump, '_step', forgetful)
 
 
-@mutant
+@mutant('hash')
 def give_blindly() -> None:
     """A slot is given to the oldest, whatever state the server is in."""
 
@@ -70,7 +78,7 @@ def give_blindly() -> None:
     put(Pump, 'heir', heir)
 
 
-@mutant
+@mutant('kill')
 def pump_lost() -> None:
     """After a death nothing is on the pump's lists."""
     rebuild = repair.rebuild
@@ -83,19 +91,19 @@ def pump_lost() -> None:
     put(repair, 'rebuild', quiet)
 
 
-@mutant
+@mutant('flip')
 def nobody_pumps() -> None:
     """The supervisor does not come with holds of its own."""
     put(Plane, 'pump_idle', lambda self, budget=1: False)
 
 
-@mutant
+@mutant('sweep-one')
 def queue_and_forget() -> None:
     """Whoever queues or is moved while a server has room does not put it on the list."""
     put(Pump, 'list_room', lambda self, cells, entry: None)
 
 
-@mutant
+@mutant('return')
 def give_before_move() -> None:
     """A release gives its slot at once, while older waiters have not been moved off a server that left."""
     freed = Plane._freed
@@ -109,7 +117,7 @@ def give_before_move() -> None:
     put(Plane, '_freed', eager)
 
 
-@mutant
+@mutant('sweep')
 def backend_first() -> None:
     """The backend's queue is served before the server's own, whoever is older."""
     heir = Pump.heir
@@ -122,7 +130,7 @@ def backend_first() -> None:
     put(Pump, 'heir', partial)
 
 
-@mutant
+@mutant('moved')
 def moved_to_the_end() -> None:
     """A moved entry gets a new key."""
     move = Pump.move
@@ -137,7 +145,7 @@ def moved_to_the_end() -> None:
     put(Pump, 'move', late)
 
 
-@mutant
+@mutant('farm')
 def keep_the_old_target() -> None:
     """Redistribution leaves an entry in the queue of the server that left."""
 
@@ -148,7 +156,7 @@ def keep_the_old_target() -> None:
     put(Pump, 'move', stay)
 
 
-@mutant
+@mutant('sweep-one')
 def newcomer_overtakes() -> None:
     """A newcomer takes room while the pump is at work."""
     put(pump, 'pumping', lambda cells, at, backend: False)
@@ -163,7 +171,7 @@ def _pump_anyway(self: Pump, cells: Any, backend: int, budget: int) -> bool:
     return False
 
 
-@mutant
+@mutant('long')
 def heap_forgets_siblings() -> None:
     """Taking an entry out of the middle of a queue loses those beside it."""
     remove = heap.remove
@@ -177,7 +185,7 @@ def heap_forgets_siblings() -> None:
     put(heap, 'remove', careless)
 
 
-@mutant
+@mutant('long')
 def wake_without_reserving() -> None:
     """A waiter is awoken and the slot is not counted until it comes."""
     give, take = Pump.give, Plane._take
@@ -194,7 +202,7 @@ def wake_without_reserving() -> None:
     put(Plane, '_take', late)
 
 
-@mutant
+@mutant('long')
 def drop_the_doorbell() -> None:
     """A slot is given and nobody rings."""
     give = Pump.give
@@ -210,7 +218,7 @@ def drop_the_doorbell() -> None:
 # -- doors of a worker ------------------------------------------------------------------------------------------------------
 
 
-@mutant
+@mutant('least-kill')
 def state_first() -> None:
     """A new entry's state is written before its other cells."""
     fill = line.fill
@@ -222,7 +230,7 @@ def state_first() -> None:
     put(line, 'fill', hasty)
 
 
-@mutant
+@mutant('least-kill')
 def given_first() -> None:
     """The state GIVEN is written before the server."""
     give = Pump.give
@@ -234,7 +242,7 @@ def given_first() -> None:
     put(Pump, 'give', hasty)
 
 
-@mutant
+@mutant('random')
 def take_blindly() -> None:
     """A GIVEN slot is taken without looking at its server again."""
     settle = Plane.settle
@@ -248,7 +256,7 @@ def take_blindly() -> None:
     put(Plane, 'settle', blind)
 
 
-@mutant
+@mutant('long')
 def keep_on_cancel() -> None:
     """A cancelled GIVEN entry's slot is not given on."""
     freed = Plane._freed
@@ -261,7 +269,7 @@ def keep_on_cancel() -> None:
     put(Plane, 'cancel', cancel)
 
 
-@mutant
+@mutant('long')
 def slot_not_returned_on_cancel() -> None:
     """A cancelled GIVEN entry's slot stays counted."""
     freed = Plane._freed
@@ -274,7 +282,7 @@ def slot_not_returned_on_cancel() -> None:
     put(Plane, 'cancel', cancel)
 
 
-@mutant
+@mutant('long')
 def length_not_decremented_on_timeout() -> None:
     """A waiter that gives up leaves the length of its queue as it was."""
 
@@ -288,7 +296,7 @@ def length_not_decremented_on_timeout() -> None:
     put(Plane, 'cancel', cancel)
 
 
-@mutant
+@mutant('long')
 def release_quietly() -> None:
     """A release does not give the slot on."""
     put(Plane, '_freed', _freed_quietly)
@@ -298,7 +306,7 @@ def _freed_quietly(self: Plane, server: int) -> None:
     self.cells[self.at.TOTAL + server] -= 1
 
 
-@mutant
+@mutant('long')
 def used_is_served() -> None:
     """Slots in use are those taken, without those given and not yet taken."""
     room = Plane.room
@@ -317,7 +325,7 @@ def used_is_served() -> None:
     put(Plane, 'room', generous)
 
 
-@mutant
+@mutant('tables')
 def route_not_checked() -> None:
     """A joiner decides early: under tables that are not the board's."""
     admit = Plane.admit
@@ -327,7 +335,7 @@ def route_not_checked() -> None:
 # -- revisions ----------------------------------------------------------------------------------------------------------------
 
 
-@mutant
+@mutant('flip')
 def commit_quietly() -> None:
     """A commit puts nobody on the pump's lists."""
     commit = commits.commit
@@ -341,13 +349,13 @@ def commit_quietly() -> None:
     put(commits, 'commit', quiet)
 
 
-@mutant
+@mutant('flip')
 def keep_undispatched() -> None:
     """Effects leave slots reserved on a server that left."""
     put(Plane, 'is_barred', lambda self, stream: False)
 
 
-@mutant
+@mutant('flip')
 def sessions_survive() -> None:
     """Effects do not end the sessions of an older generation."""
     put(Plane, 'is_over', lambda self, stream: False)
@@ -356,13 +364,13 @@ def sessions_survive() -> None:
 # -- workers that stop or die ---------------------------------------------------------------------------------------------
 
 
-@mutant
+@mutant('kill')
 def rebuild_nothing() -> None:
     """After a death the lock is made consistent and nothing is rebuilt."""
     put(repair, 'rebuild', lambda cells, at, beat=None: None)
 
 
-@mutant
+@mutant('kill-two')
 def rows_cleared_by_the_next_owner() -> None:
     """The rows of the dead are zeroed at EOWNERDEAD, before the pidfd says that their sockets are closed."""
     inside = Explorer._inside
@@ -377,7 +385,7 @@ def rows_cleared_by_the_next_owner() -> None:
     put(explore.Explorer, '_inside', early)
 
 
-@mutant
+@mutant('least-kill')
 def clear_silently() -> None:
     """Clearing a dead worker rings nobody."""
 
@@ -387,7 +395,7 @@ def clear_silently() -> None:
     put(Plane, 'clear', silent)
 
 
-@mutant
+@mutant('least-kill')
 def clear_rows_only() -> None:
     """Clearing forgets the entries of the dead."""
     clear = repair.clear
@@ -407,7 +415,7 @@ def clear_rows_only() -> None:
     put(repair, 'clear', rows)
 
 
-@mutant
+@mutant('least-kill')
 def list_own_slots_only() -> None:
     """Clearing lists only the servers whose slots the dead worker held."""
     clear = repair.clear
@@ -432,7 +440,7 @@ def list_own_slots_only() -> None:
     put(repair, 'rebuild', quiet)
 
 
-@mutant
+@mutant('stop')
 def aside_keeps() -> None:
     """A worker is set aside and keeps what it was given."""
 
@@ -442,7 +450,7 @@ def aside_keeps() -> None:
     put(repair, 'set_aside', keep)
 
 
-@mutant
+@mutant('return-die')
 def back_to_the_head() -> None:
     """What a standing worker was given is taken back without marking it, so it is the head again and given to again."""
     aside = repair.set_aside
@@ -455,7 +463,7 @@ def back_to_the_head() -> None:
     put(repair, 'set_aside', unmarked)
 
 
-@mutant
+@mutant('stop')
 def never_back() -> None:
     """A worker that goes on does not have the servers of its waiters looked at again."""
     back = repair.back
@@ -468,7 +476,7 @@ def never_back() -> None:
     put(repair, 'back', quiet)
 
 
-@mutant
+@mutant('stop')
 def waiters_not_back() -> None:
     """A worker that goes on does not put its waiters back in the order."""
 
@@ -478,7 +486,7 @@ def waiters_not_back() -> None:
     put(repair, 'back', clear_mark)
 
 
-@mutant
+@mutant('return-slice')
 def back_after_one_slice() -> None:
     """A worker that goes on is taken for back after its first slice."""
     back = repair.back
@@ -490,7 +498,7 @@ def back_after_one_slice() -> None:
     put(repair, 'back', hasty)
 
 
-@mutant
+@mutant('pool')
 def served_twice() -> None:
     """A slot taken back is served to the stream although its entry waits again."""
     settle = Plane.settle
@@ -507,7 +515,7 @@ def served_twice() -> None:
     put(Plane, 'settle', twice)
 
 
-@mutant
+@mutant('flip')
 def never_refused() -> None:
     """With nobody in rotation a newcomer queues all the same."""
     decide = Plane._decide

@@ -8,12 +8,12 @@ from dataplane.core import repair
 from dataplane.core.index import Index
 from dataplane.core.plane import Plane
 from dataplane.core.pump import Pump
-from tests.exhaustive.mutants import MUTANTS, mutant, put
+from tests.exhaustive.mutants import ENDS_IN, MUTANTS, mutant, put
 
-__all__ = ['MUTANTS']
+__all__ = ['ENDS_IN', 'MUTANTS']
 
 
-@mutant
+@mutant('long')
 def index_not_told_of_a_release() -> None:
     """A slot is given back and the server's leaf stays as it was."""
 
@@ -23,7 +23,7 @@ def index_not_told_of_a_release() -> None:
     put(Index, 'give_back', untold)
 
 
-@mutant
+@mutant('long')
 def index_not_told_of_a_gift() -> None:
     """The pump gives a slot and the server's leaf stays as it was."""
     give = Pump.give
@@ -36,7 +36,7 @@ def index_not_told_of_a_gift() -> None:
     put(Pump, 'give', untold)
 
 
-@mutant
+@mutant('kill')
 def index_trusted_after_a_death() -> None:
     """A rebuild leaves the index for whole as it was found."""
     rebuild = repair.rebuild
@@ -48,7 +48,7 @@ def index_trusted_after_a_death() -> None:
     put(repair, 'rebuild', trusting)
 
 
-@mutant
+@mutant('least-kill')
 def index_trusted_while_it_is_made() -> None:
     """A newcomer chooses by an index of which only a slice has been made."""
     whole = Plane._is_whole
@@ -60,7 +60,7 @@ def index_trusted_while_it_is_made() -> None:
     put(Plane, '_is_whole', hasty)
 
 
-@mutant
+@mutant('pump-up')
 def index_not_told_of_a_commit() -> None:
     """A commit changes a server and its leaf stays as it was."""
     put(Index, 'look', lambda self, cells, server: None)

@@ -15,13 +15,23 @@ from tests.exhaustive.shares_world import DataPlane, State
 MUTANTS: dict[str, Callable[[], Rules | None]] = {}
 
 
-def mutant(change: Callable[[], Rules | None]) -> Callable[[], Rules | None]:
+ENDS_IN: dict[str, str] = {}
+"""As in `mutants`."""
+
+Change = Callable[[], Rules | None]
+
+
+def mutant(ends_in: str) -> Callable[[Change], Change]:
     """Register a mutant. It changes the books in place, or returns other surroundings."""
-    MUTANTS[change.__name__] = change
-    return change
+
+    def register(change: Change) -> Change:
+        MUTANTS[change.__name__], ENDS_IN[change.__name__] = change, ends_in
+        return change
+
+    return register
 
 
-@mutant
+@mutant('lower, alone')
 def an_ack_is_permission() -> None:
     """Who has acknowledged a lower share has nothing above it any more."""
     right = Holding.acked
@@ -32,7 +42,7 @@ def an_ack_is_permission() -> None:
     Holding.acked = acked  # type: ignore[method-assign]
 
 
-@mutant
+@mutant('leave')
 def grow_before_shrink() -> None:
     """Everybody is told the share it ought to have, at once."""
     shares.moved = lambda account, targets: {
@@ -40,7 +50,7 @@ def grow_before_shrink() -> None:
     }
 
 
-@mutant
+@mutant('leave')
 def what_is_sent_is_in_force() -> None:
     """A share that was told, and not acknowledged, counts as the only one."""
 
@@ -50,7 +60,7 @@ def what_is_sent_is_in_force() -> None:
     Holding.assigned = assigned  # type: ignore[method-assign]
 
 
-@mutant
+@mutant('lower and raise')
 def figures_of_any_version() -> None:
     """Figures are believed, whichever share was in force when they were taken."""
 
@@ -66,19 +76,19 @@ def figures_of_any_version() -> None:
     Holding.acked, Holding.reported = acked, reported  # type: ignore[method-assign]
 
 
-@mutant
+@mutant('dismiss')
 def out_of_reach_is_gone() -> None:
     """What a data plane holds that cannot be reached is given to others at once."""
     Shares.part = Shares.leave  # type: ignore[method-assign]
 
 
-@mutant
+@mutant('restart, keep')
 def nobody_is_waited_for_after_a_restart() -> None:
     """Who is known and has not reported holds nothing."""
     put(shares, 'UNKNOWN', NONE)
 
 
-@mutant
+@mutant('restart, keep')
 def known_only_in_memory() -> Rules:
     """A control plane that starts anew knows nobody."""
 
@@ -89,7 +99,7 @@ def known_only_in_memory() -> Rules:
     return Forgetful()
 
 
-@mutant
+@mutant('restart, join')
 def forgotten_while_it_lives() -> Rules:
     """A data plane that stops is forgotten as soon as its link is gone."""
 
@@ -100,7 +110,7 @@ def forgotten_while_it_lives() -> Rules:
     return Hasty()
 
 
-@mutant
+@mutant('part, alone')
 def in_flight_at_the_end_of_the_lease() -> Rules:
     """The end of a lease ends nothing that is in flight."""
 
@@ -111,7 +121,7 @@ def in_flight_at_the_end_of_the_lease() -> Rules:
     return Lenient()
 
 
-@mutant
+@mutant('restart, join')
 def renewed_before_it_was_told() -> Rules:
     """Whoever connects gets a lease, with the shares it comes with."""
 
@@ -122,7 +132,7 @@ def renewed_before_it_was_told() -> Rules:
     return Trusting()
 
 
-@mutant
+@mutant('leave')
 def shares_outlive_a_goodbye() -> Rules:
     """Who left starts again with what its disk says."""
 
@@ -133,7 +143,7 @@ def shares_outlive_a_goodbye() -> Rules:
     return Remembering()
 
 
-@mutant
+@mutant('lower, part')
 def shares_only_with_the_hello() -> Rules:
     """A data plane does not say what it has in flight above its share."""
 
@@ -144,7 +154,7 @@ def shares_only_with_the_hello() -> Rules:
     return Silent()
 
 
-@mutant
+@mutant('remove')
 def removed_is_forgotten() -> None:
     """With a server its account goes, whoever has requests there."""
 
@@ -154,7 +164,7 @@ def removed_is_forgotten() -> None:
     Shares._close = close  # type: ignore[method-assign]
 
 
-@mutant
+@mutant('two servers, part')
 def the_same_get_the_remainders() -> None:
     """Every server's remainder goes to the first."""
     right = shares.divided
@@ -165,7 +175,7 @@ def the_same_get_the_remainders() -> None:
     shares.divided = divided
 
 
-@mutant
+@mutant('join')
 def never_raised() -> None:
     """What was given up is given to nobody."""
     right = shares.moved
@@ -174,7 +184,7 @@ def never_raised() -> None:
     }
 
 
-@mutant
+@mutant('leave')
 def figures_change_nothing() -> None:
     """What falls in flight is heard, and the books are not looked at again."""
     move = Shares._move
@@ -187,7 +197,7 @@ def figures_change_nothing() -> None:
     Shares._move = quiet  # type: ignore[method-assign]
 
 
-@mutant
+@mutant('no slot')
 def always_due() -> None:
     """Whoever has no share is told that one is due."""
     shares._grant = lambda account, plane: Grant(account.holdings[plane].share, not account.holdings[plane].share)

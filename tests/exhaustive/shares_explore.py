@@ -63,11 +63,10 @@ class Explorer:
         """Breadth first; ends at the first broken promise, or after `most` states."""
         first = State(self.w)
         seen: dict[Any, tuple[Any, str] | None] = {first.key(): None}
-        todo, steps = [first], 0
+        todo, steps = [(first, first.key())], 0
         while todo and len(seen) < most:
             following = []
-            for x in todo:
-                key = x.key()
+            for x, key in todo:
                 for label, n in self.steps(x):
                     steps += 1
                     n.lower_ceilings()
@@ -78,7 +77,7 @@ class Explorer:
                     broken = n.broken() or self.unsettled(n)
                     if broken:
                         return Found(len(seen), steps, broken, trace(seen, after))
-                    following.append(n)
+                    following.append((n, after))
             todo = following
         return Found(len(seen), steps)
 

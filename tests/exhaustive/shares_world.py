@@ -235,6 +235,9 @@ WORLDS: dict[str, World] = {
     'no slot': World((1,), (KEEP, STOP, STOP)),
     'scale out': World((3,), (STOP, KEEP), away=1),
     'leave': World((2,), (STOP, KEEP), leaves=1),
+    'lower, alone': World((2,), (KEEP,), changes=((0, 1),)),
+    'lower, part': World((2,), (STOP,), changes=((0, 1),), partitions=1),
+    'part, alone': World((1,), (STOP,), partitions=1),
     'part': World((1,), (STOP, STOP), partitions=1),
     'part, keep': World((1,), (KEEP, KEEP), partitions=2),
     'kill': World((1,), (STOP, KEEP), kills=1),
@@ -244,7 +247,7 @@ WORLDS: dict[str, World] = {
     'two servers': World((1, 1), (STOP, KEEP), away=1),
     'dismiss': World((1,), (KEEP, KEEP), partitions=1, dismissals=1),
 }
-"""Small enough to be walked to their end: 3,000 to 31,000 states."""
+"""Small enough to be walked to their end: 300 to 31,000 states."""
 
 WIDE: dict[str, World] = {
     'kill, keep': World((2,), (KEEP, KEEP), kills=1),

@@ -11,12 +11,9 @@ from multiprocessing import get_context
 import pytest
 
 from tests.exhaustive.explore import Explorer, Found
-from tests.exhaustive.mutants_index import MUTANTS  # all of them: those of `mutants` and its own
+from tests.exhaustive.mutants_index import ENDS_IN, MUTANTS  # all of them: those of `mutants` and its own
 from tests.exhaustive.reach import MOST, PATIENCE, looked_at, near_first
 from tests.exhaustive.world import WORLDS
-
-SMALL = ('plain', 'three', 'disable', 'flip', 'limit', 'kill', 'stop', 'pool', 'tables', 'sweep-one', 'long')
-"""Where most mutants end; looked at first."""
 
 LARGE = ('kill-end', 'kill-dry', 'kills', 'stop-die', 'stops', 'sweep-kill', 'backup', 'storm', 'stop-off', 'kill-off')
 """The longest first, so that test processes that share the worlds out end together."""
@@ -48,8 +45,7 @@ def stop(name: str) -> tuple[str | None, Found]:
     """The first world that stops a mutant. Runs in a process of its own, since it changes the core in place."""
     MUTANTS[name]()
     found = Found(0, 0)
-    order = sorted(WORLDS, key=lambda world: world not in SMALL)
-    for world, most in near_first(order, 30_000):
+    for world, most in near_first(sorted(WORLDS, key=lambda world: world != ENDS_IN[name]), 30_000):
         found = Explorer(WORLDS[world]).run(most)
         if found.broken:
             return world, found

@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 
 from dataplane.core.layout import UNLIMITED, Algorithm
 from tests.exhaustive.explore import Explorer
+from tests.exhaustive.reach import TO_THE_END
 from tests.exhaustive.world import DRAINED, KILL, OFF, OFF1, ON, ON1, ONE, TWO, State, Wish, World
 
 FREE = ('limit', 0, UNLIMITED)
 EVERYBODY = tuple(
     Wish(v, own, persistent) for v in range(4) for own, persistent in ((None, False), (0, True), (1, False))
 )
+
+WALKS = 300 if TO_THE_END else 20
 
 LARGE: dict[str, World] = {
     'roundrobin': World(
@@ -34,7 +37,7 @@ def test_a_way_through_a_large_world(name: str) -> None:
     """Sixty steps, each chosen among all that may come next; at the end all that comes by itself is let come."""
     explorer = Explorer(LARGE[name])
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=WALKS, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.integers(0, 10_000), min_size=30, max_size=60))
     def walk(choices: list[int]) -> None:
         x = State(LARGE[name])

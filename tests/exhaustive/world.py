@@ -306,6 +306,7 @@ WORLDS: dict[str, World] = {
     'farm': World(2, (1, 1), (A, KB, B), (OFF, OFF1, ON)),
     'pump': World(2, (1, 1), (KA, KB, KA, B), (OFF,)),
     'pump-up': World(2, (1,), (A, B, B, A), (('limit', 0, UNLIMITED),)),
+    'moved': World(1, (1, 1), (A, A, KA, A), (OFF,)),  # one that is moved is older than one that was there before it
     'pool': World(2, (1,), (A, B, B), (OFF,), cancels=1, pool=1),
     'kill': World(2, (1,), (A, B, B), kills=1),
     'kill-two': World(2, (1, 1), (A, KA, B, B), kills=1),
@@ -329,6 +330,7 @@ WORLDS: dict[str, World] = {
     'dynamic': World(2, (2,), (A, B, B, A), minlimits=(1,), fullconn=3, cancels=1),
     'queue-full': World(2, (1, 1), (KA, KB, KB, HA), maxqueue=1, cancels=1),
     'return': World(2, (1,), (A, B, B, B), stops=1, cancels=1),
+    'return-slice': World(1, (1,), (A, A, A), stops=1),  # two waiters of a worker that goes on
     'return-own': World(2, (1, 1), (KA, KB, KB, HB), stops=1),
     'return-die': World(2, (1,), (A, B, B), kills=1, stops=1),
     'tables': World(2, (1,), (A, B, B), (('tables', 0, 0), OFF), slice=1),
