@@ -36,6 +36,7 @@ SERVER: dict[str, Any] = {
     'adminState': 'ready', 'sessionGeneration': 0,
 }  # fmt: skip
 SETTLE_S = 2.0  # of load that is not counted, after the log's ring is full: until then memory grows
+FILLING = 1_000  # changes per second at least, while it is filled
 
 
 @dataclass
@@ -55,10 +56,10 @@ def resident_mib() -> float:
 
 
 class Load:
-    """Changes at `rate` per second, in groups every 10 ms, as bursts of endpoints come."""
+    """Changes at a rate per second, in groups every 10 ms, as bursts of endpoints come."""
 
-    def __init__(self, plane: Running, servers: int, rate: int, *, urgent: bool) -> None:
-        self._plane, self._servers, self._rate, self._urgent = plane, servers, rate, urgent
+    def __init__(self, plane: Running, servers: int, *, urgent: bool) -> None:
+        self._plane, self._servers, self._urgent = plane, servers, urgent
         self._number = 0
         self._under_way: set[asyncio.Task[None]] = set()
         self.measured = Measured()
@@ -70,16 +71,16 @@ class Load:
         decision = Decision(tuple(writes), tuple(Target(write.key, write.spec) for write in writes))
         await self._plane.sequencer.submit(Verb('fill', 'fill', 'bench'), lambda _: decision)
 
-    async def run(self, seconds: float, *, counted: bool) -> None:
+    async def run(self, seconds: float, rate: int, *, counted: bool) -> None:
         """Load for so long, then until every change is acknowledged or 10 s are over."""
         loop = asyncio.get_running_loop()
         began, done = loop.time(), 0
         while (passed := loop.time() - began) < seconds:
-            for _ in range(done, int(passed * self._rate)):
+            for _ in range(done, int(passed * rate)):
                 task = asyncio.ensure_future(self._change(counted=counted))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
-            done = int(passed * self._rate)
+            done = int(passed * rate)
             await asyncio.sleep(0.01)
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=10)
@@ -122,14 +123,16 @@ async def all_connected(plane: Running, count: int) -> None:
 
 
 async def measure(plane: Running, options: argparse.Namespace) -> dict[str, Any]:
-    load = Load(plane, options.servers, options.rate, urgent=options.urgent)
+    load = Load(plane, options.servers, urgent=options.urgent)
     await load.fill()
     await all_connected(plane, options.planes)
-    await load.run(SETTLE_S + RING / options.rate, counted=False)
+    filling = max(FILLING, options.rate)
+    await load.run(RING / filling, filling, counted=False)
+    await load.run(SETTLE_S, options.rate, counted=False)
     before, cpu, began = plane.hub.figures(), time.process_time(), time.perf_counter()
     load.measured.resident_mib.append(resident_mib())
     for _ in range(2):
-        await load.run(options.seconds / 2, counted=True)
+        await load.run(options.seconds / 2, options.rate, counted=True)
         load.measured.resident_mib.append(resident_mib())
     passed = time.perf_counter() - began
     after = plane.hub.figures()
