@@ -93,7 +93,10 @@ class Upstream(asyncio.Protocol):
     async def _resolve(self, host: str, port: int) -> None:
         try:
             found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
+        except (
+            OSError,
+            UnicodeError,
+        ):  # the second: a label that is empty or too long can be no name (RFC 1035, 2.3.4)
             self._failed(errno.EHOSTUNREACH)
             return
         if self.link is Link.CONNECTING:

@@ -59,6 +59,19 @@ async def test_a_server_named_by_host_name() -> None:
             assert status in (b'200', b'503')  # 503 where localhost is ::1 only
 
 
+@pytest.mark.parametrize('name', ['a..example', f'{"a" * 64}.example'])
+async def test_a_host_name_that_can_be_none_gives_the_slot_back(name: str) -> None:
+    impossible = replace(server('s1', 80), host=name)
+    async with Proxy(snapshot([impossible], backend=limited(connect=60_000) | {'retries': 0})) as proxy:
+        client = await RawClient.to(proxy.port)
+        client.send(GET)
+        try:
+            assert (await client.answer())[0] == 503
+        finally:
+            client.close()
+        assert proxy.served() == 0
+
+
 async def test_a_connection_opened_to_an_old_address_is_not_kept_for_the_new_one() -> None:
     gated = Gated()
     async with RawServer(gated) as old, RawServer(ok) as new, Proxy(snapshot([server('s1', old.port)])) as proxy:
