@@ -185,7 +185,10 @@ class Carrier(Seeker):
             self._await_server(now_ms())
 
     def _answer(self, head: ResponseHead, rest: bytes) -> None:
-        """The final response's head: decide the framing towards the client, and send it with what came of the body."""
+        """The final response's head: decide the framing towards the client, and send it with what came of the body.
+
+        One that comes before the request is complete may be over before it as well: its client is told that it closes.
+        """
         request, story, now = self.head, self.story, now_ms()
         self._buffer = b''
         story.status = head.status
@@ -194,7 +197,7 @@ class Carrier(Seeker):
         self._reusable = head.keep_alive and length != UNTIL_CLOSE and not self._closes_server()
         self._chunked = length == CHUNKED and request.version == 1
         self._keep = (
-            self._keep and length != UNTIL_CLOSE and (self._chunked or length != CHUNKED)
+            self._keep and self._request_done and length != UNTIL_CLOSE and (self._chunked or length != CHUNKED)
             and self._may_keep_client()
         )  # fmt: skip
         out = response_bytes(head, self._connection_field(), chunked=self._chunked)
@@ -273,7 +276,7 @@ class Carrier(Seeker):
             upstream.shutdown()
         if out:
             self._to_client(out)
-        self._end(DONE, keep=self._keep and self._request_done)
+        self._end(DONE, keep=self._keep)
 
     def _give_back(self, upstream: Upstream) -> None:
         """Keep the connection for a next request, if its server is still what it was when it was opened."""

@@ -37,7 +37,7 @@ from dataplane.worker.carrier import Carrier
 from dataplane.worker.clock import now_ms
 from dataplane.worker.ending import record
 from dataplane.worker.framing import CloseBody
-from dataplane.worker.pages import own_page, page, without_body
+from dataplane.worker.pages import kept_open, own_page, page, without_body
 from dataplane.worker.seeker import Stage
 
 _OVER: Final = Stage.OVER  # named per request: see core/plane.py
@@ -211,6 +211,8 @@ class Exchange(Carrier):
         else:
             keep = keep and own.keeping is not None
             answer = own.keeping if keep and own.keeping is not None else own.closing
+        if keep and self.head.version == 0:
+            answer = kept_open(answer)
         self._to_client(without_body(answer) if self.head.method == b'HEAD' else answer)
         self._end(end, keep=keep)
 

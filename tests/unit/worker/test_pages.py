@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dataplane.core.model import Backend, ErrorPage, Frontend
-from dataplane.worker.pages import own_page, page, parser_page, without_body
+from dataplane.worker.pages import kept_open, own_page, page, parser_page, without_body
 
 # as HAProxy 2.6 was seen to send them
 SEEN_503 = (
@@ -49,3 +49,8 @@ def test_the_backends_own_page_goes_before_the_frontends() -> None:
 
 def test_an_empty_page_has_no_head_either() -> None:
     assert without_body(b'') == b''
+
+
+def test_http_1_0_is_told_that_the_connection_stays() -> None:
+    stays = SEEN_503.replace(b'text/html\r\n', b'text/html\r\nconnection: keep-alive\r\n')
+    assert kept_open(page(503, close=False)) == stays
