@@ -312,6 +312,7 @@ class DataPlane:
         self._begin(self._finish(), 'soft stop')
 
     async def _finish(self) -> None:
+        await self._reload.end()
         await self._workers.unlisten(self._listeners.all)
         self._listeners.close_all()
         self._workers.soft_stop()

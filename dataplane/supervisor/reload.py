@@ -3,7 +3,8 @@
     read, in a process of its own -> compare what cannot change -> open new binds -> the door (prepare, commit, effects)
          -> accept on new binds -> give up binds that are gone: accept what waits in them, then close
 
-No connection is lost: sockets whose bind line stays are not touched, and the workers are the same processes.
+No connection is lost: sockets whose bind line stays are not touched, and the workers are the same processes. A soft stop ends
+reloads first (`end`): sockets opened while others are given up would be closed with connections in them.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Reload:
         self._log = log
         self._adopted = adopted
         self._one_at_a_time = asyncio.Lock()
+        self._changing = asyncio.Lock()
+        self._has_ended = False
 
     async def __call__(self) -> bool:
         """Reload once. Returns whether the new configuration is in force; why not was logged."""
@@ -63,6 +66,12 @@ class Reload:
             self._log('notice', f'Reloaded: revision {self._publisher.revision} is in force on all workers.')
             return True
 
+    async def end(self) -> None:
+        """Reload no more. Returns when what had begun to change is changed; who still reads will be refused."""
+        self._has_ended = True
+        async with self._changing:
+            return
+
     async def _reload(self) -> None:
         loaded = await read_beside(self._sources)
         for warning in loaded.warnings:
@@ -71,6 +80,12 @@ class Reload:
         problems = unchangeable(self.snapshot, new)
         if problems:
             raise Unusable(problems)
+        async with self._changing:
+            if self._has_ended:
+                raise Unusable(('This data plane is stopping.',))
+            await self._change(new)
+
+    async def _change(self, new: Snapshot) -> None:
         opened = self._listeners.open_missing(new.frontends)
         try:
             await self._publisher.submit([AdoptFile(new)], source='reload')

@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.harness.load import Load, ask
 from tests.integration.harness.planes import DataPlane, Stage, listen, routed, stage
+from tests.integration.harness.procs import children_of
 from tests.integration.harness.waiting import until
 
 STATISTICS = 'listen stats\n    bind 127.0.0.1:{}\n    stats enable\n    stats uri /\n'
@@ -164,3 +165,34 @@ async def refuses(port: int) -> bool:
         return False  # it is not answered any more, and soon refused
     writer.close()
     return False
+
+
+async def test_a_reload_under_way_opens_nothing_once_it_leaves() -> None:
+    """The files are read beside the loop, which takes its time: what was true when it began need not be when it is done."""
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port)
+        server.hold()
+        slow = asyncio.create_task(ask(port))
+        await until(lambda: server.inside() == 1, within=10, what='a request is under way')
+        path = plane.write()
+        text = path.read_text()
+        path.unlink()
+        os.mkfifo(path)  # whoever reads the configuration waits for a writer
+        assert plane.child is not None
+        workers = plane.worker_pids()
+        plane.child.signal(signal.SIGUSR2)
+        await until(
+            lambda: set(children_of(plane.pid)) - set(workers), within=10, what='the configuration is being read'
+        )
+        plane.child.signal(signal.SIGUSR1)
+        await until(lambda: refuses(port), within=10, what='it accepts no more')
+        await asyncio.to_thread(path.write_text, text)
+        await until(lambda: 'Reload' in plane.printed(), within=20, what='the reload is over')
+        assert 'Reload refused' in plane.printed()
+        assert await refuses(port)
+        server.let_go()
+        assert (await slow).status == 200
+        assert await plane.child.wait(20) == 0
+        assert 'Internal error' not in plane.printed()
