@@ -156,7 +156,8 @@ class Proxy:
         self._commit()
         self._pump()
         applied: asyncio.Future[Effects] = asyncio.get_running_loop().create_future()
-        self.desk.effects(self._revision, applied.set_result)
+        # a test may have given the change up meanwhile
+        self.desk.effects(self._revision, lambda effects: None if applied.done() else applied.set_result(effects))
         async with asyncio.timeout(5):  # wait_for would swallow a cancellation that meets the result
             return await applied
 
