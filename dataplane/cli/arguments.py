@@ -9,6 +9,7 @@ from typing import Final
 from dataplane.cli.session import Complaint
 
 _MAX_INT: Final = 2**31 - 1
+_MOST_DIGITS: Final = 20
 _NUMBER: Final = re.compile(r'\s*([+-]?[0-9]+)')
 _DELAY: Final = re.compile(r'([0-9]+)(us|ms|s|m|h|d)?')
 _UNIT_US: Final = {'us': 1, 'ms': 1_000, 's': 1_000_000, 'm': 60_000_000, 'h': 3_600_000_000, 'd': 86_400_000_000}
@@ -31,7 +32,7 @@ def server_maxconn(word: str) -> int:
         raise Complaint('maxconn string empty or preceded by garbage')
     if found.end() != len(word):
         raise Complaint('Trailing garbage in maxconn string')
-    value = int(found[1])
+    value = _whole(found[1])
     if value > _MAX_INT:
         raise Complaint('Value out of range.')
     return max(value, 0)
@@ -50,7 +51,7 @@ def global_maxconn(word: str, *, most: int) -> int:
 def _integer(word: str, expected: str, *, least: int, most: int) -> int:
     if not re.fullmatch('[+-]?[0-9]+', word):
         raise Complaint(expected)
-    value = int(word)
+    value = _whole(word)
     if not least <= value <= most:
         raise Complaint('Value out of range.')
     return value
@@ -69,9 +70,10 @@ def address(words: tuple[str, ...]) -> tuple[str, int | None]:
     word = words[2] if len(words) > 2 else ''
     if not re.fullmatch('[0-9]+', word):
         raise Complaint(f"problem converting port '{word}' to an int by 'stats socket command'")
-    if not 1 <= int(word) <= 65535:
+    port = _whole(word)
+    if not 1 <= port <= 65535:
         raise Complaint(f"provided port '{word}' is out of range by 'stats socket command'")
-    return host, int(word)
+    return host, port
 
 
 def wait_delay(word: str) -> float:
@@ -99,8 +101,16 @@ def _delay_ms(word: str, unit: str) -> int | None:
     found = _DELAY.fullmatch(word)
     if not found:
         return None
-    milliseconds = -(-int(found[1]) * _UNIT_US[found[2] or unit] // 1_000)
+    milliseconds = -(-_whole(found[1]) * _UNIT_US[found[2] or unit] // 1_000)
     return milliseconds if milliseconds <= _MAX_INT else None
+
+
+def _whole(text: str) -> int:
+    """A whole number, signed perhaps. One with more digits than any limit has is only known to be beyond them all, since int()
+    refuses a text of thousands.
+    """
+    digits = text.lstrip('+-0')
+    return int(f'{text[:1] if text[:1] == "-" else ""}{digits[:_MOST_DIGITS] or 0}')
 
 
 def session_pointer(word: str) -> str:

@@ -15,7 +15,8 @@ UWEIGHT_MAX: Final = 256
 EWEIGHT_MAX: Final = SCALE * UWEIGHT_MAX
 _PERCENT_MAX: Final = 100 * UWEIGHT_MAX
 
-_NUMBER: Final = re.compile(r'\s*([+-]?\d+)(.*)', re.ASCII | re.DOTALL)
+# of many digits the first 20 are enough to be beyond any weight, and int() refuses thousands
+_NUMBER: Final = re.compile(r'\s*([+-]?)0*(\d{1,20})\d*(.*)', re.ASCII | re.DOTALL)
 
 
 def effective(uweight: int, ramp: int = SCALE) -> int:
@@ -50,7 +51,8 @@ def parse(text: str) -> tuple[int, bool]:
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise ValueError('Empty weight string empty or preceded by garbage')
-    value, rest = int(match[1]), match[2]
+    sign, digits, rest = match.groups()
+    value = int(sign + digits)
     if rest == '%':
         check(value, percent=True)
         return value, True

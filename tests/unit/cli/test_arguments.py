@@ -64,6 +64,31 @@ def test_operands(read: Callable[[str], object], word: str, expected: object) ->
         assert complaint.answer.text == expected  # noqa: PT017
 
 
+DIGITS = '9' * 5_000
+
+
+@pytest.mark.parametrize(
+    'read, text',
+    [
+        (arguments.server_maxconn, 'Value out of range.'),
+        (arguments.frontend_maxconn, 'Value out of range.'),
+        (lambda word: arguments.global_maxconn(word, most=100), 'Value out of range.'),
+        (arguments.wait_delay, 'Invalid duration.'),
+        (arguments.cli_timeout, 'Invalid timeout value.'),
+        (
+            lambda word: arguments.address(('10.0.0.1', 'port', word)),
+            f"provided port '{DIGITS}' is out of range by 'stats socket command'",
+        ),
+    ],
+)
+def test_thousands_of_digits_are_a_number_out_of_range(read: Callable[[str], object], text: str) -> None:
+    with pytest.raises(Complaint) as complaint:
+        read(DIGITS)
+    assert complaint.value.answer.text == text
+    assert arguments.frontend_maxconn('0' * 5_000 + '7') == 7
+    assert arguments.server_maxconn(f'-{DIGITS}') == 0
+
+
 @pytest.mark.parametrize(
     'words,expected',
     [
