@@ -83,7 +83,7 @@ def test_words_for_what_is_wrong(text: str, words: str) -> None:
 
 
 def test_thousands_of_digits_are_a_weight_out_of_range() -> None:
-    with pytest.raises(ValueError, match='Absolute weight can only be between 0 and 256 inclusive.'):
+    with pytest.raises(ValueError, match='Absolute weight can only be between 0 and 256 inclusive'):
         parse('9' * 5_000)
     assert parse('0' * 5_000 + '7') == (7, False)
 
