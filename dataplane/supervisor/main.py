@@ -26,7 +26,14 @@ from dataplane.core.model import Snapshot
 from dataplane.supervisor.listeners import CannotListen, Listeners
 from dataplane.supervisor.logs import say
 from dataplane.supervisor.options import USAGE, Misused, Options, parse
-from dataplane.supervisor.process import daemonize, raise_descriptor_limit, remove_pidfile, write_pidfile
+from dataplane.supervisor.process import (
+    daemonize,
+    detach,
+    has_started,
+    raise_descriptor_limit,
+    remove_pidfile,
+    write_pidfile,
+)
 from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, tell, tell_diags
 
 
@@ -105,24 +112,27 @@ def _listening(options: Options, sources: Sources, snapshot: Snapshot) -> int:
             say('ALERT', text)
         say('ALERT', '[sluice.main()] Some listeners could not be started! Exiting.')
         return 1
+    pipe = None
+    if options.daemon:
+        pid, pipe = daemonize()
+        if pid:
+            return 0 if has_started(pipe) else 1
     pidfile = options.pidfile or snapshot.globals.pidfile
-    pid = daemonize() if options.daemon else 0
     try:
-        if pidfile is not None and (pid or not options.daemon):
-            write_pidfile(pidfile, pid or os.getpid())
+        if pidfile is not None:
+            write_pidfile(pidfile, os.getpid())
     except OSError as error:
         say('ALERT', f'Cannot create pidfile {pidfile} : {error.strerror}')
         return 1
-    if pid:
-        return 0
     try:
-        return _run(options, sources, snapshot, listeners)
+        return _run(options, sources, snapshot, listeners, pipe)
     finally:
         if pidfile is not None:
             remove_pidfile(pidfile, os.getpid())
 
 
-def _run(options: Options, sources: Sources, snapshot: Snapshot, listeners: Listeners) -> int:
+def _run(options: Options, sources: Sources, snapshot: Snapshot, listeners: Listeners, pipe: int | None) -> int:
+    """Serve until told to stop. `pipe`: in the foreground somebody waits for the start."""
     # here, because it is most of the start's time, which `-c` and `-v` need not spend
     from dataplane.supervisor.dataplane import CannotStart, DataPlane
 
@@ -134,6 +144,8 @@ def _run(options: Options, sources: Sources, snapshot: Snapshot, listeners: List
             # what exists now lives as long as the process: no collection need ever look at it
             gc.collect()
             gc.freeze()
+            if pipe is not None:
+                detach(pipe)
             await plane.stopped()
         finally:
             await plane.close()

@@ -6,6 +6,7 @@ import logging
 import os
 import resource
 import socket
+import sys
 from collections.abc import Callable
 
 _LEVELS = {logging.DEBUG: 'debug', logging.INFO: 'info', logging.WARNING: 'warning', logging.ERROR: 'err'}
@@ -51,18 +52,43 @@ def remove_pidfile(path: str, pid: int) -> None:
         return
 
 
-def daemonize() -> int:
-    """Go on in the background. Returns the background process' pid in the parent, and 0 in the background."""
+def daemonize() -> tuple[int, int]:
+    """Go on in the background. Returns the background process' pid, which is 0 there, and this side's end of a pipe.
+
+    The foreground gives its end to `has_started`, the background to `detach` once it serves. Until then what is said on
+    `sys.stderr` is seen where it was started; descriptors 0 to 2, which workers inherit, lead nowhere at once.
+    """
+    reading, writing = os.pipe()
     pid = os.fork()
     if pid:
-        return pid
+        os.close(writing)
+        return pid, reading
+    os.close(reading)
     os.setsid()
+    sys.stderr = open(os.dup(2), 'w', buffering=1, errors='backslashreplace')  # noqa: SIM115 - until `detach`
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nothing, fd)
     if nothing > 2:
         os.close(nothing)
-    return 0
+    return 0, writing
+
+
+def detach(pipe: int) -> None:
+    """The background serves: who waits for that may go, and from now on nothing is said to them."""
+    started_at, sys.stderr = sys.stderr, sys.__stderr__
+    started_at.close()
+    try:
+        os.write(pipe, b'.')
+    except BrokenPipeError:
+        pass  # nobody waits any more
+    os.close(pipe)
+
+
+def has_started(pipe: int) -> bool:
+    """Wait until the background serves, or has ended before it did."""
+    with open(pipe, 'rb') as told:
+        return bool(told.read(1))
 
 
 def notify(state: str) -> None:

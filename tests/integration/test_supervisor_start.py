@@ -8,6 +8,8 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
+
 from dataplane.core import plane
 from tests.integration.harness.load import Load, ask
 from tests.integration.harness.planes import Stage, listen, stage
@@ -133,6 +135,23 @@ async def test_daemon_writes_its_pid_file_and_ends_on_sigterm() -> None:
         finally:
             os.kill(pid, signal.SIGTERM)
         await until(lambda: not pidfile.exists(), within=20, what='the daemon has ended')
+
+
+async def test_a_daemon_that_cannot_start_says_why_and_leaves_nothing_behind() -> None:
+    async with stage() as on:
+        port, pidfile = on.ports.take(), on.directory / 'pid'
+        head = HEAD.replace('nbthread 2', 'nbthread 1\n    stats socket /no/such/dir/s.sock')
+        status, text = await run(on, '-D', '-f', config(on, head + listen(port, 'u 127.0.0.1:9')), '-p', str(pidfile))
+        assert status == 1
+        assert '/no/such/dir/s.sock' in text
+        await until(lambda: not pidfile.exists(), within=10, what='it has ended')
+        status, text = await run(
+            on, '-D', '-f', config(on, HEAD + listen(port, 'u 127.0.0.1:9')), '-p', '/no/such/dir/pid'
+        )
+        assert status == 1
+        assert 'Cannot create pidfile /no/such/dir/pid' in text
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection('127.0.0.1', port)
 
 
 async def _answers(port: int) -> bool:
