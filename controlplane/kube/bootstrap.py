@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from controlplane.domain.version import NOTHING, Version
 from controlplane.kube.client import Api, ApiError, KubeError
+from controlplane.kube.clock import Clock, LoopClock
 from controlplane.kube.records import packed, unpacked
 from controlplane.kube.resources import CONFIG_MAPS
 from dataplane.wire import state as wire
@@ -63,8 +63,8 @@ def parsed(found: Any) -> Kept:
 class Snapshot:
     """The ConfigMap `name`."""
 
-    def __init__(self, api: Api, namespace: str, name: str) -> None:
-        self._api, self._namespace, self._name = api, namespace, name
+    def __init__(self, api: Api, namespace: str, name: str, clock: Clock | None = None) -> None:
+        self._api, self._namespace, self._name, self._clock = api, namespace, name, clock or LoopClock()
         self._resource_version: str | None = None
         self._kept = NOTHING
         self._said = ''
@@ -140,13 +140,13 @@ class Snapshot:
 
     async def keep_up(self, latest: Callable[[], Kept], changed: asyncio.Event, debounce_s: float = DEBOUNCE_S) -> None:
         """While the caller leads: save `latest()` after every change, at most every `debounce_s`. Runs until cancelled."""
-        saved = time.monotonic() - debounce_s
+        saved = self._clock.now() - debounce_s
         while True:
             await changed.wait()
-            await asyncio.sleep(max(0.0, saved + debounce_s - time.monotonic()))
+            await self._clock.sleep(max(0.0, saved + debounce_s - self._clock.now()))
             changed.clear()
             kept = latest()
             if kept.version > self._kept and not await self.save(kept):
                 changed.set()  # the next round tries again
-                await asyncio.sleep(min(_RETRY_S, debounce_s))
-            saved = time.monotonic()
+                await self._clock.sleep(min(_RETRY_S, debounce_s))
+            saved = self._clock.now()
