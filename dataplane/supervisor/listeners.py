@@ -8,32 +8,19 @@ While a worker is not back, a classic BPF program on each group steers new conne
 
 from __future__ import annotations
 
-import array
 import errno
 import logging
 import os
 import select
 import socket
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from dataplane.core.model import Bind, Frontend
+from dataplane.supervisor import steering
 from dataplane.supervisor.unixsocket import Place, listen_unix
 
-_ATTACH_FILTER: Final = 26
-_ATTACH_CBPF: Final = 51
-_DETACH_BPF: Final = 68
-_LOAD_RANDOM: Final = (0x20, 0, 0, 0xFFFFF000 + 56)
-_MODULO: Final = 0x94
-_JUMP_IF_EQUAL: Final = 0x15
-_RETURN: Final = 0x06
-_LOAD_FLAGS: Final = (0x30, 0, 0, 13)  # the byte of the TCP header (RFC 9293 section 3.1) with the control bits
-_JUMP_IF_SET: Final = 0x45
-_SYN: Final = 0x02
-_WHOLE: Final = 0xFFFFFFFF
-_NO_MORE: Final = [_LOAD_FLAGS, (_JUMP_IF_SET, 0, 1, _SYN), (_RETURN, 0, 0, 0), (_RETURN, 0, 0, _WHOLE)]
 _DEFAULT_BACKLOG: Final = 1_024
 
 
@@ -53,6 +40,8 @@ class Listener:
     bind: Bind
     sockets: list[socket.socket] = field(default_factory=list)
     place: Place | None = None
+    steered: tuple[int, ...] | None = None
+    sink: steering.Sink | None = None
 
     @property
     def shared(self) -> bool:
@@ -65,16 +54,18 @@ class Listener:
 
     def steer(self, workers: Sequence[int]) -> None:
         """Let new connections go to these workers' sockets only."""
-        if self.shared or not workers:
+        if self.shared or not workers or self.sink is not None:
             return
-        _attach(self.sockets[0], _ATTACH_CBPF, _steering(workers))
+        steering.steer(self.sockets[0], workers)
+        self.steered = tuple(workers)
 
     def spread(self) -> None:
         """Let new connections go to all workers' sockets again."""
-        if self.shared:
+        if self.shared or self.sink is not None:
             return
+        self.steered = None
         try:
-            self.sockets[0].setsockopt(socket.SOL_SOCKET, _DETACH_BPF, 0)
+            steering.spread(self.sockets[0])
         except OSError as error:
             if error.errno != errno.ENOENT:  # there was no program
                 raise
@@ -85,17 +76,23 @@ class Listener:
         A TCP handshake that begins now is not answered; its client tries again after a second (RFC 6298), and is refused
         once the socket is closed. A unix socket loses its path. A socket that was inherited has other owners: it is left as it is.
         (Without it, 8 of 40 soft stops under load reset a connection made between the last accept and the close; with it, none.)
-        There are kernels that let only who has CAP_NET_ADMIN do this, which nobody has in a container: there it is without it,
-        and what keeps connections from coming at that moment is `grace`.
+        There are kernels that let only who has CAP_NET_ADMIN attach the filter for it, which nobody has in a container: there new
+        connections go to a `Sink`. Where that cannot be had either, what keeps them from coming at that moment is `grace`.
         """
         if self.place is not None:
             self.place.leave()
-        elif not self.shared:
+        elif not self.shared and self.sink is None:
             try:
                 for sock in self.sockets:
-                    _attach(sock, _ATTACH_FILTER, _NO_MORE)
-            except PermissionError as error:
-                _log.info('%s: closed without turning anybody away before: %s', self.bind.address, error.strerror)
+                    steering.refuse_more(sock)
+            except PermissionError:
+                self._send_away()
+
+    def _send_away(self) -> None:
+        try:
+            self.sink = steering.Sink(self.sockets, self.steered or range(len(self.sockets)))
+        except OSError as error:
+            _log.info('%s: closed without turning anybody away before: %s', self.bind.address, error)
 
     def holds_backlog(self) -> bool:
         """Whether a connection waits in any of its sockets to be accepted."""
@@ -109,6 +106,8 @@ class Listener:
         for sock in self.sockets:
             sock.close()
         self.sockets.clear()
+        if self.sink is not None:
+            self.sink.close()
         if self.place is not None:
             self.place.leave()
 
@@ -250,18 +249,3 @@ def _failure(frontend: Frontend, bind: Bind, error: OSError) -> str:
     where = bind.where or frontend.where
     reason = error.strerror or str(error)
     return f'Binding [{where}] for frontend {frontend.name}: cannot bind socket ({reason}) for [{bind.address}]'
-
-
-def _attach(sock: socket.socket, option: int, program: Sequence[tuple[int, int, int, int]]) -> None:
-    """Give a socket a classic BPF program (a `struct sock_fprog`)."""
-    code = array.array('B', b''.join(struct.pack('=HBBI', *step) for step in program))
-    address, _ = code.buffer_info()
-    sock.setsockopt(socket.SOL_SOCKET, option, struct.pack('HxxxxxxP', len(program), address))
-
-
-def _steering(workers: Sequence[int]) -> list[tuple[int, int, int, int]]:
-    """A classic BPF program: one of the workers at random; its answer is an index into the group, in order of listen(2)."""
-    program = [_LOAD_RANDOM, (_MODULO, 0, 0, len(workers))]
-    for place, worker in enumerate(workers[:-1]):
-        program += [(_JUMP_IF_EQUAL, 0, 1, place), (_RETURN, 0, 0, worker)]
-    return [*program, (_RETURN, 0, 0, workers[-1])]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import select
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,10 +204,38 @@ def test_ipv6_only(listeners: Listeners) -> None:
     assert listener.of(0).getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
 
 
-def test_who_is_turned_away_is_refused_and_who_waits_is_accepted(listeners: Listeners, port: int) -> None:
+class Capabilities(ctypes.Structure):
+    """The header of capget(2), and the three sets of the first 32 and of the rest."""
+
+    _fields_ = (('version', ctypes.c_uint32), ('pid', ctypes.c_int), ('sets', ctypes.c_uint32 * 6))
+
+
+def without_net_admin(call: Callable[[], object]) -> None:
+    """Call it in a thread that has not, or no longer, CAP_NET_ADMIN; capabilities are a thread's own."""
+
+    def run() -> None:
+        libc, of = ctypes.CDLL(None, use_errno=True), Capabilities(0x20080522, 0)
+        sets = ctypes.byref(of, Capabilities.sets.offset)
+        assert libc.capget(ctypes.byref(of), sets) == 0
+        of.sets[0] &= ~(1 << 12)
+        assert libc.capset(ctypes.byref(of), sets) == 0
+        call()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run).result()
+
+
+@pytest.mark.parametrize('bare', [False, True], ids=['as we are', 'without CAP_NET_ADMIN'])
+def test_who_is_turned_away_is_refused_and_who_waits_is_accepted(listeners: Listeners, port: int, bare: bool) -> None:
     (listener,) = listeners.open_missing([frontend(tcp(port))])
     waiting = [socket.create_connection(('127.0.0.1', port)) for _ in range(10)]
-    listener.turn_away()
+    if bare:
+        without_net_admin(listener.turn_away)
+    else:
+        listener.turn_away()
+    listeners.steer([0])  # a worker dies now: nobody is let in again for it
+    listeners.steer(range(WORKERS))
+    listener.turn_away()  # twice is as good as once
     with socket.socket() as late:
         late.setblocking(False)
         assert late.connect_ex(('127.0.0.1', port)) == errno.EINPROGRESS
