@@ -57,8 +57,8 @@ test-node: $(STAMP) ## on a node with real pods, the image and the chart; needs 
 run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends all
 	@exec $(BIN)/python deploy/demo/run.py
 
-explore: $(STAMP) ## every interleaving of the small worlds, to their end (`make test`: the nearest 1,000 states of each)
-	$(KEPT) SLUICE_EXPLORE=all $(BIN)/python -m pytest -q -n $(WORKERS) tests/exhaustive $(PYTEST)
+explore: $(STAMP) ## every interleaving of the small worlds, to their end (`make test`: the nearest 1,000 states of each), and four times the messages
+	$(KEPT) SLUICE_EXPLORE=all $(BIN)/python -m pytest -q -n $(WORKERS) tests/exhaustive tests/integration/test_http_differential*.py $(PYTEST)
 
 soak: $(STAMP) ## the reproducer for half an hour, both variants at once, and a thousand kills
 	$(KEPT) SLUICE_SOAK_SECONDS=$(SOAK) $(BIN)/python -m pytest -q -m soak -n 2 -o timeout=$$(( $(SOAK) + 600 )) $(PYTEST)

@@ -47,7 +47,7 @@ class Narrow:
         """Everything until the connection ends, a little every `pace` seconds."""
         out = b''
         with self.sock:
-            while piece := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, SMALL), 10):
+            while piece := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, SMALL), 30):
                 out += piece
                 await asyncio.sleep(pace)
         return out
@@ -140,7 +140,7 @@ async def test_a_silent_end_does_not_take_earlier_answers_with_it() -> None:
         async with Proxy(replace(configuration, backends=(backend,))) as proxy:
             client = await Narrow.to(proxy)
             await client.send(GET + b'POST / HTTP/1.1\r\n' + HOST + b'Content-Length: 1\r\n\r\na')
-            await asyncio.wait_for(posted.wait(), 5)
+            await asyncio.wait_for(posted.wait(), 30)
             assert ' SH-- ' in (await proxy.log_lines(2))[1]
             assert (await client.rest()).endswith(b'\r\n\r\n' + body)
 
@@ -232,6 +232,6 @@ async def test_a_tunnel_delivers_what_was_sent_before_its_last_end() -> None:
         client.send(b'x' * size)
         client.writer.write_eof()
         sent.set()
-        assert await asyncio.wait_for(arrived, 10) == size
+        assert await asyncio.wait_for(arrived, 30) == size
         await until(lambda: proxy.served() == 0)
         client.close()

@@ -209,7 +209,6 @@ class Supervisor:
                 os.waitpid(pid, 0)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize('kills', [KILLS, pytest.param(SOAK_KILLS, marks=pytest.mark.soak)])
 def test_killed_workers_leave_every_sum_right(kills: int, tmp_path: Path) -> None:
     world = World(workers=WORKERS, limits=LIMITS, streams=(), pool=32, algorithm=Algorithm.ROUNDROBIN)

@@ -19,7 +19,6 @@ from tests.integration.test_replicas import WEB_1, Process, replica
 from tests.kube.fakeserver import FakeApiServer
 from tests.unit.controlplane.cluster import BACKEND, endpoint, put_service
 
-pytestmark = pytest.mark.timeout(150)
 HOST = 'web.example.com'
 SNAPSHOT = 'sluice-controlplane-snapshot'
 

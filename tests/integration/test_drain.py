@@ -28,7 +28,7 @@ async def test_both_planes_start_and_a_drain_under_load_loses_nothing(verb: str)
             a.hold()
             query = '?wait=drained&timeout=20s'
             verb_done = asyncio.create_task(at.control.patch(f'{BACKEND}/a', query, adminState=verb))
-            await until(lambda: is_in_force(at, verb), within=10, what='every worker has applied it')
+            await until(lambda: is_in_force(at, verb), within=30, what='every worker has applied it')
             early, _ = await asyncio.wait([verb_done], timeout=0.3)
             assert not early, 'drained was answered while requests were in flight'
             assert a.inside() > 0

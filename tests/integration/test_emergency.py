@@ -5,14 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.integration.harness.planes import DataPlane, stage
 from tests.integration.harness.procs import Child, python, spawn
 from tests.integration.harness.waiting import until
 from tests.integration.harness.worlds import BACKEND, World, world
-
-pytestmark = pytest.mark.timeout(150)
 
 
 async def socket(plane: DataPlane, *words: str) -> Child:

@@ -20,7 +20,6 @@ from tests.integration.harness.load import Load, ask
 from tests.integration.harness.planes import stage
 from tests.integration.harness.waiting import until
 
-pytestmark = pytest.mark.timeout(240)
 EXAMPLES = Path(__file__).resolve().parents[2] / 'deploy' / 'examples'
 
 

@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
 from dataplane.wire.state import State
 from tests.integration.harness.load import Load, Record, ask
 from tests.integration.harness.planes import stage
@@ -22,7 +20,6 @@ from tests.integration.harness.turmoil import check_causal, logged, spec_of, tur
 from tests.integration.harness.waiting import until
 from tests.integration.harness.worlds import BACKEND, Version, World, history, world
 
-pytestmark = pytest.mark.timeout(150)
 CONNECTIONS = 16
 
 
@@ -61,7 +58,7 @@ async def test_g2_every_state_is_the_fold_of_a_prefix() -> None:
             steps = history(at.link)
             return len(steps) > 8 and len(set(seen)) > 5 and any(not step.is_snapshot for step in steps)
 
-        await turmoil(at, 150, until_too=moved)
+        await turmoil(at, 60, until_too=moved)
         watching.cancel()
         steps = history(at.link)
         assert all(one == other for one, other in seen), 'the servers were seen between two states'
@@ -110,7 +107,7 @@ async def test_g4_redelivery_is_harmless_and_nothing_goes_back() -> None:
         at.servers['b'].hold()
         at.servers['a'].hold()
         asked = [asyncio.create_task(ask(at.plane.port, f'/{number}')) for number in range(6)]
-        await until(lambda: all(server.busy for server in at.servers.values()), within=5, what='sessions on both')
+        await until(lambda: all(server.busy for server in at.servers.values()), within=30, what='sessions on both')
         revision, connection = await at.plane.cli.states(), at.link.passed[-1].connection
         old = [
             row.message for row in at.link.passed if row.way == 'down' and row.message['type'] in {'event', 'snapshot'}
@@ -120,7 +117,7 @@ async def test_g4_redelivery_is_harmless_and_nothing_goes_back() -> None:
             at.link.inject(message)
         await until(
             lambda: len(at.link.messages('up', 'ack')) >= before + len(old),
-            within=10,
+            within=30,
             what='all are acknowledged again',
         )
         assert await at.plane.cli.states() == revision
@@ -152,14 +149,14 @@ async def test_g5_frames_of_an_older_term_are_refused() -> None:
             at.link.inject({**drain, 'seq': seq + 1, 'prev_seq': seq})
             await until(
                 lambda: any(row.connection > before for row in at.link.passed),
-                within=10,
+                within=30,
                 what='the link is dialled anew',
             )
             hello = next(row.message for row in at.link.passed if row.connection > before)
             assert (hello['type'], hello['term_seen']) == ('hello', term + 10)
             assert (hello['term'], hello['seq']) == (term, seq), 'the frame of the older term was obeyed'
             # The control plane outranks what the data plane has seen, and is obeyed again.
-            await until(at.converged, within=10, what='the data plane follows the new term')
+            await until(at.converged, within=30, what='the data plane follows the new term')
             assert (await at.head())[0] > term + 10
             response = await at.control.patch(f'{BACKEND}/a', '?wait=acked', adminState='maint')
             assert response.status_code == 200
@@ -167,7 +164,7 @@ async def test_g5_frames_of_an_older_term_are_refused() -> None:
         await at.plane.stop()
         hellos = len(at.link.messages('up', 'hello'))
         await at.plane.start()
-        await until(lambda: len(at.link.messages('up', 'hello')) > hellos, within=10, what='it dials again')
+        await until(lambda: len(at.link.messages('up', 'hello')) > hellos, within=30, what='it dials again')
         hello = at.link.messages('up', 'hello')[-1]
         assert hello['term_seen'] > term + 10, 'the fence did not outlive the process'
 
@@ -213,9 +210,9 @@ async def check_superseded(at: World) -> None:
     await at.control.patch(f'{BACKEND}/b', '?wait=acked', adminState='maint')
     at.servers['a'].hold()
     asked = asyncio.create_task(ask(at.plane.port))
-    await until(lambda: at.servers['a'].busy, within=5, what='a request hangs')
+    await until(lambda: at.servers['a'].busy, within=30, what='a request hangs')
     waiting = asyncio.create_task(at.control.patch(f'{BACKEND}/a', '?wait=drained&timeout=20s', adminState='drain'))
-    await until(lambda: drains(at), within=5, what='the drain is under way')
+    await until(lambda: drains(at), within=30, what='the drain is under way')
     await at.control.patch(f'{BACKEND}/a', adminState='ready')
     response = await waiting
     assert response.status_code == 409
@@ -275,11 +272,11 @@ async def test_g8_nothing_new_is_sent_to_a_drained_server_and_its_queue_keeps_it
         a.hold()
         b.hold()
         first = [asyncio.create_task(ask(at.plane.port, f'/first{number}')) for number in range(2)]
-        await until(lambda: len(a.busy) == len(b.busy) == 1, within=5, what='both servers are full')
+        await until(lambda: len(a.busy) == len(b.busy) == 1, within=30, what='both servers are full')
         queue: list[asyncio.Task[Record]] = []
         for number in range(12):
             queue.append(asyncio.create_task(ask(at.plane.port, f'/{number:02}')))
-            await until(lambda: queued(at, len(queue)), within=5, what='it waits')
+            await until(lambda: queued(at, len(queue)), within=30, what='it waits')
         response = await at.control.patch(f'{BACKEND}/a', '?wait=acked', adminState='drain')
         assert response.status_code == 200
         drained_at = len(a.arrivals)
@@ -307,7 +304,7 @@ async def test_g9_no_session_of_before_a_shutdown_lives_after_its_ack() -> None:
         for server in (a, b):
             server.hold()
         asked = [asyncio.create_task(ask(at.plane.port, f'/{number}')) for number in range(24)]
-        await until(lambda: len(a.busy) + len(b.busy) == 24, within=5, what='all are in the servers')
+        await until(lambda: len(a.busy) + len(b.busy) == 24, within=30, what='all are in the servers')
         assert len(a.busy) > 0
         others = b.inside()
         await shut_down(at, 'a', '?wait=acked')

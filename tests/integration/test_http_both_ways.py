@@ -15,7 +15,7 @@ import pytest
 from tests.integration.harness.proxy import Proxy, limited, server, snapshot
 from tests.integration.harness.raw import HOST, Call, RawClient, RawServer
 
-SHORT = 400
+SHORT = 800
 LONG = 20_000
 PACE = SHORT / 4_000
 ROUNDS = 12  # at that pace: three times the short timeout
@@ -96,7 +96,7 @@ async def begin(story: Story, through: Proxy, upload: int, answer: int) -> tuple
     """Both heads are there; of the bodies nothing yet."""
     client = await RawClient.to(through.port)
     client.send(UPLOAD % upload)
-    call = await asyncio.wait_for(story.call, 5)
+    call = await asyncio.wait_for(story.call, 30)
     call.send(ANSWER % answer)
     await client.head()
     return client, call

@@ -1,7 +1,8 @@
 """However bytes are cut on their way, the same messages arrive: generated ones and every known fault, split at every byte.
 
 The worker's own protocols with their connections in memory (harness/memory.py), so that each piece is surely seen alone; the
-same over real sockets, for some, is in test_http_differential.py. SLUICE_SPLITS: cases per shard (default 60).
+same over real sockets, for some, is in test_http_differential.py. SLUICE_SPLITS: cases per shard (default 20;
+60 in `make explore`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
+from tests.exhaustive.reach import TO_THE_END
 from tests.integration.harness.memory import Memory
 from tests.integration.harness.proxy import Proxy, limited, server, snapshot
 from tests.integration.harness.raw import RawClient, RawServer, ok
 from tests.oracle.faults import REQUEST_FAULTS, RESPONSE_FAULTS
 from tests.oracle.messages import SMUGGLED, Exchange, exchanges, wrong_answer, wrong_request
 
-SPLITS = int(os.environ.get('SLUICE_SPLITS', '60'))
+SPLITS = int(os.environ.get('SLUICE_SPLITS', '60' if TO_THE_END else '20'))
 SEED = int(os.environ.get('SLUICE_SEED', '1'))
 SHARDS = 4
 SMALL = 700

@@ -138,13 +138,13 @@ async def test_a_connection_whose_server_has_not_taken_the_last_request_is_not_u
             last = b'e000\r\n' + b'x' * 57_344 + b'\r\n'
             client.send(last + b'8000\r\n' + b'x' * 32_768 + b'\r\n0\r\n\r\n')
             await until(lambda: upstream.congested)
-            await until(lambda: inner.exchange._request_done, 2)
+            await until(lambda: inner.exchange._request_done)
             answer.set()
             assert (await client.answer())[0] == 200
             assert upstream.congested
             client.send(GET)
             try:
-                async with asyncio.timeout(SHORT * 5 / 1_000 + 2):
+                async with asyncio.timeout(SHORT * 5 / 1_000 + 10):
                     assert (await client.answer())[0] in (200, 504)
             finally:
                 over.set()
@@ -168,7 +168,7 @@ async def test_a_tunnel_whose_client_takes_slowly_but_takes_is_left_alone() -> N
         try:
             await until(lambda: only_client(proxy)._write_paused)
             while got < 400_000:
-                piece = await asyncio.wait_for(loop.sock_recv(sock, 4_096), 5)
+                piece = await asyncio.wait_for(loop.sock_recv(sock, 4_096), 30)
                 assert piece, f'cut after {got} bytes: {await proxy.log_lines()}'
                 got += len(piece)
                 await asyncio.sleep(SHORT / 20_000)
@@ -206,7 +206,7 @@ async def test_an_answer_not_yet_taken_has_timeout_client_also_when_the_rest_of_
         await asyncio.sleep(1.5)  # a client that stalls for a moment, far less than `timeout client`
         got = b''
         with contextlib.suppress(ConnectionError):
-            while piece := await asyncio.wait_for(loop.sock_recv(sock, 65_536), 5):
+            while piece := await asyncio.wait_for(loop.sock_recv(sock, 65_536), 30):
                 got += piece
         sock.close()
         assert got.endswith(body), f'only {len(got)} bytes of the answer came'
@@ -352,7 +352,7 @@ async def test_a_tunnel_ends_towards_the_server_when_the_client_had_ended_before
         await until(lambda: only_client(proxy)._eof)
         gate.set()
         await client.head()
-        await until(lambda: seen == [b''], 2)
+        await until(lambda: seen == [b''])
         assert await client.rest() == b'bye'
 
 

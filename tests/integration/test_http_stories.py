@@ -349,7 +349,7 @@ async def test_soft_stop_finishes_what_is_under_way() -> None:
         gated.gate.set()
         assert b'\r\nConnection: close\r\n' in await busy.head()
         assert await busy.rest() == b'ok'
-        await asyncio.wait_for(done.wait(), 5)
+        await asyncio.wait_for(done.wait(), 30)
 
 
 async def test_the_frontends_maxconn_leaves_the_rest_in_the_backlog() -> None:
@@ -362,6 +362,6 @@ async def test_the_frontends_maxconn_leaves_the_rest_in_the_backlog() -> None:
         assert proxy.counter(C.SCUR) == 2
         assert not answers[2].done()
         clients[0].close()
-        assert await asyncio.wait_for(answers[2], 5) == (200, b'ok')
+        assert await asyncio.wait_for(answers[2], 30) == (200, b'ok')
         for client in clients:
             client.close()

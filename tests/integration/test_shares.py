@@ -12,15 +12,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
 from tests.integration.harness.faultlink import FaultLink
 from tests.integration.harness.load import Load, ask
 from tests.integration.harness.planes import ControlPlane, DataPlane, Stage, routed, stage
 from tests.integration.harness.upstream import Upstream
 from tests.integration.harness.waiting import until
 
-pytestmark = pytest.mark.timeout(240)
 LEASE_S = 3
 LIMIT = 3
 HOST = 'load.test'
@@ -189,7 +186,7 @@ async def test_when_the_supervisor_alone_stands_still_its_workers_end() -> None:
         at.links[0].cut()
         at.links[0].half_open()
         await at.settled(3)
-        await until(lambda: not set(workers) & set(at.planes[0].worker_pids()), within=10, what='its workers ended')
+        await until(lambda: not set(workers) & set(at.planes[0].worker_pids()), within=30, what='its workers ended')
         os.kill(at.planes[0].pid, signal.SIGCONT)
         at.links[0].mend()
         await at.settled(1, 2)
@@ -221,7 +218,7 @@ async def test_no_slot_is_not_unlimited_and_nobody_hangs() -> None:
         at.server.forget()
         without = [n for n in range(3) if not (await at.shares())[f'dp{n}']['share']]
         for number in without:
-            answer = await ask(at.planes[number].port, host=HOST, within=5)
+            answer = await ask(at.planes[number].port, host=HOST, within=30)
             assert answer.status == 503
             assert answer.took < 2
         (other,) = {0, 1, 2} - {*without}

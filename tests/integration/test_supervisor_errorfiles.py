@@ -47,7 +47,7 @@ async def said(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection('127.0.0.1', port)
     writer.write(request)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await reader.read()
     finally:
         writer.close()
@@ -69,7 +69,7 @@ async def haproxy(on: Stage, text: str, port: int) -> AsyncIterator[None]:
         return True
 
     try:
-        await until(answers, within=10, what='haproxy listens')
+        await until(answers, within=30, what='haproxy listens')
         yield
     finally:
         await child.stop()

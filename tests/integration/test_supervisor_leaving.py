@@ -27,7 +27,7 @@ class Asked:
 
     async def said(self, path: str) -> tuple[int, str]:
         async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f'http://127.0.0.1:{self.port}{path}', timeout=10)
+            answer = await client.get(f'http://127.0.0.1:{self.port}{path}', timeout=30)
         return answer.status_code, answer.json()['status']
 
     async def is_ready(self) -> bool:
@@ -75,7 +75,7 @@ async def test_during_grace_it_is_not_ready_serves_and_closes_each_connection() 
         assert b'close' not in (await reader.readuntil(b'\r\n\r\n')).lower()
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
-        await until(lambda: _is(statistics, (503, 'stopping')), within=5, what='it says that it stops')
+        await until(lambda: _is(statistics, (503, 'stopping')), within=30, what='it says that it stops')
         assert await statistics.said('/livez') == (200, 'ok')
         info = await plane.cli('show info')
         assert 'Stopping: 1' in info
@@ -98,7 +98,7 @@ async def test_a_worker_that_comes_during_grace_says_goodbye_too() -> None:
         plane, statistics = await leaving(on, server.port, 'grace 1h')
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
-        await until(lambda: _is(statistics, (503, 'stopping')), within=5, what='it says that it stops')
+        await until(lambda: _is(statistics, (503, 'stopping')), within=30, what='it says that it stops')
         for pid in plane.worker_pids():
             os.kill(pid, signal.SIGKILL)
         reader, writer = await asyncio.open_connection('127.0.0.1', plane.port)
@@ -116,7 +116,7 @@ async def test_a_second_signal_ends_the_grace() -> None:
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
         plane.child.signal(signal.SIGTERM)
-        assert await plane.child.wait(10) == 0
+        assert await plane.child.wait(30) == 0
 
 
 async def test_no_request_is_lost_from_the_signal_to_the_end() -> None:
@@ -128,7 +128,7 @@ async def test_no_request_is_lost_from_the_signal_to_the_end() -> None:
             await until(lambda: len(load.records) > 200, within=20, what='load')
             assert plane.child is not None
             plane.child.signal(signal.SIGUSR1)
-            await until(lambda: _is(statistics, (503, 'stopping')), within=5, what='it says that it stops')
+            await until(lambda: _is(statistics, (503, 'stopping')), within=30, what='it says that it stops')
             assert await plane.child.wait(20) == 0
         assert [record for record in load.failed() if not record.error.startswith('refused')] == []
 
@@ -144,10 +144,10 @@ async def test_a_soft_stop_without_any_capability_finishes_what_runs() -> None:
         plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port, under=under)
         server.hold()
         slow = asyncio.create_task(ask(port))
-        await until(lambda: server.inside() == 1, within=10, what='a request is under way')
+        await until(lambda: server.inside() == 1, within=30, what='a request is under way')
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
-        await until(lambda: refuses(port), within=10, what='it accepts no more')
+        await until(lambda: refuses(port), within=30, what='it accepts no more')
         server.let_go()
         assert (await slow).status == 200
         assert await plane.child.wait(20) == 0

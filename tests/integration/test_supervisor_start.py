@@ -168,7 +168,7 @@ async def test_everything_ends_with_a_killed_supervisor() -> None:
         plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port)
         workers = plane.worker_pids()
         await plane.kill()
-        await until(lambda: not any(_exists(pid) for pid in workers), within=10, what='the workers have ended')
+        await until(lambda: not any(_exists(pid) for pid in workers), within=30, what='the workers have ended')
 
 
 def _exists(pid: int) -> bool:
@@ -185,14 +185,14 @@ async def test_soft_stop_finishes_what_runs() -> None:
         plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port)
         server.hold()
         asked = [asyncio.create_task(ask(port)) for _ in range(8)]
-        await until(lambda: len(server.busy) == 8, within=10, what='the requests are in the server')
+        await until(lambda: len(server.busy) == 8, within=30, what='the requests are in the server')
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
-        await until(lambda: _refused(port), within=10, what='no more connections are accepted')
+        await until(lambda: _refused(port), within=30, what='no more connections are accepted')
         assert plane.child.returncode is None
         server.let_go()
         assert [answer.status for answer in await asyncio.gather(*asked)] == [200] * 8
-        assert await plane.child.wait(10) == 0
+        assert await plane.child.wait(30) == 0
 
 
 async def _refused(port: int) -> bool:
@@ -213,11 +213,11 @@ async def test_hard_stop_after_ends_a_soft_stop() -> None:
         )
         server.hold()
         asked = asyncio.create_task(ask(port))
-        await until(lambda: server.busy, within=10, what='the request is in the server')
+        await until(lambda: server.busy, within=30, what='the request is in the server')
         child: Child | None = plane.child
         assert child is not None
         child.signal(signal.SIGUSR1)
-        assert await child.wait(10) == 0
+        assert await child.wait(30) == 0
         await asyncio.gather(asked, return_exceptions=True)
 
 
@@ -240,7 +240,7 @@ async def test_a_soft_stop_ends_although_a_worker_stands_still() -> None:
         os.kill(plane.worker_pids()[1], signal.SIGSTOP)
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
-        assert await plane.child.wait(10) == 0
+        assert await plane.child.wait(30) == 0
 
 
 async def test_a_syslog_that_does_not_read_holds_no_request_up() -> None:
@@ -258,4 +258,4 @@ async def test_a_syslog_that_does_not_read_holds_no_request_up() -> None:
             assert int(info['DroppedLogs']) > 1_000
             assert plane.child is not None
             plane.child.signal(signal.SIGUSR1)
-            assert await plane.child.wait(10) == 0
+            assert await plane.child.wait(30) == 0

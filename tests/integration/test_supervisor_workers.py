@@ -31,7 +31,7 @@ async def test_disable_and_enable_reach_every_worker() -> None:
         servers = f'one 127.0.0.1:{one.port}\ntwo 127.0.0.1:{two.port}'
         plane = await on.data_plane(listen(port, servers), port=port, workers=2)
         async with Load(port, 16) as load:
-            await until(lambda: one.arrivals and two.arrivals, within=10, what='both servers are used')
+            await until(lambda: one.arrivals and two.arrivals, within=30, what='both servers are used')
             assert (await plane.cli('disable server px/one')).strip() == ''
             # what was sent before the answer may still be unread: the server has it all once nothing is attached to it
             assert (await plane.cli('wait 10s srv-removable px/one')).strip() == 'Done.'
@@ -40,7 +40,7 @@ async def test_disable_and_enable_reach_every_worker() -> None:
             await until(lambda: len(two.arrivals) > seen + 200, within=20, what='the other server does the work')
             assert not one.arrivals
             await plane.cli('enable server px/one')
-            await until(lambda: one.arrivals, within=10, what='the server is used again')
+            await until(lambda: one.arrivals, within=30, what='the server is used again')
         assert not load.failed()
         printed = plane.printed()
         assert 'Server px/one is going DOWN for maintenance. 1 active and 0 backup servers left.' in printed
@@ -89,7 +89,7 @@ async def test_a_stopped_worker_is_killed_after_the_isolation_timeout_and_the_ch
         plane = await on.data_plane(listen(port, servers), port=port, workers=2)
         victim = plane.worker_pids()[0]
         os.kill(victim, signal.SIGSTOP)
-        await plane.cli('disable server px/one', within=10)
+        await plane.cli('disable server px/one', within=30)
         await until(lambda: all_back(plane, victim), within=20, what='it was replaced')
         assert 'event loop has not turned for' in plane.printed()
         one.forget()
@@ -113,7 +113,7 @@ async def test_what_a_stopped_worker_was_given_goes_to_others() -> None:
                 os.kill(pid, signal.SIGSTOP)
                 seen = len(load.records)
                 try:
-                    await until(lambda seen=seen: len(load.records) > seen + 20, within=1.0, what='others flow')  # type: ignore[misc]
+                    await until(lambda seen=seen: len(load.records) > seen + 20, within=4, what='others flow')  # type: ignore[misc]
                 except AssertionError:
                     continue
                 finally:
@@ -187,7 +187,7 @@ async def test_a_listener_keeps_its_port_while_all_workers_are_gone() -> None:
         port = on.ports.take()
         plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port, workers=1)
         os.kill(plane.worker_pids()[0], signal.SIGKILL)
-        with socket.create_connection(('127.0.0.1', port), timeout=10):
+        with socket.create_connection(('127.0.0.1', port), timeout=30):
             pass
         assert (await ask(port, within=20)).status == 200
 
@@ -229,4 +229,4 @@ async def test_a_state_directory_that_cannot_be_written_does_not_hold_traffic_up
         assert (await plane.cli('disable server px/u')).strip() == ''
         await plane.cli('enable server px/u')
         assert (await ask(port)).status == 200
-        await until(lambda: 'control plane' in plane.printed(), within=10, what='that nobody answers is told')
+        await until(lambda: 'control plane' in plane.printed(), within=30, what='that nobody answers is told')

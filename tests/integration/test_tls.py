@@ -108,7 +108,6 @@ class Fleet:
         return self.plane.printed().count(': connected')
 
 
-@pytest.mark.timeout(300)  # five starts of a control plane, on a machine that may be busy
 async def test_certificates_authorities_and_tokens_are_replaced_while_both_run(world: Stage) -> None:
     fleet = Fleet(world)
     await fleet.begin()

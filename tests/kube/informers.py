@@ -47,7 +47,7 @@ class Run:
 
     async def until(self, true: Callable[[], Any]) -> None:
         """Asked again after everything the informer tells."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not true():
                 self._news.clear()
                 await self._news.wait()
@@ -96,5 +96,5 @@ async def running(
 
 
 async def synced(run: Run) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await run.informer.wait_synced()

@@ -22,7 +22,7 @@ SERVICE: Json = {'metadata': {'name': 'web'}, 'spec': {}}
 async def watched(api: Api, count: int, since: str = '1000') -> list[Json]:
     events = []
     async with aclosing(api.watch(SERVICES, None, resource_version=since, timeout_s=60)) as stream:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             async for event in stream:
                 events.append(event)
                 if len(events) == count:

@@ -130,7 +130,7 @@ async def test_a_list_on_request(fake: FakeApiServer) -> None:
         watch.freeze()
         await fake.until(lambda: watch.frozen)
         fake.put(SERVICES, 'shop', thing('ghost'))
-        await asyncio.wait_for(run.informer.relist('confirm'), 10)
+        await asyncio.wait_for(run.informer.relist('confirm'), 30)
         assert ('shop', 'ghost') in run.informer.store
         assert run.informer.figures().relists == {'start': 1, 'confirm': 1}
         await run.next_watch(watch)
@@ -146,11 +146,11 @@ async def test_a_list_on_request_is_one_that_was_begun_after_it(fake: FakeApiSer
         later = asyncio.ensure_future(run.informer.relist('two'))
         await asyncio.sleep(0)
         first.gate.set()
-        await asyncio.wait_for(request, 10)
+        await asyncio.wait_for(request, 30)
         await fake.until(lambda: second.used)
         assert not later.done()
         second.gate.set()
-        await asyncio.wait_for(later, 10)
+        await asyncio.wait_for(later, 30)
         await run.next_watch(watch)
 
 
@@ -165,7 +165,7 @@ async def test_a_list_on_request_outlives_failures_and_may_be_given_up(fake: Fak
         await asyncio.gather(given_up, return_exceptions=True)
         for _ in range(2):
             await run.rested()
-        await asyncio.wait_for(request, 10)
+        await asyncio.wait_for(request, 30)
 
 
 async def test_a_list_each_hour_and_a_replay_each_ten_minutes(fake: FakeApiServer) -> None:

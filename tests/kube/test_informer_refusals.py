@@ -173,5 +173,5 @@ async def test_a_list_that_is_none_is_no_empty_world(fake: FakeApiServer) -> Non
         fake.fault('status', 'list', SERVICES).status = 200
         request = asyncio.ensure_future(run.informer.relist('confirm'))
         await run.rested()
-        await asyncio.wait_for(request, 10)
+        await asyncio.wait_for(request, 30)
         assert run.told == [('a', None, 'x')]

@@ -62,7 +62,7 @@ class Load:
         await self.stop()
 
     async def stop(self, within: float = _PATIENCE) -> None:
-        """Let every client finish the request it is in, then end it; what is not over `within` seconds is cut."""
+        """Let every client finish the request it is in, then end it; what is not over `within` seconds is cut, which its record says."""
         self._ending = True
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=within)
@@ -113,9 +113,12 @@ class Load:
                 status, server, going_on = await read_answer(reader)
             except (OSError, EOFError, ValueError) as problem:
                 going_on, error = False, f'lost: {problem!r}'
+            except asyncio.CancelledError:
+                error = 'cut: the load ended and it was still not answered'
+                raise
             finally:
                 del self.pending[place]
-            self.records.append(Record(target, client_port, sent, time.monotonic(), status, server, error))
+                self.records.append(Record(target, client_port, sent, time.monotonic(), status, server, error))
             rest = self.pause if status == HTTPStatus.OK else self.after_refusal
             if rest:
                 await asyncio.sleep(rest)

@@ -22,7 +22,7 @@ from tests.integration.harness.procs import Child, children_of, python, spawn
 from tests.integration.harness.upstream import Upstream
 from tests.integration.harness.waiting import until
 
-_START = 20.0
+_START = 60.0
 _HEAD = """global
     nbthread {workers}
     maxconn 4000
@@ -109,7 +109,7 @@ class DataPlane:
         """SIGKILL the supervisor (its workers end with it) and wait."""
         assert self.child is not None
         self.child.signal(signal.SIGKILL)
-        await self.child.wait(10)
+        await self.child.wait(30)
 
     def worker_pids(self) -> list[int]:
         """Process ids of the workers that are running (a zombie is not), oldest first."""
@@ -172,7 +172,7 @@ class ControlPlane:
         """SIGKILL and wait."""
         assert self.child is not None
         self.child.signal(signal.SIGKILL)
-        await self.child.wait(10)
+        await self.child.wait(30)
 
     async def request(self, method: str, path: str, body: object = None, within: float = 30.0) -> httpx.Response:
         """One REST call."""

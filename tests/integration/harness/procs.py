@@ -49,7 +49,7 @@ class Child:
         async with asyncio.timeout(within):
             return await self._process.wait()
 
-    async def stop(self, grace: float = 5.0) -> None:
+    async def stop(self, grace: float = 15.0) -> None:
         """SIGTERM, and after `grace` seconds SIGKILL, for it and everything in its session that is still there."""
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)

@@ -158,7 +158,7 @@ class Proxy:
         applied: asyncio.Future[Effects] = asyncio.get_running_loop().create_future()
         # a test may have given the change up meanwhile
         self.desk.effects(self._revision, lambda effects: None if applied.done() else applied.set_result(effects))
-        async with asyncio.timeout(5):  # wait_for would swallow a cancellation that meets the result
+        async with asyncio.timeout(30):  # wait_for would swallow a cancellation that meets the result
             return await applied
 
     def served(self, server: int = 0) -> int:
@@ -180,7 +180,7 @@ class Proxy:
     async def log_lines(self, count: int = 1) -> list[str]:
         """The next lines of the access log."""
         loop = asyncio.get_running_loop()
-        return [(await asyncio.wait_for(loop.sock_recv(self._log, 65_535), 5)).decode() for _ in range(count)]
+        return [(await asyncio.wait_for(loop.sock_recv(self._log, 65_535), 30)).decode() for _ in range(count)]
 
 
 def _now() -> int:

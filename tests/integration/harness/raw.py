@@ -145,16 +145,16 @@ class RawClient:
         self.writer.write(data)
 
     async def head(self) -> bytes:
-        return await asyncio.wait_for(self.reader.readuntil(b'\r\n\r\n'), 10)
+        return await asyncio.wait_for(self.reader.readuntil(b'\r\n\r\n'), 30)
 
     async def exactly(self, count: int) -> bytes:
-        return await asyncio.wait_for(self.reader.readexactly(count), 10)
+        return await asyncio.wait_for(self.reader.readexactly(count), 30)
 
     async def rest(self) -> bytes:
         """Everything until the connection ends, which a reset does as well; closes it then."""
         out = b''
         try:
-            while piece := await asyncio.wait_for(self.reader.read(65_536), 10):
+            while piece := await asyncio.wait_for(self.reader.read(65_536), 30):
                 out += piece
         except ConnectionError:
             pass
@@ -191,7 +191,7 @@ async def ask(port: int, raw: bytes) -> bytes:
     return await client.rest()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Let the loop run until `condition` holds; fails after `seconds`."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds

@@ -35,7 +35,7 @@ class Link:
 
     async def next(self, *kinds: type[Message]) -> Message:
         """The next message, of one of these kinds if any are given."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 message = decode(await self.connection.recv(), FROM_DATAPLANE)
                 if not kinds or isinstance(message, kinds):
@@ -58,7 +58,7 @@ class Link:
         return message
 
     async def gone(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.connection.wait_closed()
 
 
@@ -84,7 +84,7 @@ class Control:
         await connection.wait_closed()
 
     async def link(self) -> tuple[Link, Hello]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             link = await self.links.get()
         hello = await link.next()
         assert isinstance(hello, Hello)

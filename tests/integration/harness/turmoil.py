@@ -74,7 +74,7 @@ async def logged(at: World, after: Version, head: Version) -> list[Version]:
     """The versions that the control plane's own log has after `after`, up to the head."""
     found: list[Version] = []
     path = f'{at.control.url}/v1/events?after={after[0]}.{after[1]}'
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as client, client.stream('GET', path) as stream:
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client, client.stream('GET', path) as stream:
         async for line in stream.aiter_lines():
             if line.startswith('id: '):
                 found.append(version(line[4:]))

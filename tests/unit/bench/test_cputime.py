@@ -52,4 +52,4 @@ def test_the_tree_holds_grandchildren() -> None:
         grandchild = int(child.stdout.readline())
         assert cputime.tree(child.pid) == [child.pid, grandchild]
         child.stdin.close()
-        assert child.wait(10) == 0
+        assert child.wait(30) == 0

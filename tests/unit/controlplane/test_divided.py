@@ -28,7 +28,7 @@ async def joined(control: ControlPlane, name: str, **hello: Any) -> DataPlane:
 
 
 async def until_share(plane: DataPlane, share: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while plane.share() != (share, False):
             await plane.apply()
 
@@ -113,7 +113,7 @@ async def test_a_data_plane_that_does_not_know_shares_is_told_in_its_words(contr
     await limited(control, limit=1, servers=2)
     plane = DataPlane('old')
     await plane.dial(control.address)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             await plane.apply()
             servers = plane.state['backends']['app']['servers']

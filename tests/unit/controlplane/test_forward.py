@@ -202,10 +202,10 @@ async def test_a_stream_ends_at_the_leader_when_its_reader_has_left(remote: Remo
     }  # fmt: skip
     app = Forward(own, Standing(leader=remote.address), leader, 'me')
     running = asyncio.ensure_future(app(scope, receive, send))
-    await asyncio.wait_for(first.wait(), 10)
+    await asyncio.wait_for(first.wait(), 30)
     left.set()
-    await asyncio.wait_for(running, 10)
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(running, 30)
+    await asyncio.wait_for(ended.wait(), 30)
     assert sent[0]['status'] == 200
 
 

@@ -42,8 +42,8 @@ async def test_the_older_of_two_links_is_silent_before_the_newer_is_answered(con
     serving = [asyncio.ensure_future(control.plane.hub.serve(old))]
     await old.sent.wait()
     serving += [asyncio.ensure_future(control.plane.hub.serve(link)) for link in (skipped, new)]
-    await asyncio.wait_for(new.sent.wait(), 10)
-    await asyncio.wait_for(asyncio.gather(*serving[:2]), 10)
+    await asyncio.wait_for(new.sent.wait(), 30)
+    await asyncio.wait_for(asyncio.gather(*serving[:2]), 30)
     last = max(at for at, note in enumerate(notes) if note.startswith('old') and 'closed' not in note)
     assert notes[last] == 'old is not read'
     assert last < notes.index('new is answered')
@@ -51,4 +51,4 @@ async def test_the_older_of_two_links_is_silent_before_the_newer_is_answered(con
     assert notes.count(f'old is closed {REPLACED}') == notes.count(f'skipped is closed {REPLACED}') == 1
     assert control.plane.sequencer.convergence.planes['dp1'].connected
     await control.plane.hub.close()
-    await asyncio.wait_for(serving[2], 10)
+    await asyncio.wait_for(serving[2], 30)

@@ -124,7 +124,7 @@ async def test_a_nack_quarantines_one_backend_and_the_rest_flows(control: Contro
     await control.put_app()
     await control.put_app(name='other')
     plane = await dial()
-    asked = asyncio.ensure_future(patch(control, 's1', '?wait=acked&timeout=10s', weight=9))
+    asked = asyncio.ensure_future(patch(control, 's1', '?wait=acked&timeout=30s', weight=9))
     event = await plane.next()
     assert isinstance(event, Event)
     await plane.refuse(event, INVALID, 'app')
@@ -182,7 +182,7 @@ async def test_a_gap_is_cured_by_a_snapshot(control: ControlPlane, dial: Dial) -
 async def test_an_ack_with_another_hash_counts_for_nothing(control: ControlPlane, dial: Dial) -> None:
     await control.put_app()
     plane = await dial()
-    asked = asyncio.ensure_future(patch(control, 's1', '?wait=acked&timeout=10s', weight=9))
+    asked = asyncio.ensure_future(patch(control, 's1', '?wait=acked&timeout=30s', weight=9))
     await plane.take()
     await plane.send(Ack(term=plane.term, seq=plane.seq, state_hash='ff'))
     plane.seq -= 1  # the snapshot that cures it has the same number

@@ -148,7 +148,7 @@ async def test_an_expired_certificate_is_said_and_refused_by_clients(
         await asyncio.to_thread(httpx.get, f'https://{control.address}/healthz', verify=place.trust())
     assert f'clients will refuse the certificate in {place.path}/tls.crt: certificate has expired' in caplog.text
     said = f'a client refused the certificate in {place.path}/tls.crt: '
-    await until(lambda: said in caplog.text, within=10, what='the complaint')
+    await until(lambda: said in caplog.text, within=30, what='the complaint')
     assert 'alert certificate expired' in caplog.text
 
 

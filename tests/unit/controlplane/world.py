@@ -59,7 +59,7 @@ class ControlPlane:
         moved = asyncio.Event()
         stop = self.plane.sequencer.convergence.listen(moved.set)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not holds():
                     moved.clear()
                     await moved.wait()
@@ -142,7 +142,7 @@ class DataPlane:
     async def next(self) -> Message:
         """The next message that is not a lease."""
         assert self.socket is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 message = codec.decode(await self.socket.recv(), codec.FROM_CONTROLPLANE)
                 if not isinstance(message, Lease):
@@ -207,7 +207,7 @@ class DataPlane:
         """Read until the link is closed: (code, reason)."""
         assert self.socket is not None
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while True:
                     await self.socket.recv()
         except ConnectionClosed as end:
@@ -224,7 +224,7 @@ Dial = Callable[..., Awaitable[DataPlane]]
 
 async def sent_away(address: str) -> tuple[int, str]:
     """(code, reason) with which a control plane closes a link before anything was said on it."""
-    async with connect(f'ws://{address}/v1/push') as link, asyncio.timeout(10):
+    async with connect(f'ws://{address}/v1/push') as link, asyncio.timeout(30):
         await link.wait_closed()
     assert link.close_code is not None
     return link.close_code, link.close_reason or ''

@@ -50,7 +50,7 @@ async def test_its_doors_are_open_when_it_has_started_and_gone_when_it_is_closed
         assert 'Version: 1.2\n' in info
         assert f'Pid: {os.getpid()}\n' in info
         made.hard_stop()
-        await asyncio.wait_for(made.stopped(), 5)
+        await asyncio.wait_for(made.stopped(), 30)
     assert not (tmp_path / 'cli').exists()
 
 
@@ -59,7 +59,7 @@ async def test_a_soft_stop_ends_it_when_nothing_runs(tmp_path: Path) -> None:
         await made.start()
         made.soft_stop()
         made.soft_stop()
-        await asyncio.wait_for(made.stopped(), 10)
+        await asyncio.wait_for(made.stopped(), 30)
 
 
 async def test_more_than_the_board_holds_is_refused_before_a_worker_starts(tmp_path: Path) -> None:
@@ -81,6 +81,6 @@ async def test_a_door_that_cannot_be_opened_is_named_and_no_worker_stays(tmp_pat
 async def test_a_signal_while_it_starts_ends_the_start(tmp_path: Path) -> None:
     async with plane(Snapshot(globals=settings(tmp_path))) as made:
         asyncio.get_running_loop().call_soon(made.hard_stop)
-        await asyncio.wait_for(made.start(), 10)
+        await asyncio.wait_for(made.start(), 30)
         await asyncio.wait_for(made.stopped(), 1)
         assert not (tmp_path / 'cli').exists()

@@ -57,7 +57,7 @@ class Scene:
         return result
 
     async def until(self, true: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not true():  # noqa: ASYNC110 - what the loop does meanwhile is what is awaited
                 await asyncio.sleep(0.002)
 

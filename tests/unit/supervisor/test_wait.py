@@ -23,7 +23,7 @@ async def test_without_a_condition_it_sleeps() -> None:
 
 
 async def test_done_at_once_when_removable() -> None:
-    answer = await asyncio.wait_for(wait_for(('1h', 'srv-removable', 'px/s1'), Patience(), free), 5)
+    answer = await asyncio.wait_for(wait_for(('1h', 'srv-removable', 'px/s1'), Patience(), free), 30)
     assert answer == Answer('Done.', Severity.INFO)
 
 
@@ -60,7 +60,7 @@ async def test_a_client_that_left_is_not_waited_for(words: tuple[str, ...], text
     waiting = asyncio.create_task(wait_for(words, patience, busy))
     await asyncio.sleep(0)
     patience.closed.set()
-    assert (await asyncio.wait_for(waiting, 5)) == Answer(text, Severity.ERROR)
+    assert (await asyncio.wait_for(waiting, 30)) == Answer(text, Severity.ERROR)
 
 
 async def test_input_still_to_be_done_keeps_it_waiting() -> None:

@@ -49,7 +49,7 @@ class Scene:
 
     async def until(self, true: Callable[[], object], *beating: int) -> None:
         """Let some workers beat, as they would, until something is so."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not true():
                 self.beat(*beating)
                 await asyncio.sleep(TICK / 2)

@@ -29,7 +29,7 @@ async def test_a_clearing_that_fails_ends_the_data_plane(capfd: pytest.CaptureFi
         plane._workers.clear = fails
         (pid,) = plane._workers.pids.values()
         os.kill(pid, signal.SIGKILL)
-        await asyncio.wait_for(plane.stopped(), 10)
+        await asyncio.wait_for(plane.stopped(), 30)
     finally:
         await plane.close()
     assert told[0] == 'task clearing of worker 0 failed'

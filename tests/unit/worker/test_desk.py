@@ -287,7 +287,7 @@ async def _break_effects() -> None:
     house = House(1)
     house.desks[0].admit(Broken(house.desks[0]))
     house.commit(ShutdownSessions('px', 's1', 5))
-    await asyncio.wait_for(house.applied(0), 5)
+    await asyncio.wait_for(house.applied(0), 30)
 
 
 def _end_of(act: Callable[[], Coroutine[None, None, None]]) -> tuple[int, str]:

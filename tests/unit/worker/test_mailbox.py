@@ -48,13 +48,13 @@ class Post:
 
     async def said(self) -> Message:
         """The next packet of the worker."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (packet := self.channel.receive()) is None:  # noqa: ASYNC110 - a turn of the loop is what is awaited
                 await asyncio.sleep(0)
         return packet.message
 
     async def ended(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.running
 
 
@@ -120,7 +120,7 @@ async def test_discarded_before_it_was_looked_at_it_leaves_no_descriptor() -> No
             at.send('discard', number=number)
         at.send('serve')
         assert await at.said() == {'op': 'ready'}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while descriptors() > before:  # noqa: ASYNC110 - the tasks' end is what is awaited
                 await asyncio.sleep(0)
 
@@ -153,7 +153,7 @@ async def test_it_accepts_where_it_is_told_and_closes_what_it_is_told() -> None:
         assert await at.said() == {'op': 'ready'}
         reader, writer = await asyncio.open_connection('127.0.0.1', port)
         writer.write(b'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await reader.read()).startswith(b'HTTP/1.1 503 ')
         writer.close()
         await writer.wait_closed()
@@ -167,7 +167,7 @@ async def test_it_accepts_where_it_is_told_and_closes_what_it_is_told() -> None:
         )
         waiting.close()
         sock.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while descriptors() > before:  # noqa: ASYNC110 - the loop's closing is what is awaited
                 await asyncio.sleep(0)
         with pytest.raises(ConnectionRefusedError):

@@ -87,7 +87,7 @@ def test_from_hello_to_leave_and_deaf_to_signals_of_the_group(supervisor: Superv
     supervisor.channel.send({'op': 'effects', 'revision': 1})
     assert supervisor.said()['op'] == 'applied'
     supervisor.channel.send({'op': 'leave'})
-    assert supervisor.process.wait(10) == 0
+    assert supervisor.process.wait(30) == 0
 
 
 @pytest.mark.parametrize('joined', [False, True])
@@ -98,12 +98,12 @@ def test_it_ends_with_its_channel(supervisor: Supervisor, *, joined: bool) -> No
         supervisor.channel.send({'op': 'serve'})
         supervisor.said()
     supervisor.channel.close()
-    assert supervisor.process.wait(10) == 0
+    assert supervisor.process.wait(30) == 0
 
 
 def test_what_are_no_tables_end_it_loudly(supervisor: Supervisor) -> None:
     supervisor.said()
     supervisor.join(tables='nothing')
-    _, said = supervisor.process.communicate(timeout=10)
+    _, said = supervisor.process.communicate(timeout=30)
     assert supervisor.process.returncode == 1
     assert b'TypeError: join: tables are a str' in said

@@ -53,13 +53,13 @@ async def _pair() -> tuple[Upstream, socket.socket]:
         upstream = Upstream(loop, Outbox(loop), 0, 0, user, lambda gone: None)
         upstream.connect((socket.AF_INET, listening.getsockname()))
         theirs, _ = await loop.sock_accept(listening)
-        await asyncio.wait_for(user.connected, 10)
+        await asyncio.wait_for(user.connected, 30)
     return upstream, theirs
 
 
 async def _all(theirs: socket.socket) -> bytes:
     got = b''
-    while piece := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(theirs, 1 << 20), 10):
+    while piece := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(theirs, 1 << 20), 30):
         got += piece
     theirs.close()
     return got
@@ -109,7 +109,7 @@ async def _defect() -> None:
     outbox.post(Broken())
     upstream.write(b'after it')
     await asyncio.sleep(0)
-    assert await asyncio.wait_for(loop.sock_recv(theirs, 100), 10) == b'after it'
+    assert await asyncio.wait_for(loop.sock_recv(theirs, 100), 30) == b'after it'
     assert told == ['no']
     upstream.shutdown()
     theirs.close()

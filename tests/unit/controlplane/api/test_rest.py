@@ -271,7 +271,7 @@ async def test_health(control: ControlPlane) -> None:
 async def test_events_are_the_log_in_order_from_where_one_asks(control: ControlPlane) -> None:
     await control.put_app()
     seen: list[str] = []
-    async with asyncio.timeout(10), control.client.stream('GET', '/v1/events?after=1.1') as answer:
+    async with asyncio.timeout(30), control.client.stream('GET', '/v1/events?after=1.1') as answer:
         assert answer.headers['content-type'].startswith('text/event-stream')
         async for line in answer.aiter_lines():
             if line.startswith('data: '):
@@ -286,7 +286,7 @@ async def test_events_are_the_log_in_order_from_where_one_asks(control: ControlP
 
 async def test_events_from_before_what_is_kept_begin_with_a_reset(control: ControlPlane) -> None:
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         control.client.stream('GET', '/v1/events', headers={'Last-Event-ID': '0.7'}) as answer,
     ):
         async for line in answer.aiter_lines():

@@ -50,7 +50,7 @@ class FakeReviewer:
     async def until_asked(self, times: int) -> None:
         """Wait until it has been asked so many times more."""
         target = len(self.asked) + times
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.asked) < target:
                 self._moved.clear()
                 await self._moved.wait()

@@ -65,7 +65,7 @@ async def raw(control: ControlPlane, *lines: str, body: str = '') -> tuple[int, 
     host, _, port = control.address.partition(':')
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(('\r\n'.join([*lines, 'Connection: close', '', '']) + body).encode('latin-1'))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         answer = (await reader.read()).decode('latin-1')
     writer.close()
     return int(answer.split()[1]), answer

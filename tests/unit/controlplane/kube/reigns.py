@@ -71,7 +71,7 @@ class Reign:
         self.time.pass_(200)  # between two flushes
         self.source._woken.set()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while self.source.flushes.number == flushes:
                     await told.wait()
         finally:

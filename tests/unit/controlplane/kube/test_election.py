@@ -69,14 +69,14 @@ async def test_what_is_remembered_is_gone_beyond(fake: FakeApiServer) -> None:
     looked = asyncio.Event()
     one.election.looked = looked.set
     gaining = asyncio.ensure_future(one.election.gain())
-    await asyncio.wait_for(looked.wait(), 10)
+    await asyncio.wait_for(looked.wait(), 30)
     one.now += 10
     while one.election.leader() is None:
         looked.clear()
-        await asyncio.wait_for(looked.wait(), 10)
+        await asyncio.wait_for(looked.wait(), 30)
     assert lease(fake)['spec'].get('holderIdentity', '') == '', 'an empty one, since somebody may have led'
     one.now += 15_000
-    assert await asyncio.wait_for(gaining, 10) == 42
+    assert await asyncio.wait_for(gaining, 30) == 42
 
 
 async def test_a_renewal_keeps_when_it_was_acquired_and_what_others_wrote(fake: FakeApiServer) -> None:
@@ -100,13 +100,13 @@ async def test_a_second_one_waits_and_follows_when_it_lets_go(fake: FakeApiServe
     looked = asyncio.Event()
     two.election.looked = looked.set
     gaining = asyncio.ensure_future(two.election.gain())
-    await asyncio.wait_for(looked.wait(), 10)
+    await asyncio.wait_for(looked.wait(), 30)
     found = two.election.leader()
     assert found is not None
     assert (found.holder, two.election.holds()) == ('a', False)
     await one.election.release()
     assert not one.election.holds()
-    assert await asyncio.wait_for(gaining, 10) == 2
+    assert await asyncio.wait_for(gaining, 30) == 2
     assert 'term 2' in await one.election.successor()
 
 
@@ -121,7 +121,7 @@ async def test_a_reign_ends_when_it_cannot_be_renewed_and_the_reason_is_told_onc
     assert one.election.holds(), 'not before its time'
     one.now += 10_000
     assert not one.election.holds()
-    assert 'could not be renewed in time' in await asyncio.wait_for(keeping, 10)
+    assert 'could not be renewed in time' in await asyncio.wait_for(keeping, 30)
     assert caplog.text.count('lease: ') == 1
 
 
@@ -130,7 +130,7 @@ async def test_whoever_finds_another_holder_leads_no_more(fake: FakeApiServer) -
     await one.election.gain()
     found = lease(fake)
     fake.put(LEASES, NAMESPACE, {**found, 'spec': {**found['spec'], 'holderIdentity': 'b', 'leaseTransitions': 9}})
-    assert 'term 9' in await asyncio.wait_for(one.election.keep(), 10)
+    assert 'term 9' in await asyncio.wait_for(one.election.keep(), 30)
     assert one.election.term() == 0
     with pytest.raises(Fenced, match='term 9'):
         await one.election.raise_to(5)
@@ -139,7 +139,7 @@ async def test_whoever_finds_another_holder_leads_no_more(fake: FakeApiServer) -
 async def test_a_write_whose_answer_is_lost_is_not_believed(fake: FakeApiServer) -> None:
     one = Stand(fake, 'a')
     fake.fault('lose', 'create', LEASES)
-    assert await asyncio.wait_for(one.election.gain(), 10) == 2, 'the lost one may have been the first term'
+    assert await asyncio.wait_for(one.election.gain(), 30) == 2, 'the lost one may have been the first term'
 
 
 async def test_a_term_is_raised_at_most_to_the_highest(fake: FakeApiServer) -> None:
@@ -195,7 +195,7 @@ async def test_letting_go_empties_the_lease_and_an_api_server_that_is_away_delay
     again = Stand(fake, 'b')
     assert await again.election.gain() == 2
     fake.fault('hang', 'update', LEASES)
-    await asyncio.wait_for(again.election.release(), 5)
+    await asyncio.wait_for(again.election.release(), 30)
     assert 'it will run out' in caplog.text
     assert not again.election.holds()
     assert lease(fake)['spec']['holderIdentity'] == 'b'

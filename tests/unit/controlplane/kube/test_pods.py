@@ -26,7 +26,7 @@ class Watched:
 
     async def moved(self) -> None:
         """Until a pod has gone."""
-        await asyncio.wait_for(self._moved.wait(), 10)
+        await asyncio.wait_for(self._moved.wait(), 30)
         self._moved.clear()
 
 

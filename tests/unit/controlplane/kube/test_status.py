@@ -77,7 +77,7 @@ async def test_a_policys_status_is_written_once_and_again_when_it_says_something
         await it.flushed()
         await fake.until(lambda: status(fake)['servers']['summary'] == '1/2')
         assert patches(fake) == before + 1
-        await until(lambda: told.written['backendpolicies'] == patches(fake), within=10, what='both are counted')
+        await until(lambda: told.written['backendpolicies'] == patches(fake), within=30, what='both are counted')
 
 
 async def test_what_was_said_before_this_reign_keeps_its_times(fake: FakeApiServer) -> None:
@@ -148,7 +148,7 @@ async def test_a_warning_is_told_once_as_long_as_its_cause_lasts(fake: FakeApiSe
             await it.flushed()
             await fake.until(lambda more=more: status(fake)['servers']['total'] == 2 + more)  # type: ignore[misc]
         assert len(fake.all(EVENTS)) == 1
-        await until(lambda: told.written['events'] == 1, within=10, what='it is counted')
+        await until(lambda: told.written['events'] == 1, within=30, what='it is counted')
         it.put(slice_('a', P1, P2, rv=5))
         await it.flushed()
         await fake.until(lambda: condition(status(fake), 'Ready')['reason'] == 'ServersReady')
