@@ -134,7 +134,8 @@ class Replica:
         )
         self.election.looked = self._moved
         self.wishes = Wishes(api, self.source.world, lambda: self.source.translation().views, self.source.seen)
-        self.pods = Pods(api, settings.namespace, monotonic_ms)
+        elsewhere = {account.partition(':')[0] for account in settings.accounts} - {settings.namespace}
+        self.pods = Pods(api, settings.namespace, sorted(elsewhere))
         self.reign: Reign | None = None
         self.stopping = asyncio.Event()
         self._idle = asyncio.Event()  # nothing of a reign is left to be let go of
@@ -340,10 +341,13 @@ class Replica:
         self.pods.moved = moved.set
         while True:
             moved.clear()
-            planes = list(sequencer.convergence.planes.values())
-            gone = self.pods.gone(plane.pod_uid for plane in planes)
-            for plane in planes:
-                if plane.pod_uid in gone and not plane.connected:
+            away = [plane for plane in sequencer.convergence.planes.values() if not plane.connected]
+            try:
+                await self.pods.look({plane.pod_uid: plane.id for plane in away})
+            except KubeError as error:
+                log.warning('data planes whose pods are gone count until it can be asked for them: %s', error)
+            for plane in away:
+                if self.pods.gone(plane.pod_uid) and not plane.connected:
                     await self._forget(sequencer, plane)
             with contextlib.suppress(TimeoutError):  # a link may outlast its pod's end by a moment: look again
                 async with asyncio.timeout(5.0):

@@ -1,14 +1,14 @@
 """Which pods of our own namespace there are: a data plane whose pod is gone carries no traffic any more.
 
-A pod that was seen and then removed, or that has ended, is gone at once. One that was never seen may be too new for the
-watch, which can lag behind by as long as a dead stream takes to be noticed; it is gone once it was not there for `UNSEEN_MS`.
-Before the first list nobody is gone.
+A pod that was seen and then removed, or that has ended, is gone at once. One that was never seen may have gone before anybody
+watched, or be too new for the watch, which can lag behind by as long as a dead stream takes to be noticed: that one is asked for
+by its name (`look`), which the API server answers from what is, not from what a cache has heard.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,9 +16,7 @@ from controlplane.kube.client import Api, Json
 from controlplane.kube.informer import Informer
 from controlplane.kube.objects import Name
 from controlplane.kube.resources import PODS
-from controlplane.kube.settle import Persisting
 
-UNSEEN_MS: Final = 120_000
 _REMEMBERED: Final = 16_384
 _ENDED: Final = frozenset({'Succeeded', 'Failed'})
 
@@ -37,15 +35,14 @@ class Pod:
 
 
 class Pods:
-    """`moved` is called whenever a pod has gone."""
+    """`moved` is called whenever a pod has gone. `others`: namespaces that are not watched, but may have pods that are asked for."""
 
-    def __init__(self, api: Api, namespace: str, now: Callable[[], int]) -> None:
+    def __init__(self, api: Api, namespace: str, others: Sequence[str] = ()) -> None:
         self.informer = Informer(api, PODS, (namespace,), Pod.from_dict)
         self.moved: Callable[[], None] = lambda: None
-        self._now = now
+        self._api, self._namespaces = api, (namespace, *others)
         self._there: set[str] = set()
         self._gone: OrderedDict[str, None] = OrderedDict()
-        self._unseen: Persisting[str] = Persisting()
         self.informer.listen(self._heard)
 
     def _heard(self, _: Name, old: Pod | None, new: Pod | None) -> None:
@@ -63,10 +60,23 @@ class Pods:
             self._gone.popitem(last=False)
         self.moved()
 
-    def gone(self, uids: Iterable[str]) -> set[str]:
-        """Those of `uids` whose pods are gone; '' is no pod's. Always ask about all that matter: absence is timed by asking."""
+    def gone(self, uid: str) -> bool:
+        """Whether the pod that once had this uid is known to be gone; '' is no pod's."""
+        return uid in self._gone
+
+    async def look(self, names: Mapping[str, str]) -> None:
+        """Ask for those of `names` (uid -> name) of which nothing was heard. Nobody is asked for before the first list. KubeError:
+        the API server cannot be asked.
+        """
         if not self.informer.synced:
-            return set()
-        asked = {uid for uid in uids if uid}
-        unseen = {uid: UNSEEN_MS for uid in asked - self._there if uid not in self._gone}
-        return {uid for uid in asked if uid in self._gone} | set(self._unseen.observe(unseen, self._now()))
+            return
+        for uid, name in names.items():
+            if uid and uid not in self._there and uid not in self._gone and not await self._lives(uid, name):
+                self._leave(uid)
+
+    async def _lives(self, uid: str, name: str) -> bool:
+        for namespace in self._namespaces:
+            page = await self._api.list_page(PODS, namespace, field_selector=f'metadata.name={name}')
+            if any(pod.uid == uid and not pod.has_ended for pod in map(Pod.from_dict, page['items'])):
+                return True
+        return False

@@ -261,6 +261,26 @@ async def test_a_data_plane_whose_pod_is_gone_is_not_waited_for() -> None:
             assert (await one.client.get('/v1/dataplanes')).json()['items'] == []
 
 
+async def test_a_data_plane_whose_pod_went_while_nobody_led_is_not_waited_for() -> None:
+    async with FakeApiServer() as fake:
+        put_service(fake)
+        served = endpoint(1)
+        served['targetRef']['uid'] = put_pod(fake, 'web-1')
+        put_slice(fake, served, endpoint(2))
+        uid = put_pod(fake, 'dp1', OWN)
+        async with standing(fake, 'a') as one:
+            plane = await dialled(one, pod='dp1', pod_uid=uid)
+            await plane.cut()
+            answer = await one.client.patch(WEB_1 + '?wait=acked&timeout=0s', json={'adminState': 'drain'})
+            assert answer.json()['unreachable'] == ['dp1']
+        fake.remove(PODS, OWN, 'dp1')
+        async with standing(fake, 'b') as other:
+            await other.until_leading()
+            found = await other.client.get(answer.headers['location'] + '?wait=acked&timeout=20s')
+            assert found.json()['state'] == 'done'
+            assert (await other.client.get('/v1/dataplanes')).json()['items'] == []
+
+
 async def test_the_api_server_away_changes_nothing_for_who_is_connected() -> None:
     async with FakeApiServer() as fake:
         put_service(fake)
