@@ -21,7 +21,7 @@ def documents(name: str, image: str, *, replicas: int, service_ms: float = 5) ->
         'command': ['python3', '/app/upstream.py'],
         'env': [{'name': 'SERVICE_MS', 'value': str(service_ms)}],
         'ports': [{'name': 'http', 'containerPort': 8080}],
-        'readinessProbe': {'httpGet': {'path': '/ready', 'port': 8080}, 'periodSeconds': 1},
+        'readinessProbe': {'httpGet': {'path': '/ready', 'port': 8080}, 'periodSeconds': 1, 'timeoutSeconds': 10},
         'lifecycle': {'preStop': {'sleep': {'seconds': PRE_STOP_S}}},
         'securityContext': {
             'allowPrivilegeEscalation': False,

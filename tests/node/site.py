@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ HOST = 'web.test'
 NAME = 'edge-sluice'
 CONTROL, DATA = f'{NAME}-controlplane', f'{NAME}-dataplane'
 ON_CALL = 'oncall'
+PAUSE_S = 1.0  # well within the grace of a data plane that leaves
+SLOW_MS = 2_000
 
 
 @dataclass
@@ -76,11 +78,29 @@ class Site:
         await until(holds, within=within, what=f'only {servers} answer', every=0.2)
 
     @asynccontextmanager
-    async def load(self, connections: int = 6) -> AsyncIterator[Load]:
-        """Clients all the while, of whom none may be turned away, answered with an error, or cut."""
-        async with Load(80, connections, HOST, address=self.address, pause=0.01) as load:
-            yield load
-        assert load.failed() == [], Counter((record.status, record.error) for record in load.failed())
+    async def load(self) -> AsyncIterator[Load]:
+        """Clients all the while, of whom none may be turned away, answered with an error, or cut.
+
+        Some ask on and on; some pause, on a connection that they keep; some make a connection for each request; and some
+        ask what takes long. Gives the first of these.
+        """
+
+        def like(connections: int, pause: float, **how: Any) -> Load:
+            return Load(80, connections, HOST, address=self.address, pause=pause, **how)
+
+        kinds = [
+            like(6, 0.01),
+            like(6, PAUSE_S),
+            like(4, 0.01, fields='Connection: close\r\n'),
+            like(6, 0.01, target=lambda number: f'/{number}?ms={SLOW_MS}'),
+        ]
+        async with AsyncExitStack() as stack:
+            for kind in kinds:
+                await stack.enter_async_context(kind)
+            yield kinds[0]
+            await asyncio.gather(*(kind.stop() for kind in kinds))
+        failed = [record for kind in kinds for record in kind.failed()]
+        assert not failed, '\n'.join(map(str, failed))
 
     async def kubectl(self, *words: str, document: object = None, within: float = 60.0) -> str:
         """kubectl in the application's namespace; it must succeed. Returns what it printed."""

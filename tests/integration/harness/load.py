@@ -38,7 +38,8 @@ class Record:
 class Load:
     """A load on `address`:`port`. `target` gives the path of the n-th request. Start with `async with`.
 
-    `pause`: seconds before the next request on a connection; `after_refusal`: the same when the answer was not 200.
+    `pause`: seconds before the next request on a connection; `after_refusal`: the same when the answer was not 200. `fields`:
+    further lines of each request's head.
     """
 
     port: int
@@ -48,6 +49,7 @@ class Load:
     pause: float = 0.0
     after_refusal: float = 0.02
     address: str = '127.0.0.1'
+    fields: str = ''
     records: list[Record] = field(default_factory=list)
     pending: dict[int, float] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -109,7 +111,7 @@ class Load:
             sent = self.pending[place] = time.monotonic()
             status, server, error = 0, '', ''
             try:
-                writer.write(f'GET {target} HTTP/1.1\r\nHost: {self.host}\r\n\r\n'.encode())
+                writer.write(f'GET {target} HTTP/1.1\r\nHost: {self.host}\r\n{self.fields}\r\n'.encode())
                 status, server, going_on = await read_answer(reader)
             except (OSError, EOFError, ValueError) as problem:
                 going_on, error = False, f'lost: {problem!r}'
