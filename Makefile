@@ -51,7 +51,7 @@ test: $(STAMP) ## everything that needs no cluster
 test-cluster: $(STAMP) ## against a real Kubernetes API server and helm, built once (Go, ~8 minutes, kept in ~/.cache); needs no root
 	$(BIN)/python -m tests.cluster $(PYTEST)
 
-test-node: $(STAMP) ## on a node with real pods, both images (minutes to build) and the chart; 10 minutes; needs root; not in .ci/run
+test-node: $(STAMP) ## on a node with real pods, both images and the chart; root; 12 minutes, as long again to build the images once; not in .ci/run
 	$(BIN)/python -m tests.node $(PYTEST)
 
 run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends all

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.cluster.kit.build import build, cache
+from tests.cluster.kit.build import BuildFailed, build, cache
 from tests.cluster.kit.cluster import check_node, up
 from tests.cluster.kit.images import Builder, load
 from tests.cluster.kit.packages import ROOT, CannotHave
@@ -52,16 +52,17 @@ def run_tests(work: Path, arguments: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """pytest's exit status, or 3 when a node or the image cannot be had here."""
+    """0; 1 when a test failed; 3 when a node or an image cannot be had here."""
     rest = [word for word in arguments if word not in {'--smoke', '--keep'}]
     wanted = 'node and smoke' if '--smoke' in arguments else 'node'
     work = Path(tempfile.mkdtemp(prefix='sluice-node-')).resolve() / 'w'
     try:
         prepare(work)
-        return run_tests(work, ['-m', wanted, *rest])
-    except CannotHave as error:
+        # pytest's own 3 is a defect of pytest or a plugin, not something that cannot be had
+        return run_tests(work, ['-m', wanted, *rest]) and 1
+    except (CannotHave, BuildFailed) as error:
         print(f'node: {error}', file=sys.stderr)
-        return 3
+        return 3 if isinstance(error, CannotHave) else 1
     finally:
         if '--keep' in arguments:
             print(f'node: python -m tests.cluster.kit in {work} bash; python -m tests.cluster.kit down {work}')
