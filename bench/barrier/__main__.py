@@ -129,13 +129,14 @@ async def measure(plane: DataPlane, options: argparse.Namespace, load: Sequence[
     observer = (sys.executable, '-m', 'bench.barrier.observer', str(board.fd), json.dumps(layout))
     for servers in (1, options.servers):
         async with contextlib.AsyncExitStack() as stack:
-            if load:
-                await stack.enter_async_context(running(*load))
+            loading = await stack.enter_async_context(running(*load)) if load else None
             watching = await stack.enter_async_context(running(*observer, fds=(board.fd,)))
             done = await commits(plane, options.commits, servers)
             said, _ = await watching.communicate(b'')
             if watching.returncode:
                 raise RuntimeError(f'the observer ended with status {watching.returncode}')
+            if loading is not None and loading.returncode is not None:
+                raise RuntimeError(f'the load ended before the last commit, with status {loading.returncode}')
         pauses = [applied.pause_us for applied in done]
         good = good and sorted(pauses)[int(len(pauses) * 0.99)] <= MOST_P99_US
         print(
