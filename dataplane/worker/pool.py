@@ -2,7 +2,8 @@
 
 A connection opened for a client is `safe` for others once it has carried a second request. `never`: only the client it
 was opened for; `safe`: others, but not for a client's first request; `aggressive`: for a first request only connections
-that have been reused; `always`: any. Nothing is reused across servers, generations of sessions, or an address change.
+that have been reused; `always`: any. Nothing is reused across servers, generations of sessions, or an address change, nor, where
+a server has no port of its own, across the ports that clients came to.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class Pool:
         """A new connection for `user`, under way. `port` is used where the server has none of its own."""
         upstream = Upstream(self._loop, self._outbox, self._index, generation, user, self.forget)
         server = self.server
+        if not server.port:
+            upstream.port = port
         if self._address is None:
             upstream.resolve_and_connect(server.host, server.port or port)
         elif server.port:
@@ -76,8 +79,8 @@ class Pool:
             upstream.connect((family, (where[0], port, *where[2:])))
         return upstream
 
-    def take(self, mode: str, own: Upstream | None, *, first: bool) -> Upstream | None:
-        """An idle connection that may carry this request, None: open one. `own` is the client's private one."""
+    def take(self, mode: str, own: Upstream | None, port: int, *, first: bool) -> Upstream | None:
+        """An idle connection that may carry this request, None: open one. `own` is the client's private one, `port` as in `open`."""
         if own is not None and own.server == self._index and own in self._lent:
             self._lent.discard(own)
             if self._is_good(own):
@@ -85,9 +88,9 @@ class Pool:
             own.shutdown()
         if mode == 'never' or (first and mode == 'safe'):
             return None
-        return self._take_shared(reused_only=first and mode == 'aggressive')
+        return self._take_shared(0 if self.server.port else port, reused_only=first and mode == 'aggressive')
 
-    def _take_shared(self, *, reused_only: bool) -> Upstream | None:
+    def _take_shared(self, port: int, *, reused_only: bool) -> Upstream | None:
         idle = self._idle
         kept: list[Upstream] | None = None
         found = None
@@ -95,7 +98,7 @@ class Pool:
             upstream = idle.pop()
             if not self._is_good(upstream):
                 upstream.shutdown()
-            elif reused_only and upstream.uses < 2:
+            elif upstream.port != port or (reused_only and upstream.uses < 2):
                 kept = kept or []
                 kept.append(upstream)
             else:

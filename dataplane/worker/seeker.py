@@ -217,7 +217,7 @@ class Seeker(Stream):
         self._pool = pool = context.pools.of(self.server, server)
         upstream = None
         if not self._must_open:
-            upstream = pool.take(backend.http_reuse, client.own, first=client.requests == 1)
+            upstream = pool.take(backend.http_reuse, client.own, client.local_port, first=client.requests == 1)
             client.own = None if upstream is client.own else client.own
         if upstream is not None:
             upstream.user = self

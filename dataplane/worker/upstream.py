@@ -39,14 +39,15 @@ _OPEN: Final = Link.OPEN  # named per request: see core/plane.py
 
 
 class Upstream(asyncio.Protocol):
-    """`generation` is the server's session generation it was opened under; `uses` counts the requests sent on it.
+    """`generation` is the server's session generation it was opened under; `uses` counts the requests sent on it; `port` is
+    the one its client came to, where the server has none of its own and this leads to that.
 
     `parted` is called with this connection when it ends while nobody uses it (idle in a pool).
     """
 
     __slots__ = (
         '_loop', '_outbox', '_parted', '_sock', '_task', '_transport', '_unsent', '_waiting',
-        'congested', 'generation', 'idle_since', 'link', 'server', 'user', 'uses',
+        'congested', 'generation', 'idle_since', 'link', 'port', 'server', 'user', 'uses',
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +67,7 @@ class Upstream(asyncio.Protocol):
         self.generation = generation
         self.user: ServerUser | None = user
         self.uses = 0
+        self.port = 0
         self.idle_since = 0
         self.link = Link.NEW
 

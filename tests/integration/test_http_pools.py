@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,7 @@ from dataplane.core.changes import SetAddress, SetAdmin, ShutdownSessions
 from dataplane.core.counters import C
 from dataplane.core.model import AdminState
 from tests.integration.harness.proxy import Proxy, limited, server, snapshot
-from tests.integration.harness.raw import HOST, Gated, RawClient, RawServer, ask, ok, until
+from tests.integration.harness.raw import HOST, OK, Gated, RawClient, RawServer, ask, ok, until
 
 GET = b'GET / HTTP/1.1\r\n' + HOST + b'\r\n'
 
@@ -99,3 +101,38 @@ async def test_idle_connections_end_with_maintenance_and_with_their_generation()
             await proxy.change(change)
             await until(lambda: up.open == 0)
         client.close()
+
+
+@pytest.mark.parametrize('mode', ['never', 'always'])
+async def test_a_server_without_a_port_is_reached_on_the_port_the_client_came_to(mode: str) -> None:
+    """One client after the other, on two ports of the frontend: what was opened to one port of the server leads to no other."""
+    mapped = replace(server('s1', 0), host='127.0.0.2')
+    reached: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.readuntil(b'\r\n\r\n'):
+                reached.append(writer.get_extra_info('sockname')[1])
+                writer.write(OK)
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    async with Proxy(snapshot([mapped], backend={'http_reuse': mode})) as proxy:
+        with socket.socket() as second:
+            second.bind(('127.0.0.1', 0))
+            second.listen()
+            proxy.traffic.listen(second, 0, 'fe:2')
+            ports = [proxy.port, second.getsockname()[1]]
+            servers = [await asyncio.start_server(serve, '127.0.0.2', port) for port in ports]
+            clients = [await RawClient.to(port) for port in ports]
+            try:
+                for client in (*clients, *reversed(clients)):
+                    client.send(GET)
+                    assert (await client.answer())[0] == 200
+                assert reached == [*ports, *reversed(ports)]
+            finally:
+                for client in clients:
+                    client.close()
+                proxy.traffic.stop_listening()
+                for one in servers:
+                    one.close()
