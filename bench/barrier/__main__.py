@@ -131,6 +131,8 @@ async def measure(plane: DataPlane, options: argparse.Namespace, load: Sequence[
         async with contextlib.AsyncExitStack() as stack:
             loading = await stack.enter_async_context(running(*load)) if load else None
             watching = await stack.enter_async_context(running(*observer, fds=(board.fd,)))
+            assert watching.stdout is not None
+            await watching.stdout.readline()  # it has started: what it does not see is not measured
             done = await commits(plane, options.commits, servers)
             said, _ = await watching.communicate(b'')
             if watching.returncode:

@@ -21,7 +21,9 @@ MEAN_GAP_S: Final = 0.002
 
 
 def main(words: list[str]) -> int:
-    """`FD LAYOUT`, the latter as JSON; goes on until its standard input ends, then prints the waits (us) as JSON."""
+    """`FD LAYOUT`, the latter as JSON; prints a line once it watches, goes on until its standard input ends, and then
+    prints the waits (us) as JSON.
+    """
     board = Board.attach(int(words[0]), Layout(**json.loads(words[1])))
     waits: list[float] = []
     while not select.select([sys.stdin], [], [], random.expovariate(1 / MEAN_GAP_S))[0]:
@@ -32,6 +34,8 @@ def main(words: list[str]) -> int:
             os.abort()  # a worker died inside its hold: the next owner repairs, which is not for this one
         board.unlock()
         waits.append((taken - asked) / 1_000)
+        if len(waits) == 1:
+            print('watching', flush=True)
     print(json.dumps(waits))
     return 0
 
