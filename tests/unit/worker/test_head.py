@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 
 from dataplane.worker.framing import CHUNKED, UNTIL_CLOSE
@@ -276,3 +279,43 @@ def test_switching_protocols_names_its_protocol() -> None:
     head = response(b'Upgrade: WebSocket', b'Connection: Upgrade', start=b'HTTP/1.1 101 Switching Protocols')
     assert head.upgrade == b'websocket'
     assert kept(response(b'Content-Length: 5', start=b'HTTP/1.1 204 No')) == [b'HTTP/1.1 204 No']
+
+
+HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z!$&'()*+,;=._~%-]*)(:[0-9]*)?")
+"""RFC 3986, 3.2.2: an address in brackets or a registered name, and perhaps a port."""
+
+
+def is_taken(host: bytes) -> bool:
+    try:
+        get(b'Host:' + host)
+    except BadHead:
+        return False
+    return True
+
+
+def test_a_host_is_a_name_or_an_address_and_perhaps_a_port() -> None:
+    """The short way for what nearly everybody sends, and the expression behind it, say the same."""
+    letters = [
+        b'a',
+        b'F',
+        b'0',
+        b'9',
+        b':',
+        b'[',
+        b']',
+        b'.',
+        b'-',
+        b'_',
+        b'%',
+        b'@',
+        b'/',
+        b'!',
+        b'#',
+        b'?',
+        b'"',
+        b'\xb2',
+    ]
+    for length in range(5):
+        for word in itertools.product(letters if length < 4 else letters[2:10], repeat=length):
+            host = b''.join(word)
+            assert is_taken(host) == (HOST.fullmatch(host) is not None), host
