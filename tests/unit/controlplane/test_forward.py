@@ -212,11 +212,15 @@ async def test_a_stream_ends_at_the_leader_when_its_reader_has_left(remote: Remo
 @pytest.mark.parametrize('address', ['10.0.0.7:8000', ''])
 async def test_a_link_is_told_where_to_dial(leader: Leader, address: str) -> None:
     sent: list[MutableMapping[str, Any]] = []
+    heard: list[str] = []
 
     async def receive() -> Json:
+        assert not sent, 'it is heard before it is answered'
+        heard.append('connect')
         return {'type': 'websocket.connect'}
 
     async def send(message: MutableMapping[str, Any]) -> None:
+        assert heard
         sent.append(message)
 
     app = Forward(own, Standing(leader=address), leader, 'me')
@@ -224,6 +228,29 @@ async def test_a_link_is_told_where_to_dial(leader: Leader, address: str) -> Non
     assert [message['type'] for message in sent] == ['websocket.accept', 'websocket.close']
     assert sent[1]['code'] == NOT_LEADER
     assert sent[1]['reason'] == (json.dumps({'leader': address}) if address else 'no control plane leads')
+
+
+@pytest.mark.parametrize('raw', [b'/v1/a%2Fb', b'/v1/a%2Fb?wait=acked', None])
+async def test_the_query_is_passed_on_once_however_the_path_is_given(
+    remote: Remote, leader: Leader, raw: bytes | None
+) -> None:
+    sent: list[MutableMapping[str, Any]] = []
+    pending: list[Json] = [{'type': 'http.request', 'body': b'', 'more_body': False}]
+
+    async def receive() -> Json:
+        if not pending:
+            await asyncio.Event().wait()
+        return pending.pop()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        'type': 'http', 'method': 'GET', 'path': '/v1/a', 'raw_path': raw, 'query_string': b'wait=acked', 'headers': [],
+    }  # fmt: skip
+    await Forward(own, Standing(leader=remote.address), leader, 'me')(scope, receive, send)
+    assert sent[0]['status'] == 202
+    assert [path for _, path, *_ in remote.asked] == ['/v1/a%2Fb?wait=acked' if raw else '/v1/a?wait=acked']
 
 
 async def test_another_leader_is_another_connection(remote: Remote, leader: Leader) -> None:

@@ -37,7 +37,7 @@ def test_what_is_packed_is_unpacked_and_nothing_else_is() -> None:
     assert unpacked(packed({'a': [1, 'ä']})) == {'a': [1, 'ä']}
     whole = base64.b64decode(packed({'a': 1}))
     for wrong in (
-        '', '???', base64.b64encode(b'no gzip').decode(), base64.b64encode(whole[:-4]).decode(),
+        '', '???', f'{packed({})}!', base64.b64encode(b'no gzip').decode(), base64.b64encode(whole[:-4]).decode(),
         base64.b64encode(gzip.compress(b'{')).decode(), base64.b64encode(gzip.compress(b'[' * 200_000)).decode(),
     ):  # fmt: skip
         with pytest.raises(ValueError):  # noqa: PT011 - whatever it says
