@@ -72,6 +72,16 @@ async def test_an_answer_without_our_audience_is_a_no(fake: FakeApiServer, monke
     assert await Reviews(fake.api(), 'sluice').token('t') is None
 
 
+@pytest.mark.parametrize('said, known', [(True, True), ('true', False), (1, False), (None, False)])
+async def test_only_a_plain_yes_makes_somebody_known(
+    fake: FakeApiServer, monkeypatch: pytest.MonkeyPatch, said: object, known: bool
+) -> None:
+    status = {'authenticated': said, 'audiences': ['sluice'], 'user': {'username': 'alice', 'uid': None}}
+    monkeypatch.setattr(fake.auth, 'token_review', lambda body: {**body, 'status': status})
+    who = await Reviews(fake.api(), 'sluice').token('t')
+    assert who == (Reviewed('alice') if known else None), 'and without a uid there is none'
+
+
 @pytest.mark.parametrize('kind', ['reset', 'garbage', 'half'])
 async def test_no_answer_is_neither_yes_nor_no(
     fake: FakeApiServer, kind: str, caplog: pytest.LogCaptureFixture
