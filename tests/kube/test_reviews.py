@@ -98,6 +98,18 @@ async def test_no_answer_is_neither_yes_nor_no(
     assert await reviews.token('t') is None
 
 
+async def test_each_outage_is_said_once(fake: FakeApiServer, caplog: pytest.LogCaptureFixture) -> None:
+    reviews = Reviews(fake.api(), 'sluice')
+    for times in (1, 2):
+        outage = fake.fail('create', TOKEN_REVIEWS, status=403, times=2)
+        for _ in range(2):
+            with pytest.raises(ReviewsUnavailable):
+                await reviews.token('t')
+        assert outage.used == 2
+        assert caplog.text.count('nobody can be let in') == times
+        assert await reviews.token('t') is None
+
+
 async def test_a_control_plane_that_may_not_ask_says_what_to_do(
     fake: FakeApiServer, caplog: pytest.LogCaptureFixture
 ) -> None:

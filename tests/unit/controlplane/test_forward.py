@@ -245,7 +245,7 @@ async def test_the_query_is_passed_on_once_however_the_path_is_given(
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    scope = {
+    scope: dict[str, Any] = {
         'type': 'http', 'method': 'GET', 'path': '/v1/a', 'raw_path': raw, 'query_string': b'wait=acked', 'headers': [],
     }  # fmt: skip
     await Forward(own, Standing(leader=remote.address), leader, 'me')(scope, receive, send)
