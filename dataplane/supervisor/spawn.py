@@ -16,11 +16,12 @@ PROGRAM: Final = 'dataplane.worker.main'
 NOT_FOR_WORKERS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
-def spawn(settings: Global) -> tuple[subprocess.Popen[bytes], Channel]:
-    """Start a worker. Returns its process and this side of the channel to it. Raises OSError."""
+def spawn(settings: Global) -> tuple[subprocess.Popen[bytes], int, Channel]:
+    """Start a worker. Returns its process, a pidfd of it, and this side of the channel to it. Raises OSError, and none runs then."""
     channel, theirs = Channel.pair()
     # what is sent to the whole process group must not end a worker before it can say that it ignores it
     before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)
+    process = None
     try:
         process = subprocess.Popen(
             [sys.executable, '-m', PROGRAM, '--fd', str(theirs.fileno())],
@@ -28,13 +29,17 @@ def spawn(settings: Global) -> tuple[subprocess.Popen[bytes], Channel]:
             stdin=subprocess.DEVNULL,
             env=child_environment(),
         )
+        pidfd = os.pidfd_open(process.pid)
     except OSError:
         channel.close()
+        if process is not None:
+            process.kill()
+            process.wait()
         raise
     finally:
         theirs.close()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return process, channel
+    return process, pidfd, channel
 
 
 def child_environment() -> dict[str, str]:

@@ -151,12 +151,11 @@ class Workers:
         if self._stopping or number in self._now:
             return
         try:
-            process, channel = spawn(self._settings)
+            process, pidfd, channel = spawn(self._settings)
         except OSError as error:
             self.log('alert', f'Worker {number} cannot be started: {error}; trying again.')
             self._loop.call_later(_PAUSES[-1], self._spawn, number)
             return
-        pidfd = os.pidfd_open(process.pid)
         worker = Worker(number, process, pidfd, channel, time.monotonic())
         self._now[number] = worker
         self._loop.add_reader(pidfd, self._died, worker)
