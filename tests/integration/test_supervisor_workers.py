@@ -103,8 +103,9 @@ async def test_what_a_stopped_worker_was_given_goes_to_others() -> None:
         server = await on.upstream('u', service=0.01)
         port = on.ports.take()
         plane = await on.data_plane(
-            listen(port, f'u 127.0.0.1:{server.port} maxconn 1'), port=port, workers=2, extra=('isolation-timeout 20s',)
-        )
+            listen(port, f'u 127.0.0.1:{server.port} maxconn 1'), port=port, workers=2, extra=('isolation-timeout 20s',),
+            queue='30s',  # longer than the wrong worker is stopped: while it has the slot nobody is served
+        )  # fmt: skip
         async with Load(port, 20) as load:
             await until(lambda: len(load.records) > 50, within=20, what='traffic flows')
             owners = plane.owners()
