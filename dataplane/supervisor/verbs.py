@@ -156,7 +156,8 @@ class Verbs:
     async def _set_state(self, record: ServerRecord, state: AdminState) -> Answer:
         """Ask for a state; say so when the control plane's wish keeps the server in a stricter one."""
         answer = await self._submit(SetAdmin(record.backend, record.name, state))
-        pushed = record.wished(Origin.PUSH)
+        index = self._tables.server_of(record.backend, record.name)  # what was known before is of no use by now
+        pushed = AdminState.READY if index is None else self._publisher.ledger.records[index].wished(Origin.PUSH)
         if answer.text or _STRICTNESS[pushed] <= _STRICTNESS[state]:
             return answer
         name = f'{record.backend}/{record.name}'

@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
 from dataplane.cli.grammar import Command, words
 from dataplane.cli.session import Answer, Session, Severity, SeverityOutput
-from dataplane.core.changes import SetAdmin
+from dataplane.core.changes import Change, SetAdmin
 from dataplane.core.model import AdminState, Level, Origin, StatsSocket
 from dataplane.supervisor.verbs import SET_SERVER_USAGE, Verbs, gather
 from dataplane.supervisor.wait import Patience
-from tests.inprocess import SNAPSHOT, Plane
+from tests.inprocess import SNAPSHOT, Outcome, Plane
 
 
 @pytest.fixture
@@ -121,6 +122,19 @@ async def test_a_stricter_wish_of_the_control_plane_is_named(
 ) -> None:
     plane.make(SetAdmin('px', 's1', pushed, Origin.PUSH))
     assert (await say(verbs, session, line)).text == text
+
+
+class Overtaken(Plane):
+    """The control plane's wish comes in just before each change."""
+
+    async def submit(self, changes: Sequence[Change], *, source: str) -> Outcome:
+        self.make(SetAdmin('px', 's1', AdminState.MAINT, Origin.PUSH))
+        return await super().submit(changes, source=source)
+
+
+async def test_the_wish_that_is_named_is_the_one_in_force_when_the_change_is(session: Session) -> None:
+    answer = await say(Overtaken().verbs(), session, 'enable server px/s1')
+    assert answer.text == 'px/s1 stays in maint, as the control plane asks.'
 
 
 async def test_workers_that_did_not_confirm_are_named(verbs: Verbs, session: Session, plane: Plane) -> None:
