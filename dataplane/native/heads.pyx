@@ -13,6 +13,9 @@ cdef enum:
     TOKEN = 1
     VALUE = 2
     TARGET = 4
+    NAME = 8
+    ADDRESS = 16
+    DIGIT = 32
     LONGEST = 32  # no field to be known has a longer name
 
 cdef unsigned char KIND[256]
@@ -30,6 +33,12 @@ cdef void prepare():
             KIND[code] |= TARGET
     for code in b"!#$%&'*+.^_`|~-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz":
         KIND[code] |= TOKEN
+    for code in b"!$&'()*+,;=._~%-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz":
+        KIND[code] |= NAME
+    for code in b'0123456789ABCDEFabcdef:.':
+        KIND[code] |= ADDRESS
+    for code in b'0123456789':
+        KIND[code] |= DIGIT
 
 
 prepare()
@@ -167,3 +176,26 @@ def scan_response(bytes raw not None):
     if count < 0:
         return None
     return start[7] - 48, (start[9] - 48) * 100 + (start[10] - 48) * 10 + start[11] - 48, count, found
+
+
+def is_host(bytes authority not None):
+    """See dataplane.worker.scan. The NUL after the last byte ends every run here, too."""
+    cdef Text at = <Text>PyBytes_AS_STRING(authority)
+    cdef Text end = at + PyBytes_GET_SIZE(authority)
+    cdef Text first
+    if at[0] == 91:
+        at += 1
+        first = at
+        while KIND[at[0]] & ADDRESS:
+            at += 1
+        if at == first or at[0] != 93:
+            return False
+        at += 1
+    else:
+        while KIND[at[0]] & NAME:
+            at += 1
+    if at[0] == 58:
+        at += 1
+        while KIND[at[0]] & DIGIT:
+            at += 1
+    return at == end

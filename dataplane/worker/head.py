@@ -16,13 +16,11 @@ from dataplane.worker.known import Field
 from dataplane.worker.scan import TOKEN
 
 try:
-    from dataplane.native.heads import scan_request, scan_response
+    from dataplane.native.heads import is_host, scan_request, scan_response
 except ImportError:  # not compiled: its twin
-    from dataplane.worker.scan import scan_request, scan_response
+    from dataplane.worker.scan import is_host, scan_request, scan_response
 
 _FIELD: Final = re.compile(rb'\n([^:\r]+):[^\r]*')
-_HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[!$&'()*+,;=._~0-9A-Za-z%-]*)(?::[0-9]*)?")
-_NAME: Final = b"!$&'()*+,;=._~%-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ABSOLUTE: Final = re.compile(rb'[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)')
 _BROKEN: Final = re.compile(rb'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]')
 _TOKEN_START: Final = re.compile(TOKEN)
@@ -204,7 +202,7 @@ def _request_fields(head: RequestHead, fields: list[Field]) -> Field | None:
                 head.upgrade = value.lower() if not head.upgrade else head.upgrade + b',' + value.lower()
     if host is None and head.version == 1:
         raise BadHead('a Host field is needed')
-    if not _is_host(head.authority):
+    if not is_host(head.authority):
         raise BadHead('malformed Host field')
     _one_framing(head, lengths, codings)
     if connection:
@@ -212,14 +210,6 @@ def _request_fields(head: RequestHead, fields: list[Field]) -> Field | None:
     else:
         head.upgrade = b''
     return host
-
-
-def _is_host(authority: bytes) -> bool:
-    """Is it a host and perhaps a port? The expression takes 0.5 us, and a name or an address with a port does not need it."""
-    rest = authority.translate(None, _NAME)
-    if not rest or (rest == b':' and authority[authority.index(b':') + 1 :].isdigit()):
-        return True
-    return _HOST.fullmatch(authority) is not None
 
 
 def _one_framing(head: Head, lengths: int, codings: list[bytes]) -> None:
@@ -266,7 +256,7 @@ def _max_forwards(head: RequestHead, value: bytes, start: int, end: int) -> None
 
 def _target(head: RequestHead, host: Field | None) -> None:
     """Check the form of the target (RFC 9112, 3.2) and turn absolute-form into origin-form with its own Host."""
-    if head.method in (b'CONNECT', b'TRACE'):
+    if head.method == b'CONNECT' or head.method == b'TRACE':
         raise BadHead('method not allowed', 405)
     target = head.target
     if target[0] != 47:
@@ -275,12 +265,12 @@ def _target(head: RequestHead, host: Field | None) -> None:
             _absolute(head, absolute[1], absolute[2], host)
         elif target != b'*' or head.method != b'OPTIONS':
             raise BadHead('malformed request target')
-    if b'%00' in target:
+    if target.find(b'%00') >= 0:  # `in` makes an exception and drops it, 0.3 us
         raise BadHead('NUL in the request target')
 
 
 def _absolute(head: RequestHead, authority: bytes, rest: bytes, host: Field | None) -> None:
-    if not authority or authority[0] == 58 or not _is_host(authority):
+    if not authority or authority[0] == 58 or not is_host(authority):
         raise BadHead('malformed authority in the request target')
     head.authority = authority
     if not rest and head.method == b'OPTIONS':

@@ -9,7 +9,8 @@ from typing import Final
 from dataplane.wire.syslog import MONTHS
 
 _MILLISECONDS: Final = tuple(f'{number:03}' for number in range(1000))  # to format one takes 1.2 us
-_UNSAFE: Final = re.compile(rb'[^ !$-~]')
+_UNSAFE: Final = re.compile('[^ !$-~]')
+_VERSIONS: Final = ('HTTP/1.0', 'HTTP/1.1')
 
 
 class Dates:
@@ -33,10 +34,10 @@ class Dates:
 
 def request_line(method: bytes, target: bytes, version: int) -> str:
     """The request line as it is quoted in the log: `"`, `#` and what is not printable become `#` and two digits."""
-    line = b'%b %b HTTP/1.%d' % (method, target, version)
-    if _UNSAFE.search(line) is not None:
-        line = _UNSAFE.sub(lambda match: b'#%02X' % match[0][0], line)
-    return line.decode('ascii')
+    line = f'{method.decode("latin-1")} {target.decode("latin-1")} {_VERSIONS[version]}'
+    if line.isascii() and line.isprintable() and '"' not in line and '#' not in line:
+        return line  # an expression that finds nothing takes 0.4 us
+    return _UNSAFE.sub(lambda match: f'#{ord(match[0]):02X}', line)
 
 
 def http_line(

@@ -27,7 +27,10 @@ def twins() -> list[tuple[Scan, Scan]]:
     if util.find_spec('dataplane.native.heads') is None:
         pytest.skip('dataplane.native.heads is not compiled here; `make test-compiled` compares the two')
     native = import_module('dataplane.native.heads')
-    return [(scan.scan_request, native.scan_request), (scan.scan_response, native.scan_response)]
+    return [
+        (scan.scan_request, native.scan_request), (scan.scan_response, native.scan_response),
+        (scan.is_host, native.is_host),
+    ]  # fmt: skip
 
 
 def same(raw: bytes) -> None:
@@ -52,6 +55,25 @@ def test_a_response() -> None:
 def test_neither(raw: bytes) -> None:
     assert scan.scan_request(raw) is None
     assert scan.scan_response(raw) is None
+
+
+@pytest.mark.parametrize(
+    'authority, good',
+    [
+        (b'', True), (b'a', True), (b'a.example:80', True), (b'a:', True), (b':80', True), (b'[::1]', True),
+        (b'[::1]:80', True), (b"x!$&'()*+,;=._~%-9", True), (b'[]', False), (b'[::1', False), (b'[::g]', False),
+        (b'[::1]a', False), (b'a:b', False), (b'a:1:2', False), (b'a b', False), (b'a@b', False), (b'a/b', False),
+        (b'a\x00', False), (b'[::1\x00]', False), (b'a:80\x00', False), (b'\xe9', False), (b'a[', False), (b'a"', False),
+    ],
+)  # fmt: skip
+def test_a_host_and_perhaps_a_port(authority: bytes, good: bool) -> None:
+    assert scan.is_host(authority) is good
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(st.sampled_from((b'a', b':', b'[', b']', b'8', b'.', b'\x00', b'%', b'@', b'f')), max_size=8))
+def test_both_take_the_same_for_a_host(pieces: list[bytes]) -> None:
+    same(b''.join(pieces))
 
 
 @settings(max_examples=3000, deadline=None)
