@@ -97,5 +97,5 @@ class Sampler:
             while not self._over.wait(self._every):
                 self._checker.once()
                 self.taken += 1
-        except Wrong as wrong:
+        except Exception as wrong:  # noqa: BLE001 - whatever ended the sampling, the case was not checked and has failed
             self.wrong = wrong

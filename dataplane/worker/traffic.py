@@ -139,12 +139,21 @@ class Traffic:
             if self._deaf:
                 deaf, self._deaf = self._deaf, set()
                 for client in deaf:
-                    client.check()
+                    self._look_at(client)
             for listener in self._listeners:
                 listener.resume()
         if now - self._sweep_at >= _SWEEP:
             self._sweep_at = now
             self._context.pools.sweep(now)
+
+    def _look_at(self, client: Checked) -> None:
+        """A defect in one connection's logic is reported, and the others are looked at all the same."""
+        try:
+            client.check()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
+            self._context.loop.call_exception_handler(
+                {'message': f'{client!r} could not be looked at', 'exception': error}
+            )
 
     # -- revisions and stops -----------------------------------------------------------------------------------------
 
