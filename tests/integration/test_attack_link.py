@@ -28,7 +28,7 @@ async def _linked(world: Stage) -> ControlPlane:
     port = world.ports.take()
     sections = routed(port) + listen(world.ports.take(), f's1 127.0.0.1:{up.port}')
     await world.data_plane(sections, port=port, workers=1, control_plane=control.url)
-    await until(lambda: _known(control), within=30, what='the data plane is connected')
+    await until(lambda: _known(control), within=60, what='the data plane is connected')
     return control
 
 

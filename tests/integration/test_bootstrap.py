@@ -70,14 +70,14 @@ async def written(fake: FakeApiServer, on: Stage) -> AsyncIterator[tuple[Process
         async def is_written() -> bool:
             return bool(snapshot(fake)[0] == (await control.client.get('/v1/dataplanes')).json()['head'])
 
-        await until(is_written, within=30, what='the snapshot is written', every=0.1)
+        await until(is_written, within=60, what='the snapshot is written', every=0.1)
         yield control, servers
 
 
 async def served(plane: DataPlane, servers: list[Upstream]) -> None:
     """It sends everything to web-2, since web-1 drains."""
-    async with Load(plane.port, 4, HOST) as load:
-        await until(lambda: len(load.records) >= 50, within=20, what='requests are answered')
+    async with Load(plane.port, 4, HOST, pause=0.02) as load:
+        await until(lambda: len(load.records) >= 50, within=60, what='requests are answered')
     assert load.failed() == []
     assert {record.server for record in load.records} == {'web-2'}
     assert servers[0].arrivals == []
@@ -105,7 +105,7 @@ async def test_a_new_data_plane_without_a_control_plane_serves_what_was_pushed_l
                 found = (await successor.client.get('/v1/dataplanes')).json()
                 return [(row['id'], row['version']) for row in found['items']] == [('dp', found['head'])]
 
-            await until(is_at_the_head, within=30, what='the data plane is at the head', every=0.1)
+            await until(is_at_the_head, within=60, what='the data plane is at the head', every=0.1)
             await served(plane, servers)
 
 

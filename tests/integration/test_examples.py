@@ -75,7 +75,7 @@ async def usable(cluster: Kubernetes, host: str) -> None:
     async def answered() -> bool:
         return all([(await ask(plane.port, '/', host)).status == 200 for plane in cluster.planes])
 
-    await until(answered, within=30, what=f'{host} is served', every=0.05)
+    await until(answered, within=60, what=f'{host} is served', every=0.05)
 
 
 async def shares(cluster: Kubernetes, host: str, requests: int) -> Counter[str]:
@@ -127,7 +127,7 @@ async def test_one_slot_per_pod_is_one_over_all_data_planes(tmp_path: Path) -> N
         assert (EXAMPLES.parents[1] / words[-1]).is_file()
         await terminal.run(patch)
         async with Load(cluster.planes[0].port, 6, host), Load(cluster.planes[1].port, 6, host):
-            await until(lambda: sorted(s.most for s in servers) == [1, 1, 2], within=30, what='one has two at a time')
+            await until(lambda: sorted(s.most for s in servers) == [1, 1, 2], within=60, what='one has two at a time')
 
 
 async def test_weights_move_everything_from_blue_to_green(tmp_path: Path) -> None:
@@ -172,10 +172,10 @@ async def test_a_node_is_empty_before_it_is_drained(tmp_path: Path) -> None:
             assert cluster.fake.all(SERVER_OVERRIDES) == [], 'it was only asked'
             for pod in there.values():
                 pod.server.hold()
-            await until(lambda: any(pod.server.inside() for pod in there.values()), within=20, what='one is busy')
+            await until(lambda: any(pod.server.inside() for pod in there.values()), within=60, what='one is busy')
             drained = asyncio.create_task(terminal.run(drain))
             await until(
-                lambda: len(cluster.fake.all(SERVER_OVERRIDES)) == len(there), within=20, what='they are drained'
+                lambda: len(cluster.fake.all(SERVER_OVERRIDES)) == len(there), within=60, what='they are drained'
             )
             assert not drained.done(), 'something is in flight there'
             for pod in there.values():

@@ -25,10 +25,10 @@ async def test_upstream_counts_what_is_in_it_at_once() -> None:
         clients = [socket.create_connection(('127.0.0.1', server.port)) for _ in range(3)]
         for client in clients:
             client.sendall(_REQUEST)
-        await until(lambda: len(server.arrivals) == 3, within=30, what='three requests inside')
+        await until(lambda: len(server.arrivals) == 3, within=60, what='three requests inside')
         assert server.most == 3
         server.let_go()
-        await until(lambda: not server.busy, within=30, what='all answered')
+        await until(lambda: not server.busy, within=60, what='all answered')
         for client in clients:
             client.close()
 
@@ -39,7 +39,7 @@ async def test_upstream_does_not_count_a_connection_its_peer_has_closed() -> Non
         gone, reset, shut = (socket.create_connection(('127.0.0.1', server.port)) for _ in range(3))
         for client in (gone, reset, shut):
             client.sendall(_REQUEST)
-        await until(lambda: len(server.arrivals) == 3, within=30, what='three requests inside')
+        await until(lambda: len(server.arrivals) == 3, within=60, what='three requests inside')
         # All in one turn of the loop, so that the server can only know it from the sockets themselves.
         gone.close()
         reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
@@ -53,13 +53,13 @@ async def test_upstream_does_not_count_a_connection_its_peer_has_closed() -> Non
 async def test_load_records_answers_and_lost_connections() -> None:
     async with Upstream('s', 0.0) as server:
         async with Load(server.port, 4) as load:
-            await until(lambda: len(load.records) >= 40, within=30, what='40 answers')
+            await until(lambda: len(load.records) >= 40, within=60, what='40 answers')
             assert load.statuses().keys() == {200}
             server.hold()
-            await until(lambda: len(server.busy) == 4, within=30, what='all four waiting')
+            await until(lambda: len(server.busy) == 4, within=60, what='all four waiting')
             for exchange in list(server.open):
                 exchange.cut()
-            await until(lambda: load.statuses()[0] == 4, within=30, what='four lost')
+            await until(lambda: load.statuses()[0] == 4, within=60, what='four lost')
             server.let_go()
         assert {record.error.partition(':')[0] for record in load.failed()} == {'lost'}
         assert (await ask(server.port, '/one')).status == 200

@@ -42,8 +42,8 @@ class Crowd:
         for server in self.servers.values():
             server.hold()
         try:
-            await until(lambda: victim not in self.plane.worker_pids(), within=30, what='the victim is dead')
-            await until(self._adds_up, within=30, what='the sums of the board are what clients and servers see')
+            await until(lambda: victim not in self.plane.worker_pids(), within=60, what='the victim is dead')
+            await until(self._adds_up, within=60, what='the sums of the board are what clients and servers see')
         finally:
             for server in self.servers.values():
                 server.let_go()
@@ -71,7 +71,7 @@ class Crowd:
 async def flows(load: Load, requests: int) -> None:
     """Return when so many more requests are over."""
     wanted = len(load.records) + requests
-    await until(lambda: len(load.records) > wanted, within=20, what='traffic flows')
+    await until(lambda: len(load.records) > wanted, within=60, what='traffic flows')
 
 
 def is_harmed(record: Record) -> bool:
@@ -95,7 +95,7 @@ async def test_killed_workers_lose_only_their_own(limits: dict[str, int], kills:
             crowd = Crowd(plane, load, servers, limits)
             await flows(load, 200)
             for _ in range(kills):
-                workers = await until(lambda: all_workers(plane), within=20, what='every worker is back')
+                workers = await until(lambda: all_workers(plane), within=60, what='every worker is back')
                 await flows(load, 50)
                 await asyncio.sleep(rng.uniform(0, 0.02))
                 await crowd.kill_one(workers[0])
@@ -193,8 +193,8 @@ async def barrier_passes_without(at: Following, load: Load, victim: int) -> None
     assert len(ack.workers) == at.plane.workers - 1
     assert time.monotonic() - began < 20
     assert (await at.plane.cli.states())['b/one'][0] == 0
-    await until(lambda: victim not in at.plane.worker_pids(), within=30, what='the worker that stood still is ended')
-    await until(lambda: all_workers(at.plane), within=20, what='it is replaced')
+    await until(lambda: victim not in at.plane.worker_pids(), within=60, what='the worker that stood still is ended')
+    await until(lambda: all_workers(at.plane), within=60, what='it is replaced')
     await flows(load, 200)
     harmed = [record for record in load.records[first:] if is_harmed(record) and record.client_port in safe]
     assert not harmed, f'connections of workers that live were lost: {harmed[:3]}'

@@ -187,7 +187,7 @@ async def watch(worker: int, before: int, *flows: Flow) -> int:
         sent.append([flow.sent for flow in flows])
         return sent[-1] == sent[-2] and all(sent[-1])
 
-    await until(full, within=20, what='nobody takes any more', every=0.1)
+    await until(full, within=60, what='nobody takes any more', every=0.1)
     assert all(flow.sent < BODY // 4 for flow in flows), 'somebody keeps what nobody has read'
     most = pss(worker) - before
     for flow in flows:

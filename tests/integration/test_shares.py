@@ -46,7 +46,7 @@ class Fleet:
         )  # fmt: skip
         self.planes.append(plane)
         self.links.append(link)
-        self.loads.append(await self.on.enter(Load(port, 4, host=HOST, after_refusal=0.05)))
+        self.loads.append(await self.on.enter(Load(port, 4, host=HOST, pause=0.02, after_refusal=0.05)))
         return number
 
     async def shares(self) -> dict[str, dict[str, Any]]:
@@ -54,7 +54,7 @@ class Fleet:
         found: dict[str, dict[str, Any]] = (await self.control.must('GET', '/v1/backends/app/servers/s'))['shares']
         return found
 
-    async def settled(self, *wanted: int, within: float = 40) -> None:
+    async def settled(self, *wanted: int, within: float = 60) -> None:
         """Wait until the shares that are given are these, in any order, and nothing is held above them."""
 
         async def is_so() -> bool:
@@ -65,7 +65,7 @@ class Fleet:
 
         await until(is_so, within=within, every=0.1, what=f'shares {wanted}')
 
-    async def serves(self, *numbers: int, within: float = 20) -> None:
+    async def serves(self, *numbers: int, within: float = 60) -> None:
         """Wait until each of these data planes has got answers from the server that were asked for after now."""
         before = {number: self.loads[number].statuses()[200] for number in numbers}
 
@@ -146,7 +146,7 @@ async def test_with_keep_a_partitioned_data_plane_goes_on_and_nobody_gets_its_sh
         await at.settled(1, 2)
         held = (await at.shares())['dp0']['share']
         at.cut(0)
-        await until(lambda: 'going on (on-partition keep)' in at.planes[0].printed(), within=20, what='the lease ends')
+        await until(lambda: 'going on (on-partition keep)' in at.planes[0].printed(), within=60, what='the lease ends')
         await at.serves(0, 1)
         shares = await at.shares()
         assert {name: row['share'] for name, row in shares.items()} == {'dp0': held, 'dp1': LIMIT - held}
@@ -186,7 +186,7 @@ async def test_when_the_supervisor_alone_stands_still_its_workers_end() -> None:
         at.links[0].cut()
         at.links[0].half_open()
         await at.settled(3)
-        await until(lambda: not set(workers) & set(at.planes[0].worker_pids()), within=30, what='its workers ended')
+        await until(lambda: not set(workers) & set(at.planes[0].worker_pids()), within=60, what='its workers ended')
         os.kill(at.planes[0].pid, signal.SIGCONT)
         at.links[0].mend()
         await at.settled(1, 2)
@@ -204,7 +204,7 @@ async def test_shares_survive_the_control_plane() -> None:
         before = await at.shares()
         await at.control.must('PATCH', '/v1/backends/app', {'limitScope': 'perReplica'})
         assert await at.shares() is None
-        await at.control.must('PATCH', '/v1/backends/app?wait=acked&timeout=20s', {'limitScope': 'divided'})
+        await at.control.must('PATCH', '/v1/backends/app?wait=acked&timeout=60s', {'limitScope': 'divided'})
         await at.settled(1, 2)
         assert (await at.shares()).keys() == before.keys()
         at.server.forget()
@@ -213,12 +213,12 @@ async def test_shares_survive_the_control_plane() -> None:
 async def test_no_slot_is_not_unlimited_and_nobody_hangs() -> None:
     async with fleet('stop', 3) as at:
         await at.settled(1, 1, 1)
-        await at.control.patch('app/s', '?wait=acked&timeout=20s', maxConn=1)
+        await at.control.patch('app/s', '?wait=acked&timeout=60s', maxConn=1)
         await at.settled(0, 0, 1)
         at.server.forget()
         without = [n for n in range(3) if not (await at.shares())[f'dp{n}']['share']]
         for number in without:
-            answer = await ask(at.planes[number].port, host=HOST, within=30)
+            answer = await ask(at.planes[number].port, host=HOST, within=60)
             assert answer.status == 503
             assert answer.took < 2
         (other,) = {0, 1, 2} - {*without}

@@ -69,7 +69,7 @@ async def haproxy(on: Stage, text: str, port: int) -> AsyncIterator[None]:
         return True
 
     try:
-        await until(answers, within=30, what='haproxy listens')
+        await until(answers, within=60, what='haproxy listens')
         yield
     finally:
         await child.stop()
@@ -105,7 +105,7 @@ async def test_a_changed_page_comes_with_a_reload() -> None:
 async def _reload(pid: int, printed: Callable[[], str], wanted: str) -> str:
     before = len(printed())
     os.kill(pid, signal.SIGUSR2)
-    await until(lambda: wanted in printed()[before:], within=20, what=wanted)
+    await until(lambda: wanted in printed()[before:], within=60, what=wanted)
     return printed()[before:]
 
 
@@ -122,7 +122,7 @@ async def test_the_file_debian_installs_with_a_frontend_is_taken() -> None:
             python('dataplane.supervisor.main', '-c', '-f', str(path)), name='c', directory=on.directory
         )
         try:
-            assert await child.wait(20) == 0, child.report()
+            assert await child.wait(60) == 0, child.report()
         finally:
             await child.stop()
 

@@ -50,7 +50,7 @@ async def test_ready_once_a_whole_state_was_pushed_and_then_without_the_control_
         assert await statistics.said('/livez') == (200, 'ok')
         assert await statistics.said('/readyz') == (503, 'nothing-pushed')
         await control.start()
-        await until(statistics.is_ready, within=20, what='the first state is in force')
+        await until(statistics.is_ready, within=60, what='the first state is in force')
         await control.kill()
         assert await statistics.said('/readyz') == (200, 'ok')
         await plane.kill()
@@ -75,7 +75,7 @@ async def test_during_grace_it_is_not_ready_serves_and_closes_each_connection() 
         assert b'close' not in (await reader.readuntil(b'\r\n\r\n')).lower()
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
-        await until(lambda: _is(statistics, (503, 'stopping')), within=30, what='it says that it stops')
+        await until(lambda: _is(statistics, (503, 'stopping')), within=60, what='it says that it stops')
         assert await statistics.said('/livez') == (200, 'ok')
         info = await plane.cli('show info')
         assert 'Stopping: 1' in info
@@ -85,7 +85,7 @@ async def test_during_grace_it_is_not_ready_serves_and_closes_each_connection() 
         assert b'connection: close' in left
         writer.close()
         assert (await ask(plane.port)).status == 200, 'a new connection is accepted'
-        assert await plane.child.wait(20) == 0
+        assert await plane.child.wait(60) == 0
 
 
 async def _is(statistics: Asked, wanted: tuple[int, str]) -> bool:
@@ -98,7 +98,7 @@ async def test_a_worker_that_comes_during_grace_says_goodbye_too() -> None:
         plane, statistics = await leaving(on, server.port, 'grace 1h')
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
-        await until(lambda: _is(statistics, (503, 'stopping')), within=30, what='it says that it stops')
+        await until(lambda: _is(statistics, (503, 'stopping')), within=60, what='it says that it stops')
         for pid in plane.worker_pids():
             os.kill(pid, signal.SIGKILL)
         reader, writer = await asyncio.open_connection('127.0.0.1', plane.port)
@@ -116,7 +116,7 @@ async def test_a_second_signal_ends_the_grace() -> None:
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
         plane.child.signal(signal.SIGTERM)
-        assert await plane.child.wait(30) == 0
+        assert await plane.child.wait(60) == 0
 
 
 async def test_no_request_is_lost_from_the_signal_to_the_end() -> None:
@@ -124,12 +124,12 @@ async def test_no_request_is_lost_from_the_signal_to_the_end() -> None:
     async with stage() as on:
         server = await on.upstream('u')
         plane, statistics = await leaving(on, server.port, 'grace 1s', 'hard-stop-after 10s')
-        async with Load(plane.port, 8) as load:
-            await until(lambda: len(load.records) > 200, within=20, what='load')
+        async with Load(plane.port, 8, pause=0.02) as load:
+            await until(lambda: len(load.records) > 200, within=60, what='load')
             assert plane.child is not None
             plane.child.signal(signal.SIGUSR1)
-            await until(lambda: _is(statistics, (503, 'stopping')), within=30, what='it says that it stops')
-            assert await plane.child.wait(20) == 0
+            await until(lambda: _is(statistics, (503, 'stopping')), within=60, what='it says that it stops')
+            assert await plane.child.wait(60) == 0
         assert [record for record in load.failed() if not record.error.startswith('refused')] == []
 
 
@@ -144,13 +144,13 @@ async def test_a_soft_stop_without_any_capability_finishes_what_runs() -> None:
         plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port, under=under)
         server.hold()
         slow = asyncio.create_task(ask(port))
-        await until(lambda: server.inside() == 1, within=30, what='a request is under way')
+        await until(lambda: server.inside() == 1, within=60, what='a request is under way')
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
-        await until(lambda: refuses(port), within=30, what='it accepts no more')
+        await until(lambda: refuses(port), within=60, what='it accepts no more')
         server.let_go()
         assert (await slow).status == 200
-        assert await plane.child.wait(20) == 0
+        assert await plane.child.wait(60) == 0
         assert 'Internal error' not in plane.printed()
 
 
@@ -189,10 +189,10 @@ async def test_a_reload_under_way_opens_nothing_once_it_leaves() -> None:
         plane.child.signal(signal.SIGUSR1)
         await until(lambda: refuses(port), within=10, what='it accepts no more')
         await asyncio.to_thread(path.write_text, text)
-        await until(lambda: 'Reload' in plane.printed(), within=20, what='the reload is over')
+        await until(lambda: 'Reload' in plane.printed(), within=60, what='the reload is over')
         assert 'Reload refused' in plane.printed()
         assert await refuses(port)
         server.let_go()
         assert (await slow).status == 200
-        assert await plane.child.wait(20) == 0
+        assert await plane.child.wait(60) == 0
         assert 'Internal error' not in plane.printed()

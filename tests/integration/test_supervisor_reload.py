@@ -21,7 +21,7 @@ async def reload(plane: DataPlane, number: signal.Signals = signal.SIGUSR2) -> s
     assert plane.child is not None
     plane.child.signal(number)
     return await until(
-        lambda: text if 'Reload' in (text := plane.printed()[said:]) else '', within=20, what='the reload is over'
+        lambda: text if 'Reload' in (text := plane.printed()[said:]) else '', within=60, what='the reload is over'
     )
 
 
@@ -32,12 +32,12 @@ async def test_a_server_is_added_and_one_removed_under_load(number: signal.Signa
         port = on.ports.take()
         plane = await on.data_plane(listen(port, f'one 127.0.0.1:{one.port} maxconn 3'), port=port)
         workers = plane.worker_pids()
-        async with Load(port, 16) as load:
-            await until(lambda: len(one.arrivals) > 50, within=30, what='traffic flows')
+        async with Load(port, 16, pause=0.02) as load:
+            await until(lambda: len(one.arrivals) > 50, within=60, what='traffic flows')
             plane.sections = listen(port, f'two 127.0.0.1:{two.port} maxconn 3')
             assert 'Reloaded' in await reload(plane, number)
             one.forget()
-            await until(lambda: len(two.arrivals) > 100, within=30, what='the new server does the work')
+            await until(lambda: len(two.arrivals) > 100, within=60, what='the new server does the work')
             assert not one.arrivals
         assert not load.failed(), load.failed()[:3]
         assert plane.worker_pids() == workers
@@ -50,18 +50,18 @@ async def test_binds_come_and_go_without_a_lost_connection() -> None:
         old, new = on.ports.take(), on.ports.take()
         text = listen(old, f'u 127.0.0.1:{server.port}')
         plane = await on.data_plane(text, port=old)
-        async with Load(old, 8) as load:
-            await until(lambda: len(load.records) > 50, within=30, what='traffic flows')
+        async with Load(old, 8, pause=0.02) as load:
+            await until(lambda: len(load.records) > 50, within=60, what='traffic flows')
             plane.sections = text.replace('    bind', f'    bind 127.0.0.1:{new}\n    bind')
             assert 'Reloaded' in await reload(plane)
             assert (await ask(new)).status == 200
             assert (await ask(old)).status == 200
         assert not load.failed()
-        async with Load(new, 8) as load:
-            await until(lambda: len(load.records) > 50, within=30, what='traffic flows on the new port')
+        async with Load(new, 8, pause=0.02) as load:
+            await until(lambda: len(load.records) > 50, within=60, what='traffic flows on the new port')
             plane.sections = text.replace(str(old), str(new))
             assert 'Reloaded' in await reload(plane)
-            await until(lambda: _is_closed(old), within=30, what='the old port is closed')
+            await until(lambda: _is_closed(old), within=60, what='the old port is closed')
         assert not load.failed()
 
 
@@ -136,7 +136,7 @@ async def test_a_newcomer_does_not_begin_with_the_figures_of_one_that_left() -> 
         plane = await on.data_plane(text + listen(other, f'u 127.0.0.1:{server.port}', backend='old'), port=port)
         for _ in range(5):
             assert (await ask(other)).status == 200
-        await until(lambda: _requests(plane, 'old', '5'), within=30, what='they are counted')
+        await until(lambda: _requests(plane, 'old', '5'), within=60, what='they are counted')
         # indexes of what left are free for the change after the next one
         for number in range(3):
             plane.sections = text + f'    maxconn {1000 + number}\n'
@@ -150,7 +150,7 @@ async def test_a_newcomer_does_not_begin_with_the_figures_of_one_that_left() -> 
                 name
             )
         assert (await ask(other)).status == 200
-        await until(lambda: _requests(plane, 'new', '1'), within=30, what='it counts for itself')
+        await until(lambda: _requests(plane, 'new', '1'), within=60, what='it counts for itself')
         assert (await plane.cli.stat())['px', 'FRONTEND']['stot'] == '0'
 
 
@@ -173,12 +173,12 @@ async def test_reloads_leave_no_descriptor_and_no_process_behind() -> None:
                 assert 'Reloaded' in await reload(plane)
 
         await turn()
-        await until(lambda: len(children_of(plane.pid)) == 2, within=30, what='its readers have ended')
+        await until(lambda: len(children_of(plane.pid)) == 2, within=60, what='its readers have ended')
         before = {pid: _descriptors(pid) for pid in processes}
         for _ in range(3):
             await turn()
         await until(
-            lambda: {pid: _descriptors(pid) for pid in processes} == before, within=30, what='all is given back'
+            lambda: {pid: _descriptors(pid) for pid in processes} == before, within=60, what='all is given back'
         )
         assert children_of(plane.pid) == processes[1:]
 

@@ -23,7 +23,7 @@ async def run(on: Stage, *arguments: str) -> tuple[int, str]:
     """Run the program to its end: exit status and what it printed."""
     child = await spawn(python(PROGRAM, *arguments), name='once', directory=on.directory)
     try:
-        status = await child.wait(30)
+        status = await child.wait(60)
     finally:
         await child.stop()
     text = child.printed.read_text()
@@ -131,10 +131,10 @@ async def test_daemon_writes_its_pid_file_and_ends_on_sigterm() -> None:
         assert status == 0, text
         pid = int(pidfile.read_text())
         try:
-            await until(lambda: _answers(port), within=20, what='the daemon serves')
+            await until(lambda: _answers(port), within=60, what='the daemon serves')
         finally:
             os.kill(pid, signal.SIGTERM)
-        await until(lambda: not pidfile.exists(), within=20, what='the daemon has ended')
+        await until(lambda: not pidfile.exists(), within=60, what='the daemon has ended')
 
 
 async def test_a_daemon_that_cannot_start_says_why_and_leaves_nothing_behind() -> None:
@@ -168,7 +168,7 @@ async def test_everything_ends_with_a_killed_supervisor() -> None:
         plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port)
         workers = plane.worker_pids()
         await plane.kill()
-        await until(lambda: not any(_exists(pid) for pid in workers), within=30, what='the workers have ended')
+        await until(lambda: not any(_exists(pid) for pid in workers), within=60, what='the workers have ended')
 
 
 def _exists(pid: int) -> bool:
@@ -185,14 +185,14 @@ async def test_soft_stop_finishes_what_runs() -> None:
         plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port)
         server.hold()
         asked = [asyncio.create_task(ask(port)) for _ in range(8)]
-        await until(lambda: len(server.busy) == 8, within=30, what='the requests are in the server')
+        await until(lambda: len(server.busy) == 8, within=60, what='the requests are in the server')
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
-        await until(lambda: _refused(port), within=30, what='no more connections are accepted')
+        await until(lambda: _refused(port), within=60, what='no more connections are accepted')
         assert plane.child.returncode is None
         server.let_go()
         assert [answer.status for answer in await asyncio.gather(*asked)] == [200] * 8
-        assert await plane.child.wait(30) == 0
+        assert await plane.child.wait(60) == 0
 
 
 async def _refused(port: int) -> bool:
@@ -213,11 +213,11 @@ async def test_hard_stop_after_ends_a_soft_stop() -> None:
         )
         server.hold()
         asked = asyncio.create_task(ask(port))
-        await until(lambda: server.busy, within=30, what='the request is in the server')
+        await until(lambda: server.busy, within=60, what='the request is in the server')
         child: Child | None = plane.child
         assert child is not None
         child.signal(signal.SIGUSR1)
-        assert await child.wait(30) == 0
+        assert await child.wait(60) == 0
         await asyncio.gather(asked, return_exceptions=True)
 
 
@@ -240,7 +240,7 @@ async def test_a_soft_stop_ends_although_a_worker_stands_still() -> None:
         os.kill(plane.worker_pids()[1], signal.SIGSTOP)
         assert plane.child is not None
         plane.child.signal(signal.SIGUSR1)
-        assert await plane.child.wait(30) == 0
+        assert await plane.child.wait(60) == 0
 
 
 async def test_a_syslog_that_does_not_read_holds_no_request_up() -> None:
@@ -252,10 +252,10 @@ async def test_a_syslog_that_does_not_read_holds_no_request_up() -> None:
             text = listen(port, f'u 127.0.0.1:{server.port}') + '    option httplog\n    log global\n'
             plane = await on.data_plane(text, port=port, extra=(f'log {path} local0',))
             async with Load(port, 8) as load:
-                await until(lambda: len(load.records) > 2_000, within=20, what='far more lines than the socket takes')
+                await until(lambda: len(load.records) > 2_000, within=60, what='far more lines than the socket takes')
             assert not load.failed()
             info = dict(line.split(': ', 1) for line in (await plane.cli('show info')).splitlines() if ': ' in line)
             assert int(info['DroppedLogs']) > 1_000
             assert plane.child is not None
             plane.child.signal(signal.SIGUSR1)
-            assert await plane.child.wait(30) == 0
+            assert await plane.child.wait(60) == 0

@@ -174,11 +174,11 @@ class ControlPlane:
         self.child.signal(signal.SIGKILL)
         await self.child.wait(30)
 
-    async def request(self, method: str, path: str, body: object = None, within: float = 30.0) -> httpx.Response:
+    async def request(self, method: str, path: str, body: object = None, within: float = 90.0) -> httpx.Response:
         """One REST call."""
         return await self._client.request(method, f'{self.url}{path}', json=body, timeout=within)
 
-    async def must(self, method: str, path: str, body: object = None, within: float = 30.0) -> Any:
+    async def must(self, method: str, path: str, body: object = None, within: float = 90.0) -> Any:
         """One REST call that must succeed with 200, 201 or 204; returns its document."""
         response = await self.request(method, path, body, within)
         assert response.status_code in {200, 201, 204}, f'{method} {path}: {response.status_code} {response.text}'

@@ -56,8 +56,8 @@ class World:
         await until(self.converged, within=within, what='all data planes are at the head', every=0.05)
 
     def load(self, connections: int, plane: int = 0, **options: Any) -> Load:
-        """Load on a data plane."""
-        return Load(self.planes[plane].port, connections, **options)
+        """Load on a data plane, with pauses: most of a test is waiting for something else, and an unbroken load makes all of it slow."""
+        return Load(self.planes[plane].port, connections, **{'pause': 0.03, **options})
 
 
 async def world(
