@@ -10,6 +10,7 @@ import copy
 import ipaddress
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,17 +29,23 @@ def text(plural: str) -> str:
 
 
 def render(plural: str) -> dict[str, Any]:
-    """The same as a document."""
-    document = yaml.safe_load(text(plural))
-    assert isinstance(document, dict)
-    return document
+    """The same as a document, which is the caller's own."""
+    return copy.deepcopy(_document(plural))
 
 
 def schema(plural: str) -> dict[str, Any]:
-    """The schema of its one version."""
-    found = render(plural)['spec']['versions'][0]['schema']['openAPIV3Schema']
+    """The schema of its one version, which is not to be changed."""
+    found = _document(plural)['spec']['versions'][0]['schema']['openAPIV3Schema']
     assert isinstance(found, dict)
     return found
+
+
+@cache
+def _document(plural: str) -> dict[str, Any]:
+    """Read once: a fake API server asks for it at each write."""
+    document = yaml.safe_load(text(plural))
+    assert isinstance(document, dict)
+    return document
 
 
 def admit(plural: str, document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

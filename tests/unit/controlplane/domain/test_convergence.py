@@ -326,5 +326,5 @@ class Waiting(RuleBasedStateMachine):
                 assert missing == self.at.keys() - asked.did
 
 
-Waiting.TestCase.settings = hypothesis_settings(max_examples=300, stateful_step_count=40, deadline=None)
+Waiting.TestCase.settings = hypothesis_settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestWaiting = Waiting.TestCase
