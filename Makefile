@@ -1,5 +1,5 @@
 # Everything a person or a CI job types. Needs Python 3.11 (with venv) and make; all else is installed into .venv.
-# PYTHON=...  the interpreter .venv is made with          WORKERS=n  test processes (default: one per core)
+# PYTHON=...  the interpreter .venv is made with          WORKERS=n  test processes (default: three for two cores, as they wait)
 # PYTEST=...  further arguments for pytest                SOAK=n     seconds of `make soak` (default 1800)
 # BENCH=...   arguments for the bench, e.g. BENCH="--case browser-1k --rounds 5" or BENCH=--help
 
@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .PHONY: help install check format test test-cluster test-node run explore soak wheel compile test-compiled bench bench-guard bench-kubernetes image chart lock clean
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
-WORKERS ?= auto
+WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 SOAK ?= 1800
 BIN := .venv/bin
 STAMP := .venv/.installed
