@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from sluicectl.credentials import Bearer, Failed, explained, trust
 
 HEARTBEAT_S = 15.0  # the server says at least so often that it is still there
 GRACE_S = 10.0  # beyond what the server was asked to wait
+LEADERLESS_S = 45.0  # a lease of 15 s runs out, somebody takes it and reads what is kept
+_AGAIN_S = 1.0
+_REPEATABLE = frozenset({'GET', 'PUT', 'PATCH', 'DELETE'})  # they set values: done twice is done once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +45,21 @@ class Client:
         self._url = url
 
     def call(self, method: str, path: str, *, wait_s: float = 0.0, **more: Any) -> Any:
-        """The answer's document. Failed: a problem document, or no connection."""
-        try:
-            answer = self._http.request(method, path, timeout=GRACE_S + wait_s, **more)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Failed(f'{self._url} cannot be reached: {explained(error, self._files.ca)}') from error
-        if answer.is_error:
-            raise Failed(_problem(answer))
-        return answer.json() if answer.content else None
+        """The answer's document. Failed: a problem document, or no connection.
+
+        While no control plane leads, it is asked again, for as long as a change of leaders may take.
+        """
+        until = time.monotonic() + LEADERLESS_S
+        while True:
+            try:
+                answer = self._http.request(method, path, timeout=GRACE_S + wait_s, **more)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise Failed(f'{self._url} cannot be reached: {explained(error, self._files.ca)}') from error
+            if not answer.is_error:
+                return answer.json() if answer.content else None
+            if method not in _REPEATABLE or not _is_leaderless(answer) or time.monotonic() >= until:
+                raise Failed(_problem(answer))
+            time.sleep(_AGAIN_S)
 
     def items(self, path: str) -> list[dict[str, Any]]:
         """The items of a list."""
@@ -78,6 +89,16 @@ class Client:
     def close(self) -> None:
         """Let go of its connections."""
         self._http.close()
+
+
+def _is_leaderless(answer: httpx.Response) -> bool:
+    """Is it the answer of control planes of which none leads at the moment?"""
+    if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+        return False
+    try:
+        return bool(answer.json()['type'] == 'urn:sluice:problem:no-leader')
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _problem(answer: httpx.Response) -> str:

@@ -8,18 +8,22 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
+from controlplane.kube.resources import LEASES
 from sluicectl import show
 from sluicectl.__main__ import cli
 from sluicectl.client import Client
 from sluicectl.credentials import Failed
+from tests.kube.fakeserver import FakeApiServer
+from tests.unit.controlplane.cluster import BACKEND, endpoint, put_service, put_slice, standing
 from tests.unit.controlplane.world import ControlPlane, DataPlane, control_plane
 
 
@@ -188,3 +192,39 @@ async def test_what_is_refused_is_said(control: ControlPlane) -> None:
 def test_nobody_there_is_said() -> None:
     with pytest.raises(Failed, match=r'http://127\.0\.0\.1:1 cannot be reached'):
         Client('http://127.0.0.1:1', None).items('/v1/backends')
+
+
+class Answered(httpx.HTTPTransport):
+    """The network, and every status that came over it."""
+
+    def __init__(self, told: Callable[[int], None]) -> None:
+        super().__init__()
+        self._told = told
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        self._told(answer.status_code)
+        return answer
+
+
+async def test_while_no_control_plane_leads_what_sets_values_is_asked_again() -> None:
+    loop = asyncio.get_running_loop()
+    statuses: asyncio.Queue[int] = asyncio.Queue()
+
+    def told(status: int) -> None:
+        loop.call_soon_threadsafe(statuses.put_nowait, status)
+
+    async with FakeApiServer() as fake:
+        put_service(fake)
+        put_slice(fake, endpoint(1))
+        nobody = fake.fail('create', LEASES, status=500, times=None)
+        async with standing(fake, 'a') as one:
+            client = Client(f'http://{one.address}', None, Answered(told))
+            with pytest.raises(Failed, match='No control plane leads'):
+                await asyncio.to_thread(client.call, 'POST', '/v1/dataplanes:release')
+            path = f'/v1/backends/{BACKEND}/servers/web-1'
+            asked = asyncio.ensure_future(asyncio.to_thread(client.call, 'PATCH', path, json={'adminState': 'drain'}))
+            assert [await statuses.get(), await statuses.get()] == [503, 503]
+            nobody.remove()
+            assert (await asked)['adminState'] == 'drain'
+            client.close()
