@@ -31,7 +31,7 @@ from dataplane.core.changes import SetWeight
 from dataplane.supervisor.dataplane import DataPlane
 from dataplane.supervisor.listeners import Listeners
 from dataplane.supervisor.options import Options
-from dataplane.supervisor.process import raise_descriptor_limit
+from dataplane.supervisor.process import go_first, raise_descriptor_limit
 from dataplane.supervisor.publish import Applied
 from dataplane.supervisor.sources import Sources
 
@@ -81,6 +81,7 @@ def shares(values: Sequence[float]) -> str:
 async def data_plane(file: Path) -> AsyncIterator[DataPlane]:
     """One as `sluice-dataplane -f FILE` would start it, in this process."""
     raise_descriptor_limit()
+    go_first()
     sources = Sources.of(Options(files=[str(file)]), os.environ)
     snapshot = sources.read().snapshot
     listeners = Listeners(snapshot.globals.nbthread)

@@ -29,6 +29,7 @@ from dataplane.supervisor.options import USAGE, Misused, Options, parse
 from dataplane.supervisor.process import (
     daemonize,
     detach,
+    go_first,
     has_started,
     raise_descriptor_limit,
     remove_pidfile,
@@ -117,6 +118,7 @@ def _listening(options: Options, sources: Sources, snapshot: Snapshot) -> int:
         pid, pipe = daemonize()
         if pid:
             return 0 if has_started(pipe) else 1
+    go_first()
     pidfile = options.pidfile or snapshot.globals.pidfile
     try:
         if pidfile is not None:

@@ -6,11 +6,20 @@ import logging
 import os
 import resource
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from dataplane.supervisor.process import Forwarder, notify, raise_descriptor_limit, remove_pidfile, write_pidfile
+from dataplane.supervisor.process import (
+    PRIORITY,
+    Forwarder,
+    notify,
+    raise_descriptor_limit,
+    remove_pidfile,
+    write_pidfile,
+)
 
 
 def test_pidfile_is_removed_by_its_owner_only(tmp_path: Path) -> None:
@@ -72,3 +81,33 @@ def test_systemd_is_told_where_it_asked(tmp_path: Path, monkeypatch: pytest.Monk
             assert sock.recv(100) == b'READY=1'
     monkeypatch.setenv('NOTIFY_SOCKET', str(tmp_path / 'gone'))
     notify('STOPPING=1')
+
+
+GOING_FIRST = """
+import os, subprocess, sys
+from dataplane.supervisor.process import go_first
+os.nice(int(sys.argv[1]))
+go_first()
+print(os.getpriority(os.PRIO_PROCESS, 0), flush=True)
+subprocess.run([sys.executable, "-c", "import os; print(os.getpriority(os.PRIO_PROCESS, 0))"], check=True)
+"""
+
+
+def priorities(*before: str, nice: int = 0) -> list[int]:
+    """Those of a process that goes first, and of one that it starts."""
+    words = [*before, sys.executable, '-c', GOING_FIRST, str(nice)]
+    return [int(line) for line in subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root may be sure to be allowed it')
+def test_the_supervisor_goes_first_and_what_it_starts_does_not() -> None:
+    assert priorities() == [PRIORITY, 0]
+
+
+def test_a_priority_that_somebody_chose_stays() -> None:
+    assert priorities(nice=3) == [3, 3]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='there is nothing to take away')
+def test_where_that_is_not_allowed_nothing_changes() -> None:
+    assert priorities('setpriv', '--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice') == [0, 0]
