@@ -92,12 +92,9 @@ def run(bench: Bench, cases: tuple[Case, ...], there: list[Peer], rounds: int) -
 
 
 def about(options: argparse.Namespace, bench: Bench, origin: str) -> dict[str, str]:
-    model = [
-        line.split(':', 1)[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines() if 'model name' in line
-    ]
     return {
         'date': datetime.datetime.now(datetime.UTC).date().isoformat(),
-        'machine': f'{model[0] if model else platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}',
+        'machine': report.machine(),
         'Python': platform.python_version(),
         'load average before': f'{os.getloadavg()[0]:.2f}',
         'cores': f'proxies on {sorted(bench.proxy_cores)}, load and origin on {sorted(bench.load_cores)}',

@@ -1,8 +1,11 @@
-"""The results as a person reads them (Markdown) and as a program does (JSON). Pure, but for writing the two files."""
+"""The results as a person reads them (Markdown) and as a program does (JSON). Pure, but for writing files and `machine`."""
 
 from __future__ import annotations
 
 import json
+import os
+import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,8 +92,18 @@ def document(report: Report) -> str:
 
 
 def write(report: Report, folder: Path) -> list[Path]:
+    return written(folder, {'results.md': markdown(report), 'results.json': document(report)})
+
+
+def written(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write these texts into a folder, which is made; returns where they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {folder / 'results.md': markdown(report), folder / 'results.json': document(report)}
-    for path, text in files.items():
-        path.write_text(text)
-    return list(files)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in files]
+
+
+def machine() -> str:
+    """What it was measured on: processor, cores, kernel."""
+    model = re.search('model name.*: (.*)', Path('/proc/cpuinfo').read_text())
+    return f'{model[1] if model else platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}'

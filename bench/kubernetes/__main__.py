@@ -15,9 +15,7 @@ import contextlib
 import datetime
 import json
 import os
-import platform
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -31,6 +29,7 @@ from bench.kubernetes.apiserver import serving
 from bench.kubernetes.objects import NAMESPACE, Change, Objects
 from bench.kubernetes.report import Measured, Report
 from bench.push.rest import child, configured
+from bench.report import machine
 from controlplane.kube.access import found_here
 from controlplane.kube.client import Api
 
@@ -166,10 +165,9 @@ def data_planes(count: int, address: str, directory: Path) -> Iterator[None]:
 
 def about(options: argparse.Namespace, server: str) -> dict[str, str]:
     """What was measured, and on what."""
-    model = re.search('model name.*: (.*)', Path('/proc/cpuinfo').read_text())
     return {
         'date': datetime.datetime.now(datetime.UTC).date().isoformat(),
-        'machine': f'{model[1] if model else platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}',
+        'machine': machine(),
         'API server': server,
         'measured': f'{options.planes} data planes of 2 workers, {300 * options.slices} servers, {options.writes} writes, '
         f'{options.rate:g} a second at random',

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.kubernetes.objects import KINDS
 from bench.percentiles import line, percentile
+from bench.report import written
 
 STAGES = {
     'heard': 'the API server takes it, and its watch tells the control plane',
@@ -120,8 +121,4 @@ def _short(values: Sequence[float]) -> list[float]:
 
 def write(report: Report, folder: Path) -> list[Path]:
     """Both files; returns where they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {folder / 'kubernetes.md': markdown(report), folder / 'kubernetes.json': document(report)}
-    for path, content in files.items():
-        path.write_text(content)
-    return list(files)
+    return written(folder, {'kubernetes.md': markdown(report), 'kubernetes.json': document(report)})

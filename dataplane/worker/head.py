@@ -63,7 +63,9 @@ class Head:
 
     def connection(self, values: list[bytes]) -> None:
         """Act on the Connection options: persistence, upgrade, and the fields they nominate (RFC 9110, 7.6.1)."""
-        if len(values) == 1 and values[0].lower() == b'keep-alive':  # what nearly everybody sends; 1.1 us less of 1.3
+        if (
+            len(values) == 1 and values[0].lower() == b'keep-alive'
+        ):  # what nearly everybody sends: 0.2 us instead of 1.5
             self.keep_alive = True
             self.upgrade = b''
             return
@@ -265,7 +267,7 @@ def _target(head: RequestHead, host: Field | None) -> None:
             _absolute(head, absolute[1], absolute[2], host)
         elif target != b'*' or head.method != b'OPTIONS':
             raise BadHead('malformed request target')
-    if target.find(b'%00') >= 0:  # `in` makes an exception and drops it, 0.3 us
+    if target.find(b'%00') >= 0:  # `in` makes an exception and drops it: 0.5 us instead of 0.2
         raise BadHead('NUL in the request target')
 
 

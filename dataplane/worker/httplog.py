@@ -36,7 +36,7 @@ def request_line(method: bytes, target: bytes, version: int) -> str:
     """The request line as it is quoted in the log: `"`, `#` and what is not printable become `#` and two digits."""
     line = f'{method.decode("latin-1")} {target.decode("latin-1")} {_VERSIONS[version]}'
     if line.isascii() and line.isprintable() and '"' not in line and '#' not in line:
-        return line  # an expression that finds nothing takes 0.4 us
+        return line  # 0.3 us; an expression that finds nothing takes 0.5
     return _UNSAFE.sub(lambda match: f'#{ord(match[0]):02X}', line)
 
 
