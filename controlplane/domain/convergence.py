@@ -40,6 +40,7 @@ class Convergence:
         self._listeners: set[Listener] = set()
         self._watchers: dict[str, set[Listener]] = {}
         self._unfinished = Unfinished()
+        self._refusing = {plane.id: plane for plane in self.planes.values() if plane.quarantine}
         self._targets = 0
         for name in self.planes:
             self.progress.join(name, NOTHING)
@@ -109,6 +110,7 @@ class Convergence:
         if self.planes.pop(name, None) is not None:
             self.progress.leave(name)
             self._unfinished.leave(name)
+            self._refusing.pop(name, None)
             for operation in self._unfinished:
                 operation.reached.pop(name, None)  # should it come back, it has to do it again
             self._settle(desired)
@@ -145,6 +147,9 @@ class Convergence:
             if self._did(plane, operation):
                 operation.reached.setdefault(name, plane.acked)
         plane.quarantine = quarantine
+        self._refusing.pop(name, None)
+        if quarantine:
+            self._refusing[name] = plane
         self._join(plane)
         self._settle(desired)
 
@@ -218,7 +223,7 @@ class Convergence:
         """The data planes that have done their part, each with a version at which it was seen to have."""
         if not operation.open:
             return operation.reached
-        parts = {plane.id: operation.reached.get(plane.id, plane.acked) for plane in self.planes.values()}
+        parts = self.progress.all() | operation.reached
         for plane in self._late(operation):
             del parts[plane.id]
         return parts
@@ -227,8 +232,8 @@ class Convergence:
         """Data planes that keep an older definition of a backend the operation is about, and say no to the new one."""
         return [
             plane.id
-            for plane in self.planes.values()
-            if plane.quarantine and plane.id not in operation.reached and _keeps_back(plane, operation, desired)
+            for plane in self._refusing.values()
+            if plane.id not in operation.reached and _keeps_back(plane, operation, desired)
         ]
 
     def _settle(self, desired: Desired) -> None:
@@ -241,7 +246,7 @@ class Convergence:
         for operation in self._unfinished.waiting_for(plane.id, plane.acked):
             if self._does(plane, operation, desired):
                 self._reached(operation, plane)
-            if len(operation.reached) == len(self.planes) or any(p.quarantine for p in self.planes.values()):
+            if len(operation.reached) == len(self.planes) or self._refusing:
                 self._look_at(operation, desired)  # who has not done its part may be one that refuses it
         while (oldest := self._unfinished.oldest()) is not None and self._passed(oldest.version):
             self._unfinished.passed(oldest)
@@ -250,6 +255,8 @@ class Convergence:
 
     def _passed(self, version: Version) -> bool:
         """Whether everybody of whom nothing but an acknowledgement is asked has given it."""
+        if not self._refusing:
+            return self.progress.passed(version)
         return all(plane.acked >= version for plane in self.planes.values() if not plane.quarantine)
 
     def _reached(self, operation: Operation, plane: Plane) -> None:
@@ -269,7 +276,7 @@ class Convergence:
         """Those of whom more than an acknowledgement is asked."""
         if operation.goal is not Goal.ACKED:
             return self.planes.values()
-        return [plane for plane in self.planes.values() if plane.quarantine]
+        return self._refusing.values()
 
     def _come_to(self, operation: Operation, desired: Desired) -> Progressed:
         come_to = Progressed.DONE
@@ -282,6 +289,8 @@ class Convergence:
     def _late(self, operation: Operation) -> Iterator[Plane]:
         """Those that are not known to have done their part."""
         version, reached, by_ack = operation.version, operation.reached, operation.goal is Goal.ACKED
+        if by_ack and not self._refusing and self.progress.passed(version):
+            return  # the same, without a look at each of a hundred
         for plane in self.planes.values():
             if plane.acked < version or plane.quarantine or not by_ack:
                 if plane.id not in reached:

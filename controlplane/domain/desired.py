@@ -112,16 +112,21 @@ class Desired:
 
     def effective(self, writes: Iterable[Write]) -> list[Write]:
         """Those of `writes` that change something. Invalid, Conflict: the whole list cannot be."""
+        return self.judged(writes)[0]
+
+    def judged(self, writes: Iterable[Write]) -> tuple[list[Write], wire.State | None]:
+        """As `effective`, and the state after those, which `after` need not make again; None: it was not made."""
         writes = list(writes)
-        self._check(writes)
-        return [write for write in writes if self._differs(write)]
+        state = self._check(writes)
+        effective = [write for write in writes if self._differs(write)]
+        return effective, state if len(effective) == len(writes) else None
 
     def _differs(self, write: Write) -> bool:
         if write.spec != self.spec(write.key):
             return True
         return write.labels is not None and dict(write.labels) != dict(self.labels.get(write.key, {}))
 
-    def _check(self, writes: Sequence[Write]) -> None:
+    def _check(self, writes: Sequence[Write]) -> wire.State:
         problems = [text for _, text in wire.faults(write.key.change(write.spec) for write in writes)]
         for write in writes:
             problems += _label_faults(write)
@@ -137,6 +142,7 @@ class Desired:
             problems += wire.twins(new['routes'])
         if problems:
             raise Conflict('; '.join(problems))
+        return new
 
     def moves(self, writes: Sequence[Write]) -> tuple[tuple[wire.Change, ...], tuple[wire.Change, ...]] | None:
         """What `writes` (as given by `effective`) change and what undoes it; None: only the two states can tell.
@@ -150,9 +156,10 @@ class Desired:
         back = tuple(write.key.change(before) for write, before in reversed(moved))
         return tuple(write.key.change(write.spec) for write, _ in moved), back
 
-    def after(self, writes: Sequence[Write], version: Version) -> Desired:
-        """The desired state once `writes` (as given by `effective`) have happened at `version`."""
-        state = wire.fold_checked(self.state, [write.key.change(write.spec) for write in writes])
+    def after(self, writes: Sequence[Write], version: Version, state: wire.State | None = None) -> Desired:
+        """The desired state once `writes` (as given by `effective`) have happened at `version`. `state`: as given by `judged`."""
+        if state is None:
+            state = wire.fold_checked(self.state, [write.key.change(write.spec) for write in writes])
         labels, versions = dict(self.labels), dict(self.versions)
         for write in writes:
             if write.spec is None:

@@ -233,7 +233,7 @@ class Sequencer:
     def _decide(self, asked: Asked, before: Desired, version: Version) -> Step:
         """What the verb comes to at `before`, whose version is `version`."""
         verb, decision = asked.verb, asked.decide(before)
-        writes = before.effective(decision.writes)
+        writes, state = before.judged(decision.writes)
         if decision.sweeping:
             self._brake(before, writes)
         ts, following = self.clock.wall(), version.following()
@@ -244,7 +244,7 @@ class Sequencer:
         derived, wishes = decision.derived, decision.wishes
         if not writes:
             return Step(asked, operation, before, (), None, derived, wishes)
-        after = before.after(writes, following)
+        after = before.after(writes, following, state)
         entry = _entry(before, after, writes, operation)
         return Step(asked, operation, after, tuple(_stored(before, after, writes, version)), entry, derived, wishes)
 

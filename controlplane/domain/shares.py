@@ -241,6 +241,8 @@ class Shares:
         """What ought to be assigned now, as things stand. Backends about which nothing was heard are not looked at."""
         shares: dict[Key, Mapping[str, int]] = {}
         targets: dict[Key, Mapping[str, int]] = {}
+        if not self._dirty:
+            return Proposal(shares, targets)
         told = [plane for plane, reachable in sorted(self.planes.items()) if reachable]
         for backend in sorted(self._dirty):
             open_ = {n: a for n, a in sorted(self.accounts.get(backend, {}).items()) if a.limit is not None}

@@ -53,7 +53,7 @@ class InOrder:
 
 
 class Unfinished:
-    """The indexes. Whoever changes `reached` of an operation says so here."""
+    """The indexes. Whoever changes `reached` of an operation says so here. `_waiting` has no data plane for which none waits."""
 
     def __init__(self) -> None:
         self._all: dict[str, Operation] = {}
@@ -74,7 +74,7 @@ class Unfinished:
         for target in operation.targets:
             self._about.setdefault(target.key, {})[operation.id] = operation
         for name in planes:
-            self._waiting[name].add(operation)
+            self._waiting.setdefault(name, InOrder()).add(operation)
         if operation.goal is Goal.ACKED:
             self._for_slowest.add(operation)
 
@@ -88,14 +88,14 @@ class Unfinished:
             if not about:
                 del self._about[key]
         self._refused.pop(operation.id, None)
-        for waiting in self._waiting.values():
-            if waiting:
-                waiting.discard(operation)
+        for name in tuple(self._waiting):
+            self.reached(operation, name)
         self._for_slowest.discard(operation)
 
     def join(self, plane: str, lacking: Iterable[Operation]) -> None:
         """From now on `lacking` wait by name for this data plane, and whoever asks for acknowledgements for the slowest."""
         self._waiting[plane] = InOrder(lacking)
+        self._drop_empty(plane)
         self._for_slowest = InOrder(operation for operation in self._all.values() if operation.goal is Goal.ACKED)
 
     def oldest(self) -> Operation | None:
@@ -113,11 +113,18 @@ class Unfinished:
 
     def reached(self, operation: Operation, plane: str) -> None:
         """The data plane has done its part."""
-        self._waiting[plane].discard(operation)
+        if plane in self._waiting:
+            self._waiting[plane].discard(operation)
+            self._drop_empty(plane)
+
+    def _drop_empty(self, plane: str) -> None:
+        if not self._waiting[plane]:
+            del self._waiting[plane]
 
     def waiting_for(self, plane: str, acked: Version) -> list[Operation]:
         """Those that wait for the data plane by name, and not for an acknowledgement beyond `acked`."""
-        return [self._all[name] for name in self._waiting[plane].upto(acked)]
+        waiting = self._waiting.get(plane)
+        return [] if waiting is None else [self._all[name] for name in waiting.upto(acked)]
 
     def about(self, keys: Iterable[Key]) -> tuple[Operation, ...]:
         """Those that a change of `keys` may end or reopen: about one of them, or refused for what a backend was."""

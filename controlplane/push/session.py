@@ -146,6 +146,10 @@ class Session:
         self._failures = 0
         self._over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
         self._silent = asyncio.Event()  # nothing is taken from the link any more, or sent over it
+        self._heard_s = self._began_s = (
+            0.0  # of the loop's time: the last frame, and when what is owed began to be sent
+        )
+        self._owed: Version | None = None  # a parcel that is being sent or answered, or after which a lease is
 
     def wake(self) -> None:
         """Look whether there is something to send."""
@@ -167,7 +171,7 @@ class Session:
 
     async def _run(self) -> Over:
         tasks: list[asyncio.Future[Any]] = [
-            asyncio.ensure_future(work) for work in (self._read(), self._deliver(), self._lease())
+            asyncio.ensure_future(work) for work in (self._read(), self._deliver(), self._lease(), self._watch())
         ]
         try:
             await asyncio.wait([*tasks, self._over], return_when=asyncio.FIRST_COMPLETED)
@@ -197,15 +201,27 @@ class Session:
     # from the data plane
 
     async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            try:
-                async with asyncio.timeout(self._settings.silence_s):
-                    frame = await self._link.receive()
-            except TimeoutError:
-                raise Over(SILENT, f'silent for {self._settings.silence_s:g} s') from None
+            frame = await self._link.receive()
             if frame is None:
                 raise Over(GOING_AWAY, 'the link was closed')
+            self._heard_s = loop.time()
             await self._take(decoded(frame))
+
+    async def _watch(self) -> None:
+        """End a link that is silent, or owes an answer. One timer for both, rather than one around every frame and one per parcel."""
+        loop, settings = asyncio.get_running_loop(), self._settings
+        self._heard_s = loop.time()
+        while True:
+            now, owed = loop.time(), self._owed
+            silent = self._heard_s + settings.silence_s
+            late = (now if owed is None else self._began_s) + settings.answer_s
+            if silent <= now:
+                raise Over(SILENT, f'silent for {settings.silence_s:g} s')
+            if owed is not None and late <= now:
+                raise Over(SILENT, f'no answer to {owed} for {settings.answer_s:g} s')
+            await asyncio.sleep(min(silent, late) - now)
 
     async def _take(self, message: Message) -> None:
         if self._over.done():
@@ -293,7 +309,7 @@ class Session:
         return self._courier.cuts > self._since or not self._sequencer.division.is_used
 
     async def _deliver(self) -> None:
-        settings = self._settings
+        settings, loop = self._settings, asyncio.get_running_loop()
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -306,20 +322,20 @@ class Session:
                 await self._renew()
                 continue
             self.outstanding, self._sent_ms = parcel, self._sequencer.clock.monotonic()
+            self._owed, self._began_s = parcel.held.version, loop.time()
             self._answered.clear()
+            cuts = self._courier.cuts
             self._counted.parcels += 1
             self._counted.frames += len(parcel.frames)
-            try:
-                async with asyncio.timeout(settings.answer_s):
-                    for frame in parcel.frames:
-                        await self._send(frame)
-                    await self._answered.wait()
-                await self._renew()
-            except TimeoutError:
-                raise Over(SILENT, f'no answer to {parcel.held.version} for {settings.answer_s:g} s') from None
+            for frame in parcel.frames:
+                await self._send(frame)
+            await self._answered.wait()
+            await self._renew()
+            self._owed = None
             if self._failures:
                 await asyncio.sleep(min(settings.retry_s * 2 ** (self._failures - 1), settings.retry_max_s))
-            self._wake.set()
+            if self.held is not parcel.held or self._courier.cuts > cuts:  # else it is where the last cut is
+                self._wake.set()
 
     async def _lease(self) -> None:
         settings = self._settings

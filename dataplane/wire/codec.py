@@ -51,7 +51,7 @@ def decode(frame: str | bytes, expected: Expected) -> Message:
     if len(frame) > MAX_FRAME:
         raise ValueError(f'a frame of {len(frame)} is larger than {MAX_FRAME} bytes')
     try:
-        document = json.loads(frame, parse_float=_no_float, parse_constant=_no_float)
+        document = _STRICT.decode(frame if isinstance(frame, str) else frame.decode())
     except RecursionError:
         raise ValueError('the frame is nested too deeply') from None
     except UnicodeDecodeError as error:
@@ -68,6 +68,9 @@ def decode(frame: str | bytes, expected: Expected) -> Message:
 
 def _no_float(text: str) -> Never:
     raise ValueError(f'numbers must be whole: {text:.80}')
+
+
+_STRICT = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float)
 
 
 def chunked(term: int, seq: int, state: State, limit: int = MAX_FRAME) -> Iterator[str]:

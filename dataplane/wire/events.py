@@ -29,7 +29,7 @@ came later than the message, and whoever does not know it must not meet it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from dataplane.wire.state import NAME
@@ -122,7 +122,7 @@ def _changes(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Common part: `TYPE` is the frame's `type`, `CHECKS` one function per field that returns it or raises ValueError."""
+    """Common part: `TYPE` is the frame's `type`, `CHECKS` one function per field - of every field - that returns it or raises ValueError."""
 
     TYPE: ClassVar[str] = ''
     CHECKS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
@@ -130,7 +130,7 @@ class Message:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; tuples come back as tuples from `from_dict`, whatever JSON made of them."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: getattr(self, name) for name in self.CHECKS}
         for name in self.OPTIONAL:
             if values[name] is None:
                 del values[name]
@@ -139,17 +139,16 @@ class Message:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Raise ValueError('TYPE.FIELD: ...') on a missing, unknown or ill-typed field."""
-        known = {field.name for field in fields(cls)}
-        for key in document.keys() - known - {'type'}:
+        for key in document.keys() - cls.CHECKS.keys() - {'type'}:
             raise ValueError(f'{cls.TYPE}.{key:.80}: unknown field')
         values = {}
-        for key in sorted(known):
-            if key not in document and key in cls.OPTIONAL:
-                continue
+        for key, check in cls.CHECKS.items():
             if key not in document:
+                if key in cls.OPTIONAL:
+                    continue
                 raise ValueError(f'{cls.TYPE}.{key}: missing')
             try:
-                values[key] = cls.CHECKS[key](document[key])
+                values[key] = check(document[key])
             except ValueError as error:
                 raise ValueError(f'{cls.TYPE}.{key}: {error}') from None
         return cls(**values)

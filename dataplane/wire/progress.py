@@ -22,27 +22,46 @@ class Ordered(Protocol):
     def __lt__(self, other: Any, /) -> bool:
         """Tell whether this version is older."""
 
+    def __hash__(self) -> int:
+        """Equal versions are counted together."""
+
 
 Version = TypeVar('Version', bound=Ordered)
 Member = TypeVar('Member')
 
 
 class Progress(Generic[Member, Version]):
-    """Members of a barrier with the latest version each has acknowledged."""
+    """Members of a barrier with the latest version each has acknowledged.
 
-    __slots__ = ('_acked', 'stale')
+    `_counts`: how many are at each version. A hundred members that keep up are at two or three, so `passed` looks at those.
+    """
+
+    __slots__ = ('_acked', '_counts', 'stale')
 
     def __init__(self) -> None:
         self._acked: dict[Member, Version] = {}
+        self._counts: dict[Version, int] = {}
         self.stale = 0
 
     def join(self, member: Member, at: Version) -> None:
         """Make `member` count, starting from version `at`, which it was given whole. A second join starts it anew."""
-        self._acked[member] = at
+        self._go(member, at)
 
     def leave(self, member: Member) -> bool:
         """Stop counting `member`. Returns whether it was one; leaving twice is harmless."""
-        return self._acked.pop(member, None) is not None
+        return self._go(member, None) is not None
+
+    def _go(self, member: Member, to: Version | None) -> Version | None:
+        """Put `member` at another version, None: nowhere. Returns where it was."""
+        known = self._acked.pop(member, None) if to is None else self._acked.get(member)
+        if known is not None:
+            self._counts[known] -= 1
+            if not self._counts[known]:
+                del self._counts[known]
+        if to is not None:
+            self._acked[member] = to
+            self._counts[to] = self._counts.get(to, 0) + 1
+        return known
 
     def acked(self, member: Member, version: Version) -> bool:
         """Record an acknowledgement. Returns whether it told anything new (see rule 3)."""
@@ -50,12 +69,12 @@ class Progress(Generic[Member, Version]):
         if known is None or not known < version:
             self.stale += 1
             return False
-        self._acked[member] = version
+        self._go(member, version)
         return True
 
     def passed(self, version: Version) -> bool:
         """Tell whether every member has acknowledged `version`."""
-        return not any(known < version for known in self._acked.values())
+        return not any(known < version for known in self._counts)
 
     def missing(self, version: Version) -> tuple[Member, ...]:
         """Members that have not acknowledged `version` yet, in the order they joined."""
@@ -64,6 +83,10 @@ class Progress(Generic[Member, Version]):
     def at(self, member: Member) -> Version | None:
         """Return the latest version `member` acknowledged, or None if it is not a member."""
         return self._acked.get(member)
+
+    def all(self) -> dict[Member, Version]:
+        """A copy of what every member has acknowledged."""
+        return dict(self._acked)
 
     @property
     def members(self) -> tuple[Member, ...]:

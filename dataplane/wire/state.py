@@ -45,6 +45,7 @@ _PREFIX = re.compile(r'/[!-"$->@-~]{0,1023}\Z')
 _BALANCE = re.compile(r'(roundrobin|leastconn|first|random(\([1-9][0-9]{0,2}\))?)\Z')
 _ADMIN = re.compile(r'(ready|drain|maint)\Z')
 _COUNT = (0, 2**31 - 1)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(',', ':'), allow_nan=False)
 
 # field -> a pattern (text), a range (integer), or bool
 _FIELDS: dict[str, dict[str, re.Pattern[str] | tuple[int, int] | type[bool]]] = {
@@ -159,7 +160,7 @@ def _table_diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tupl
 
 def canonical(document: Any) -> str:
     """The one text of a JSON document: sorted keys, no spaces, ASCII, no floats that are not numbers."""
-    return json.dumps(document, sort_keys=True, separators=(',', ':'), allow_nan=False)
+    return _CANONICAL.encode(document)
 
 
 def digest(state: State) -> str:
