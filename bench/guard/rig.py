@@ -140,7 +140,7 @@ class Rig:
         self._open.callback(log.close)
         context = Context(self._loop, desk, board.cells, _LAYOUT, 0, log)
         context.adopt(snapshot.globals)
-        log.adopt(snapshot.globals)
+        log.adopt(snapshot.globals, ())
         context.pools.adopt(ledger.tables)
         return context
 

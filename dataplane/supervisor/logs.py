@@ -45,8 +45,10 @@ class Log:
         self._flush()
 
     def adopt(self, settings: Global) -> None:
-        """Follow the `global` section of a configuration that came into force."""
+        """Follow the `global` section of a configuration that came into force; sockets to what it names no more are closed."""
         self._settings = settings
+        for address in self._sockets.keys() - {target.address for target in settings.log_targets}:
+            self._sockets.pop(address).close()
 
     def __call__(self, level: str, text: str) -> None:
         """Log one line to every target that wants it, and to stderr."""
@@ -101,9 +103,27 @@ class Log:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
-        left = [fd for fd, kept in self._kept.items() if not _written(self._outlets[fd], kept)]
+        left = [fd for fd in self._kept if not self._written(fd)]
         if left and self._loop is not None:
             self._retry = self._loop.call_later(_RETRY, self._flush)
+
+    def _written(self, fd: int) -> bool:
+        """Write lines while there is room. Returns whether nothing is left; what nobody can ever read any more is dropped."""
+        kept, outlet = self._kept[fd], self._outlets[fd]
+        while kept:
+            try:
+                written = outlet.write(kept[0])
+            except OSError:
+                self.dropped += len(kept)
+                kept.clear()
+                outlet.close()  # it is looked at anew with the next line
+                return True
+            if not written:
+                return False
+            rest = kept.popleft()[written:]
+            if rest:
+                kept.appendleft(rest)
+        return True
 
     def close(self) -> None:
         """Write what can be written without waiting and close the sockets."""
@@ -115,21 +135,6 @@ class Log:
         self._sockets.clear()
         for outlet in self._outlets.values():
             outlet.close()
-
-
-def _written(outlet: Outlet, kept: deque[bytes]) -> bool:
-    """Write lines while there is room. Returns whether nothing is left."""
-    while kept:
-        try:
-            written = outlet.write(kept[0])
-        except OSError:
-            return False
-        if not written:
-            return False
-        rest = kept.popleft()[written:]
-        if rest:
-            kept.appendleft(rest)
-    return True
 
 
 def _connected(address: str) -> socket.socket:

@@ -23,7 +23,7 @@ from dataplane.worker.httplog import Dates
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import MutableSequence, Sequence
+    from collections.abc import Container, MutableSequence, Sequence
 
     from dataplane.core.layout import Layout
 
@@ -174,10 +174,12 @@ class AccessLog:
         self._stamps = Stamps()
         self.dates = Dates()
 
-    def adopt(self, settings: Global) -> None:
-        """Follow the log settings of a configuration that came into force."""
+    def adopt(self, settings: Global, named: Container[str]) -> None:
+        """Follow the log settings of a configuration that came into force; what leads to an address not `named` is closed."""
         self._settings = settings
         self._framings.clear()
+        for address in [address for address in self._sinks if address not in named]:
+            self._shut(self._sinks.pop(address))
 
     def write(self, targets: Sequence[LogTarget], text: str) -> None:
         """Log one line of level `info` to every target that wants it."""
@@ -239,7 +241,10 @@ class AccessLog:
         """Write what can be written without waiting, count the rest as dropped, close the sockets."""
         self._closed = True
         for sink in self._sinks.values():
-            if sink is not None:
-                sink.flush()
-                self._cells[self._dropped] += sink.lost() + sink.close()
+            self._shut(sink)
         self._sinks.clear()
+
+    def _shut(self, sink: Sink | None) -> None:
+        if sink is not None:
+            sink.flush()
+            self._cells[self._dropped] += sink.lost() + sink.close()

@@ -176,6 +176,7 @@ class Client(Connection):
     def _answer_here(self, head: RequestHead, rest: bytes) -> None:
         """OPTIONS that may be forwarded no further (RFC 9110, 7.6.2): this hop is the one it asks about."""
         self.requests += 1
+        self._context.figures.request(self._index, now_ms())
         keep = head.keep_alive and not head.length and not self._context.stopping
         option = b'' if keep and head.version else b'connection: keep-alive\r\n' if keep else b'connection: close\r\n'
         answer = b'%b%b\r\n' % (_OPTIONS_ANSWER, option)

@@ -161,7 +161,8 @@ class Traffic:
         """Tables came into force."""
         context = self._context
         context.adopt(tables.snapshot.globals)
-        context.log.adopt(tables.snapshot.globals)
+        named = {target.address for frontend in tables.snapshot.frontends for target in frontend.log_targets}
+        context.log.adopt(tables.snapshot.globals, named)
         context.pools.adopt(tables)
 
     def settle_pools(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from dataplane.core.counters import C
 from tests.integration.harness.proxy import Proxy, server, snapshot
 from tests.integration.harness.raw import HOST, OK, Call, RawClient, RawServer, answering, ask, ok, until
 
@@ -218,6 +219,7 @@ async def test_rule_28_options_that_may_go_no_further_is_answered_here() -> None
         assert await client.answer() == (200, b'ok')
         assert up.heads == [b'OPTIONS * HTTP/1.1\r\n' + HOST + b'Max-Forwards: 0\r\n\r\n']
         assert ' LR-- ' in (await proxy.log_lines())[0]
+        assert proxy.counter(C.REQ_TOT) == 2
         client.close()
 
 

@@ -123,6 +123,18 @@ def test_a_target_whose_reader_is_gone(pipe: tuple[int, int]) -> None:
     log = log_to(LogTarget(address=f'fd@{writer}', format='raw'), LogTarget(address=f'fd@{pipe[1]}', format='raw'))
     log('alert', 'still')
     assert os.read(pipe[0], 100) == b'still\n'
+    assert log.dropped == 1
+    os.close(writer)
+
+
+async def test_nothing_is_tried_again_where_nobody_can_ever_read() -> None:
+    reader, writer = os.pipe()
+    log = log_to(LogTarget(address=f'fd@{writer}', format='raw'))
+    log.start(asyncio.get_running_loop())
+    os.close(reader)
+    log('alert', 'lost')
+    assert (log.dropped, log._retry) == (1, None)
+    log.close()
     os.close(writer)
 
 

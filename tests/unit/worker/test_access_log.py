@@ -152,7 +152,7 @@ async def test_levels_lengths_tags_and_hosts() -> None:
     address = f'127.0.0.1:{udp.getsockname()[1]}'
     board = Board()
     log = board.log()
-    log.adopt(Global(log_tag='sluice', log_send_hostname='here', node='n1'))
+    log.adopt(Global(log_tag='sluice', log_send_hostname='here', node='n1'), {address})
     log.write((raw(address, level='notice'),), 'not wanted')
     log.write((raw(address, length=5),), 'too long')
     assert await received(udp) == b'too '
@@ -160,12 +160,26 @@ async def test_levels_lengths_tags_and_hosts() -> None:
     message = (await received(udp)).decode()
     assert message.startswith('<143>')
     assert message.endswith(f' here sluice[{os.getpid()}]: x')
-    log.adopt(Global(log_tag='sluice', node='n1'))
+    log.adopt(Global(log_tag='sluice', node='n1'), {address})
     log.write((LogTarget(address=address, format='rfc5424'),), 'x')
     assert f' n1 sluice {os.getpid()} - - x' in (await received(udp)).decode()
     log.close()
     udp.close()
     assert board.dropped == 0
+
+
+async def test_a_socket_to_what_is_named_no_more_is_closed_after_its_lines(tmp_path: Path) -> None:
+    path = str(tmp_path / 'log')
+    udp = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    udp.bind(path)
+    log = Board().log()
+    log.write((raw(path),), 'the last')
+    before = len(os.listdir('/proc/self/fd'))
+    log.adopt(Global(), {'stdout'})
+    assert len(os.listdir('/proc/self/fd')) == before - 1
+    assert await received(udp) == b'the last'
+    log.close()
+    udp.close()
 
 
 def test_a_regular_file_takes_everything_at_once(tmp_path: Path) -> None:
