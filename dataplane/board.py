@@ -15,6 +15,8 @@ gives the lock to the next who asks, together with the news (EOWNERDEAD). What m
    process kills itself holding the lock, and repair does the rest. A hold left by `unlock` without `consistent` after
    TORN makes the lock unusable for everybody, for good; every later attempt raises.
 3. The supervisor takes the lock by `lock_within` only, since a worker may be stopped inside a hold.
+4. A mapping outlasts every hold in it. pthread keeps the robust mutexes a thread holds in a list that runs through the mutexes
+   themselves, and the next lock of any board writes into the one before it: were that unmapped, it would be a segfault.
 
 The library is called through `ctypes.PyDLL`, which keeps the GIL: releasing it costs more than a hold, and no process
 here has a second thread that could use it. Linux with glibc 2.30 or newer on a 64-bit machine; everything else is refused
@@ -29,6 +31,7 @@ import fcntl
 import mmap
 import os
 import time
+import warnings
 from collections.abc import Callable, MutableSequence, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Self, cast
@@ -190,10 +193,20 @@ class Board:
         """
         return self._word[0] & _TID_MASK
 
+    def _is_held_here(self) -> bool:
+        """Whether a thread of this process is inside a hold."""
+        holder = self.holder()
+        return bool(holder) and os.path.exists(f'/proc/self/task/{holder}')
+
     def close(self) -> None:
-        """Drop this mapping and its descriptor. The board lives on in the other processes. Idempotent."""
+        """Drop this mapping and its descriptor. The board lives on in the other processes. Idempotent.
+
+        RuntimeError: this process is inside a hold (see the module, 4); nothing was closed.
+        """
         if self.fd < 0:
             return
+        if self._is_held_here():
+            raise RuntimeError(f'the board is closed inside a hold of thread {self.holder()}')
         del self._mutex, self.lock, self.unlock
         try:
             self._word.release()
@@ -204,6 +217,12 @@ class Board:
             pass  # somebody compiled still looks at the cells: the mapping goes when he does
         os.close(self.fd)
         self.fd = -1
+
+    def __del__(self) -> None:
+        if getattr(self, 'fd', -1) >= 0 and hasattr(self, '_word') and self._is_held_here():
+            # whoever forgot it inside a hold has failed there; it stays mapped for as long as the process lives
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._map))
+            warnings.warn('a board was forgotten inside a hold', ResourceWarning, source=self, stacklevel=2)
 
 
 class Bells:

@@ -165,6 +165,34 @@ def test_a_stopped_holder_does_not_hang_who_waits_with_a_limit(board: Board) -> 
     board.unlock()
 
 
+def test_a_board_is_not_closed_inside_a_hold(board: Board) -> None:
+    board.lock()
+    with pytest.raises(RuntimeError, match=f'inside a hold of thread {os.getpid()}'):
+        board.close()
+    board.cells[LEFT] = 1
+    board.unlock()
+    with child(lambda: hold_forever(board)):
+        until(lambda: board.cells[LEFT] == 1 and board.holder() != 0, 'another process holds the lock')
+        board.close()
+
+
+def test_a_board_forgotten_inside_a_hold_is_no_trap_for_the_next_one() -> None:
+    program = (
+        'import gc, warnings; from dataplane.board import Board; from dataplane.core.layout import Layout\n'
+        'warnings.simplefilter("error")\n'
+        'layout = Layout(workers=2, servers=4, backends=2, frontends=1, entries=16)\n'
+        'board = Board.create(layout); board.lock(); del board; gc.collect()\n'
+        # another size, so that it is not mapped where the first one was
+        'board = Board.create(Layout(workers=4, servers=64, backends=8, frontends=1, entries=4096))\n'
+        'board.lock(); board.unlock(); board.close()\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program], cwd=os.getcwd(), stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'a board was forgotten inside a hold' in done.stderr
+
+
 def test_mistakes_of_the_caller_raise(board: Board) -> None:
     with pytest.raises(OSError, match='pthread_mutex_unlock'):
         board.unlock()
