@@ -11,6 +11,7 @@ from controlplane.kube.endpoints import EndpointState
 from controlplane.kube.objects import Name, Target
 
 ServerKey = tuple[str, str]  # backend, server
+NoteKey = tuple[Name, str, str]  # of a Note: its Service, what it is about, its reason
 V = TypeVar('V')
 
 
@@ -149,7 +150,7 @@ class Note:
     message: str
 
     @property
-    def key(self) -> tuple[Name, str, str]:
+    def key(self) -> NoteKey:
         """What stays the same while the cause does, so that it is said once; counts in the message may change."""
         return self.service, self.about, self.reason
 

@@ -2,7 +2,8 @@
 
 A status is written when it says something new: progress within a second, mere figures (in flight, queued) every ten, and what they
 are when those ten are over, whether or not anything happens then. The first time in a reign the object is read, since what it
-said before is kept where nothing has changed. Not being able to write is logged once and tried again after as long; nothing waits for it.
+said before is kept where nothing has changed. What cannot be written is logged once for each object, left alone for as long and
+then tried again; nothing waits for it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,7 +26,7 @@ from controlplane.kube.clock import Clock, LoopClock
 from controlplane.kube.conditions import Load, Progress, override_status, policy_status
 from controlplane.kube.figures import Told
 from controlplane.kube.objects import Name
-from controlplane.kube.outcome import Note, ServerKey, Translation
+from controlplane.kube.outcome import Note, NoteKey, ServerKey, Translation
 from controlplane.kube.resources import BACKEND_POLICIES, EVENTS, SERVER_OVERRIDES, Resource
 from controlplane.kube.source import Source
 
@@ -43,6 +44,8 @@ _AT_A_TIME: Final = 50  # objects, looked at without a turn for others: some 3 m
 Made = Callable[[Mapping[str, Any], str], dict[str, Any]]
 Locally = Mapping[str, list[tuple[str, str, str, Mapping[str, str]]]]
 """By backend: (data plane, backend, server, settings) of what was set on data planes' own sockets."""
+Kept = tuple[str, Name] | NoteKey
+"""What is written: the status of an object (the kind's plural, its name), or a note's Warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,11 @@ class Statuses:
     ) -> None:  # fmt: skip
         self._api, self._source, self._pacing = api, source, pacing or Pacing()
         self.told, self._clock = told or Told(), clock or LoopClock()
-        self._due: dict[tuple[str, Name], float] = {}  # when what could not be written by now can be
+        self._due: dict[Kept, float] = {}  # when what could not be written by now can be
+        self._failing: dict[Kept, str] = {}  # why the last attempt did not succeed
         self._known: dict[tuple[str, Name], dict[str, Any]] = {}
         self._figures_at: dict[tuple[str, Name], float] = {}
-        self._told: dict[tuple[object, ...], None] = {}
-        self._said = ''
+        self._told: set[NoteKey] = set()
 
     async def keep_up(self, sequencer: Sequencer) -> None:
         """Tell what is new until cancelled."""
@@ -105,9 +108,11 @@ class Statuses:
             written += await self._write(resource, name, made)
             if number % _AT_A_TIME == _AT_A_TIME - 1:
                 await asyncio.sleep(0)
-        self._forget(translation)
-        await self._tell(translation, local)
-        return False
+        notes = {
+            note.key: note for note in (*translation.notes, *self._held(translation), *_set_locally(translation, local))
+        }
+        self._forget(translation, notes)
+        return await self._tell(notes, PER_ROUND - written)
 
     def _all(
         self, translation: Translation, sequencer: Sequencer, locally: Locally
@@ -146,6 +151,8 @@ class Statuses:
     async def _write(self, resource: Resource, name: Name, made: Made) -> int:
         """Write one status if it says something new; returns how many questions that took."""
         key, now = (resource.plural, name), datetime.now(UTC).isoformat(timespec='seconds').replace('+00:00', 'Z')
+        if self._is_left_alone(key):
+            return 0
         asked = 0
         try:
             if key not in self._known:
@@ -156,6 +163,7 @@ class Statuses:
             status = made(before, now)
             self._due.pop(key, None)
             if status == before:
+                self._failing.pop(key, None)
                 return asked
             if self._are_figures(before, status) and (at := self._figures_at.get(key)) is not None:
                 due = at + self._pacing.figures_s
@@ -165,14 +173,16 @@ class Statuses:
             asked += 1
             await self._api.patch_status(resource, *name, status, field_manager=MANAGER)
         except ApiError as error:
-            self._due.pop(key, None)
-            if error.status != 404:  # it was removed just now
-                self._complain(resource, name, error)
+            if error.status == 404:  # it was removed just now
+                self._settled(key)
+            else:
+                self._complain(key, resource, f'status of {resource.kind} {"/".join(name)}', error)
             return asked
         except KubeError as error:
-            self._complain(resource, name, error)
+            self._complain(key, resource, f'status of {resource.kind} {"/".join(name)}', error)
             return asked
-        self._known[key], self._figures_at[key], self._said = status, self._clock.now(), ''
+        self._known[key], self._figures_at[key] = status, self._clock.now()
+        self._settled(key)
         self.told.written[resource.plural] += 1
         return asked
 
@@ -181,45 +191,61 @@ class Statuses:
         """Whether nothing but figures differs."""
         return all(before.get(field) == value for field, value in status.items() if field not in _FIGURES)
 
-    def _complain(self, resource: Resource, name: Name, error: KubeError) -> None:
-        self._due[resource.plural, name] = self._clock.now() + self._pacing.figures_s
-        self.told.failed[resource.plural] += 1
-        if str(error) != self._said:
-            log.warning('status of %s %s: %s', resource.kind, '/'.join(name), error)
-        self._said = str(error)
+    def _is_left_alone(self, key: Kept) -> bool:
+        """Whether it could not be written a moment ago: others are not to wait for what will probably fail again."""
+        return key in self._failing and self._clock.now() < self._due.get(key, 0.0)
 
-    def _forget(self, translation: Translation) -> None:
+    def _settled(self, key: Kept) -> None:
+        """Nothing of it is put off or failing."""
+        self._due.pop(key, None)
+        self._failing.pop(key, None)
+
+    def _complain(self, key: Kept, resource: Resource, what: str, error: KubeError) -> None:
+        self._due[key] = self._clock.now() + self._pacing.figures_s
+        self.told.failed[resource.plural] += 1
+        if self._failing.get(key) != str(error):
+            log.warning('%s: %s', what, error)
+        self._failing[key] = str(error)
+
+    def _forget(self, translation: Translation, notes: Container[NoteKey]) -> None:
         there = {(BACKEND_POLICIES.plural, name) for name in translation.policies}
         there |= {(SERVER_OVERRIDES.plural, name) for name in translation.overrides}
         for key in self._known.keys() - there:
             del self._known[key]
             self._figures_at.pop(key, None)
-        for key in self._due.keys() - there:
-            del self._due[key]
+        for of in (self._due, self._failing):
+            for one in [one for one in of if one not in there and one not in notes]:
+                del of[one]
+        self._told = {note for note in self._told if note in notes}
 
     # warnings
 
-    async def _tell(self, translation: Translation, local: Locally) -> None:
-        """A Warning for each note that was not there before, as long as it is there."""
-        notes = {note.key: note for note in (*translation.notes, *self._held(), *_set_locally(translation, local))}
-        self._told = {key: None for key in self._told if key in notes}
+    async def _tell(self, notes: Mapping[NoteKey, Note], most: int) -> bool:
+        """A Warning for each note that was not there before, as long as it is there. True: there is more to tell."""
+        asked = 0
         for key, note in notes.items():
-            if key in self._told or len(self._told) >= _REMEMBERED:
+            if key in self._told or len(self._told) >= _REMEMBERED or self._is_left_alone(key):
                 continue
-            self._told[key] = None
+            if asked >= most:
+                return True
+            asked += 1
+            service = self._source.world.service(note.service)
+            event = _event(note, '' if service is None else service.meta.uid)
             try:
-                await self._api.create(EVENTS, note.service[0], _event(note), field_manager=MANAGER)
-                self.told.written[EVENTS.plural] += 1
+                await self._api.create(EVENTS, note.service[0], event, field_manager=MANAGER)
             except KubeError as error:
-                self.told.failed[EVENTS.plural] += 1
-                log.warning('event on Service %s: %s', '/'.join(note.service), error)
+                self._complain(key, EVENTS, f'event on Service {"/".join(note.service)}', error)
+                continue
+            self._told.add(key)
+            self._settled(key)
+            self.told.written[EVENTS.plural] += 1
+        return False
 
-    def _held(self) -> list[Note]:
-        views = self._source.translation().views
-        services = {backend: view.service for (backend, _), view in views.items()}
+    def _held(self, translation: Translation) -> list[Note]:
+        built = translation.built
         return [
             Note(
-                services.get(backend, _service_of(backend)), backend, 'MassRemovalHeld',
+                built[backend].service if backend in built else _service_of(backend), backend, 'MassRemovalHeld',
                 f'{removed} of {total} servers of {backend} would go at once; held until a new list confirms it.',
             )
             for backend, (removed, total) in self._source.held.items()
@@ -259,7 +285,8 @@ def _service_of(backend: str) -> Name:
     return namespace, rest.partition('.')[0]
 
 
-def _event(note: Note) -> Json:
+def _event(note: Note, uid: str) -> Json:
+    """`uid` of the Service, by which `kubectl describe` asks for its events; '' when there is none."""
     now = datetime.now(UTC)
     when = now.isoformat(timespec='seconds').replace('+00:00', 'Z')
     mark = hashlib.sha256(f'{note.about}/{note.reason}/{now.timestamp()}'.encode()).hexdigest()[:16]
@@ -267,6 +294,7 @@ def _event(note: Note) -> Json:
         'metadata': {'name': f'{note.service[1][:200]}.{mark}', 'namespace': note.service[0]},
         'involvedObject': {
             'apiVersion': 'v1', 'kind': 'Service', 'namespace': note.service[0], 'name': note.service[1],
+            **({'uid': uid} if uid else {}),
         },
         'type': 'Warning', 'reason': note.reason, 'message': note.message[:1_000], 'count': 1,
         'firstTimestamp': when, 'lastTimestamp': when,

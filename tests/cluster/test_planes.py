@@ -130,6 +130,19 @@ async def test_a_policy_is_watched(here: Sluice, cluster: Running) -> None:
         await watch.wait()
 
 
+async def test_kubectl_describes_a_service_with_its_warnings(here: Sluice, cluster: Running) -> None:
+    """It asks for events by the uid of the Service; what is told about a name alone nobody sees."""
+    await here.application()
+    for name in here.servers:
+        await here.pods.report(name, ready=False)
+
+    async def told() -> bool:
+        text = (await cluster.kubectl('describe', 'service', 'web', '-n', here.namespace)).must()
+        return re.search(r'Warning +NoneReady .*Port http: no endpoint is ready', text) is not None
+
+    await until(told, within=30, what='kubectl describe service prints the Warning', every=0.3)
+
+
 async def test_a_drain_by_rest_dies_with_its_pod(here: Sluice) -> None:
     """The garbage collector takes the wish with the pod, and a new pod of the same name begins without it."""
     await here.application()

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from controlplane.domain.planes import Plane
 from controlplane.domain.version import NOTHING
 from controlplane.kube.clock import Clock
 from controlplane.kube.figures import Told
 from controlplane.kube.resources import BACKEND_POLICIES, EVENTS, SERVER_OVERRIDES
-from controlplane.kube.status import MANAGER, Pacing, Statuses
+from controlplane.kube.status import MANAGER, PER_ROUND, Pacing, Statuses
+from controlplane.kube.world import Thing
 from dataplane.wire.events import Hello, Status
 from tests.integration.harness.waiting import until
 from tests.kube.fakeclock import ManualClock
@@ -169,18 +169,64 @@ async def test_a_removal_that_is_held_is_told_on_its_service(fake: FakeApiServer
         await fake.until(lambda: any(one['reason'] == 'MassRemovalHeld' for one in fake.all(EVENTS)))
         (event,) = [one for one in fake.all(EVENTS) if one['reason'] == 'MassRemovalHeld']
         assert '3 of 4' in event['message']
-        assert event['involvedObject'] == {'apiVersion': 'v1', 'kind': 'Service', 'namespace': 'shop', 'name': 'web'}
+        who = {'apiVersion': 'v1', 'kind': 'Service', 'namespace': 'shop', 'name': 'web', 'uid': 'uid-web'}
+        assert event['involvedObject'] == who, 'kubectl describe asks by the uid'
 
 
-async def test_an_event_that_cannot_be_written_is_counted_and_holds_nothing_up(fake: FakeApiServer) -> None:
-    fake.fail('create', EVENTS, status=403, times=None)
-    async with reign(fake.api(), service(), policy(), slice_('a', *LEAVING)) as it, telling(fake, it) as told:
-        await fake.until(lambda: bool(fake.seen('create', EVENTS)))
-        it.put(slice_('a', P1, P2, rv=2))
-        await it.flushed()
-        await fake.until(lambda: bool(status(fake)) and condition(status(fake), 'Ready')['reason'] == 'ServersReady')
-        assert told.failed['events'] == 1
-        assert told.written['events'] == 0
+async def test_an_event_that_cannot_be_written_holds_nothing_up_and_is_tried_again_while_its_cause_lasts(
+    fake: FakeApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with slowly(fake) as one:
+        refused = fake.fail('create', EVENTS, status=403, times=None)
+        one.it.put(slice_('a', *LEAVING, rv=2))
+        await one.it.flushed()
+        await one.pass_(1.0)
+        await fake.until(lambda: condition(status(fake), 'Ready')['reason'] == 'TerminatingOnly')
+        await one.clock.waiting()
+        assert refused.used == 1
+        one.says(0, local=(('weight', '7'),))  # another note, whose turn comes though the first one fails
+        await one.pass_(1.0)
+        await one.clock.waiting()
+        assert refused.used == 2, 'the first one is left alone for a while'
+        await one.clock.advance(10.0)
+        await fake.until(lambda: refused.used == 4)
+        await one.clock.waiting()
+        refused.remove()
+        await one.clock.advance(10.0)
+        await fake.until(
+            lambda: {event['reason'] for event in fake.all(EVENTS)} == {'TerminatingOnly', 'LocalOverride'}
+        )
+        await one.clock.waiting()
+        assert (one.told.failed['events'], one.told.written['events']) == (4, 2)
+    assert caplog.text.count('event on Service shop/web') == 2, 'each is said once'
+
+
+async def test_more_warnings_than_are_written_in_a_round_are_written_in_the_next(fake: FakeApiServer) -> None:
+    async with slowly(fake) as one:
+        for plane in (f'other-{number}' for number in range(PER_ROUND + 1)):
+            one.joins(plane)
+            one.says(0, local=(('state', 'drain'),), plane=plane)
+        await one.pass_(1.0)
+        await fake.until(lambda: len(fake.seen('create', EVENTS)) == PER_ROUND - 1)  # and the policy's status
+        await one.clock.waiting()
+        assert len(fake.seen('create', EVENTS)) == PER_ROUND - 1
+        await one.clock.advance(1.0)
+        await fake.until(lambda: len(fake.all(EVENTS)) == PER_ROUND + 1)
+
+
+async def test_objects_whose_status_is_refused_do_not_keep_the_others_from_theirs(fake: FakeApiServer) -> None:
+    """As many as are written in a round, and before the others in their order."""
+    names = [f'o-{number:03}' for number in range(PER_ROUND)]
+    wishes = [override(name, pod='p1', spec={'adminState': 'Ready'}) for name in (*names, 'z')]
+    for name in (*names, 'z'):
+        fake.put(SERVER_OVERRIDES, 'shop', {'metadata': {'name': name}, 'spec': {}})
+    refused = [fake.fail('patch/status', SERVER_OVERRIDES, name=name, status=422, times=None) for name in names]
+    async with slowly(fake, *wishes) as one:
+        while not fake.get(SERVER_OVERRIDES, 'shop', 'z').get('status'):
+            await one.clock.waiting()
+            await one.clock.advance(1.0)
+            assert one.clock.now() < 1_009.0, 'the others have waited for those that are refused'
+        assert {each.used for each in refused} == {1}
 
 
 # --- what is put off ------------------------------------------------------------------------------------------------------
@@ -191,16 +237,19 @@ SLOW = Pacing(pace_s=1.0, figures_s=10.0)
 class Saying:
     """One data plane, which says how things stand there, and the statuses' clock."""
 
-    def __init__(self, fake: FakeApiServer, it: Reign, clock: ManualClock) -> None:
-        self.fake, self.it, self.clock = fake, it, clock
-        hello = Hello(dp_id='dp1', term=0, seq=0, term_seen=0, state_hash='', workers=1)
-        self.plane: Plane = it.sequencer.convergence.connected(hello, NOTHING, it.sequencer.desired, 0)
+    def __init__(self, fake: FakeApiServer, it: Reign, clock: ManualClock, told: Told) -> None:
+        self.fake, self.it, self.clock, self.told = fake, it, clock, told
+        self.joins('dp1')
 
-    def says(self, flight: int, local: tuple[tuple[str, str], ...] = ()) -> None:
+    def joins(self, plane: str) -> None:
+        hello = Hello(dp_id=plane, term=0, seq=0, term_seen=0, state_hash='', workers=1)
+        self.it.sequencer.convergence.connected(hello, NOTHING, self.it.sequencer.desired, 0)
+
+    def says(self, flight: int, local: tuple[tuple[str, str], ...] = (), plane: str = 'dp1') -> None:
         rows = (('shop.web.http', 'p1', flight, 0, 'UP'),)
         set_there = tuple(('shop.web.http', 'p1', *one) for one in local) or None
         status = Status(term=0, seq=0, servers=rows, local=set_there)
-        self.it.sequencer.convergence.reported('dp1', status, 0)
+        self.it.sequencer.convergence.reported(plane, status, 0)
 
     async def pass_(self, seconds: float) -> None:
         """So long, in which every round that is due ends."""
@@ -214,12 +263,12 @@ class Saying:
 
 
 @asynccontextmanager
-async def slowly(fake: FakeApiServer) -> AsyncIterator[Saying]:
+async def slowly(fake: FakeApiServer, *more: Thing) -> AsyncIterator[Saying]:
     """Statuses on a clock that is moved by hand, whose first round, at 1,000 s, has been."""
-    async with reign(fake.api(), service(), policy(), slice_('a', P1, P2)) as it:
-        clock = ManualClock()
-        one = Saying(fake, it, clock)
-        async with telling(fake, it, pacing=SLOW, clock=clock):
+    async with reign(fake.api(), service(), policy(), slice_('a', P1, P2), *more) as it:
+        clock, told = ManualClock(), Told()
+        one = Saying(fake, it, clock, told)
+        async with telling(fake, it, told, SLOW, clock):
             await one.written(0)
             yield one
 
