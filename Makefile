@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 KEPT := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.venv/.bytecode
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
 install: $(STAMP) ## .venv with both planes, sluicectl and the development tools
 
@@ -83,7 +83,7 @@ test-compiled: compile ## what tests the hot rooms, with those compiled
 	  $(addprefix tests/integration/test_,http_*.py supervisor_*.py board_kills.py kills.py drain.py guarantees.py reproducer.py) $(PYTEST)
 
 bench: $(STAMP) ## requests/s and CPU per request beside HAProxy, nginx, Envoy, Caddy; needs wrk and what of them there is
-	@$(MAKE) --no-print-directory compile || echo 'not compiled here: only `pure` stands for Sluice' >&2
+	@$(if $(filter -h --help --list,$(BENCH)),,$(MAKE) --no-print-directory compile || echo 'not compiled here: only `pure` stands for Sluice' >&2)
 	@exec $(BIN)/python -m bench $(BENCH)
 
 bench-guard: $(STAMP) ## instructions per request beside the committed figures, +-10 % (2 minutes); needs valgrind
