@@ -54,7 +54,7 @@ def assemble(
 def _unplaced(override: Override) -> OverrideView:
     reason = '; '.join(override.problems) or 'Not looked at yet.'
     found = no('Invalid' if override.problems else 'Pending', reason)
-    return OverrideView((), found, override.meta.generation, override.admin, bool(override.pod_uid))
+    return OverrideView((), found, override.meta.generation, override.admin, bool(override.pod_uid), override.meta.uid)
 
 
 @dataclass(slots=True)
@@ -90,8 +90,9 @@ class _Whole:
         hosts = self._hosts(policy, targets)
         ready, counts = _ready(backends)
         view = PolicyView(
-            tuple(targets), hosts, ready, counts, tuple(backends), policy.meta.generation, policy.max_conn, policy.scope
-        )
+            tuple(targets), hosts, ready, counts, tuple(backends), policy.meta.generation, policy.max_conn, policy.scope,
+            policy.meta.uid,
+        )  # fmt: skip
         return view, list(backends.values())
 
     def _hosts(self, policy: Policy, targets: Iterable[tuple[Target, Verdict]]) -> Say | None:
@@ -110,11 +111,18 @@ class _Whole:
             if len(self.routes) >= self.max_routes:
                 return no('TooManyRoutes', f'A data plane holds {self.max_routes} routes; {host} has none.')
             spec = {'host': host, 'pathPrefix': '/', 'backend': verdict.backends[0]}
-            self.routes[short(host.replace('*', '_'))] = spec
+            self.routes[self._free_id(host)] = spec
         if lost:
             whose = ', '.join(f"{host} is {'/'.join(self.hosts[host])}'s" for host in lost)
             return no('HostConflicted', f'Claimed by an older BackendPolicy: {whose}.')
         return ATTACHED
+
+    def _free_id(self, host: str) -> str:
+        """An id for a host's route. A host may be spelt as another one's is when it is cut short; the older policy has that one."""
+        name = short(host.replace('*', '_'))
+        while name in self.routes:
+            name = short(name + '-' * 128)
+        return name
 
     def known(self, view: OverrideView) -> OverrideView:
         """The view without servers that found no room."""

@@ -118,6 +118,7 @@ class PolicyView:
     generation: int = 0
     max_conn: int = 0
     scope: str = 'perReplica'
+    uid: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class OverrideView:
     generation: int = 0
     admin: str = 'ready'
     is_pod: bool = True
+    uid: str = ''
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,10 @@ _AT_A_TIME: Final = 50  # objects, looked at without a turn for others: some 3 m
 Made = Callable[[Mapping[str, Any], str], dict[str, Any]]
 Locally = Mapping[str, list[tuple[str, str, str, Mapping[str, str]]]]
 """By backend: (data plane, backend, server, settings) of what was set on data planes' own sockets."""
-Kept = tuple[str, Name] | NoteKey
-"""What is written: the status of an object (the kind's plural, its name), or a note's Warning."""
+Of = tuple[str, Name, str]
+"""An object: the kind's plural, its name, its uid. Another object of that name has been told nothing."""
+Kept = Of | NoteKey
+"""What is written: the status of an object, or a note's Warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ class Statuses:
         self.told, self._clock = told or Told(), clock or LoopClock()
         self._due: dict[Kept, float] = {}  # when what could not be written by now can be
         self._failing: dict[Kept, str] = {}  # why the last attempt did not succeed
-        self._known: dict[tuple[str, Name], dict[str, Any]] = {}
-        self._figures_at: dict[tuple[str, Name], float] = {}
+        self._known: dict[Of, dict[str, Any]] = {}
+        self._figures_at: dict[Of, float] = {}
         self._told: set[NoteKey] = set()
 
     async def keep_up(self, sequencer: Sequencer) -> None:
@@ -102,10 +104,10 @@ class Statuses:
         """Write what is new, some at a time. True: there is more."""
         translation, local = self._source.translation(), _local(sequencer.convergence)
         written = 0
-        for number, (resource, name, made) in enumerate(self._all(translation, sequencer, local)):
+        for number, (resource, name, uid, made) in enumerate(self._all(translation, sequencer, local)):
             if written >= PER_ROUND:
                 return True
-            written += await self._write(resource, name, made)
+            written += await self._write(resource, name, uid, made)
             if number % _AT_A_TIME == _AT_A_TIME - 1:
                 await asyncio.sleep(0)
         notes = {
@@ -116,7 +118,7 @@ class Statuses:
 
     def _all(
         self, translation: Translation, sequencer: Sequencer, locally: Locally
-    ) -> Iterable[tuple[Resource, Name, Made]]:
+    ) -> Iterable[tuple[Resource, Name, str, Made]]:
         desired, convergence = sequencer.desired, sequencer.convergence
         for name, policy in translation.policies.items():
             keys = [key for backend in policy.backends for key in _keys(desired, backend)]
@@ -133,7 +135,7 @@ class Statuses:
             ) -> Json:  # fmt: skip
                 return policy_status(view, p, x, before, now, local=found)
 
-            yield BACKEND_POLICIES, name, of_policy
+            yield BACKEND_POLICIES, name, policy.uid, of_policy
         for name, override in translation.overrides.items():
             keys = [Key('server', server, backend) for backend, server in override.servers]
             progress = _progress(desired, convergence, keys, {backend for backend, _ in override.servers})
@@ -146,11 +148,11 @@ class Statuses:
             ) -> Json:  # fmt: skip
                 return override_status(view, p, x, before, now, effective=e, drained=d)
 
-            yield SERVER_OVERRIDES, name, of_override
+            yield SERVER_OVERRIDES, name, override.uid, of_override
 
-    async def _write(self, resource: Resource, name: Name, made: Made) -> int:
+    async def _write(self, resource: Resource, name: Name, uid: str, made: Made) -> int:
         """Write one status if it says something new; returns how many questions that took."""
-        key, now = (resource.plural, name), datetime.now(UTC).isoformat(timespec='seconds').replace('+00:00', 'Z')
+        key, now = (resource.plural, name, uid), datetime.now(UTC).isoformat(timespec='seconds').replace('+00:00', 'Z')
         if self._is_left_alone(key):
             return 0
         asked = 0
@@ -208,8 +210,8 @@ class Statuses:
         self._failing[key] = str(error)
 
     def _forget(self, translation: Translation, notes: Container[NoteKey]) -> None:
-        there = {(BACKEND_POLICIES.plural, name) for name in translation.policies}
-        there |= {(SERVER_OVERRIDES.plural, name) for name in translation.overrides}
+        there = {(BACKEND_POLICIES.plural, name, one.uid) for name, one in translation.policies.items()}
+        there |= {(SERVER_OVERRIDES.plural, name, one.uid) for name, one in translation.overrides.items()}
         for key in self._known.keys() - there:
             del self._known[key]
             self._figures_at.pop(key, None)

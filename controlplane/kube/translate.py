@@ -179,7 +179,9 @@ def _about(overrides: Iterable[Override], service: Service | None, backends: Map
             said = yes('TargetFound', f'Server {", ".join("/".join(server) for server in servers)}.')
         else:
             said = _why_none(one, service, backends, places)
-        found[one.meta.key] = OverrideView(servers, said, one.meta.generation, one.admin, bool(one.pod_uid))
+        found[one.meta.key] = OverrideView(
+            servers, said, one.meta.generation, one.admin, bool(one.pod_uid), one.meta.uid
+        )
     return found
 
 

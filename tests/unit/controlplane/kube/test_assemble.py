@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from controlplane.kube.assemble import assemble
+from controlplane.kube.backend import short
 from controlplane.kube.translate import Translator
 from controlplane.kube.world import Thing, World
 from tests.unit.controlplane.kube.things import endpoint, policy, service, slice_
@@ -137,3 +138,16 @@ def test_more_routes_than_a_data_plane_holds_are_refused_to_the_youngest() -> No
     found = assemble(world.all_policies(), translator.parts, {}, max_routes=1)
     assert {*found.routes} == {'b.example.com'}
     assert [note.reason for note in found.notes] == ['TooManyRoutes']
+
+
+def test_a_host_that_is_spelt_like_anothers_shortened_id_takes_no_route_from_it() -> None:
+    long = '.'.join(['a' * 60] * 3)
+    for ages in ((OLD, NEW), (NEW, OLD)):
+        whose = [
+            policy('web', created=ages[0], spec={'hosts': [long]}),
+            policy('api', service='api', created=ages[1], spec={'hosts': [short(long)]}),
+        ]
+        found = translated(service(), service('api'), *whose)
+        assert {route['host']: route['backend'] for route in found.routes.values()} == {
+            long: HTTP, short(long): 'shop.api.http',
+        }  # fmt: skip

@@ -98,6 +98,18 @@ async def test_what_was_said_before_this_reign_keeps_its_times(fake: FakeApiServ
     assert {one['lastTransitionTime'] for one in status(fake)['conditions']} == {old}
 
 
+async def test_one_that_was_made_anew_under_its_name_is_told_too(fake: FakeApiServer) -> None:
+    """As `kubectl replace --force` does it: nobody has seen it gone in between."""
+    async with reign(fake.api(), service(), policy(), slice_('a', P1, P2)) as it, telling(fake, it):
+        await fake.until(lambda: bool(status(fake)))
+        fake.remove(BACKEND_POLICIES, 'shop', 'web')
+        fake.put(BACKEND_POLICIES, 'shop', {'metadata': {'name': 'web'}, 'spec': {}})
+        it.remove(policy())
+        it.put(policy(uid='uid-successor', rv=2))
+        await it.flushed()
+        await fake.until(lambda: status(fake).get('servers', {}).get('summary') == '2/2')
+
+
 async def test_an_overrides_status_says_which_server_and_in_which_state(fake: FakeApiServer) -> None:
     wish = override('web', pod='p2', spec={'adminState': 'Maint'})
     async with reign(fake.api(), service(), policy(), slice_('a', P1, P2), wish) as it, telling(fake, it):
