@@ -29,6 +29,7 @@ SERVICE_LABEL: Final = 'kubernetes.io/service-name'
 
 # What a policy that does not say means. The schema's defaults are the same (a test compares them).
 MAX_COUNT: Final = 2**31 - 1
+MAX_GENERATION: Final = 2**62
 QUEUE_MS: Final = 10_000
 CONNECT_MS: Final = 5_000
 RESPONSE_MS: Final = 60_000
@@ -298,7 +299,7 @@ class Override:
             ADMIN_STATES[take.word('adminState', tuple(ADMIN_STATES), 'Ready')],
             take.count('weight', 0, 256) if take.has('weight') else None,
             take.count('maxConn', 0) if take.has('maxConn') else None,
-            take.count('sessionGeneration', 0, 2**62),
+            take.count('sessionGeneration', 0, MAX_GENERATION),
             take.instant('deadline'),
             take.text('reason'),
             take.text('setBy'),

@@ -14,17 +14,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from controlplane.domain.desired import Desired
+from controlplane.domain.desired import Desired, Key
 from controlplane.domain.refusals import Refusal, StoreUnavailable
 from controlplane.domain.sequencer import Decision, Sequencer, Verb
 from controlplane.kube.client import Api
 from controlplane.kube.deadlines import Deadlines
 from controlplane.kube.informer import Informer
-from controlplane.kube.objects import Name, Override, Policy, Service, Slice
+from controlplane.kube.objects import MAX_GENERATION, Name, Override, Policy, Service, Slice
 from controlplane.kube.outcome import ServerKey, Translation
 from controlplane.kube.resources import BACKEND_POLICIES, ENDPOINT_SLICES, SERVER_OVERRIDES, SERVICES
 from controlplane.kube.settle import Coalesce, Confirmation, Passed, Persisting
@@ -130,6 +130,7 @@ class Source:
         self._ended: dict[ServerKey, int] = {}
         self._woken = asyncio.Event()
         self._relisting: asyncio.Task[None] | None = None
+        self._discarding: asyncio.Task[None] | None = None
         self.held: Mapping[str, tuple[int, int]] = {}
         self.flushes = Flushes()
         self._listeners: dict[Callable[[], None], None] = {}
@@ -177,7 +178,9 @@ class Source:
     async def begin(self, sequencer: Sequencer) -> None:
         """The first flush of a reign, after which the world is known. StoreUnavailable: the reign is over."""
         self._confirmation = Confirmation(self._percent)
-        self._deadlines, self._gone, self._ended = Deadlines(), Persisting(), {}
+        self._deadlines, self._gone = Deadlines(), Persisting()
+        # a date that was kept by an earlier reign is not due again
+        self._ended = {key: _generation(sequencer.desired, key) for key in self.translation().dated()}
         await self._flush(sequencer)
 
     async def lead(self, sequencer: Sequencer, discard: Callable[[Override], Awaitable[None]]) -> None:
@@ -190,12 +193,26 @@ class Source:
                 due = self._coalesce.next_at()
                 if (due is not None and due <= now) or self._is_time(now):
                     await self._flush(sequencer)
-                for override in self._persistently_gone(now):
-                    await discard(override)
+                self._let_go(self._persistently_gone(now), discard)
         finally:
-            if self._relisting is not None:
-                self._relisting.cancel()
-                self._relisting = None
+            for task in (self._relisting, self._discarding):
+                if task is not None:
+                    task.cancel()
+            self._relisting = self._discarding = None
+
+    def _let_go(self, gone: Sequence[Override], discard: Callable[[Override], Awaitable[None]]) -> None:
+        """Have these deleted, one after the other and beside everything else: each may take as long as some webhook does."""
+        if self._discarding is not None and self._discarding.done():
+            self._discarding.result()
+            self._discarding = None
+        if gone and self._discarding is None:
+            self._discarding = asyncio.ensure_future(self._discard(gone, discard))
+
+    async def _discard(self, gone: Sequence[Override], discard: Callable[[Override], Awaitable[None]]) -> None:
+        for override in gone:
+            await discard(override)
+        if any(override.meta.key in self.world.all_overrides() for override in gone):
+            await asyncio.sleep(_AGAIN_S)  # what could not be deleted is not asked for with every change
 
     async def _wait(self) -> None:
         """Until something is due."""
@@ -227,7 +244,7 @@ class Source:
         def decide(desired: Desired) -> Decision:
             nonlocal wanted, passed
             # at its turn: what was translated before knows only some of the wishes that somebody had in the turn before
-            wanted = self._with_ends(self.translation(), self._now())
+            wanted = self._with_ends(self.translation(), desired, self._now())
             writes = self._planner.plan(desired, wanted)
             passed = self._confirmation.judge(desired, writes)
             harmless = (w for w in writes if w.spec is not None and (w.key.backend or w.key.name) in passed.held)
@@ -285,12 +302,15 @@ class Source:
 
     # deadlines
 
-    def _with_ends(self, translation: Translation, now: int) -> Translation:
+    def _with_ends(self, translation: Translation, desired: Desired, now: int) -> Translation:
         """With the sessions ended of servers that have been on their way out for as long as they were given."""
         wall = self._wall()
         due = self._deadlines.due(translation, self._ended, now=now, wall=wall)
         there = translation.views
-        self._ended = {key: at for key, at in self._ended.items() if key in there} | dict.fromkeys(due, wall)
+        self._ended = {key: at for key, at in self._ended.items() if key in there}
+        for key in due:  # a generation may be ahead of this clock: somebody chose it, or another leader's clock was
+            known = max(_generation(desired, key), translation.servers[key][0]['sessionGeneration'])
+            self._ended[key] = min(max(wall, known + 1), MAX_GENERATION)
         self._deadlines.done(due)  # from now on it is wanted, with every flush until it is in force
         return translation.ending(self._ended)
 
@@ -299,3 +319,9 @@ class Source:
         over = self._gone.observe(dict.fromkeys(gone, self._gone_ms), now)
         overrides = self.world.all_overrides()
         return [overrides[name] for name in over if name in overrides]
+
+
+def _generation(desired: Desired, server: ServerKey) -> int:
+    """The session generation in force; 0: there is no such server."""
+    spec = desired.spec(Key('server', server[1], server[0]))
+    return 0 if spec is None else int(spec['sessionGeneration'])

@@ -41,12 +41,13 @@ async def sequencer() -> Sequencer:
 
 @dataclass
 class Reign:
-    """`discarded`: overrides that it wanted deleted."""
+    """`discarded`: overrides that it wanted deleted; deleting one waits for `stuck`, if there is one."""
 
     source: Source
     sequencer: Sequencer
     time: Time
     discarded: list[Override] = field(default_factory=list)
+    stuck: asyncio.Event | None = None
 
     def put(self, *things: Thing) -> None:
         """So it is now, as an informer would have heard."""
@@ -80,17 +81,23 @@ class Reign:
     async def discard(self, override: Override) -> None:
         """What `lead` is given."""
         self.discarded.append(override)
+        if self.stuck is not None:
+            await self.stuck.wait()
 
 
 @asynccontextmanager
-async def reign(api: Api, *things: Thing, after: Reign | None = None, **more: Any) -> AsyncIterator[Reign]:
-    """One that has begun with these objects, and leads until this is left. `after`: it is the same replica's next one."""
+async def reign(
+    api: Api, *things: Thing, after: Reign | None = None, inherits: bool = False, **more: Any
+) -> AsyncIterator[Reign]:
+    """One that has begun with these objects, and leads until this is left. `after`: it is the same replica's next one, which
+    begins at what was pushed last when it `inherits`.
+    """
     if after is None:
         time = Time()
         source = Source(Informers.of(api, ()), removal_percent=50, now=lambda: time.now, wall=lambda: time.wall, **more)
         made = Reign(source, await sequencer(), time)
     else:
-        made = Reign(after.source, await sequencer(), after.time)
+        made = Reign(after.source, after.sequencer if inherits else await sequencer(), after.time)
     made.put(*things)
     await made.source.begin(made.sequencer)
     leading = asyncio.ensure_future(made.source.lead(made.sequencer, made.discard))

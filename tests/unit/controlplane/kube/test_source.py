@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -92,6 +94,24 @@ async def test_an_override_whose_server_is_gone_is_deleted_after_a_while_and_not
         assert {one.meta.name for one in it.discarded} == {'o'}
 
 
+async def test_deleting_what_is_gone_holds_nothing_up_and_is_not_hurried(api: Api) -> None:
+    """Some webhook may take its time for each of them."""
+    wish = override('o', pod='p1', spec={'adminState': 'Drain'})
+    async with reign(api, service(), policy(), slice_('a', endpoint('10.0.0.1', 'p1'), P2), wish, gone_ms=5_000) as it:
+        it.stuck = asyncio.Event()
+        it.put(slice_('a', P2, rv=2))
+        it.time.pass_(2_000)
+        await it.flushed()
+        it.time.pass_(6_000)
+        await it.flushed()
+        it.put(slice_('a', endpoint('10.0.0.2', 'p2', ready=False), rv=3))
+        await it.flushed()
+        await it.flushed()
+        state: Any = it.sequencer.desired.spec(Key('server', 'p2', HTTP))
+        assert state['adminState'] == 'maint'
+        assert [one.meta.name for one in it.discarded] == ['o'], 'one question at a time'
+
+
 async def test_while_a_removal_is_held_no_override_is_deleted(api: Api) -> None:
     """Its servers may be there again with the next list."""
     wish = override('o', pod='p1', spec={'adminState': 'Drain'})
@@ -105,3 +125,38 @@ async def test_while_a_removal_is_held_no_override_is_deleted(api: Api) -> None:
         await it.flushed()
         assert it.discarded == []
         assert Key('server', 'p1', HTTP) in it.sequencer.desired.versions
+
+
+async def test_a_date_that_was_kept_is_not_due_again_in_another_reign(api: Api) -> None:
+    """What was opened after it, as a persistent stream that goes on coming, is not cut by a change of leaders."""
+    wish = override('o', pod='p2', spec={'adminState': 'Drain', 'deadline': '2025-12-31T00:00:00Z'})
+    async with reign(api, service(), policy(), slice_('a', P2), wish) as first:
+        ended = first.generation(HTTP, 'p2')
+        assert ended >= WALL
+        first.time.pass_(5_000)
+    async with reign(api, after=first, inherits=True) as second:
+        second.time.pass_(5_000)
+        await second.flushed()
+        assert second.generation(HTTP, 'p2') == ended
+
+
+async def test_sessions_end_also_when_the_generation_is_ahead_of_this_ones_clock(api: Api) -> None:
+    wish = override('o', pod='p1', spec={'sessionGeneration': WALL + 3_600_000})
+    async with reign(api, service(), policy(spec=SHUTDOWN), slice_('a', LEAVING, P2), wish) as it:
+        it.time.pass_(9_000)
+        await it.flushed()
+        ended = it.generation(HTTP, 'p1')
+        assert ended > WALL + 3_600_000
+        it.time.pass_(60_000)
+        await it.flushed()
+        assert it.generation(HTTP, 'p1') == ended
+
+
+async def test_a_generation_that_cannot_rise_holds_up_nothing_else(api: Api) -> None:
+    wish = override('o', pod='p1', spec={'sessionGeneration': 2**62})
+    async with reign(api, service(), policy(spec=SHUTDOWN), slice_('a', LEAVING, P2), wish) as it:
+        it.time.pass_(9_000)
+        it.put(slice_('a', LEAVING, endpoint('10.0.0.2', 'p2', ready=False), rv=2))
+        await it.flushed()
+        state: Any = it.sequencer.desired.spec(Key('server', 'p2', HTTP))
+        assert (it.generation(HTTP, 'p1'), state['adminState']) == (2**62, 'maint')
