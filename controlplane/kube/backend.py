@@ -124,6 +124,7 @@ def _in_panic(named: Mapping[str, Candidate], wishes: Mapping[str, Wish]) -> boo
 
 def _wishes(named: Mapping[str, Candidate], overrides: Iterable[Override], port: ServicePort) -> dict[str, Wish]:
     """What is wanted of each. An override by address is about endpoints without a pod only: a pod's may be another's tomorrow.
+    A pod that is named without its uid cannot be told from a later one of that name, so it is as if there were none.
 
     Each override is looked at once, however many servers there are: both may be thousands.
     """
@@ -138,7 +139,7 @@ def _wishes(named: Mapping[str, Candidate], overrides: Iterable[Override], port:
             of_place.setdefault((one.address, one.number), []).append(one)
     wishes = {}
     for name, server in named.items():
-        its = [*of_pod.get(server.pod_uid, ()), *(() if server.pod else of_place.get(server.place, ()))]
+        its = [*of_pod.get(server.pod_uid, ()), *(() if server.pod_uid else of_place.get(server.place, ()))]
         wishes[name] = Wish.of(its) if its else NO_WISH
     return wishes
 

@@ -220,3 +220,16 @@ async def test_a_discarded_override_is_deleted_by_its_uid_and_failing_is_harmles
         assert len(it.objects()) == 1, 'another object of that name is not touched'
         await it.wishes.discard(found)
         assert it.objects() == {}
+
+
+async def test_an_endpoint_that_names_a_pod_without_its_uid_is_drained_by_its_address() -> None:
+    """Nothing tells that pod from a later one of its name, so it is as if there were none."""
+    named = endpoint('10.0.0.7', 'p7')
+    del named['targetRef']['uid']
+    async with world(slice_('b', named)) as it:
+        key = Key('server', 'p7', HTTP)
+        decision = await it.keep({key: {'adminState': 'drain'}})
+        assert [dict(target.values or {}) for target in decision.targets] == [{'adminState': 'drain'}]
+        await it.it.flushed()
+        spec: Any = it.it.sequencer.desired.spec(key)
+        assert spec['adminState'] == 'drain'
