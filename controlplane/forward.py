@@ -38,6 +38,7 @@ _HOPS: Final = frozenset({
     b'connection', b'keep-alive', b'proxy-connection', b'te', b'transfer-encoding', b'upgrade', b'proxy-authorization',
     b'proxy-authenticate', b'content-length', b'expect', b'date', FORWARDED,
 })  # fmt: skip
+_UNSPELT: Final = re.compile(rb'[^!-~]')  # what a target should have spelt as %XX
 _TIMES: Final = httpx.Timeout(connect=2.0, read=630.0, write=30.0, pool=10.0)  # a wait lasts up to ten minutes
 
 
@@ -74,7 +75,8 @@ class Leader:
         headers.append((FORWARDED, who.encode('ascii', 'replace')))
         path = scope.get('raw_path') or scope['path'].encode()
         query = b'?' + scope['query_string'] if scope['query_string'] else b''
-        url = httpx.URL(f'{self._scheme}://{address}', raw_path=path.split(b'?', maxsplit=1)[0] + query)
+        target = _UNSPELT.sub(lambda found: b'%%%02X' % found[0][0], path.split(b'?', maxsplit=1)[0] + query)
+        url = httpx.URL(f'{self._scheme}://{address}', raw_path=target)
         extensions = {'sni_hostname': self._name} if self._name and self._scheme == 'https' else {}
         request = client.build_request(scope['method'], url, headers=headers, content=body, extensions=extensions)
         return await client.send(request, stream=True)

@@ -260,3 +260,29 @@ async def test_another_leader_is_another_connection(remote: Remote, leader: Lead
         standing.leader = remote.address
         assert (await asking.post('/v1/servers:bulk', json={'a': 1})).status_code == 202
     assert [json.loads(body) for *_, body in remote.asked] == [{'a': 1}]
+
+
+async def test_a_query_that_is_not_ascii_goes_on_or_is_refused(remote: Remote, leader: Leader) -> None:
+    said: list[Any] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {'type': 'http.request', 'body': b'', 'more_body': False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        said.append(message)
+
+    scope = {
+        'type': 'http', 'method': 'GET', 'path': '/v1/backends', 'raw_path': b'/v1/backends', 'query_string': b'x=\xff',
+        'headers': [], 'http_version': '1.1',
+    }  # fmt: skip
+    app = Forward(own, Standing(leader=remote.address), leader, 'me')
+    waiting = asyncio.Event()
+
+    async def once() -> MutableMapping[str, Any]:
+        if said or waiting.is_set():
+            await asyncio.Event().wait()
+        waiting.set()
+        return await receive()
+
+    await app(scope, once, send)
+    assert said[0]['status'] in {202, 400}
