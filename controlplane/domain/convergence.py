@@ -4,8 +4,9 @@ A data plane is *known* from its first hello until it says goodbye, its traffic 
 carrying traffic on a partition), or a person says that it is gone. Being disconnected does not end it: it may still
 carry traffic. Known data planes are the members of the barrier whose arithmetic is `dataplane.wire.progress`.
 
-What must hold: an operation is done only if every member acknowledged its version or a later one, none of them keeps an
-older definition of a backend it is about, and - for `drained` - each of them stated itself that each server has nothing
+What must hold: an operation is done only if every member acknowledged its version or a later one, none of them kept an
+older definition of a backend it is about when it did so (that there is a newer one by now, which it may accept, makes it
+no less kept), and - for `drained` - each of them stated itself that each server has nothing
 in flight and nothing queued, at that version or later. Nothing is ever concluded from status frames except that a
 statement no longer holds.
 """
@@ -23,6 +24,7 @@ from controlplane.domain.refusals import Conflict, NotFound
 from controlplane.domain.store import KEPT_OPERATIONS
 from controlplane.domain.unfinished import Unfinished
 from controlplane.domain.version import NOTHING, Version
+from dataplane.wire import state as wire
 from dataplane.wire.events import Ack, Drained, Hello, Nack, Status
 from dataplane.wire.progress import Progress
 
@@ -71,13 +73,18 @@ class Convergence:
 
     # data planes
 
-    def connected(self, hello: Hello, at: Version, desired: Desired, now_ms: int) -> Plane:
-        """A data plane said hello; `at` is the version it is known to be at (NOTHING: it must be sent a snapshot)."""
+    def connected(
+        self, hello: Hello, at: Version, desired: Desired, now_ms: int, wanted: wire.State | None = None
+    ) -> Plane:
+        """A data plane said hello; `at` is the version it is known to be at (NOTHING: it must be sent a snapshot).
+
+        `wanted`: what was desired at that version; None: what is desired now.
+        """
         plane = self.planes.setdefault(hello.dp_id, Plane(hello.dp_id))
         plane.hello, plane.connected, plane.heard_ms, plane.lease_ends_ms = hello, True, now_ms, None
         plane.pod_uid, plane.stops = hello.pod_uid, hello.on_partition == 'stop'
         plane.forget_told()
-        plane.acked = at
+        plane.acked, plane.kept = at, _kept(plane, wanted, desired)
         self.progress.join(plane.id, at)
         for operation in self._unfinished:
             if at < operation.version:
@@ -122,18 +129,25 @@ class Convergence:
         if self.planes[name].connected:
             raise Conflict(f'Data plane {name} is connected.')
 
-    def acked(self, name: str, ack: Ack, desired: Desired, now_ms: int, changed: Collection[Key] | None = ()) -> None:
-        """Everything up to the ack's version is in force there. `changed`: the servers that are something else by it.
+    def acked(
+        self, name: str, ack: Ack, desired: Desired, now_ms: int, changed: Collection[Key] | None = (),
+        wanted: wire.State | None = None,
+    ) -> None:  # fmt: skip
+        """Everything up to the ack's version is in force there, but for backends that it refuses.
 
-        What it stated of those is over, and it will state them again; of all others it holds at this version, too. None: not known.
+        `changed`: the servers that are something else by it. What it stated of those is over, and it will state them again; of
+        all others it holds at this version, too. None: not known. `wanted`: what was desired at that version; None: what is now.
         """
         plane = self.planes[name]
         plane.heard_ms, plane.last_ack = now_ms, ack
         if changed is None:
             plane.statements.clear()
         plane.statements.difference_update(changed or ())
-        if self.progress.acked(name, Version(ack.term, ack.seq)):
-            plane.acked = Version(ack.term, ack.seq)
+        version = Version(ack.term, ack.seq)
+        if self.progress.acked(name, version):
+            plane.acked = version
+        if version == plane.acked:
+            plane.kept = _kept(plane, wanted, desired)
         self._advanced(plane, desired)
 
     def nacked(self, name: str, nack: Nack, quarantine: Quarantine, desired: Desired, now_ms: int) -> None:
@@ -150,6 +164,8 @@ class Convergence:
         self._refusing.pop(name, None)
         if quarantine:
             self._refusing[name] = plane
+        else:
+            plane.kept = {}
         self._join(plane)
         self._settle(desired)
 
@@ -315,7 +331,7 @@ class Convergence:
         """Whether it does its part at this moment."""
         if plane.acked < operation.version:
             return False
-        if plane.quarantine and _keeps_back(plane, operation, desired):
+        if plane.kept and _concerns(plane.kept, operation, desired):
             return False
         if operation.goal is Goal.ACKED:
             return True
@@ -328,10 +344,17 @@ def _by_ack(plane: Plane, operation: Operation) -> bool:
 
 
 def _keeps_back(plane: Plane, operation: Operation, desired: Desired) -> bool:
-    """Whether the data plane refuses, and was therefore not sent, something that the operation set."""
-    if not plane.quarantine:
-        return False
-    kept = active(plane.quarantine, desired.state)
+    """Whether the data plane refuses, and is therefore not sent, something that the operation set."""
+    return bool(plane.quarantine) and _concerns(active(plane.quarantine, desired.state), operation, desired)
+
+
+def _kept(plane: Plane, wanted: wire.State | None, desired: Desired) -> Quarantine:
+    """What of its quarantine keeps something back from a data plane that was sent `wanted`."""
+    return active(plane.quarantine, desired.state if wanted is None else wanted) if plane.quarantine else {}
+
+
+def _concerns(kept: Quarantine, operation: Operation, desired: Desired) -> bool:
+    """Whether the operation set something of what is kept back."""
     if operation.backends & kept.keys():
         return True
     routes = (desired.spec(target.key) for target in operation.targets if target.key.kind == 'route')

@@ -30,11 +30,15 @@ _Way = tuple[tuple[str, ...], frozenset[Key] | None]  # frames, and what Parcel 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a data plane holds: a version, and the state this control plane knows it to have there (None: unknown)."""
+    """What a data plane holds: a version, and the state this control plane knows it to have there (None: unknown).
+
+    `wanted`: what was desired there, of which `state` is the projection.
+    """
 
     version: Version
     state: wire.State | None
     state_hash: str
+    wanted: wire.State | None = None
 
     @classmethod
     def nothing(cls) -> Held:
@@ -95,7 +99,7 @@ class Courier:
                 projected = self._project(state, quarantine, grants, knows=True)
                 if self._digests.of(projected) == hello.state_hash:
                     # an equal state at a version out of reach (an older term) is worth a renumbering, not a snapshot
-                    return Held(version, projected, hello.state_hash)
+                    return Held(version, projected, hello.state_hash, state)
         return Held.nothing()
 
     def _project(self, state: wire.State, quarantine: Quarantine, grants: Grants, *, knows: bool) -> wire.State:
@@ -119,7 +123,7 @@ class Courier:
             if len(self._parcels) > self._remembered:
                 self._parcels.popitem(last=False)
         frames, changed = way
-        return Parcel(frames, Held(head, projected, state_hash), wanted, changed)
+        return Parcel(frames, Held(head, projected, state_hash, wanted), wanted, changed)
 
     def _encode(self, held: Held, projected: wire.State, state_hash: str, ts: int) -> _Way:
         self.encoded += 1

@@ -8,7 +8,6 @@ from typing import Any
 from controlplane.domain.desired import Desired, Key, Scope
 from controlplane.domain.holding import ANY, Holding, held
 from controlplane.domain.planes import Plane
-from controlplane.domain.quarantine import active
 from controlplane.domain.shares import Account, Grant, Grants, Shares
 from controlplane.domain.version import Version
 from dataplane.wire.events import Drained, Hello, Status
@@ -104,9 +103,9 @@ class Division:
         self.shares.leave(name)
         self.on_due()
 
-    def acked(self, plane: Plane, version: Version, desired: Desired) -> None:
-        """Everything up to `version` is in force there, but for backends that it refuses."""
-        self.shares.acked(plane.id, version, active(plane.quarantine, desired.state).keys() if plane.quarantine else ())
+    def acked(self, plane: Plane, version: Version) -> None:
+        """Everything up to `version` is in force there, but for the backends that it keeps as they were."""
+        self.shares.acked(plane.id, version, plane.kept.keys())
         self._look()
 
     def reported(self, name: str, status: Status) -> None:

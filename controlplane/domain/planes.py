@@ -28,6 +28,7 @@ class Plane:
     connected: bool = False
     held_back: bool = False
     acked: Version = NOTHING
+    kept: Quarantine = field(default_factory=dict)  # what of it was not sent, as of what it acknowledged
     last_ack: Ack | None = None
     last_nack: Nack | None = None
     took_ms: int = 0  # from sending what it acknowledged last until it had

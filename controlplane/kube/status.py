@@ -317,7 +317,7 @@ def _progress(desired: Desired, convergence: Convergence, keys: Iterable[Key], b
     for plane in convergence.planes.values():
         if plane.quarantine and named & active(plane.quarantine, desired.state).keys():
             refused.append(plane.id)
-        elif plane.acked < version:
+        elif plane.acked < version or named & plane.kept.keys():
             waiting.append(plane.id)
     total = len(convergence.planes)
     acked = total - len(waiting) - len(refused)

@@ -135,7 +135,7 @@ class Hub:
         previous = self.sessions.get(hello.dp_id)
         if previous is not None:
             previous.end(Over(REPLACED, 'a newer connection of the same data plane'))
-        plane = convergence.connected(hello, at, self.sequencer.desired, self.sequencer.clock.monotonic())
+        plane = convergence.connected(hello, at, self.sequencer.desired, self.sequencer.clock.monotonic(), held.wanted)
         plane.held_back = self.sequencer.holding_back and has_unknown
         plane.durable = plane.id not in self._undurable
         sequencer = self.sequencer

@@ -266,8 +266,9 @@ class Session:
             self._plane.took_ms = now - self._sent_ms
             self._counted.acks += 1
             self._counted.acked_ms += self._plane.took_ms
-            self._sequencer.division.acked(self._plane, parcel.held.version, self._sequencer.desired)
-            self._sequencer.convergence.acked(self._plane.id, ack, self._sequencer.desired, now, parcel.changed)
+            desired = self._sequencer.desired
+            self._sequencer.convergence.acked(self._plane.id, ack, desired, now, parcel.changed, parcel.wanted)
+            self._sequencer.division.acked(self._plane, parcel.held.version)
         else:
             log.error('data plane %s: ack of %s with another hash', self._plane.id, parcel.held.version)
             self.held = Held.nothing()

@@ -13,7 +13,7 @@ from controlplane.push import BAD_FRAME, FULL, GOING_AWAY, REPLACED, SILENT, Pus
 from controlplane.stores.sqlite import SqliteStore
 from dataplane.wire import codec
 from dataplane.wire import state as wire
-from dataplane.wire.events import GAP, INVALID, Ack, Event, Goodbye, Snapshot
+from dataplane.wire.events import GAP, Ack, Event, Goodbye, Snapshot
 from tests.unit.controlplane.world import ControlPlane, DataPlane, Dial, control_plane
 
 
@@ -118,54 +118,6 @@ async def test_a_control_plane_that_lost_its_store_outranks_what_data_planes_hav
     assert behind.term == 43
     await plane.apply()
     assert plane.term == 43
-
-
-async def test_a_nack_quarantines_one_backend_and_the_rest_flows(control: ControlPlane, dial: Dial) -> None:
-    await control.put_app()
-    await control.put_app(name='other')
-    plane = await dial()
-    asked = asyncio.ensure_future(patch(control, 's1', '?wait=acked&timeout=30s', weight=9))
-    event = await plane.next()
-    assert isinstance(event, Event)
-    await plane.refuse(event, INVALID, 'app')
-    renumbering = await plane.apply()  # the same number, without that backend
-    assert isinstance(renumbering, Snapshot)
-    assert renumbering.chunks == 0
-    answer = await asked
-    assert answer.status_code == 202
-    assert answer.json()['state'] == 'refused'
-    assert answer.json()['refused'] == ['dp1']
-    assert answer.json()['dataplanes'] == [{'id': 'dp1', 'state': 'refused', 'code': 'INVALID', 'detail': 'because'}]
-    (shown,) = (await control.client.get('/v1/dataplanes')).json()['items']
-    assert shown['quarantined'] == ['app']
-
-    await control.client.patch('/v1/backends/other/servers/s1', json={'weight': 7})
-    await plane.apply()
-    assert plane.state['backends']['other']['servers']['s1']['weight'] == 7
-    assert plane.state['backends']['app']['servers']['s1']['weight'] == 1
-
-    await patch(control, 's1', weight=3)  # another definition: it is tried again
-    await plane.apply()
-    assert plane.state == control.plane.sequencer.log.state
-
-
-async def test_a_quarantine_outlives_the_control_plane(store_path: str) -> None:
-    plane = DataPlane('dp1')
-    async with control_plane(store_path) as control:
-        await control.put_app()
-        await plane.dial(control.address)
-        await plane.apply()
-        await patch(control, 's1', weight=9)
-        event = await plane.next()
-        assert isinstance(event, Event)
-        await plane.refuse(event, INVALID, 'app')
-        await plane.apply()
-    await plane.closed()
-    async with control_plane(store_path) as control:
-        await plane.dial(control.address)
-        await plane.apply()
-        assert plane.state['backends']['app']['servers']['s1']['weight'] == 1
-        await plane.cut()
 
 
 async def test_a_gap_is_cured_by_a_snapshot(control: ControlPlane, dial: Dial) -> None:

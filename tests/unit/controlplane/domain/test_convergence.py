@@ -237,7 +237,8 @@ class Waiting(RuleBasedStateMachine):
         self.convergence = Convergence()
         self.asked: list[Asked] = []
         self.at: dict[str, int] = {}
-        self.kept_back: set[str] = set()
+        self.refusing: set[str] = set()
+        self.kept_back: set[str] = set()  # as of what it acknowledged
         self.stated: set[str] = set()
 
     @rule(name=NAMED, seq=SEQ)
@@ -248,12 +249,18 @@ class Waiting(RuleBasedStateMachine):
             if asked.state is not Progressed.DONE and seq < asked.seq:
                 asked.did.discard(name)
         self.stated.discard(name)
+        self._projected(name)
         self._note()
+
+    def _projected(self, name: str) -> None:
+        (self.kept_back.add if name in self.refusing else self.kept_back.discard)(name)
 
     @rule(name=NAMED, seq=SEQ, changed=st.sampled_from((None, (), (S1,))))
     def acknowledge(self, name: str, seq: int, changed: tuple[Key] | tuple[()] | None) -> None:
         if name in self.at:
             self.convergence.acked(name, ack(Version(1, seq)), DRAINED, 1, changed)
+            if seq >= self.at[name]:
+                self._projected(name)
             self.at[name] = max(self.at[name], seq)
             if changed != ():
                 self.stated.discard(name)
@@ -277,7 +284,9 @@ class Waiting(RuleBasedStateMachine):
     def refuse(self, name: str, refuses: bool) -> None:
         if name in self.at:
             self.convergence.nacked(name, nack(Version(1, self.at[name])), KEPT_BACK if refuses else {}, DRAINED, 1)
-            (self.kept_back.add if refuses else self.kept_back.discard)(name)
+            (self.refusing.add if refuses else self.refusing.discard)(name)
+            if not refuses:
+                self.kept_back.discard(name)
             self._note()
 
     @rule(name=NAMED)
@@ -286,6 +295,7 @@ class Waiting(RuleBasedStateMachine):
         self.at.pop(name, None)
         self.stated.discard(name)
         self.kept_back.discard(name)
+        self.refusing.discard(name)
         for asked in self.asked:
             if asked.state is not Progressed.DONE:
                 asked.did.discard(name)
@@ -312,7 +322,7 @@ class Waiting(RuleBasedStateMachine):
                     asked.did.add(name)
             late = self.at.keys() - asked.did
             asked.state = Progressed.PENDING
-            if late <= self.kept_back:
+            if late <= self.refusing:
                 asked.state = Progressed.REFUSED if late else Progressed.DONE
 
     @invariant()

@@ -103,7 +103,7 @@ def test_a_data_plane_that_does_not_report_is_trusted_only_when_it_has_nothing()
     view = division.view(S1) or {}
     assert (view['new']['held'], view['old']['held']) == (0, None)
     division.assign(V2)
-    division.acked(Plane('old'), V2, state)
+    division.acked(Plane('old'), V2)
     division.reported('old', Status(term=1, seq=2, servers=(('app', 's1', 0, 0, 'UP'),)))
     assert division.is_due()
     division.parted(Plane('old'))
@@ -118,7 +118,7 @@ def test_it_says_when_the_books_are_to_be_looked_at() -> None:
     division.joined(Plane('a'), hello('a'), [], state, V1, lapsed=False)
     division.assign(V2)
     assert len(called) == 1
-    division.acked(Plane('a'), Version(*_acked(2)), state)
+    division.acked(Plane('a'), Version(*_acked(2)))
     division.left('a')
     assert len(called) == 2
     assert division.view(S1) == {}
