@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
@@ -82,17 +83,28 @@ class Builder:
             if os.geteuid():
                 raise CannotHave('building an image needs a running docker engine, or root for buildah')
         place.mkdir(parents=True, exist_ok=True)
+        self._storage = None if self._docker else self._choose_storage()
 
     def _buildah(self, *arguments: str | Path) -> str:
         return run(['buildah', *arguments], env=self._environment())
 
     def _environment(self) -> dict[str, str]:
-        """buildah's storage is ours, in a driver that needs nothing of the kernel, and its steps run in a plain chroot."""
-        settings = self._place / 'storage.conf'
-        settings.write_text(
-            f'[storage]\ndriver = "vfs"\ngraphroot = "{self._place}/storage"\nrunroot = "{self._place}/run"\n'
-        )
-        return {**os.environ, 'CONTAINERS_STORAGE_CONF': str(settings), 'BUILDAH_ISOLATION': 'chroot'}
+        """For buildah: its storage is ours, and its steps run in a plain chroot."""
+        if self._storage is None:
+            return dict(os.environ)
+        return {**os.environ, 'CONTAINERS_STORAGE_CONF': str(self._storage), 'BUILDAH_ISOLATION': 'chroot'}
+
+    def _choose_storage(self) -> Path:
+        """The settings of a storage: overlay where the kernel has it for this directory, else vfs. That needs nothing of the kernel,
+        but copies the whole image for every step of a build, which takes minutes and half a gigabyte each."""
+        for driver in ('overlay', 'vfs'):
+            settings = self._place / f'{driver}.conf'
+            places = f'graphroot = "{self._place}/{driver}"\nrunroot = "{self._place}/{driver}-run"\n'
+            settings.write_text(f'[storage]\ndriver = "{driver}"\n{places}')
+            environment = {**os.environ, 'CONTAINERS_STORAGE_CONF': str(settings)}
+            if subprocess.run(['buildah', 'info'], env=environment, capture_output=True, check=False).returncode == 0:
+                return settings
+        raise CannotHave(f'buildah can keep nothing in {self._place}: buildah info says why')
 
     def base(self) -> None:
         """Make `BASE`, about a minute, unless it is there."""
@@ -133,7 +145,16 @@ class Builder:
 
     def build(self, tag: str, directory: Path) -> list[Path]:
         """Build the project's images as `make image` does, and save each to a file in `directory`."""
-        self.base()
+        # Two builds at once would give their images the same names. The second one waits, and finds most steps done.
+        with (self._place / 'lock').open('w') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self._docker:
+                # a build that was killed leaves the container of its step, which nobody enters again
+                self._buildah('rm', '--all')
+            self.base()
+            return self._build(tag, directory)
+
+    def _build(self, tag: str, directory: Path) -> list[Path]:
         options = ['--network', 'host', *([] if self._docker else ['--pull-never', '--layers'])]
         base = BASE if self._docker else f'docker.io/library/{BASE}'
         printed = run(
