@@ -317,8 +317,8 @@ class Source:
     def _persistently_gone(self, now: int) -> list[Override]:
         gone = self._translation.gone if not self.held else frozenset()
         over = self._gone.observe(dict.fromkeys(gone, self._gone_ms), now)
-        overrides = self.world.all_overrides()
-        return [overrides[name] for name in over if name in overrides]
+        overrides = (self.world.override(name) for name in over)
+        return [one for one in overrides if one is not None]
 
 
 def _generation(desired: Desired, server: ServerKey) -> int:

@@ -100,23 +100,27 @@ class Wishes:
             return decision
         asked = {target.key: target.values for target in decision.targets}
         wishes = {write.key: {**_wish(desired, write, asked.get(write.key)), _BY: who} for write in decision.writes}
-        specs = {key: _risen(desired, key, spec) for key, spec in self._supposed(wishes).items()}
+        there = self._views()
+        views = {key: _view(there, key) for key in wishes}
+        specs = {key: _risen(desired, key, spec) for key, spec in self._supposed(wishes, views).items()}
         targets = []
         for key, wish in wishes.items():
             if key not in specs:
                 raise Conflict(f'{key}: Kubernetes has no such endpoint any more.')
-            self._allow(key, wish, specs[key])
+            self._allow(key, wish, specs[key], views[key])
             targets.append(Target(key, {name: specs[key][name] for name in wish if name != _BY}))
         writes = tuple(Write(key, spec) for key, spec in specs.items() if desired.spec(key) is not None)
         return Decision(writes, tuple(targets), wishes=wishes)
 
-    def _supposed(self, wishes: Mapping[Key, Mapping[str, Any]]) -> dict[Key, Any]:
+    def _supposed(self, wishes: Mapping[Key, Mapping[str, Any]], views: Mapping[Key, ServerView]) -> dict[Key, Any]:
         """The specs of all servers of the backends concerned, as if the wishes were objects already."""
         overrides: dict[Name, dict[Name, Override]] = {}
         backends = {key.backend for key in wishes}
         for key, wish in wishes.items():
-            view = self._view(key)
-            of = overrides.setdefault(view.service, {o.meta.key: o for o in self._world.overrides(view.service)})
+            view = views[key]
+            if view.service not in overrides:
+                overrides[view.service] = {one.meta.key: one for one in self._world.overrides(view.service)}
+            of = overrides[view.service]
             name = (view.service[0], object_name(view))
             of[name] = _as_override(view, name, Wished.of(of.get(name)).with_(wish))
         found: dict[Key, Any] = {}
@@ -126,23 +130,17 @@ class Wishes:
                     found |= {Key('server', name, backend): spec for name, (spec, _) in made.servers.items()}
         return found
 
-    def _allow(self, key: Key, wish: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    def _allow(self, key: Key, wish: Mapping[str, Any], spec: Mapping[str, Any], view: ServerView) -> None:
         """Conflict: what is wished does not come true because of somebody else's object, and which."""
-        view = self._view(key)
         mine = (view.service[0], object_name(view))
-        others = [o for o in self._world.overrides(view.service) if o.meta.key in view.overrides and o.meta.key != mine]
+        found = (self._world.override(name) for name in view.overrides if name != mine)
+        others = [one for one in found if one is not None]
         theirs = Wish.of(others)
         stricter = 'adminState' in wish and wish['adminState'] == 'ready' and theirs.admin != 'ready'
         lower = any(name in wish and spec[name] != wish[name] for name in ('weight', 'maxConn'))
         if stricter or lower:
             named = ', '.join('/'.join(one.meta.key) for one in others)
             raise Conflict(f'{key}: ServerOverride {named} wants otherwise; change or delete that one.')
-
-    def _view(self, key: Key) -> ServerView:
-        view = self._views().get((key.backend, key.name))
-        if view is None:
-            raise Conflict(f'{key}: Kubernetes has no such endpoint any more.')
-        return view
 
     # keeping it
 
@@ -164,9 +162,9 @@ class Wishes:
             raise StoreUnavailable(f'ServerOverride: {failed[0]}{done}') from failed[0]
 
     async def _put(self, key: Key, wish: Mapping[str, Any]) -> None:
-        view = self._view(key)
+        view = _view(self._views(), key)
         name = (view.service[0], object_name(view))
-        before = self._world.all_overrides().get(name)
+        before = self._world.override(name)
         wished = Wished.of(before).with_(wish)
         if wished.is_nothing:
             await self._remove(name, before)
@@ -205,6 +203,13 @@ class Wishes:
             if error.status != 404:
                 raise
         self._seen(before, False)  # noqa: FBT003 - it is gone
+
+
+def _view(views: Mapping[tuple[str, str], ServerView], key: Key) -> ServerView:
+    view = views.get((key.backend, key.name))
+    if view is None:
+        raise Conflict(f'{key}: Kubernetes has no such endpoint any more.')
+    return view
 
 
 def _wish(desired: Desired, write: Write, asked: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -111,6 +111,12 @@ class World:
         found = [one for one in self._belonging(Override, service) if isinstance(one, Override)]
         return sorted(found, key=lambda one: one.meta.key)
 
+    def override(self, name: Name) -> Override | None:
+        """The override of that name."""
+        found = self._things[Override].get(name)
+        assert found is None or isinstance(found, Override)
+        return found
+
     def all_policies(self) -> Mapping[Name, Policy]:
         """Every policy there is."""
         return {key: one for key, one in self._things[Policy].items() if isinstance(one, Policy)}

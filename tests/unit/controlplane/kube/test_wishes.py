@@ -9,13 +9,20 @@ from typing import Any
 
 import pytest
 
-from controlplane.domain.desired import Key, Write
+from controlplane.domain.desired import Desired, Key, Write
 from controlplane.domain.operations import Target
 from controlplane.domain.refusals import Conflict, Managed, StoreUnavailable
 from controlplane.domain.sequencer import Decision
-from controlplane.kube.objects import Override
+from controlplane.domain.version import Version
+from controlplane.kube.access import fixed
+from controlplane.kube.client import Api
+from controlplane.kube.objects import Name, Override
 from controlplane.kube.resources import SERVER_OVERRIDES
+from controlplane.kube.translate import Translator
 from controlplane.kube.wishes import MANAGER, Wished, Wishes, object_name
+from controlplane.kube.world import Thing
+from controlplane.kube.world import World as Things
+from controlplane.kube.writes import plan
 from tests.kube.fakeserver import FakeApiServer
 from tests.unit.controlplane.kube.reigns import Reign, reign
 from tests.unit.controlplane.kube.things import Json, endpoint, override, policy, service, slice_
@@ -148,6 +155,38 @@ async def test_who_wants_otherwise_is_named() -> None:
         it.govern({P1: {'adminState': 'drain'}})  # theirs is stricter, so nothing is promised that is not so
         it.govern({P1: {'weight': 0, 'maxConn': 1}})
         it.govern({P2: {'weight': 9}})
+
+
+class Walked(Things):
+    """The world, and how often the overrides of a Service were gone through."""
+
+    times = 0
+
+    def overrides(self, service: Name) -> list[Override]:
+        self.times += 1
+        return super().overrides(service)
+
+
+@pytest.mark.parametrize('servers', [1, 40])
+def test_overrides_are_gone_through_once_however_many_servers_are_wished_for(servers: int) -> None:
+    """A node, or a whole Service, is drained and given back at once: thousands of both."""
+    names = [f'p{number}' for number in range(servers)]
+    endpoints = (endpoint(f'10.0.1.{number}', name) for number, name in enumerate(names))
+    objects: list[Thing] = [service(), policy(), slice_('a', *endpoints)]
+    objects += (override(f'o-{name}', pod=name, spec={'adminState': 'Drain'}) for name in names)
+    things = Walked()
+    for thing in objects:
+        things.put(thing, 0)
+    found = Translator(things).translate()
+    desired = Desired()
+    desired = desired.after(desired.effective(plan(desired, found)), Version(1, 1))
+    wishes = Wishes(Api(fixed('http://nowhere')), things, lambda: found.views, lambda *_: None)
+    keys = [Key('server', name, HTTP) for name in names]
+    writes = tuple(Write(key, {**desired.require(key), 'adminState': 'maint'}) for key in keys)
+    things.times = 0
+    decision = wishes.govern(desired, Decision(writes, ()), 'ann')
+    assert [write.spec['adminState'] for write in decision.writes if write.spec is not None] == ['maint'] * servers
+    assert things.times == 1
 
 
 async def test_what_follows_from_kubernetes_is_managed() -> None:
