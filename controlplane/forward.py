@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 import ssl
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -66,7 +67,8 @@ class Leader:
     def __init__(self, ca_file: str | None, name: str, tls: bool) -> None:
         self._ca_file, self._name, self._scheme = ca_file, name, 'https' if tls else 'http'
         self._client: httpx.AsyncClient | None = None
-        self._of = ''
+        self._of, self._stamp = '', None if ca_file is None else _stamp(ca_file)
+        self._retired: list[httpx.AsyncClient] = []
 
     async def send(self, address: str, scope: Scope, body: bytes, who: str) -> httpx.Response:
         """The answer, whose body is still to be read and closed. httpx.HTTPError, OSError: there is none."""
@@ -82,22 +84,43 @@ class Leader:
         return await client.send(request, stream=True)
 
     async def _to(self, address: str) -> httpx.AsyncClient:
-        """One client per leader: its files are read again when another one leads."""
+        """One client per leader, and a new one when who signs its certificate is another."""
+        now = None if self._ca_file is None else _stamp(self._ca_file)
         if self._client is None or self._of != address:
-            before, self._client = self._client, None
-            if before is not None:
-                await before.aclose()
-            verify: ssl.SSLContext | bool = self._scheme == 'https'
-            if self._scheme == 'https' and self._ca_file is not None:
-                verify = await asyncio.to_thread(ssl.create_default_context, cafile=self._ca_file)
-            self._client, self._of = httpx.AsyncClient(verify=verify, timeout=_TIMES, trust_env=False), address
+            await self.close()
+            self._stamp, self._client, self._of = now, await self._made(), address
+        elif now != self._stamp:
+            self._stamp = now
+            try:
+                fresh = await self._made()
+            except OSError as error:
+                log.error('who signs the certificate of the leader stays as it was: %s: %s', self._ca_file, error)
+            else:
+                self._retired.append(self._client)  # an answer may still be under way there
+                self._client = fresh
         return self._client
+
+    async def _made(self) -> httpx.AsyncClient:
+        verify: ssl.SSLContext | bool = self._scheme == 'https'
+        if self._scheme == 'https' and self._ca_file is not None:
+            verify = await asyncio.to_thread(ssl.create_default_context, cafile=self._ca_file)
+        return httpx.AsyncClient(verify=verify, timeout=_TIMES, trust_env=False)
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        clients, self._client, self._retired = [self._client, *self._retired], None, []
+        for client in clients:
+            if client is not None:
+                await client.aclose()
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    """Something that differs when the file does; None: it is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 class Forward:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, MutableMapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import trustme
 from aiohttp import web
 
 from controlplane.forward import FORWARDED, NOT_LEADER, Forward, Leader
@@ -286,3 +289,37 @@ async def test_a_query_that_is_not_ascii_goes_on_or_is_refused(remote: Remote, l
 
     await app(scope, once, send)
     assert said[0]['status'] in {202, 400}
+
+
+async def test_who_signs_the_leaders_certificate_may_change_while_it_leads(tmp_path: Path) -> None:
+    context, trusted, made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tmp_path / 'ca.crt', Remote()
+
+    async def once(_: web.Request) -> web.Response:
+        answer = web.Response(status=202)
+        answer.force_close()
+        return answer
+
+    def signed_by(authority: trustme.CA) -> None:
+        authority.issue_cert('127.0.0.1').configure_cert(context)
+
+    first, second = trustme.CA(), trustme.CA()
+    first.cert_pem.write_to_path(trusted)
+    signed_by(first)
+    made.answer = once
+    application = web.Application()
+    application.router.add_route('*', '/{path:.*}', made.handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.01)
+    await runner.setup()
+    await web.TCPSite(runner, '127.0.0.1', 0, ssl_context=context).start()
+    leader = Leader(str(trusted), '', tls=True)
+    standing = Standing(leader=f'127.0.0.1:{runner.addresses[0][1]}')
+    async with client(standing, leader) as asking:
+        assert (await asking.get('/v1/dataplanes')).status_code == 202
+        trusted.write_text('half a cert')
+        assert (await asking.get('/v1/dataplanes')).status_code == 202, 'what cannot be read changes nothing'
+        signed_by(second)
+        assert (await asking.get('/v1/dataplanes')).status_code == 503
+        second.cert_pem.write_to_path(trusted)
+        assert (await asking.get('/v1/dataplanes')).status_code == 202
+    await leader.close()
+    await runner.cleanup()
