@@ -87,6 +87,17 @@ class Server(uvicorn.Server):
         )  # fmt: skip
         self._leaving = leaving
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """A signal ends the serving, and no more: uvicorn would raise it again afterwards, and the process would die of it before
+        its store is closed, with a status that Kubernetes calls an error.
+        """
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                self._captured_signals.clear()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop taking connections, end the rest."""
         await self._leaving()

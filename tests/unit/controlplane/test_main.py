@@ -100,15 +100,17 @@ def test_what_cannot_be_used_is_named_and_exits_1(tmp_path: Path, capsys: pytest
     assert 'loud' in capsys.readouterr().err
 
 
-def test_it_runs_until_a_signal_and_ends_well(tmp_path: Path) -> None:
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_it_runs_until_a_signal_and_ends_well(number: int, tmp_path: Path) -> None:
     command = [sys.executable, '-m', 'controlplane', '--store', f'sqlite:///{tmp_path}/db', '--listen', '127.0.0.1:0']
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, 'PYTHONUNBUFFERED': '1'})
     assert process.stderr is not None
     first = process.stderr.readline()
     assert 'term 1, listening on 127.0.0.1:' in first
     process.stderr.readline()  # uvicorn has its signal handlers by now
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     rest = process.stderr.read()
     assert 'Traceback' not in rest
-    assert process.wait(20) in {0, -signal.SIGTERM}
+    assert process.wait(20) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ['db'], 'the store was closed: nothing of its log is left'
     process.stderr.close()
