@@ -5,10 +5,11 @@ Here the desired state changes, too, data planes refuse what they like, and the 
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import assume
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -25,8 +26,8 @@ from tests.unit.controlplane.domain.specs import APP, BACKEND, ROUTE, S1, S2, SE
 
 OTHER, O1 = Key('backend', 'other'), Key('server', 's1', 'other')
 SERVERS = (S1, S2, O1)
-NAMED = st.sampled_from(('a', 'b', 'c'))
-AGO = st.integers(0, 3)  # so many versions before the newest one
+NAMED = st.sampled_from(('a', 'b'))
+AGO = st.sampled_from((0, 0, 1, 3))  # so many versions before the newest one
 BACKENDS = st.lists(st.sampled_from(('app', 'other')), min_size=1, unique=True)
 GOALS = st.sampled_from(list(Goal))
 
@@ -100,9 +101,8 @@ class Everything(RuleBasedStateMachine):
     @rule(key=st.sampled_from(SERVERS), admin=st.sampled_from(('ready', 'drain')), goal=st.none() | GOALS)
     def set_state(self, key: Key, admin: str, goal: Goal | None) -> None:
         spec = self.desired.spec(key)
-        assume(spec is not None)
-        assert spec is not None
-        self._put(key, {**spec, 'adminState': admin}, goal, {'adminState': admin})
+        if spec is not None:
+            self._put(key, {**spec, 'adminState': admin}, goal, {'adminState': admin})
 
     @precondition(lambda self: len(self.asked) < 6)
     @rule(key=st.sampled_from(SERVERS), goal=st.none() | GOALS)
@@ -137,11 +137,11 @@ class Everything(RuleBasedStateMachine):
                 asked.did.discard(name)
         self._note()
 
-    @rule(name=NAMED, ago=AGO, data=st.data())
-    def acknowledge(self, name: str, ago: int, data: st.DataObject) -> None:
-        assume(name in self.planes)
+    @rule(name=NAMED, ago=AGO, changed=st.none() | st.sets(st.sampled_from(SERVERS)))
+    def acknowledge(self, name: str, ago: int, changed: set[Key] | None) -> None:
+        if name not in self.planes:
+            return
         known, at = self.planes[name], self._ago(ago)
-        changed = data.draw(st.none() | st.sets(st.sampled_from(SERVERS)))
         ack = Ack(term=at.term, seq=at.seq, state_hash='')
         self.convergence.acked(name, ack, self.desired, 1, changed, self.states[at])
         known.stated -= known.stated if changed is None else changed
@@ -151,9 +151,11 @@ class Everything(RuleBasedStateMachine):
 
     @rule(name=NAMED, ago=AGO, backends=BACKENDS)
     def refuse(self, name: str, ago: int, backends: list[str]) -> None:
-        assume(name in self.planes)
+        if name not in self.planes:
+            return
         known, at = self.planes[name], self._ago(ago)
-        assume(at > known.at)
+        if at <= known.at:
+            return
         had = project(known.wanted, known.quarantine)
         after = extended(known.quarantine, backends, self.states[at], had)
         nack = Nack(
@@ -165,7 +167,8 @@ class Everything(RuleBasedStateMachine):
 
     @rule(name=NAMED, key=st.sampled_from(SERVERS), ago=AGO)
     def state(self, name: str, key: Key, ago: int) -> None:
-        assume(name in self.planes)
+        if name not in self.planes:
+            return
         known, at = self.planes[name], self._ago(ago)
         drained = Drained(term=at.term, seq=at.seq, servers=((key.backend, key.name, 'drain'),))
         self.convergence.stated(name, drained, self.desired, 1)
@@ -177,7 +180,8 @@ class Everything(RuleBasedStateMachine):
 
     @rule(name=NAMED, key=st.sampled_from(SERVERS))
     def busy(self, name: str, key: Key) -> None:
-        assume(name in self.planes)
+        if name not in self.planes:
+            return
         self.convergence.reported(name, Status(term=1, seq=1, servers=((key.backend, key.name, 1, 0, 'UP'),)), 1)
         self.planes[name].stated.discard(key)
 
@@ -249,7 +253,9 @@ class Everything(RuleBasedStateMachine):
     def the_answers_are_the_models(self) -> None:
         for asked in getattr(self, 'asked', ()):
             operation = self.convergence.operation(asked.operation.id)
-            assert operation.state is asked.state
+            # a definition that is set back to what was refused is noticed when the data plane is heard of next
+            late_news = operation.state is Progressed.PENDING and asked.state is Progressed.REFUSED
+            assert late_news or operation.state is asked.state
             assert self.convergence.parts(operation).keys() == asked.did
             if operation.open:
                 late = self.planes.keys() - asked.did
@@ -281,3 +287,34 @@ class Everything(RuleBasedStateMachine):
 
 Everything.TestCase.settings = hypothesis_settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestEverything = Everything.TestCase
+
+
+def _walk(machine: Everything, draw: random.Random) -> None:
+    """A step, as likely as it comes to something: changes, refusals and acknowledgements more often than restarts."""
+    name, key, ago = draw.choice('ab'), draw.choice(SERVERS), draw.choice((0, 0, 1, 3))
+    goal = draw.choice((None, *Goal)) if len(machine.asked) < 6 else None
+    steps: dict[Callable[[], None], float] = {
+        lambda: machine.set_state(key, draw.choice(('ready', 'drain')), goal): 4,
+        lambda: machine.add_or_remove(key, goal): 1,
+        lambda: machine.route(draw.choice(('app', 'other')), goal and Goal.ACKED): 2,
+        lambda: machine.arrive(name, ago, draw.random() < 0.3): 1,
+        lambda: machine.acknowledge(name, ago, draw.choice((None, set(), {S1}))): 3,
+        lambda: machine.refuse(name, ago, draw.choice((['app'], ['other'], ['app', 'other']))): 2,
+        lambda: machine.state(name, key, ago): 2,
+        lambda: machine.busy(name, key): 1,
+        lambda: machine.cut(name): 1,
+        lambda: machine.leave(name): 0.4,
+        machine.begin_anew: 0.4,
+    }
+    draw.choices(list(steps), list(steps.values()))[0]()
+    machine.the_answers_are_the_models()
+    machine.the_indexes_hold_what_they_say()
+
+
+def test_walks_that_come_to_something() -> None:
+    """A search that shrinks what it finds rarely comes as far as a refusal that is acknowledged, changed and asked about."""
+    for seed in range(80):
+        machine, draw = Everything(), random.Random(seed)
+        machine.begin()
+        for _ in range(40):
+            _walk(machine, draw)
