@@ -150,12 +150,15 @@ class Forward:
         if not address or is_passed_on:
             await self._alone(scope, receive, send, 'no control plane leads')
             return
-        body = await _whole(receive)
+        # what a GET carries means nothing (RFC 9110, 9.3.1), and its size is not limited before this
+        body = b'' if scope['method'] in {'GET', 'HEAD'} else await _whole(receive)
         try:
             answer = await self._leader.send(address, scope, body, self._who)
         except (httpx.HTTPError, OSError) as error:
             log.info('%s %s could not be passed on to %s: %r', scope['method'], scope['path'], address, error)
-            await self._alone(scope, _again(body, receive), send, f'{address}, which leads, does not answer')
+            await self._alone(
+                scope, _again(body, receive) if body else receive, send, f'{address}, which leads, does not answer'
+            )
             return
         try:
             await _relay(answer, receive, send)

@@ -95,16 +95,17 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What may be balanced. `families` in the order of spec.ipFamilies, the primary first."""
+    """What may be balanced. `families` in the order of spec.ipFamilies, the primary first. `addresses`: those of its own."""
 
     meta: Meta
     type: str = 'ClusterIP'
     families: tuple[str, ...] = ()
     ports: tuple[ServicePort, ...] = ()
+    addresses: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, document: Object) -> Service:
-        """Keep type, families and ports."""
+        """Keep type, families, ports and addresses."""
         spec = document.get('spec') or {}
         ports = tuple(
             ServicePort(port.get('name') or '', port['port'], port.get('protocol') or 'TCP')
@@ -112,7 +113,8 @@ class Service:
             if isinstance(port.get('port'), int)
         )
         families = tuple(spec.get('ipFamilies') or ())
-        return cls(Meta.from_dict(document), spec.get('type') or 'ClusterIP', families, ports)
+        addresses = tuple(canonical(ip) for ip in spec.get('clusterIPs') or () if ip != 'None')
+        return cls(Meta.from_dict(document), spec.get('type') or 'ClusterIP', families, ports, addresses)
 
 
 @dataclass(frozen=True, slots=True)

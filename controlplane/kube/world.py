@@ -155,12 +155,17 @@ class World:
                 before = old if old is not None and service in owners(old) else None
                 there = [one for one in self._belonging(Slice, service) if isinstance(one, Slice)]
                 self._settle.changed(service, before, there, now)
-                if service == API_SERVER:
-                    self._find_api_servers(there)
+        if any(thing is not None and API_SERVER in owners(thing) for thing in (old, new)):
+            self._find_api_servers()
         return Changed.URGENT if is_urgent(old, new) else Changed.SOMETHING
 
-    def _find_api_servers(self, slices: list[Slice]) -> None:
+    def _find_api_servers(self) -> None:
+        """Where they listen, and the Service's own addresses, which lead there."""
+        slices = [one for one in self._belonging(Slice, API_SERVER) if isinstance(one, Slice)]
         places = {(end.address, port.number) for one in slices for end in one.endpoints for port in one.ports}
+        service = self._things[Service].get(API_SERVER)
+        if isinstance(service, Service):
+            places |= {(address, port.number) for address in service.addresses for port in service.ports}
         if places != self._api_servers:
             self._api_servers = frozenset(places)
             self._dirty |= self._of[Policy].keys()

@@ -323,3 +323,27 @@ async def test_who_signs_the_leaders_certificate_may_change_while_it_leads(tmp_p
         assert (await asking.get('/v1/dataplanes')).status_code == 202
     await leader.close()
     await runner.cleanup()
+
+
+async def test_what_a_get_carries_is_not_kept(remote: Remote, leader: Leader) -> None:
+    """Its size is limited by nobody: a body without an end costs no memory, and holds the answer up no longer than it comes."""
+    sent: list[Json] = []
+    pieces = 0
+
+    async def endless() -> Json:
+        nonlocal pieces
+        await asyncio.sleep(0)
+        pieces += 1
+        return {'type': 'http.request', 'body': b'x' * 65_536, 'more_body': True}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(dict(message))
+
+    scope = {
+        'type': 'http', 'method': 'GET', 'path': '/v1/backends', 'raw_path': b'/v1/backends', 'query_string': b'',
+        'headers': [(b'host', b'follower'), (b'transfer-encoding', b'chunked')],
+    }  # fmt: skip
+    async with asyncio.timeout(30):
+        await Forward(own, Standing(leader=remote.address), leader, 'me')(scope, endless, send)
+    assert sent[0]['status'] == 202
+    assert [(method, body) for method, _, _, body in remote.asked] == [('GET', b'')]

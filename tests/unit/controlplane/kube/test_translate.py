@@ -262,6 +262,18 @@ def test_nobody_is_proxied_to_the_api_server() -> None:
     assert states(translator.translate()) == {'p': 'ready'}
 
 
+def test_nor_to_the_address_of_its_service() -> None:
+    world = World()
+    translator = Translator(world)
+    for thing in (service(), policy(), slice_('a', endpoint('10.9.9.9'), endpoint('10.0.0.1', 'p'))):
+        world.put(thing, 0)
+    api = service(
+        'kubernetes', namespace='default', ports=[{'name': 'https', 'port': 8080}], addresses=('10.9.9.9', 'None')
+    )
+    world.put(api, 0)
+    assert states(translator.translate()) == {'p': 'ready'}
+
+
 # --- sizes -------------------------------------------------------------------------------------------------------------
 
 

@@ -30,12 +30,16 @@ def service(
     *,
     families: tuple[str, ...] = ('IPv4',),
     kind: str = 'ClusterIP',
+    addresses: tuple[str, ...] = (),
     **of: Any,
 ) -> Service:
     """A Service with one port http unless told otherwise."""
     listed = [{'name': 'http', 'port': 80, 'protocol': 'TCP', 'targetPort': 8080}] if ports is None else ports
     return Service.from_dict(
-        {'metadata': meta(name, **of), 'spec': {'type': kind, 'ipFamilies': list(families), 'ports': listed}}
+        {
+            'metadata': meta(name, **of),
+            'spec': {'type': kind, 'ipFamilies': list(families), 'ports': listed, 'clusterIPs': list(addresses)},
+        }
     )
 
 
