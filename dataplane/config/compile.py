@@ -125,6 +125,7 @@ def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend]) -> Back
         forwardfor=proxy.forwardfor,
         keep_alive=proxy.keep_alive,
         http_reuse=proxy.http_reuse,
+        cookie=proxy.cookie,
         priority_rules=() if proxy.side is Side.BOTH else tuple(proxy.rules),
         error_pages=tuple(proxy.error_pages.values()),
         description=proxy.description,
@@ -160,6 +161,7 @@ def _server(server: ServerDraft, id_: int) -> Server:
         pool_max_conn=server.pool_max_conn,
         pool_purge_delay=server.pool_purge_delay,
         max_reuse=server.max_reuse,
+        cookie=server.cookie,
         where=f'{server.file}:{server.line}',
     )
 

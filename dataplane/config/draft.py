@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dataplane.core.model import Balance, Global, KeepAlive
 
 if TYPE_CHECKING:
-    from dataplane.core.model import Bind, ErrorPage, ForwardFor, LogTarget, PriorityRule, StatsSocket
+    from dataplane.core.model import Bind, Cookie, ErrorPage, ForwardFor, LogTarget, PriorityRule, StatsSocket
 
 
 class Side(Flag):
@@ -45,6 +45,7 @@ class ServerDraft:
     pool_max_conn: int = -1
     pool_purge_delay: int = 5_000
     max_reuse: int = -1
+    cookie: str = ''
     file: str = ''
     line: int = 0
 
@@ -87,6 +88,7 @@ class ProxyDraft:
     retries: int = 3
     redispatch: int = 0
     http_reuse: str = 'safe'
+    cookie: Cookie | None = None
     forwardfor: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     httplog: bool = False

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.binds import parse_bind_line
+from dataplane.config.cookies import parse_cookie
 from dataplane.config.draft import Side, Target
 from dataplane.config.general import description_of
 from dataplane.config.keywords import PROXY, TIMEOUTS
@@ -35,7 +36,7 @@ _OTHER_ALGORITHMS: Final = (
 _CALL: Final = re.compile(r'([A-Za-z_-]+)(?:\(([^()]*)\))?')
 _SIDES: Final = {
     'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND,
-    'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'default-server': Side.BACKEND,
+    'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
     'fullconn': Side.BACKEND, 'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'server': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
     **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
@@ -64,6 +65,7 @@ class ProxySection:
             'backlog': self._backlog,
             'balance': self._balance,
             'bind': self._bind,
+            'cookie': self._cookie,
             'default_backend': self._default_backend,
             'default-server': self._default_server,
             'description': self._description,
@@ -174,6 +176,9 @@ class ProxySection:
         if mode != 'http':
             msg = f"unknown proxy mode '{shown(mode)}'."
             raise Rejected(msg)
+
+    def _cookie(self, line: Line, proxy: ProxyDraft) -> None:
+        parse_cookie(line, proxy, self._report)
 
     @staticmethod
     def _balance(line: Line, proxy: ProxyDraft) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.address import parse_server
+from dataplane.config.cookies import checked_value
 from dataplane.config.keywords import SERVER
 from dataplane.config.problems import Rejected, Report, shown
 from dataplane.config.settings import read_settings
@@ -76,5 +77,7 @@ def _apply(server: ServerDraft, name: str, value: str) -> None:
         server.weight = parse_int(value, 'weight', 0, MAX_WEIGHT)
     elif name == 'id':
         server.id = parse_int(value, 'id', 1)
+    elif name == 'cookie':
+        server.cookie = checked_value(value)
     else:
         server.pool_purge_delay = parse_time(value, 'pool-purge-delay')

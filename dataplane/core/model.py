@@ -175,6 +175,30 @@ class Frontend:
     where: str = ''
 
 
+class CookieMode(StrEnum):
+    """What becomes of the persistence cookie on its way to the client; PASSIVE: it is read, and no other set."""
+
+    PASSIVE = 'passive'
+    REWRITE = 'rewrite'
+    INSERT = 'insert'
+    PREFIX = 'prefix'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cookie:
+    """`cookie NAME ...`. `maxidle` and `maxlife` in seconds, 0: not limited. `attributes`: what stands behind `path=/`."""
+
+    name: str
+    mode: CookieMode = CookieMode.PASSIVE
+    indirect: bool = False
+    nocache: bool = False
+    postonly: bool = False
+    preserve: bool = False
+    maxidle: int = 0
+    maxlife: int = 0
+    attributes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """One `server` line or one pushed server. `maxconn` 0: unlimited. `port` 0: the port the client connected to.
@@ -196,6 +220,7 @@ class Server:
     pool_max_conn: int = -1
     pool_purge_delay: int = 5000
     max_reuse: int = -1
+    cookie: str = ''
     share: int | None = None
     share_due: bool = False
     where: str = ''
@@ -226,6 +251,7 @@ class Backend:
     forwardfor: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     http_reuse: str = 'safe'
+    cookie: Cookie | None = None
     priority_rules: tuple[PriorityRule, ...] = ()
     error_pages: tuple[ErrorPage, ...] = ()
     description: str = ''

@@ -204,6 +204,8 @@ class Figures:
             values['slim'] = cells[at.LIMIT + index]
         if cells[at.MAXQUEUE + index]:
             values['qlimit'] = cells[at.MAXQUEUE + index]
+        if server.cookie:
+            values['cookie'] = server.cookie
         if server.pool_max_conn >= 0:
             values['src_ilim'] = server.pool_max_conn
         return Row(Kind.SERVER, backend.id, server.id, values, backend.description)
@@ -235,6 +237,8 @@ class Figures:
             'agg_server_check_status': 0,
             'agg_check_status': 0,
         }
+        if backend.cookie is not None:
+            values['cookie'] = backend.cookie.name
         return Row(Kind.BACKEND, backend.id, 0, values, backend.description)
 
     def status(self, server: int) -> str:

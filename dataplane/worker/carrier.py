@@ -6,6 +6,7 @@ ways: who takes less than is sent to it makes this process stop reading the othe
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from dataplane.core.model import KeepAlive
@@ -73,7 +74,8 @@ class Carrier(Seeker):
         forwarded = b'' if option is None else option.line(head, client.address)
         close = self._closes_server()
         context.desk.sent(self)
-        out = request_bytes(head, forwarded, close=close, switch=self._switch)
+        edits = None if self._jar is None else self._jar.strip(head)
+        out = request_bytes(head, forwarded, edits, close=close, switch=self._switch)
         if self._early:
             out = b''.join((out, *self._early))
             self._early.clear()
@@ -200,7 +202,8 @@ class Carrier(Seeker):
             self._keep and self._request_done and length != UNTIL_CLOSE and (self._chunked or length != CHUNKED)
             and self._may_keep_client()
         )  # fmt: skip
-        out = response_bytes(head, self._connection_field(), chunked=self._chunked)
+        added = b'' if self._jar is None else self._set_cookie(head)
+        out = response_bytes(head, self._connection_field(), added, chunked=self._chunked)
         self._body = body_of(length)
         self.stage = _BODY
         if rest:
@@ -210,6 +213,12 @@ class Carrier(Seeker):
             self._await_server(now)
         else:
             self._finish(out)
+
+    def _set_cookie(self, head: ResponseHead) -> bytes:
+        ticket, jar = self.story.cookie, self._jar
+        assert ticket is not None
+        assert jar is not None
+        return jar.answer(head, ticket, self.head.method, self.server, int(time.time()))
 
     def _may_keep_client(self) -> bool:
         """Not while a soft stop is on, nor when bytes were sent for a protocol that was not switched to (RFC 9931)."""

@@ -9,6 +9,7 @@ from dataplane.core.layout import Layout
 from dataplane.core.model import Backend, ForwardFor, Frontend, Global
 from dataplane.worker.access_log import AccessLog
 from dataplane.worker.clock import now_ms
+from dataplane.worker.cookies import Jar
 from dataplane.worker.desk import Desk
 from dataplane.worker.figures import Figures
 from dataplane.worker.headers import ForwardedFor
@@ -50,6 +51,7 @@ class Context:
         self._numbers = 0
         # by id of the option, which is kept beside: to hash it takes 0.7 us of each request
         self._forwarded: dict[int, tuple[ForwardFor, ForwardedFor]] = {}
+        self._jars: dict[int, tuple[Backend, Jar]] = {}
 
     def adopt(self, settings: Global) -> None:
         """Follow the `global` section: sizes in bytes, `maxhdr` in fields."""
@@ -57,6 +59,7 @@ class Context:
         self.head_limit = settings.bufsize - settings.maxrewrite
         self.max_fields = settings.maxhdr
         self._forwarded.clear()
+        self._jars.clear()
 
     def number(self) -> int:
         """A number for a new exchange, unique in this worker's life."""
@@ -67,6 +70,15 @@ class Context:
         """The frontend as the tables in force have it; `last` when it is gone, though another may have its index now."""
         found = self.desk.tables.frontends.get(index)
         return found if found is not None and found.name == last.name else last
+
+    def jar(self, index: int, backend: Backend) -> Jar:
+        """The cookie jar of a backend that has a cookie, under the tables in force."""
+        ready = self._jars.get(index)
+        if ready is None or ready[0] is not backend:
+            tables = self.desk.tables
+            members = ((server, tables.servers[server]) for server in tables.members[index])
+            ready = self._jars[index] = backend, Jar(backend, members)
+        return ready[1]
 
     def forwarded(self, frontend: Frontend, backend: Backend) -> ForwardedFor | None:
         """`option forwardfor` for a request: the backend's, else the frontend's."""

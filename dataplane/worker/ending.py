@@ -12,6 +12,7 @@ from dataplane.worker.httplog import http_line, request_line
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.worker.context import Context
+    from dataplane.worker.cookies import Ticket
     from dataplane.worker.sides import ClientEnd
 
 BADREQ: Final = '<BADREQ>'
@@ -27,7 +28,7 @@ class Story:
     """
 
     __slots__ = (
-        'active', 'ahead', 'backend', 'backend_name', 'connect_ms', 'frontend', 'method', 'reached', 'received',
+        'active', 'ahead', 'backend', 'backend_name', 'connect_ms', 'cookie', 'frontend', 'method', 'reached', 'received',
         'redispatched', 'request_ms', 'response_ms', 'retries', 'sent', 'server', 'server_name', 'status', 'target',
         'version', 'wait_ms', 'wall',
     )  # fmt: skip
@@ -38,6 +39,7 @@ class Story:
         self.server = NOBODY
         self.backend_name = ''
         self.server_name = NOSRV
+        self.cookie: Ticket | None = None
         self.wall = wall
         self.request_ms = self.wait_ms = self.connect_ms = self.response_ms = -1
         self.active = 0
@@ -91,6 +93,13 @@ def _count(context: Context, story: Story, end: Termination) -> None:
             figures.add(counter, figures.server(server))
 
 
+def _flags(story: Story, end: Termination) -> str:
+    """The termination, and what became of the persistence cookie."""
+    if story.cookie is not None:
+        return f'{end}{story.cookie}'
+    return '----' if end is DONE else f'{end}--'
+
+
 def _line(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> str:
     figures, at, cells = context.figures, context.layout, context.cells
     backend_connections = server_connections = 0
@@ -110,7 +119,7 @@ def _line(context: Context, frontend: Frontend, client: ClientEnd, story: Story,
         (story.request_ms, story.wait_ms, story.connect_ms, story.response_ms, story.active),
         story.status,
         story.sent,
-        '----' if end is DONE else f'{end}--',
+        _flags(story, end),
         counts,
         story.redispatched,
         story.ahead,

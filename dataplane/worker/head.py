@@ -95,16 +95,30 @@ class Head:
         lines = self.raw.split(b'\r\n')
         return [line[len(prefix) :].strip(b' \t') for line in lines[1:] if line[: len(prefix)].lower() == prefix]
 
-    def kept(self) -> bytes:
-        """The lines that may be forwarded, start line included, each with its CRLF; the empty line is left out."""
-        raw = self.raw
-        if not self._edits:
+    def lines(self, name: bytes) -> list[tuple[int, int, bytes, bytes]]:
+        """The lines of the fields called `name` (lower case) that are not dropped: start, end, name as written, value."""
+        found = []
+        for field in _FIELD.finditer(self.raw):
+            start, end = field.start() + 1, field.end() + 2
+            if field[1].lower() == name and start not in self._edits:
+                found.append((start, end, field[1], self.raw[field.end(1) + 1 : field.end()].strip(b' \t')))
+        return found
+
+    def kept(self, more: dict[int, tuple[int, bytes]] | None = None) -> bytes:
+        """The lines that may be forwarded, start line included, each with its CRLF; the empty line is left out.
+
+        `more`: edits of lines (start -> end, what stands there instead) for this time only.
+        """
+        raw, edits = self.raw, self._edits
+        if more:
+            edits = {**edits, **more}
+        if not edits:
             return raw[:-_END]
-        if len(self._edits) == 1:
-            ((start, (end, line)),) = self._edits.items()
+        if len(edits) == 1:
+            ((start, (end, line)),) = edits.items()
             return b''.join((raw[:start], line, raw[end:-_END]))
         pieces, position = [], 0
-        for start, (end, line) in sorted(self._edits.items()):
+        for start, (end, line) in sorted(edits.items()):
             pieces.append(raw[position:start])
             pieces.append(line)
             position = end

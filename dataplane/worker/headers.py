@@ -41,9 +41,14 @@ def wants_websocket(head: RequestHead) -> bool:
     return head.upgrade == _WEBSOCKET and head.method == b'GET' and head.version == 1 and not head.length
 
 
-def request_bytes(head: RequestHead, forwarded: bytes, *, close: bool, switch: bool) -> bytes:
-    """The head as it goes to the server. `forwarded` is a line or empty; `close`: this connection serves it alone."""
-    out = head.kept()
+def request_bytes(
+    head: RequestHead, forwarded: bytes, edits: dict[int, tuple[int, bytes]] | None = None, *, close: bool, switch: bool
+) -> bytes:
+    """The head as it goes to the server. `forwarded` is a line or empty; `close`: this connection serves it alone.
+
+    `edits`: lines that only this server gets otherwise.
+    """
+    out = head.kept(edits)
     if head.length == CHUNKED:
         out += b'Transfer-Encoding: chunked\r\n'
     if forwarded:
@@ -57,9 +62,9 @@ def request_bytes(head: RequestHead, forwarded: bytes, *, close: bool, switch: b
     return out + b'\r\n'
 
 
-def response_bytes(head: ResponseHead, connection: bytes, *, chunked: bool) -> bytes:
-    """The head as it goes to the client. `connection` is the Connection field's value, or empty."""
-    out = head.kept()
+def response_bytes(head: ResponseHead, connection: bytes, added: bytes = b'', *, chunked: bool) -> bytes:
+    """The head as it goes to the client. `connection` is the Connection field's value, or empty; `added`: further lines."""
+    out = head.kept() + added if added else head.kept()
     if head.version == 0:
         out = b'HTTP/1.1' + out[8:]
     if chunked:

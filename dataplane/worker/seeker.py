@@ -11,6 +11,7 @@ HAProxy's manual, 8.4, names the timers that are noted in `story`; facts of the 
 from __future__ import annotations
 
 import errno
+import time
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,7 @@ from dataplane.worker.routing import choose_backend, priority
 if TYPE_CHECKING:
     from dataplane.core.model import Backend, Frontend, Server
     from dataplane.worker.context import Context
+    from dataplane.worker.cookies import Jar
     from dataplane.worker.pool import Pool
     from dataplane.worker.sides import ClientEnd
     from dataplane.worker.upstream import Upstream
@@ -62,7 +64,7 @@ class Seeker(Stream):
     """A request on its way to a server. Its end (`_fail`) and what follows the connection (`_send`) are the exchange's."""
 
     __slots__ = (
-        '_backend', '_client', '_context', '_frontend', '_leaving', '_must_open', '_pool', '_queue_deadline', '_received_at',
+        '_backend', '_client', '_context', '_frontend', '_jar', '_leaving', '_must_open', '_pool', '_queue_deadline', '_received_at',
         '_reused', '_upstream', '_waiting_since', 'began', 'head', 'number', 'stage', 'story',
     )  # fmt: skip
 
@@ -75,6 +77,7 @@ class Seeker(Stream):
         self._client = client
         self._frontend = frontend
         self._backend: Backend | None = None
+        self._jar: Jar | None = None
         self.head = head
         self.number = context.number()
         self.stage = _ROUTED
@@ -115,6 +118,8 @@ class Seeker(Stream):
             if first:
                 context.figures.selected(self.backend, self._received_at)
             self.klass, self.offset = priority(self._frontend, self._backend_of(), self.head)
+            if self._jar is not None:
+                self._read_cookie(self._jar)
             admission = context.desk.admit(self)
         self._act(admission)
 
@@ -125,8 +130,15 @@ class Seeker(Stream):
             return
         self._backend = backend
         self.redispatch = backend.redispatch != 0
+        self._jar = None if backend.cookie is None else self._context.jar(self.backend, backend)
         self.story.backend = self.backend
         self.story.backend_name = backend.name
+
+    def _read_cookie(self, jar: Jar) -> None:
+        """The server its cookie names is the one it wishes for."""
+        cells, rota = self._context.cells, self._context.layout.ROTA
+        self.story.cookie = ticket = jar.read(self.head, int(time.time()), lambda server: cells[rota + server] > 0)
+        self.wish = ANY if ticket.server == NOBODY else 2 * ticket.server
 
     def _backend_of(self) -> Backend:
         assert self._backend is not None
@@ -199,6 +211,8 @@ class Seeker(Stream):
             figures.assigned(self.backend, self.server, now)
         story.reached = True
         story.server = self.server
+        if story.cookie is not None:
+            story.cookie.served_by(self.server)
         self._waiting_since = now
         self._connect()
 

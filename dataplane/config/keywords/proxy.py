@@ -26,6 +26,7 @@ PROXY: Final = table(
     supported('option httplog', 'without `clf`'),
     supported('balance', '`roundrobin`, `leastconn`, `first`, `random[(DRAWS)]`; unset means random'),
     supported('use_backend', 'with a fixed name and without a condition'),
+    supported('cookie', 'without `dynamic`'),
     supported('use-routes', "Sluice's own: then look host and path up in the routes the control plane pushed"),
     supported(
         'http-request',
@@ -83,9 +84,9 @@ PROXY: Final = table(
     """,
     ),
     refused(
-        'cookies and stick tables are not supported yet',
+        'stick tables, and persistence without a cookie, are not supported yet',
         """
-        cookie, appsession, stick match, stick on, stick store-request, stick store-response, stick-table,
+        appsession, stick match, stick on, stick store-request, stick store-response, stick-table,
         persist rdp-cookie, force-persist, ignore-persist, option persist, use-server, option prefer-last-server,
         max-keep-alive-queue, max-session-srv-conns, option checkcache
     """,

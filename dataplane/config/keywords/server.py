@@ -9,7 +9,7 @@ from dataplane.config.keywords.table import accepted, refused, supported, table
 SERVER: Final = table(
     supported("""
         weight:1, maxconn:1, minconn:1, maxqueue:1, backup, no-backup, disabled, enabled, id:1, pool-max-conn:1,
-        pool-purge-delay:1, max-reuse:1
+        pool-purge-delay:1, max-reuse:1, cookie:1
     """),
     accepted('idle connections are kept per worker, without a lower bound', 'pool-low-conn:1'),
     accepted('tuning of the socket layer without effect here', 'tfo, no-tfo, tcp-ut:1, cc:1, idle-ping:1'),
@@ -38,7 +38,7 @@ SERVER: Final = table(
     """,
     ),
     refused('servers do not start slowly yet', 'slowstart:1'),
-    refused('cookies and stick tables are not supported yet', 'cookie:1, shard:1'),
+    refused('stick tables are not supported yet', 'shard:1'),
     refused('hash balancing is not supported yet', 'hash-key:1'),
     refused('a slot is held for one request', 'strict-maxconn'),
     refused('redirecting servers are not supported', 'redir:1'),
