@@ -118,6 +118,7 @@ def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend]) -> Back
         balance=proxy.balance,
         timeouts=_timeouts(proxy.timeouts),
         retries=proxy.retries,
+        retry_on=proxy.retry_on,
         redispatch=proxy.redispatch,
         fullconn=proxy.fullconn or default_fullconn(proxy, frontends),
         allbackups=proxy.allbackups,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Flag
 from typing import TYPE_CHECKING
 
-from dataplane.core.model import Balance, Global, KeepAlive
+from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
 
 if TYPE_CHECKING:
     from dataplane.core.model import Bind, Cookie, ErrorPage, ForwardFor, LogTarget, PriorityRule, StatsSocket
@@ -86,6 +86,7 @@ class ProxyDraft:
     log_global: bool = False
     balance: Balance = field(default_factory=Balance)
     retries: int = 3
+    retry_on: frozenset[str] = DEFAULT_RETRY_ON
     redispatch: int = 0
     http_reuse: str = 'safe'
     cookie: Cookie | None = None

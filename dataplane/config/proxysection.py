@@ -14,6 +14,7 @@ from dataplane.config.logs import parse_log_line
 from dataplane.config.options import parse_option, sides_of
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.reader import Modifier
+from dataplane.config.retries import parse_retry_on
 from dataplane.config.rules import checked_path, parse_http_request
 from dataplane.config.servers import parse_default_server, parse_server_line
 from dataplane.config.values import MAX_INT, parse_int, parse_time
@@ -37,7 +38,7 @@ _CALL: Final = re.compile(r'([A-Za-z_-]+)(?:\(([^()]*)\))?')
 _SIDES: Final = {
     'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND,
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
-    'fullconn': Side.BACKEND, 'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'server': Side.BACKEND,
+    'fullconn': Side.BACKEND, 'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'server': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
     **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
 }  # fmt: skip
@@ -80,6 +81,7 @@ class ProxySection:
             'maxconn': self._maxconn,
             'mode': self._mode,
             'retries': self._retries,
+            'retry-on': parse_retry_on,
             'server': self._server,
             'stats enable': self._stats_enable,
             'stats uri': self._stats_uri,

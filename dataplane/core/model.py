@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+DEFAULT_RETRY_ON: Final = frozenset({'conn-failure'})
+"""`retry-on` where nothing else is said."""
 
 
 class OnPartition(StrEnum):
@@ -244,6 +248,7 @@ class Backend:
     balance: Balance = Balance()
     timeouts: Timeouts = Timeouts()
     retries: int = 3
+    retry_on: frozenset[str] = DEFAULT_RETRY_ON
     redispatch: int = 0
     fullconn: int = 1
     allbackups: bool = False

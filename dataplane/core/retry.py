@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from dataplane.core.model import DEFAULT_RETRY_ON
 from dataplane.core.state import OpState
-from dataplane.core.termination import OUTCOMES, RetryOn, Termination
+from dataplane.core.termination import OUTCOMES, Termination
 
 TURN_AROUND: Final = 1_000
 """Longest pause, in ms, before the same server is tried again."""
-DEFAULT_RETRY_ON: Final = frozenset({RetryOn.CONN_FAILURE})
 
 
-def may_retry(
-    failure: Termination, attempt: int, retries: int, retry_on: Collection[RetryOn] = DEFAULT_RETRY_ON
-) -> bool:
+def may_retry(failure: Termination, attempt: int, retries: int, retry_on: Collection[str] = DEFAULT_RETRY_ON) -> bool:
     """May retry number `attempt` of at most `retries` be made after `failure`?"""
     return attempt <= retries and OUTCOMES[failure].retry_on in retry_on
+
+
+def keeps_request(retry_on: Collection[str]) -> bool:
+    """Must what was sent be kept, as another try may be made after it was?"""
+    return not DEFAULT_RETRY_ON.issuperset(retry_on)
 
 
 def redispatch(attempt: int, retries: int, interval: int) -> bool:

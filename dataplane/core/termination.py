@@ -58,7 +58,7 @@ class Phase(StrEnum):
 
 
 class RetryOn(StrEnum):
-    """The manual's names for failures that another try may mend (`retry-on`)."""
+    """The manual's names for failures that another try may mend (`retry-on`); a status is another one, as its digits."""
 
     CONN_FAILURE = 'conn-failure'
     EMPTY_RESPONSE = 'empty-response'

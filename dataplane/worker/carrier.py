@@ -10,12 +10,14 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dataplane.core.model import KeepAlive
-from dataplane.core.termination import BAD_RESPONSE, BAD_RESPONSE_DATA, DONE, NO_SERVER, Termination
+from dataplane.core.retry import keeps_request
+from dataplane.core.termination import BAD_RESPONSE, BAD_RESPONSE_DATA, DONE, NO_SERVER, RetryOn, Termination
 from dataplane.worker.clock import now_ms
 from dataplane.worker.framing import CHUNKED, LAST_CHUNK, UNTIL_CLOSE, BadBody, Body, body_of, chunk
 from dataplane.worker.head import BadHead, RequestHead, ResponseHead, parse_response
 from dataplane.worker.headers import request_bytes, response_bytes, wants_websocket
-from dataplane.worker.seeker import Seeker, Stage
+from dataplane.worker.resender import Resender
+from dataplane.worker.seeker import Stage
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
@@ -31,12 +33,12 @@ _KEEP_ALIVE: Final = KeepAlive.KEEP_ALIVE
 _CLOSE: Final = KeepAlive.CLOSE
 
 
-class Carrier(Seeker):
+class Carrier(Resender):
     """A request and its response between two connections. Its ends (`_fail`, `_end`) are the exchange's."""
 
     __slots__ = (
-        '_body', '_buffer', '_chunked',
-        '_client_ended', '_early', '_early_size', '_keep', '_request_done', '_reusable', '_sent_at',
+        '_body', '_chunked',
+        '_client_ended', '_keep', '_request_done', '_reusable', '_sent_at',
         '_server_ended', '_switch', 'silence',
     )  # fmt: skip
 
@@ -49,9 +51,6 @@ class Carrier(Seeker):
         self.silence: int | None = None
         self._reusable = self._chunked = self._server_ended = self._client_ended = False
         self._request_done = not head.length
-        self._early: list[bytes] = []
-        self._early_size = 0
-        self._buffer = b''
         self._body: Body | None = None
         self._switch = wants_websocket(head)
         self._keep = head.keep_alive and frontend.keep_alive is not _CLOSE
@@ -76,9 +75,12 @@ class Carrier(Seeker):
         context.desk.sent(self)
         edits = None if self._jar is None else self._jar.strip(head)
         out = request_bytes(head, forwarded, edits, close=close, switch=self._switch)
+        if keeps_request(backend.retry_on):
+            self._keep_early()
         if self._early:
             out = b''.join((out, *self._early))
             self._early.clear()
+            self._early_size = 0
         upstream.write(out)
         self._sent_at = now_ms()
         if self._request_done:
@@ -112,6 +114,8 @@ class Carrier(Seeker):
         if self.stage is _HEADERS or self.stage is _BODY:
             if self._upstream is not None and out:
                 self._upstream.write(out)
+                if self._resend is not None:
+                    self._keep_sent(self._resend, out)
             if done or self.stage is _BODY:
                 self._await_server(now_ms())
         elif out:
@@ -161,7 +165,7 @@ class Carrier(Seeker):
             end = data.find(b'\r\n\r\n') + 4
             if end < 4:
                 self._buffer = data
-                if len(data) > limit:
+                if len(data) > limit and not self._sent_again(RetryOn.JUNK_RESPONSE):
                     self._fail(BAD_RESPONSE)
                 return
             try:
@@ -169,7 +173,8 @@ class Carrier(Seeker):
                     raise BadHead('the response head is too large')
                 head = parse_response(data[:end], self._context.max_fields)
             except BadHead:
-                self._fail(BAD_RESPONSE)
+                if not self._sent_again(RetryOn.JUNK_RESPONSE):
+                    self._fail(BAD_RESPONSE)
                 return
             data = data[end:]
             if head.status == _SWITCHING:
@@ -192,7 +197,10 @@ class Carrier(Seeker):
         One that comes before the request is complete may be over before it as well: its client is told that it closes.
         """
         request, story, now = self.head, self.story, now_ms()
+        if self._resend is not None and self._sent_again(str(head.status)):
+            return
         self._buffer = b''
+        self._resend = None
         story.status = head.status
         story.response_ms = now - self._sent_at
         length = 0 if request.method == b'HEAD' or head.status in (204, 304) else head.length

@@ -30,6 +30,7 @@ from dataplane.core.termination import (
     SERVER_CLOSED_DATA,
     SERVER_TIMEOUT,
     SERVER_TIMEOUT_DATA,
+    RetryOn,
     Termination,
     Who,
 )
@@ -140,6 +141,8 @@ class Exchange(Carrier):
         """The server closed without a whole head. On a reused connection it may never have seen the request: what is
         idempotent is asked again over a new one (RFC 9110, 9.2.2), else the client is left to do so (RFC 9112, 9.3.1).
         """
+        if self._sent_again(RetryOn.EMPTY_RESPONSE):
+            return
         if not self._reused or self._buffer:
             self._fail(SERVER_CLOSED)
         elif self.head.method in _IDEMPOTENT and not self.head.length and not self._switch:
@@ -166,7 +169,8 @@ class Exchange(Carrier):
         elif stage is Stage.TURN_AROUND:
             self._try_again()
         elif stage is Stage.HEADERS:
-            self._fail(SERVER_TIMEOUT)
+            if not self._sent_again(RetryOn.RESPONSE_TIMEOUT):
+                self._fail(SERVER_TIMEOUT)
         elif stage is Stage.BODY or stage is Stage.TUNNEL:
             # in a tunnel whose server has ended it is the client who is silent
             self._fail(CLIENT_TIMEOUT_DATA if self._server_ended else SERVER_TIMEOUT_DATA)

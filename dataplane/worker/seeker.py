@@ -265,16 +265,12 @@ class Seeker(Stream):
         """A try failed before anything was sent: another one, here or elsewhere, or the end."""
         backend, cells, at = self._backend_of(), self._context.cells, self._context.layout
         attempt = self.story.retries + 1
-        if not may_retry(failure, attempt, backend.retries):
+        if not may_retry(failure, attempt, backend.retries, backend.retry_on):
             self._fail(failure)
             return
         self.story.retries = attempt
         active = cells[at.ACTIVE_UP + self.backend]
-        own = self.wish != ANY
-        self._leaving = leaves(
-            attempt, backend.retries, backend.redispatch, state=OpState(cells[at.OPSTATE + self.server]), active=active,
-            persistent=own and not self.wish & 1, hashed=own and bool(self.wish & 1),
-        )  # fmt: skip
+        self._leaving = self._leaves(attempt)
         pause = turn_around(
             backend.timeouts.connect, same_server=not self._leaving, active=active, immediate=failure is NO_RESOURCE
         )
@@ -283,6 +279,16 @@ class Seeker(Stream):
             return
         self.stage = Stage.TURN_AROUND
         self._context.wheel.arm(self._client.server_timer, now_ms() + pause)
+
+    def _leaves(self, attempt: int) -> bool:
+        """May this retry go to another server?"""
+        backend, cells, at = self._backend_of(), self._context.cells, self._context.layout
+        own = self.wish != ANY
+        return leaves(
+            attempt, backend.retries, backend.redispatch, state=OpState(cells[at.OPSTATE + self.server]),
+            active=cells[at.ACTIVE_UP + self.backend], persistent=own and not self.wish & 1,
+            hashed=own and bool(self.wish & 1),
+        )  # fmt: skip
 
     def _try_again(self) -> None:
         if self._leaving:

@@ -6,22 +6,20 @@ import asyncio
 import re
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from dataplane.config import load
 from dataplane.core.changes import SetAdmin
-from dataplane.core.model import AdminState, Snapshot
+from dataplane.core.model import AdminState
 from dataplane.worker.cookies import _digits
+from tests.integration.harness.both import accepts, behind, log_socket, running
 from tests.integration.harness.ports import Ports
-from tests.integration.harness.proxy import Proxy, snapshot
+from tests.integration.harness.proxy import Proxy
 from tests.integration.harness.raw import Call, RawServer, Script, ask, ok, until
 
 VARIANTS = {
@@ -143,14 +141,6 @@ async def farm() -> AsyncIterator[Farm]:
         yield found
 
 
-@contextmanager
-def log_socket() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log:
-        log.bind(('127.0.0.1', 0))
-        log.setblocking(False)
-        yield log
-
-
 async def exchange(farm: Farm, port: int, cookie: bytes, given: str, method: bytes, line: object) -> Seen:
     """One request; `line` is awaited for its log line."""
     head = b'%b / HTTP/1.1\r\nHost: a\r\nX-Give: %b\r\nConnection: close\r\n' % (method, given.encode())
@@ -181,13 +171,6 @@ def requests() -> Iterator[tuple[str, str, bytes]]:
     yield 'none', 'validator', b'POST'
 
 
-def sluice_snapshot(text: str) -> Snapshot:
-    """The backend as the file has it, behind the harness' own frontend."""
-    (backend,) = load([('test.cfg', text)], {}, cores=1).snapshot.backends
-    base = snapshot(())
-    return replace(base, backends=(replace(backend, name='be', id=3),))
-
-
 def comparable(seen: Seen) -> Seen:
     """Without what may be otherwise: who is balanced may go to either server."""
     if seen.flags[2] == 'V':
@@ -197,7 +180,7 @@ def comparable(seen: Seen) -> Seen:
 
 
 async def by_sluice(farm: Farm, variant: str, text: str) -> list[Seen]:
-    async with Proxy(sluice_snapshot(text)) as proxy:
+    async with Proxy(behind(text)) as proxy:
 
         async def line() -> str:
             return (await proxy.log_lines())[0]
@@ -214,21 +197,6 @@ async def by_haproxy(farm: Farm, port: int, log: socket.socket) -> list[Seen]:
         return (await asyncio.wait_for(loop.sock_recv(log, 65_535), 30)).decode()
 
     return [await exchange(farm, port, COOKIES[name], given, method, line) for name, given, method in requests()]
-
-
-@contextmanager
-def running(*words: str) -> Iterator[None]:
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
-def accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(('127.0.0.1', port)) == 0
 
 
 @pytest.mark.skipif(shutil.which('haproxy') is None, reason='HAProxy is not installed')
@@ -254,7 +222,7 @@ async def test_as_haproxy_does(tmp_path: Path, variant: str) -> None:
 async def test_a_drained_server_keeps_its_own_and_one_in_maintenance_does_not() -> None:
     async with farm() as servers:
         text = servers.configuration('insert', 1, 1)
-        async with Proxy(sluice_snapshot(text)) as proxy:
+        async with Proxy(behind(text)) as proxy:
 
             async def line() -> str:
                 return (await proxy.log_lines())[0]
@@ -287,7 +255,7 @@ listen x
     server one 127.0.0.1:{dead} cookie one
     server two 127.0.0.1:{up.port} cookie two
 """
-            async with Proxy(sluice_snapshot(text)) as proxy:
+            async with Proxy(behind(text)) as proxy:
                 answer = await ask(
                     proxy.port, b'GET / HTTP/1.1\r\nHost: a\r\nCookie: SRV=one\r\nConnection: close\r\n\r\n'
                 )

@@ -14,7 +14,7 @@ TIMEOUTS: Final = (
 PROXY: Final = table(
     supported("""
         backlog, bind, default_backend, default-server, disabled, enabled, fullconn, http-reuse, id,
-        log, maxconn, retries, server, option allbackups, option abortonclose, option dontlog-normal,
+        log, maxconn, retries, retry-on, server, option allbackups, option abortonclose, option dontlog-normal,
         option dontlognull, option forwardfor, option http-ignore-probes, option http-keep-alive,
         option http-server-close, option httpclose, option redispatch, timeout client, timeout server,
         timeout connect, timeout queue, timeout http-request, timeout http-keep-alive, timeout tunnel,
@@ -122,7 +122,6 @@ PROXY: Final = table(
     """,
     ),
     refused('bodies are streamed, never gathered', 'option http-buffer-request, compression'),
-    refused('retrying is done after failed connections only', 'retry-on'),
     refused('the source address is chosen by the system', 'source, option transparent'),
     refused('DNS resolvers are not supported yet', 'server-template'),
     refused('there is no state file to start from', 'load-server-state-from-file, server-state-file-name'),

@@ -1,0 +1,70 @@
+"""Between two chapters: what was sent to a server in vain is sent once more (manual: `retry-on`).
+
+For that the request is kept while it fits into one buffer (`tune.bufsize`), and only where `retry-on` asks for more than failed
+connections. Another try shares its counter with those; it is made at once, on a new connection, by the same rules as to which server.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataplane.core.counters import C
+from dataplane.core.layout import ANY
+from dataplane.core.stream import Life
+from dataplane.worker.clock import now_ms
+from dataplane.worker.seeker import Seeker
+
+if TYPE_CHECKING:
+    from dataplane.core.model import Frontend
+    from dataplane.worker.context import Context
+    from dataplane.worker.head import RequestHead
+    from dataplane.worker.sides import ClientEnd
+
+
+class Resender(Seeker):
+    """A request that may be sent more than once."""
+
+    __slots__ = ('_buffer', '_early', '_early_size', '_resend')
+
+    def __init__(
+        self, context: Context, client: ClientEnd, index: int, frontend: Frontend, head: RequestHead, began: int,
+        wall: float,
+    ) -> None:  # fmt: skip
+        super().__init__(context, client, index, frontend, head, began, wall)
+        self._early: list[bytes] = []  # of the body, what waits for a connection
+        self._early_size = 0
+        # of the body, what was sent and would be needed for another try; None: nothing is kept
+        self._resend: list[bytes] | None = None
+        self._buffer = b''  # of the response's head, what has come
+
+    def _keep_early(self) -> None:
+        """The request is about to be sent: keep what there is of it, if another try might be made."""
+        fits = len(self.head.raw) + self._early_size <= self._context.bufsize
+        self._resend = list(self._early) if fits else None
+
+    def _keep_sent(self, sent: list[bytes], piece: bytes) -> None:
+        """Keep it for another try, as long as the whole request fits into one buffer."""
+        sent.append(piece)
+        if len(self.head.raw) + sum(map(len, sent)) > self._context.bufsize:
+            self._resend = None
+
+    def _sent_again(self, why: str) -> bool:
+        """Try once more what was sent in vain, if `retry-on` has `why`. Returns whether that was begun."""
+        backend, story, context = self._backend_of(), self.story, self._context
+        if self._resend is None or why not in backend.retry_on or story.retries >= backend.retries:
+            return False
+        story.retries += 1
+        context.figures.add(C.WRETR, context.figures.server(self.server), context.figures.backend(self.backend))
+        self._release_upstream()
+        self._client.server_timer.disarm()
+        self._early, self._resend, self._buffer = self._resend, None, b''
+        self._early_size = sum(map(len, self._early))
+        self.life = Life.SLOT  # its connection is shut down: it is as if nothing had been sent
+        self._must_open = True
+        if self._leaves(story.retries):
+            self.wish = ANY
+            self._again(self.server)
+        else:
+            self._waiting_since = now_ms()
+            self._connect()
+        return True
