@@ -88,6 +88,7 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         dontlog_normal=proxy.dontlog_normal,
         forwardfor=proxy.forwardfor,
         keep_alive=proxy.keep_alive,
+        monitor_uri=proxy.monitor_uri,
         http_ignore_probes=proxy.http_ignore_probes,
         error_pages=tuple(proxy.error_pages.values()),
         description=proxy.description,

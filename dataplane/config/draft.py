@@ -95,6 +95,7 @@ class ProxyDraft:
     httplog: bool = False
     dontlognull: bool = False
     dontlog_normal: bool = False
+    monitor_uri: bytes | None = None
     http_ignore_probes: bool = False
     abortonclose: bool = True
     allbackups: bool = False

@@ -36,7 +36,7 @@ _OTHER_ALGORITHMS: Final = (
 )  # fmt: skip
 _CALL: Final = re.compile(r'([A-Za-z_-]+)(?:\(([^()]*)\))?')
 _SIDES: Final = {
-    'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND,
+    'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND, 'monitor-uri': Side.FRONTEND,
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
     'fullconn': Side.BACKEND, 'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'server': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
@@ -80,6 +80,7 @@ class ProxySection:
             'log': self._log,
             'maxconn': self._maxconn,
             'mode': self._mode,
+            'monitor-uri': self._monitor_uri,
             'retries': self._retries,
             'retry-on': parse_retry_on,
             'server': self._server,
@@ -265,6 +266,11 @@ class ProxySection:
             proxy.log_global = True
         else:
             proxy.logs = [*proxy.logs, parse_log_line(line, proxy=True)]
+
+    @staticmethod
+    def _monitor_uri(line: Line, proxy: ProxyDraft) -> None:
+        line.at_most(1)
+        proxy.monitor_uri = checked_path(line.word(1), "'monitor-uri'").encode()
 
     @staticmethod
     def _stats_enable(line: Line, proxy: ProxyDraft) -> None:

@@ -172,6 +172,7 @@ class Frontend:
     dontlog_normal: bool = False
     forwardfor: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
+    monitor_uri: bytes | None = None
     http_ignore_probes: bool = False
     error_pages: tuple[ErrorPage, ...] = ()
     description: str = ''

@@ -12,6 +12,8 @@ import socket
 import time
 from typing import TYPE_CHECKING, Final
 
+from dataplane.core.counters import C
+from dataplane.core.layout import NOBODY
 from dataplane.core.termination import BAD_REQUEST, CLIENT_LEFT_REQUEST, LOCAL_ANSWER, REQUEST_TIMEOUT, Termination
 from dataplane.worker.clock import now_ms
 from dataplane.worker.connection import Connection, Hold, Phase
@@ -19,7 +21,7 @@ from dataplane.worker.ending import Story, record
 from dataplane.worker.exchange import Exchange
 from dataplane.worker.framing import BadBody, Body, body_of
 from dataplane.worker.head import BadHead, RequestHead, incomplete, parse_request
-from dataplane.worker.pages import page, parser_page
+from dataplane.worker.pages import kept_open, page, parser_page, without_body
 from dataplane.worker.seeker import Stage
 from dataplane.worker.wheel import Timer
 
@@ -155,6 +157,9 @@ class Client(Connection):
         self.phase = _BUSY
         self.requests += 1
         self._frontend = context.frontend(self._index, self._frontend)
+        if head.origin == self._frontend.monitor_uri:
+            self._answer_monitor(head, rest)
+            return
         exchange = Exchange(context, self, self._index, self._frontend, head, self._began, self._wall)
         exchange.story.received = size
         if head.length:
@@ -177,16 +182,34 @@ class Client(Connection):
         """OPTIONS that may be forwarded no further (RFC 9110, 7.6.2): this hop is the one it asks about."""
         self.requests += 1
         self._context.figures.request(self._index, now_ms())
-        keep = head.keep_alive and not head.length and not self._context.stopping
+        keep = self._may_keep(head)
         option = b'' if keep and head.version else b'connection: keep-alive\r\n' if keep else b'connection: close\r\n'
         answer = b'%b%b\r\n' % (_OPTIONS_ANSWER, option)
-        self.write(answer)
         story = Story(self._index, self._wall)
         story.asked(head.method, head.target, head.version)
         story.status, story.sent, story.request_ms = 200, len(answer), now_ms() - self._began
         self._record(story, LOCAL_ANSWER)
+        self._answered(head, answer, rest, keep=keep)
+
+    def _may_keep(self, head: RequestHead) -> bool:
+        return head.keep_alive and not head.length and not self._context.stopping
+
+    def _answered(self, head: RequestHead, answer: bytes, rest: bytes, *, keep: bool) -> None:
+        self.write(answer)
         self._keep_rest(rest)
         self._after(keep=keep, unread=bool(head.length))
+
+    def _answer_monitor(self, head: RequestHead, rest: bytes) -> None:
+        """`monitor-uri`: this proxy says that it is there. Nothing is logged, and no rule is asked."""
+        figures = self._context.figures
+        figures.request(self._index, now_ms())
+        figures.add(C.INTERCEPTED, figures.frontend(self._index))
+        keep = self._may_keep(head)
+        answer = page(200, close=not keep)
+        answer = kept_open(answer) if keep and not head.version else answer
+        answer = without_body(answer) if head.method == b'HEAD' else answer
+        figures.finished(self._index, NOBODY, NOBODY, 200, len(head.raw), len(answer))
+        self._answered(head, answer, rest, keep=keep)
 
     # -- while a request is served -----------------------------------------------------------------------------------
 

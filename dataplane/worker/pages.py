@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dataplane.core.model import Backend, ErrorPage, Frontend
 
 _PAGES: Final = {
+    200: ('OK', 'Service ready.'),
     400: ('Bad request', 'Your browser sent an invalid request.'),
     401: ('Unauthorized', 'You need a valid user and password to access this content.'),
     403: ('Forbidden', 'Request forbidden by administrative rules.'),

@@ -14,7 +14,7 @@ TIMEOUTS: Final = (
 PROXY: Final = table(
     supported("""
         backlog, bind, default_backend, default-server, disabled, enabled, fullconn, http-reuse, id,
-        log, maxconn, retries, retry-on, server, option allbackups, option abortonclose, option dontlog-normal,
+        log, maxconn, monitor-uri, retries, retry-on, server, option allbackups, option abortonclose, option dontlog-normal,
         option dontlognull, option forwardfor, option http-ignore-probes, option http-keep-alive,
         option http-server-close, option httpclose, option redispatch, timeout client, timeout server,
         timeout connect, timeout queue, timeout http-request, timeout http-keep-alive, timeout tunnel,
@@ -68,7 +68,7 @@ PROXY: Final = table(
         """
         acl, http-response, http-after-response, redirect, tcp-request connection, tcp-request content,
         tcp-request inspect-delay, tcp-request session, tcp-response content, tcp-response inspect-delay,
-        quic-initial, monitor fail, monitor-uri, force-be-switch, filter, filter-sequence, tcp-request, tcp-response
+        quic-initial, monitor fail, force-be-switch, filter, filter-sequence, tcp-request, tcp-response
     """,
     ),
     refused(

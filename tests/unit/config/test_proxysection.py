@@ -170,3 +170,11 @@ def test_harmless_lines_are_accepted_with_a_warning(line: str) -> None:
     (found,) = warnings(f'{HTTP} {line}\nfrontend f\n bind :80\n')
     assert found.startswith('6: ')
     assert "in 'defaults' section has no effect: " in found
+
+
+def test_the_uri_that_is_monitored() -> None:
+    assert frontend('monitor-uri /alive').monitor_uri == b'/alive'
+    assert frontend('maxconn 5').monitor_uri is None
+    assert frontend_error('monitor-uri alive') == [
+        "'monitor-uri' : a path begins with '/' and has printable characters only (got 'alive')."
+    ]

@@ -1,0 +1,68 @@
+"""`monitor-uri`: the proxy answers for itself, in HAProxy's bytes; nothing is logged and no server is asked."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dataplane.core.counters import C
+from tests.integration.harness.both import accepts, log_socket, running
+from tests.integration.harness.ports import Ports
+from tests.integration.harness.proxy import Proxy, server, snapshot
+from tests.integration.harness.raw import HOST, RawServer, ask, ok, until
+
+CLOSE = b'Connection: close\r\n\r\n'
+REQUESTS = [
+    b'GET /alive HTTP/1.1\r\n' + HOST + CLOSE,
+    b'GET /alive HTTP/1.1\r\n' + HOST + b'\r\nGET /alive HTTP/1.1\r\n' + HOST + CLOSE,
+    b'HEAD /alive HTTP/1.1\r\n' + HOST + CLOSE,
+    b'GET /alive HTTP/1.0\r\n\r\n',
+    b'GET http://a/alive HTTP/1.1\r\n' + HOST + CLOSE,
+    b'POST /alive HTTP/1.1\r\n' + HOST + b'Content-Length: 3\r\n' + CLOSE + b'abc',
+]
+CONFIGURATION = """
+listen x
+    bind 127.0.0.1:{port}
+    mode http
+    option httplog
+    option dontlognull
+    log 127.0.0.1:{log} local0
+    timeout client 5s
+    timeout server 5s
+    timeout connect 1s
+    monitor-uri /alive
+    server s1 127.0.0.1:{server}
+"""
+
+
+async def test_it_is_answered_here_and_only_it() -> None:
+    async with (
+        RawServer(ok) as up,
+        Proxy(snapshot([server('s1', up.port)], frontend={'monitor_uri': b'/alive'})) as proxy,
+    ):
+        for request in REQUESTS:
+            assert b' 200 OK\r\n' in await ask(proxy.port, request)
+        assert up.heads == []
+        assert (proxy.counter(C.REQ_TOT), proxy.counter(C.INTERCEPTED), proxy.counter(C.HRSP_2XX)) == (7, 7, 7)
+        for near in (b'/alive?x', b'/alive/', b'/aliv'):
+            assert (await ask(proxy.port, b'GET %b HTTP/1.1\r\n' % near + HOST + CLOSE)).endswith(b'ok')
+        assert len(up.heads) == 3
+        assert ' "GET /alive?x HTTP/1.1"' in (await proxy.log_lines())[0]  # the first that was logged
+
+
+@pytest.mark.skipif(shutil.which('haproxy') is None, reason='HAProxy is not installed')
+async def test_in_haproxys_bytes(tmp_path: Path) -> None:
+    async with (
+        RawServer(ok) as up,
+        Proxy(snapshot([server('s1', up.port)], frontend={'monitor_uri': b'/alive'})) as proxy,
+    ):
+        with Ports() as ports, log_socket() as log:
+            port = ports.take()
+            file = tmp_path / 'haproxy.cfg'
+            file.write_text(CONFIGURATION.format(port=port, log=log.getsockname()[1], server=up.port))
+            with running('haproxy', '-f', str(file)):
+                await until(lambda: accepts(port))
+                theirs = [await ask(port, request) for request in REQUESTS]
+        assert [await ask(proxy.port, request) for request in REQUESTS] == theirs
