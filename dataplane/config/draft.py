@@ -91,6 +91,7 @@ class ProxyDraft:
     http_reuse: str = 'safe'
     cookie: Cookie | None = None
     forwardfor: ForwardFor | None = None
+    originalto: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     httplog: bool = False
     dontlognull: bool = False

@@ -83,30 +83,39 @@ def _redispatch(line: Line, proxy: ProxyDraft) -> None:
 
 def _forwardfor(line: Line, proxy: ProxyDraft) -> None:
     _not_negated(line)
-    header, except_net, if_none, at = 'X-Forwarded-For', None, False, 2
+    proxy.forwardfor = _address_field(line, 'X-Forwarded-For', "'except', 'header' and 'if-none'")
+
+
+def _originalto(line: Line, proxy: ProxyDraft) -> None:
+    _not_negated(line)
+    proxy.originalto = _address_field(line, 'X-Original-To', "'except' and 'header'")
+
+
+def _address_field(line: Line, header: str, supported: str) -> ForwardFor:
+    """What follows the name of an option that adds an address to the request."""
+    what, except_net, if_none, at = f'option {line.word(1)}', None, False, 2
     while at < len(line.words):
         word, value = line.word(at), line.word(at + 1)
-        if word == 'if-none':
+        if word == 'if-none' and word in supported:
             if_none, at = True, at + 1
         elif word == 'header':
             if not _TOKEN.fullmatch(value):
-                msg = f"'option forwardfor header' expects <header_name> as argument (got '{shown(value)}')."
+                msg = f"'{what} header' expects <header_name> as argument (got '{shown(value)}')."
                 raise Rejected(msg)
             header, at = value, at + 2
         elif word == 'except':
-            except_net, at = _network(value), at + 2
+            except_net, at = _network(value, what), at + 2
         else:
-            supported = "'except', 'header' and 'if-none'"
-            msg = f"'option forwardfor' only supports optional values: {supported} (got '{shown(word)}')."
+            msg = f"'{what}' only supports optional values: {supported} (got '{shown(word)}')."
             raise Rejected(msg)
-    proxy.forwardfor = ForwardFor(header=header, except_net=except_net, if_none=if_none)
+    return ForwardFor(header=header, except_net=except_net, if_none=if_none)
 
 
-def _network(text: str) -> str:
+def _network(text: str, what: str) -> str:
     try:
         return str(ip_network(text, strict=False))
     except ValueError:
-        msg = f"'option forwardfor except' expects <address>[/mask] as argument (got '{shown(text)}')."
+        msg = f"'{what} except' expects <address>[/mask] as argument (got '{shown(text)}')."
         raise Rejected(msg) from None
 
 
@@ -129,5 +138,6 @@ HANDLERS: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
     'httplog': _httplog,
     'redispatch': _redispatch,
     'forwardfor': _forwardfor,
+    'originalto': _originalto,
 }
 """Options that are more than a flag, by name."""

@@ -90,7 +90,7 @@ class LogTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardFor:
-    """`option forwardfor [except NET] [header NAME] [if-none]`."""
+    """`option forwardfor [except NET] [header NAME] [if-none]`; `option originalto`, too, whose field has another name."""
 
     header: str = 'X-Forwarded-For'
     except_net: str | None = None
@@ -171,6 +171,7 @@ class Frontend:
     dontlognull: bool = False
     dontlog_normal: bool = False
     forwardfor: ForwardFor | None = None
+    originalto: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     monitor_uri: bytes | None = None
     http_ignore_probes: bool = False
@@ -255,6 +256,7 @@ class Backend:
     allbackups: bool = False
     abortonclose: bool = True
     forwardfor: ForwardFor | None = None
+    originalto: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     http_reuse: str = 'safe'
     cookie: Cookie | None = None

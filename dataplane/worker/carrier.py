@@ -71,6 +71,9 @@ class Carrier(Resender):
         upstream.uses += 1
         option = context.forwarded(self._frontend, backend)
         forwarded = b'' if option is None else option.line(head, client.address)
+        original = context.original_to(self._frontend, backend)
+        if original is not None:
+            forwarded = b'\r\n'.join(filter(None, (forwarded, original.line(head, client.local_address))))
         close = self._closes_server()
         context.desk.sent(self)
         edits = None if self._jar is None else self._jar.strip(head)

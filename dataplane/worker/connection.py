@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled', '_timer',
-        '_transport', '_unsent', '_write_paused', 'address', 'local_port', 'phase', 'port',
+        '_transport', '_unsent', '_write_paused', 'address', 'local_address', 'local_port', 'phase', 'port',
     )  # fmt: skip
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         self._eof = self._write_paused = False
         self._stalled = 0
         self.address, self.port = '', 0
-        self.local_port = 0
+        self.local_address, self.local_port = '', 0
         self.phase = Phase.FRESH
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         peer, local = transport.get_extra_info('peername'), transport.get_extra_info('sockname')
         if isinstance(peer, tuple) and isinstance(local, tuple):
-            self.address, self.port, self.local_port = peer[0], peer[1], local[1]
+            self.address, self.port, self.local_address, self.local_port = peer[0], peer[1], local[0], local[1]
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

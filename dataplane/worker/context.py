@@ -83,8 +83,14 @@ class Context:
     def forwarded(self, frontend: Frontend, backend: Backend) -> ForwardedFor | None:
         """`option forwardfor` for a request: the backend's, else the frontend's."""
         option = backend.forwardfor or frontend.forwardfor
-        if option is None:
-            return None
+        return None if option is None else self._ready(option)
+
+    def original_to(self, frontend: Frontend, backend: Backend) -> ForwardedFor | None:
+        """`option originalto`, likewise."""
+        option = backend.originalto or frontend.originalto
+        return None if option is None else self._ready(option)
+
+    def _ready(self, option: ForwardFor) -> ForwardedFor:
         ready = self._forwarded.get(id(option))
         if ready is None:
             ready = self._forwarded[id(option)] = option, ForwardedFor(option)

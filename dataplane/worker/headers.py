@@ -17,7 +17,7 @@ _WEBSOCKET: Final = b'websocket'
 
 
 class ForwardedFor:
-    """`option forwardfor`, ready for use: decides for a client whether to add the field, and writes it."""
+    """`option forwardfor` or `originalto`, ready for use: decides for an address whether to add the field, and writes it."""
 
     __slots__ = ('_except', '_if_none', '_name', '_prefix')
 
@@ -27,13 +27,13 @@ class ForwardedFor:
         self._except = ip_network(option.except_net, strict=False) if option.except_net else None
         self._if_none = option.if_none
 
-    def line(self, head: RequestHead, client: str) -> bytes:
-        """The line to add to `head` for a client's address in text; empty when none is to be added."""
-        if not client or (self._except is not None and ip_address(client) in self._except):
+    def line(self, head: RequestHead, address: str) -> bytes:
+        """The line to add to `head` for an address in text; empty when none is to be added."""
+        if not address or (self._except is not None and ip_address(address) in self._except):
             return b''
         if self._if_none and head.values(self._name):
             return b''
-        return self._prefix + client.encode()
+        return self._prefix + address.encode()
 
 
 def wants_websocket(head: RequestHead) -> bool:

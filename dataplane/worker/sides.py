@@ -39,6 +39,7 @@ class ClientEnd(Protocol):
 
     address: str
     port: int
+    local_address: str
     local_port: int
     requests: int
     server_timer: Timer

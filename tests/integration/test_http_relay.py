@@ -214,6 +214,21 @@ async def test_forwardfor_adds_a_line() -> None:
         assert up.heads == [GET + b'X-Forwarded-For: 127.0.0.1\r\n\r\n', GET + b'X-Forwarded-For: 9.9.9.9\r\n\r\n']
 
 
+async def test_originalto_adds_the_address_that_was_connected_to() -> None:
+    original = {'originalto': ForwardFor(header='X-Original-To')}
+    async with RawServer(ok) as up, Proxy(snapshot([server('s1', up.port)], backend=original)) as proxy:
+        await ask(proxy.port, GET + CLOSE)
+    assert up.heads == [GET + b'X-Original-To: 127.0.0.1\r\n\r\n']
+    both = {'originalto': ForwardFor(header='X-To', except_net='10.0.0.0/8'), 'forwardfor': ForwardFor()}
+    async with RawServer(ok) as up, Proxy(snapshot([server('s1', up.port)], frontend=both)) as proxy:
+        await ask(proxy.port, GET + CLOSE)
+    assert up.heads == [GET + b'X-Forwarded-For: 127.0.0.1\r\nX-To: 127.0.0.1\r\n\r\n']
+    none = {'originalto': ForwardFor(header='X-To', except_net='127.0.0.0/8')}
+    async with RawServer(ok) as up, Proxy(snapshot([server('s1', up.port)], frontend=none)) as proxy:
+        await ask(proxy.port, GET + CLOSE)
+    assert up.heads == [GET + b'\r\n']
+
+
 async def test_a_large_upload_and_download_with_little_memory() -> None:
     size, piece = 40 << 20, b'x' * 65_536
     most = [0]

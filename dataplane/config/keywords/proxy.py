@@ -15,7 +15,7 @@ PROXY: Final = table(
     supported("""
         backlog, bind, default_backend, default-server, disabled, enabled, fullconn, http-reuse, id,
         log, maxconn, monitor-uri, retries, retry-on, server, option allbackups, option abortonclose, option dontlog-normal,
-        option dontlognull, option forwardfor, option http-ignore-probes, option http-keep-alive,
+        option dontlognull, option forwardfor, option originalto, option http-ignore-probes, option http-keep-alive,
         option http-server-close, option httpclose, option redispatch, timeout client, timeout server,
         timeout connect, timeout queue, timeout http-request, timeout http-keep-alive, timeout tunnel,
         timeout client-fin, timeout server-fin
@@ -116,7 +116,7 @@ PROXY: Final = table(
         """
         option h1-case-adjust-bogus-client, option h1-case-adjust-bogus-server, option http-drop-request-trailers,
         option http-drop-response-trailers, option http-restrict-req-hdr-names, option http-use-proxy-header,
-        option originalto, option forwarded, http-send-name-header, option accept-invalid-http-request,
+        option forwarded, http-send-name-header, option accept-invalid-http-request,
         option accept-invalid-http-response, option accept-unsafe-violations-in-http-request,
         option accept-unsafe-violations-in-http-response
     """,

@@ -83,6 +83,15 @@ def test_forwardfor(words: str, expected: ForwardFor) -> None:
     assert backend(f'option forwardfor {words}').forwardfor == expected
 
 
+def test_originalto() -> None:
+    assert frontend('option originalto').originalto == ForwardFor(header='X-Original-To')
+    wanted = ForwardFor(header='X-To', except_net='10.0.0.0/8')
+    assert backend('option originalto except 10.0.0.0/8 header X-To').originalto == wanted
+    assert frontend_error('option originalto if-none') == [
+        "'option originalto' only supports optional values: 'except' and 'header' (got 'if-none')."
+    ]
+
+
 @pytest.mark.parametrize(
     'lines, interval',
     [
