@@ -20,6 +20,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from dataplane.wire.codec import MAX_FRAME
 
 HEAD_S = 10.0
+KEPT_S = 75
+"""How long a connection may be idle. Clients give theirs up before (httpx after 5 s, Go after 90 s but it asks again): of two that
+close at the same moment one loses a request.
+"""
 
 
 class Http(H11Protocol):
@@ -71,6 +75,7 @@ class Http(H11Protocol):
 def _config(app: Any, context: ssl.SSLContext | None, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app, http=Http, log_config=None, access_log=False, lifespan='off', timeout_graceful_shutdown=5, server_header=False,
+        timeout_keep_alive=KEPT_S,
         ssl_context_factory=None if context is None else lambda *_: context, **more,
     )  # fmt: skip
 
