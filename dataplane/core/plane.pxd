@@ -53,7 +53,7 @@ cdef class Plane:
     cdef _serve(self, stream, Py_ssize_t server)
     @cython.locals(entry=Py_ssize_t)
     cdef _wait(self, stream, Py_ssize_t queue, bint look)
-    @cython.locals(ahead='long long')
+    @cython.locals(place='long long')
     cdef _note_position(self, stream, Py_ssize_t queue)
     @cython.locals(most=Py_ssize_t)
     cdef _take(self, stream, Py_ssize_t entry, Py_ssize_t server)

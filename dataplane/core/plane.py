@@ -311,12 +311,12 @@ class Plane:
         return Admission.WAITING
 
     def _note_position(self, stream: Stream, queue: int) -> None:
-        """How many were ahead when it queued (%sq, %bq of the log)."""
-        ahead = self.cells[self.at.QUEUE_LENGTH + queue]
+        """Its place in the queue it comes to, the first one being 1 (%sq, %bq of the log)."""
+        place = self.cells[self.at.QUEUE_LENGTH + queue] + 1
         if queue < 2 * self.at.servers:
-            stream.position_server = ahead
+            stream.position_server = place
         else:
-            stream.position_backend = ahead
+            stream.position_backend = place
 
     def _take(self, stream: Stream, entry: int, server: int) -> None:
         """The slot of a GIVEN entry becomes the worker's: its row first, then the entry is free."""

@@ -123,11 +123,11 @@ _REQUEST: Final[dict[tuple[Who, Phase], Outcome]] = {
     (Who.KILLED, Phase.REQUEST): Outcome(None),
 }
 _CONNECT: Final[dict[tuple[Who, Phase], Outcome]] = {
-    (Who.CLIENT, Phase.QUEUE): Outcome(None, C.CLI_ABRT),
+    (Who.CLIENT, Phase.QUEUE): Outcome(None),
     (Who.SERVER, Phase.QUEUE): Outcome(503, C.ECON),
     (Who.SERVER_TIMEOUT, Phase.QUEUE): Outcome(503, C.ECON),
     (Who.KILLED, Phase.QUEUE): Outcome(500),
-    (Who.CLIENT, Phase.CONNECT): Outcome(None, C.CLI_ABRT),
+    (Who.CLIENT, Phase.CONNECT): Outcome(None),
     (Who.SERVER, Phase.CONNECT): Outcome(503, C.ECON, RetryOn.CONN_FAILURE),
     (Who.SERVER_TIMEOUT, Phase.CONNECT): Outcome(503, C.ECON, RetryOn.CONN_FAILURE),
     (Who.RESOURCE, Phase.CONNECT): Outcome(503, C.ECON),
@@ -143,12 +143,12 @@ _HEADERS: Final[dict[tuple[Who, Phase], Outcome]] = {
     (Who.SERVER_TIMEOUT, Phase.HEADERS): Outcome(504, C.ERESP, RetryOn.RESPONSE_TIMEOUT),
     (Who.PROXY, Phase.HEADERS): Outcome(502, C.ERESP, RetryOn.JUNK_RESPONSE),
     (Who.INTERNAL, Phase.HEADERS): Outcome(500, C.EINT),
-    (Who.DOWN, Phase.HEADERS): Outcome(500),
-    (Who.UP, Phase.HEADERS): Outcome(500),
-    (Who.KILLED, Phase.HEADERS): Outcome(500),
+    (Who.DOWN, Phase.HEADERS): Outcome(502),
+    (Who.UP, Phase.HEADERS): Outcome(502),
+    (Who.KILLED, Phase.HEADERS): Outcome(502),
 }
 # The head of the response has gone out, so there is no status left to choose. A request body may be cut before that:
-# C and c in DATA then answer what their HEADERS rows do.
+# c in DATA then answers what its HEADERS row does.
 _DATA: Final[dict[tuple[Who, Phase], Outcome]] = {
     (Who.CLIENT, Phase.DATA): Outcome(None, C.CLI_ABRT),
     (Who.CLIENT_TIMEOUT, Phase.DATA): Outcome(None, C.CLI_ABRT),

@@ -79,30 +79,32 @@ class StateLog:
                 yield f'{name} is UP (leaving forced drain).'
 
     def _left(self, record: ServerRecord, requeued: int) -> str:
-        cells, at = self._cells, self._at
-        active, backup = cells[at.ACTIVE_UP + record.backend_index], cells[at.BACKUP_UP + record.backend_index]
-        on_backup = ' Running on backup.' if backup and not active else ''
+        sessions = self._cells[self._at.TOTAL + record.index]
         return (
-            f'{active} active and {backup} backup servers left.{on_backup} {cells[at.TOTAL + record.index]} sessions active, '
+            f'{self._usable(record, "left")} {sessions} sessions active, '
             f'{requeued} requeued, {self._queued(record)} remaining in queue.'
         )
 
     def _online(self, record: ServerRecord, requeued: int) -> str:
+        return f'{self._usable(record, "online")} {requeued} sessions requeued, {self._queued(record)} total in queue.'
+
+    def _usable(self, record: ServerRecord, are: str) -> str:
         cells, at = self._cells, self._at
         active, backup = cells[at.ACTIVE_UP + record.backend_index], cells[at.BACKUP_UP + record.backend_index]
-        return (
-            f'{active} active and {backup} backup servers online. {requeued} sessions requeued, '
-            f'{self._queued(record)} total in queue.'
-        )
+        on_backup = ' Running on backup.' if backup and not active else ''
+        return f'{active} active and {backup} backup servers {are}.{on_backup}'
 
     def _queued(self, record: ServerRecord) -> int:
         first = self._at.QUEUE_LENGTH + 2 * record.index
         return self._cells[first] + self._cells[first + 1]
 
     def _tell_of_backends(self) -> None:
-        """The last usable server of a backend went."""
-        for index, backend in self._ledger.tables.backends.items():
+        """The last usable server of a backend, or of a `listen` (whose two halves have one id), went."""
+        tables = self._ledger.tables
+        for index, backend in tables.backends.items():
             served = bool(self._cells[self._at.IN_ROTATION + index])
             if self._served.get(backend.name) and not served:
-                self._log('emerg', f'backend {backend.name} has no server available!')
+                front = tables.frontend_of(backend.name)
+                listens = front is not None and tables.frontends[front].id == backend.id
+                self._log('emerg', f'{"proxy" if listens else "backend"} {backend.name} has no server available!')
             self._served[backend.name] = served

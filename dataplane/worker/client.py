@@ -90,6 +90,9 @@ class Client(Connection):
         self.push()  # a transport that is closed after this sends what it has, not what is posted
         if self.exchange is not None:
             return self.exchange.client_eof()
+        if self.phase is _HEAD:
+            self._refuse(400, CLIENT_LEFT_REQUEST)  # half a request and no more to come: it may still listen
+            return False
         if self.phase is Phase.LINGER or not self._buffer:
             return False
         return self.phase is _IDLE  # pipelined requests are still to be served
@@ -208,7 +211,7 @@ class Client(Connection):
         answer = page(200, close=not keep)
         answer = kept_open(answer) if keep and not head.version else answer
         answer = without_body(answer) if head.method == b'HEAD' else answer
-        figures.finished(self._index, NOBODY, NOBODY, 200, len(head.raw), len(answer))
+        figures.finished(self._index, NOBODY, NOBODY, 200, len(head.raw), len(answer), answered=False)
         self._answered(head, answer, rest, keep=keep)
 
     # -- while a request is served -----------------------------------------------------------------------------------
@@ -300,23 +303,26 @@ class Client(Connection):
             self._read_head(data)
         if self.phase is _IDLE and self._buffer:
             return  # that one was answered here, and the next has its own turn
-        if self._eof and self.phase in (_IDLE, _HEAD):
+        if self._eof and self.phase is _HEAD:
+            self._refuse(400, CLIENT_LEFT_REQUEST)
+        elif self._eof and self.phase is _IDLE:
             self.close(linger=False)
         elif self.phase is _IDLE and not self._write_paused:
             self._await_request()  # nothing but empty lines: no request has begun
 
     # -- ends --------------------------------------------------------------------------------------------------------
 
-    def _refuse(self, status: int) -> None:
+    def _refuse(self, status: int, end: Termination = BAD_REQUEST) -> None:
         """What came is no request that may be served: answer as HAProxy's parser does, and close."""
         answer = parser_page(status) if status in (400, 408) else page(status, close=True)
         self.exchange = self._body = None
         if self.phase is not Phase.FRESH or not self._frontend.dontlognull:
-            self._record_unserved(REQUEST_TIMEOUT if status == 408 else BAD_REQUEST, status)
+            self._record_unserved(end, status)
         self.write(answer)
         self.close(linger=True)
 
     def _record_unserved(self, end: Termination, status: int) -> None:
+        self._context.figures.request(self._index, now_ms())
         story = Story(self._index, self._wall)
         story.status = status
         self._record(story, end)
@@ -384,4 +390,4 @@ class Client(Connection):
         elif self.phase is Phase.FRESH and self._frontend.http_ignore_probes:
             self.cut()
         elif self.phase is not Phase.CLOSED:
-            self._refuse(408)
+            self._refuse(408, REQUEST_TIMEOUT)

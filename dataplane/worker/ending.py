@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.core.counters import C
 from dataplane.core.layout import NOBODY
-from dataplane.core.termination import DONE, OUTCOMES, Termination
+from dataplane.core.termination import DONE, OUTCOMES, SERVER_CLOSED_DATA, Termination
 from dataplane.worker.httplog import http_line, request_line
 
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ def _is_normal(story: Story, end: Termination) -> bool:
 def _count(context: Context, story: Story, end: Termination) -> None:
     figures, backend = context.figures, story.backend
     server = story.server if story.reached else NOBODY
-    figures.finished(story.frontend, backend, server, story.status, story.received, story.sent)
-    if story.reached and story.response_ms >= 0:
+    answered = story.response_ms >= 0
+    figures.finished(story.frontend, backend, server, story.status, story.received, story.sent, answered)
+    if story.reached and answered:
         figures.timed(backend, server, story.wait_ms, story.connect_ms, story.response_ms, story.active)
     if end is DONE:
         return  # it counts nothing more; to look that up hashes two enumerations, 1.5 us
@@ -91,6 +92,8 @@ def _count(context: Context, story: Story, end: Termination) -> None:
         figures.add(counter, figures.backend(backend))
         if server != NOBODY:
             figures.add(counter, figures.server(server))
+    if end is SERVER_CLOSED_DATA:  # a transfer the server has cut is an erroneous response as well
+        figures.add(C.ERESP, figures.backend(backend), figures.server(server))
 
 
 def _flags(story: Story, end: Termination) -> str:

@@ -43,6 +43,7 @@ from dataplane.worker.seeker import Stage
 
 _OVER: Final = Stage.OVER  # named per request: see core/plane.py
 _IDEMPOTENT: Final = frozenset((b'GET', b'HEAD', b'OPTIONS', b'PUT', b'DELETE'))
+_TIMED_OUT: Final = 408
 _CLIENT_LEFT: Final = {
     Stage.ROUTED: CLIENT_LEFT_QUEUE, Stage.QUEUED: CLIENT_LEFT_QUEUE, Stage.CONNECTING: CLIENT_LEFT_CONNECT,
     Stage.TURN_AROUND: CLIENT_LEFT_CONNECT, Stage.HEADERS: CLIENT_LEFT_HEADERS, Stage.BODY: CLIENT_LEFT_DATA,
@@ -196,8 +197,8 @@ class Exchange(Carrier):
         if story.status > 0:
             self._end(end, keep=False, cut=True)
             return
-        if end in (CLIENT_LEFT_DATA, CLIENT_TIMEOUT_DATA):
-            status = OUTCOMES[CLIENT_LEFT_HEADERS].status if end is CLIENT_LEFT_DATA else 408
+        if end is CLIENT_TIMEOUT_DATA:
+            status = _TIMED_OUT
         if end in (CONNECT_TIMEOUT, NO_RESOURCE) and client.requests > 1:
             silent = True
         story.status = status if status is not None else -1

@@ -29,13 +29,15 @@ cdef class Figures:
     @cython.locals(block=Py_ssize_t)
     cpdef selected(self, Py_ssize_t backend, long long now)
     @cython.locals(block=Py_ssize_t)
-    cpdef assigned(self, Py_ssize_t backend, Py_ssize_t server, long long now)
+    cpdef assigned(self, Py_ssize_t backend, Py_ssize_t server, long long now, bint queued)
     cpdef reused(self, Py_ssize_t backend, Py_ssize_t server)
     @cython.locals(klass=Py_ssize_t)
     cpdef finished(
-        self, Py_ssize_t frontend, Py_ssize_t backend, Py_ssize_t server, long status, long long received, long long sent
+        self, Py_ssize_t frontend, Py_ssize_t backend, Py_ssize_t server, long status, long long received, long long sent,
+        bint answered
     )
     cdef _finished(self, Py_ssize_t block, Py_ssize_t klass, long long received, long long sent)
+    cdef _moved(self, Py_ssize_t block, long long received, long long sent)
     @cython.locals(second='long long')
     cpdef timed(
         self, Py_ssize_t backend, Py_ssize_t server, long long wait, long long connect, long long response, long long active

@@ -110,12 +110,13 @@ class Figures:
         cells[block + _REQ_TOT] += 1
         self._rate(block, _SESS_SEC, _RATE_MAX, now)
 
-    def assigned(self, backend: int, server: int, now: int) -> None:
-        """A server was chosen for a request."""
+    def assigned(self, backend: int, server: int, now: int, queued: bool) -> None:
+        """A request got a server: by the algorithm, or, `queued`, since its turn had come. Only the first is a choice."""
         cells, block = self.cells, self._servers + server * COUNTERS
         cells[block + _STOT] += 1
-        cells[block + _LBTOT] += 1
-        cells[self._backends + backend * COUNTERS + _LBTOT] += 1
+        if not queued:
+            cells[block + _LBTOT] += 1
+            cells[self._backends + backend * COUNTERS + _LBTOT] += 1
         self._rate(block, _SESS_SEC, _RATE_MAX, now)
 
     def reused(self, backend: int, server: int) -> None:
@@ -124,23 +125,30 @@ class Figures:
         cells[self._servers + server * COUNTERS + _REUSE] += 1
         cells[self._backends + backend * COUNTERS + _REUSE] += 1
 
-    def finished(self, frontend: int, backend: int, server: int, status: int, received: int, sent: int) -> None:
+    def finished(
+        self, frontend: int, backend: int, server: int, status: int, received: int, sent: int, answered: bool
+    ) -> None:
         """A request ended: its bytes and the class of its status (below 100: none was given), wherever it came to.
 
-        `backend` and `server` are NOBODY where it had none.
+        `backend` and `server` are NOBODY where it had none. A server's classes are those of what it has `answered` itself.
         """
         klass = _FIRST_CLASS + status // 100 - 1 if 100 <= status < 600 else _OTHER
         self._finished(self._frontends + frontend * COUNTERS, klass, received, sent)
         if backend >= 0:
             self._finished(self._backends + backend * COUNTERS, klass, received, sent)
             if server >= 0:
-                self._finished(self._servers + server * COUNTERS, klass, received, sent)
+                self._moved(self._servers + server * COUNTERS, received, sent)
+                if answered:
+                    self.cells[self._servers + server * COUNTERS + klass] += 1
 
     def _finished(self, block: int, klass: int, received: int, sent: int) -> None:
+        self._moved(block, received, sent)
+        self.cells[block + klass] += 1
+
+    def _moved(self, block: int, received: int, sent: int) -> None:
         cells = self.cells
         cells[block + _BIN] += received
         cells[block + _BOUT] += sent
-        cells[block + klass] += 1
 
     def timed(self, backend: int, server: int, wait: int, connect: int, response: int, active: int) -> None:
         """The times of a request that had a server: in queue, to connect, to answer, in all (ms; negative counts as 0)."""

@@ -166,7 +166,8 @@ class Seeker(Stream):
             self._context.wheel.arm(self._client.server_timer, self._queue_deadline)
 
     def _note_wait(self) -> None:
-        """Its time in this queue is over; the log wants the sum over all queues."""
+        """Its time in this queue is over; the log wants the sum over all queues, and its last place in each kind."""
+        self.story.ahead = (self.position_server, self.position_backend)
         self.story.wait_ms = max(self.story.wait_ms, 0) + now_ms() - self._waiting_since
 
     def on_slot(self) -> None:
@@ -199,16 +200,16 @@ class Seeker(Stream):
         story, figures, now = self.story, self._context.figures, now_ms()
         self._client.server_timer.disarm()
         self._learn_backend()
-        if self.stage is _QUEUED:
+        queued = self.stage is _QUEUED
+        if queued:
             self._note_wait()
         else:
             story.wait_ms = max(story.wait_ms, 0)
-        story.ahead = (self.position_server, self.position_backend)
         if story.reached and story.server != self.server:
             story.redispatched = True
             figures.add(C.WREDIS, figures.server(story.server), figures.backend(self.backend))
         if story.server != self.server or not story.reached:
-            figures.assigned(self.backend, self.server, now)
+            figures.assigned(self.backend, self.server, now, queued)
         story.reached = True
         story.server = self.server
         if story.cookie is not None:

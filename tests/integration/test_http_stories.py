@@ -73,7 +73,7 @@ async def test_maxconn_is_kept_and_waiters_are_served_in_order() -> None:
         assert most == [1]
         assert order == list(range(12))
         lines = await proxy.log_lines(12)
-        assert '0/1 "GET /2 ' in lines[2]
+        assert '0/2 "GET /2 ' in lines[2]
         assert proxy.served() == proxy.queued() == 0
 
 
@@ -118,7 +118,7 @@ async def test_a_client_gone_while_queued_frees_its_place(reset: bool) -> None:
         await until(lambda: proxy.served() == 0)
         assert ' 400 0 - - CH-- ' in (await proxy.log_lines())[0]
         await until(lambda: up.open == 0)
-        assert proxy.counter(C.CLI_ABRT) == 2
+        assert proxy.counter(C.CLI_ABRT) == 1
 
 
 async def test_a_client_gone_with_a_held_upload_frees_its_place() -> None:
@@ -292,8 +292,8 @@ async def test_shutdown_of_sessions_tells_the_server_before_the_slot_is_free() -
         await until(lambda: proxy.queued() == 1)
         effects = await proxy.change(ShutdownSessions('be', 's1', 5))
         assert effects.killed == 1
-        assert (await first.answer())[0] == 500
-        assert ' 500 ' in (line := (await proxy.log_lines())[0])
+        assert (await first.answer())[0] == 502
+        assert ' 502 ' in (line := (await proxy.log_lines())[0])
         assert ' KH-- ' in line
         await until(lambda: len(up.heads) == 2)
         assert up.connections == 2
@@ -328,7 +328,7 @@ async def test_sessions_are_listed_and_killed_one_by_one() -> None:
         assert row['id'].startswith('0x0001')
         assert not proxy.traffic.kill('0x1')
         assert proxy.traffic.kill(row['id'])
-        assert (await client.answer())[0] == 500
+        assert (await client.answer())[0] == 502
         assert list(proxy.traffic.sessions()) == []
         client.close()
 

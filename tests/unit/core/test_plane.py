@@ -20,7 +20,7 @@ def test_a_slot_while_there_is_room_then_a_place_in_the_queue() -> None:
     assert farm.admit(1, second) is Admission.SLOT
     assert {first.server, second.server} == {0, 1}
     assert farm.admit(0, third) is Admission.WAITING
-    assert third.position_backend == 0
+    assert third.position_backend == 1
     assert farm.cells[farm.at.beconn(0, 0)] == 2
 
 
@@ -90,7 +90,7 @@ def test_a_draining_server_serves_persistent_streams_only() -> None:
     persistent, second = stream(wish=0), stream(wish=0)
     assert farm.admit(0, persistent) is Admission.SLOT
     assert farm.admit(0, second) is Admission.WAITING
-    assert second.position_server == 0
+    assert second.position_server == 1
     farm.release(0, persistent)
     assert farm.settle(0, second) == ([second], [])
 

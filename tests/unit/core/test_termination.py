@@ -9,11 +9,11 @@ from dataplane.core.counters import C
 from dataplane.core.termination import OUTCOMES, Phase, RetryOn, Termination, Who
 
 DOCUMENTED = {
-    'SC': (503, C.ECON), 'SQ': (503, C.ECON), 'sQ': (503, C.ECON), 'CQ': (None, C.CLI_ABRT), 'CC': (None, C.CLI_ABRT),
+    'SC': (503, C.ECON), 'SQ': (503, C.ECON), 'sQ': (503, C.ECON), 'CQ': (None, None), 'CC': (None, None),
     'sC': (503, C.ECON), 'RC': (503, C.ECON), 'IC': (500, C.EINT), 'SH': (502, C.ERESP), 'sH': (504, C.ERESP),
     'PH': (502, C.ERESP), 'CH': (400, C.CLI_ABRT), 'cR': (408, C.EREQ), 'PR': (400, C.EREQ), 'CR': (400, C.EREQ),
     'PT': (500, C.DREQ), 'LR': (None, C.INTERCEPTED), 'CD': (None, C.CLI_ABRT), 'cD': (None, C.CLI_ABRT),
-    'SD': (None, C.SRV_ABRT), 'sD': (None, C.SRV_ABRT), 'KC': (500, None), 'KH': (500, None), 'KD': (None, None),
+    'SD': (None, C.SRV_ABRT), 'sD': (None, C.SRV_ABRT), 'KC': (500, None), 'KH': (502, None), 'KD': (None, None),
     '--': (None, None),
 }  # fmt: skip
 

@@ -88,6 +88,12 @@ def test_the_lines_of_haproxy(scene: Scene) -> None:
     assert scene.do(ask('s1', READY)) == ['Server px/s1 is UP/READY (leaving forced maintenance).']
 
 
+def test_a_drain_that_leaves_backups_only_says_so(scene: Scene) -> None:
+    scene.do(ask('s1', MAINT))
+    [line] = scene.do(ask('s2', DRAIN))
+    assert '0 active and 1 backup servers online. Running on backup. 0 sessions requeued' in line
+
+
 def test_what_does_not_change_a_state_is_not_told(scene: Scene) -> None:
     assert scene.do(SetWeight('px', 's1', 5)) == []
     scene.do(ask('s1', MAINT))

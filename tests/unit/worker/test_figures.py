@@ -41,7 +41,7 @@ def test_a_finished_request() -> None:
     one, _ = both()
     blocks = (one.frontend(0), one.backend(0), one.server(0))
     for status in (101, 204, 301, 404, 503, -1, 600):
-        one.finished(0, 0, 0, status, 10, 100)
+        one.finished(0, 0, 0, status, 10, 100, True)
     for block in blocks:
         assert list(one.cells[block + C.HRSP_1XX : block + C.HRSP_OTHER + 1]) == [1, 1, 1, 1, 1, 2]
         assert (one.cells[block + C.BIN], one.cells[block + C.BOUT]) == (70, 700)
@@ -49,9 +49,16 @@ def test_a_finished_request() -> None:
 
 def test_a_request_without_a_server_counts_no_server_and_one_without_a_backend_no_backend() -> None:
     one, _ = both()
-    one.finished(0, 0, -1, 503, 1, 2)
-    one.finished(0, -1, -1, 400, 1, 2)
+    one.finished(0, 0, -1, 503, 1, 2, False)
+    one.finished(0, -1, -1, 400, 1, 2, False)
     assert [one.cells[block + C.BIN] for block in (one.frontend(0), one.backend(0), one.server(0))] == [2, 1, 0]
+
+
+def test_an_answer_that_is_not_the_servers_own_is_of_no_class_there() -> None:
+    one, _ = both()
+    one.finished(0, 0, 0, 504, 10, 100, False)
+    assert [one.cells[block + C.HRSP_5XX] for block in (one.frontend(0), one.backend(0), one.server(0))] == [1, 1, 0]
+    assert one.cells[one.server(0) + C.BOUT] == 100
 
 
 def test_times_and_their_maxima() -> None:
