@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check format test test-cluster test-node run explore soak wheel compile test-compiled bench bench-guard bench-kubernetes image chart lock clean
+.PHONY: help install check format test test-conformance test-cluster test-node run explore soak wheel compile test-compiled bench bench-guard bench-kubernetes image chart lock clean
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
@@ -47,6 +47,9 @@ format: $(STAMP) ## let the formatter and the linter mend what they can
 
 test: $(STAMP) ## everything that needs no cluster
 	$(KEPT) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup $(PYTEST)
+
+test-conformance: $(STAMP) ## the same scenarios through an installed HAProxy and through Sluice, compared (tests/conformance/README.md)
+	$(KEPT) $(BIN)/python -m pytest -q -n $(WORKERS) -m conformance tests/conformance $(PYTEST)
 
 test-cluster: $(STAMP) ## against a real Kubernetes API server and helm, built once (Go, ~8 minutes, kept in ~/.cache); needs no root
 	$(BIN)/python -m tests.cluster $(PYTEST)

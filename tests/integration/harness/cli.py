@@ -22,12 +22,12 @@ class Cli:
     """Commands to the stats socket at `path`."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     async def __call__(self, line: str, *, within: float = 10.0) -> str:
         """Send one line (several commands may be on it) and return the whole answer. OSError, TimeoutError."""
         async with asyncio.timeout(within):
-            reader, writer = await asyncio.open_unix_connection(str(self._path))
+            reader, writer = await asyncio.open_unix_connection(str(self.path))
             try:
                 writer.write(line.encode() + b'\n')
                 return (await reader.read()).decode()
