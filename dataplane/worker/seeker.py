@@ -22,7 +22,7 @@ from dataplane.core.state import OpState
 from dataplane.core.stream import Admission, Stream
 from dataplane.core.termination import CONNECT_REFUSED, NO_RESOURCE, NO_SERVER, QUEUE_FULL, Termination
 from dataplane.worker.clock import now_ms
-from dataplane.worker.ending import Story
+from dataplane.worker.ending import NOSRV, Story
 from dataplane.worker.head import RequestHead
 from dataplane.worker.routing import choose_backend, priority
 
@@ -175,7 +175,10 @@ class Seeker(Stream):
         self._assigned()
 
     def on_refused(self, why: Admission) -> None:
-        """Nobody usable is left, or the queue is full."""
+        """Nobody usable is left, or the queue is full: then the one server it was to have is known."""
+        if why is Admission.FULL and self.wish != ANY and not self.story.reached:
+            wished = self._context.desk.tables.servers.get(self.wish >> 1)
+            self.story.server_name = NOSRV if wished is None else wished.name
         self._fail(QUEUE_FULL if why is Admission.FULL else NO_SERVER)
 
     def on_server_left(self) -> None:
@@ -205,15 +208,17 @@ class Seeker(Stream):
             self._note_wait()
         else:
             story.wait_ms = max(story.wait_ms, 0)
-        if story.reached and story.server != self.server:
+        cookie = story.cookie
+        before = story.server if story.reached or cookie is None else cookie.server
+        if before not in (NOBODY, self.server):
             story.redispatched = True
-            figures.add(C.WREDIS, figures.server(story.server), figures.backend(self.backend))
+            figures.add(C.WREDIS, figures.server(before), figures.backend(self.backend))
         if story.server != self.server or not story.reached:
-            figures.assigned(self.backend, self.server, now, queued)
+            figures.assigned(self.backend, self.server, now, queued or before == self.server)
         story.reached = True
         story.server = self.server
-        if story.cookie is not None:
-            story.cookie.served_by(self.server)
+        if cookie is not None:
+            cookie.served_by(self.server)
         self._waiting_since = now
         self._connect()
 
