@@ -48,6 +48,12 @@ class Http(H11Protocol):
         else:
             self._end_waiting()
 
+    def on_response_complete(self) -> None:
+        """An answer is out: half of a next head may have come behind its request."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            self._await_head()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Over."""
         self._end_waiting()

@@ -55,10 +55,9 @@ async def test_a_head_in_small_pieces_is_taken_and_a_body_has_its_own_time(
 
 
 def test_a_client_gives_an_idle_connection_up_before_the_server_does() -> None:
-    server = serving.Server(None, None, lambda: None)
     kept_by_httpx = httpx.Limits().keepalive_expiry
     assert kept_by_httpx is not None
-    assert server.config.timeout_keep_alive > 2 * kept_by_httpx
+    assert serving._config(None, None).timeout_keep_alive > 2 * kept_by_httpx
 
 
 async def test_probes_and_metrics_on_their_own_port_need_no_token_and_nothing_else_is_there(
