@@ -166,6 +166,8 @@ def _server(server: ServerDraft, id_: int) -> Server:
         pool_purge_delay=server.pool_purge_delay,
         max_reuse=server.max_reuse,
         cookie=server.cookie,
+        slowstart=server.slowstart,
+        hash_key=server.hash_key,
         where=f'{server.file}:{server.line}',
     )
 

@@ -46,6 +46,8 @@ class ServerDraft:
     pool_purge_delay: int = 5_000
     max_reuse: int = -1
     cookie: str = ''
+    slowstart: int = 0
+    hash_key: str = 'id'
     file: str = ''
     line: int = 0
 

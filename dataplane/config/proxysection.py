@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.balancing import parse_affinity, parse_balance, parse_factor, parse_hash_type
 from dataplane.config.binds import parse_bind_line
 from dataplane.config.cookies import parse_cookie
 from dataplane.config.draft import Side, Target
@@ -16,9 +16,8 @@ from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.reader import Modifier
 from dataplane.config.retries import parse_retry_on
 from dataplane.config.rules import checked_path, parse_http_request
-from dataplane.config.servers import parse_default_server, parse_server_line
+from dataplane.config.servers import parse_default_server, parse_server_line, parse_server_template
 from dataplane.config.values import MAX_INT, parse_int, parse_time
-from dataplane.core.model import Balance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,21 +29,18 @@ if TYPE_CHECKING:
 DEFAULT_STATS_URI: Final = '/haproxy?stats'
 _FRONT_TIMEOUTS: Final = ('client', 'client-fin')
 _BACK_TIMEOUTS: Final = ('server', 'connect', 'queue', 'tunnel', 'server-fin')
-_ALGORITHMS: Final = ('roundrobin', 'leastconn', 'first', 'random')
-_OTHER_ALGORITHMS: Final = (
-    'static-rr', 'source', 'uri', 'url_param', 'hdr', 'hash', 'rdp-cookie', 'log-hash', 'log-sticky', 'sticky',
-)  # fmt: skip
-_CALL: Final = re.compile(r'([A-Za-z_-]+)(?:\(([^()]*)\))?')
 _SIDES: Final = {
     'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND, 'monitor-uri': Side.FRONTEND,
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
-    'fullconn': Side.BACKEND, 'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'server': Side.BACKEND,
+    'fullconn': Side.BACKEND, 'hash-balance-factor': Side.BACKEND, 'hash-preserve-affinity': Side.BACKEND, 'hash-type': Side.BACKEND,
+    'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'server': Side.BACKEND, 'server-template': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
     **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
 }  # fmt: skip
 _NOT_IN_DEFAULTS: Final = (
     'bind',
     'server',
+    'server-template',
     'use_backend',
     'use-routes',
     'id',
@@ -52,7 +48,7 @@ _NOT_IN_DEFAULTS: Final = (
     'stats enable',
     'stats uri',
 )
-_FATAL: Final = ('server', 'default-server')
+_FATAL: Final = ('server', 'default-server', 'server-template')
 _INSTEAD: Final = {'maxconn': 'fullconn', 'fullconn': 'maxconn'}
 
 
@@ -64,7 +60,7 @@ class ProxySection:
         self._error_files = error_files
         self.handlers: dict[str, Callable[[Line, ProxyDraft], None]] = {
             'backlog': self._backlog,
-            'balance': self._balance,
+            'balance': parse_balance,
             'bind': self._bind,
             'cookie': self._cookie,
             'default_backend': self._default_backend,
@@ -74,6 +70,9 @@ class ProxySection:
             'enabled': self._disabled,
             'errorfile': self._errorfile,
             'fullconn': self._fullconn,
+            'hash-balance-factor': parse_factor,
+            'hash-preserve-affinity': parse_affinity,
+            'hash-type': parse_hash_type,
             'http-request': parse_rule,
             'http-reuse': self._http_reuse,
             'id': self._id,
@@ -84,6 +83,7 @@ class ProxySection:
             'retries': self._retries,
             'retry-on': parse_retry_on,
             'server': self._server,
+            'server-template': self._server_template,
             'stats enable': self._stats_enable,
             'stats uri': self._stats_uri,
             'use_backend': self._use_backend,
@@ -126,6 +126,9 @@ class ProxySection:
 
     def _server(self, line: Line, proxy: ProxyDraft) -> None:
         proxy.servers.append(parse_server_line(line, proxy.name, proxy.default_server, self._report))
+
+    def _server_template(self, line: Line, proxy: ProxyDraft) -> None:
+        proxy.servers += parse_server_template(line, proxy.name, proxy.default_server, self._report)
 
     def _default_server(self, line: Line, proxy: ProxyDraft) -> None:
         proxy.default_server = parse_default_server(line, proxy.default_server, self._report)
@@ -182,24 +185,6 @@ class ProxySection:
 
     def _cookie(self, line: Line, proxy: ProxyDraft) -> None:
         parse_cookie(line, proxy, self._report)
-
-    @staticmethod
-    def _balance(line: Line, proxy: ProxyDraft) -> None:
-        """Without an argument the algorithm is roundrobin, as it is for HAProxy."""
-        word = line.word(1) or 'roundrobin'
-        call = _CALL.fullmatch(word)
-        name, argument = call.groups() if call else ('', None)
-        if name in _OTHER_ALGORITHMS:
-            msg = f"'balance {shown(word)}' is not supported yet, only {', '.join(_ALGORITHMS)} are."
-            raise Rejected(msg)
-        if name not in _ALGORITHMS or (argument is not None and name != 'random'):
-            names = ', '.join(f"'{known}'" for known in _ALGORITHMS)
-            hint = did_you_mean(word, _ALGORITHMS)
-            msg = f"balance only supports {names} and 'random(<draws>)' (got '{shown(word)}'){hint}"
-            raise Rejected(msg)
-        line.at_most(1)
-        draws = parse_int(argument, 'balance random', 1) if argument else Balance().draws
-        proxy.balance = Balance(algorithm=name, draws=draws)
 
     @staticmethod
     def _timeout(line: Line, proxy: ProxyDraft) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dataplane.config.reader import Line
 
 MAX_WEIGHT: Final = 256
+_HASH_KEYS: Final = ('id', 'addr', 'addr-port')
+_RANGE: Final = re.compile(r'(?:([0-9]{1,5})-)?([0-9]{1,5})', re.ASCII)
+_MAX_TEMPLATE: Final = 16_384
 _NAME: Final = re.compile(r'[A-Za-z0-9_.:-]+', re.ASCII)
 _FLAGS: Final = {
     'backup': ('backup', True), 'no-backup': ('backup', False), 'disabled': ('disabled', True),
@@ -48,6 +51,32 @@ def parse_server_line(line: Line, proxy: str, default: ServerDraft, report: Repo
     return server
 
 
+def parse_server_template(line: Line, proxy: str, default: ServerDraft, report: Report) -> list[ServerDraft]:
+    """`server-template PREFIX NUMBER|LOW-HIGH ADDRESS[:PORT] [words]`: as many servers as that, named by prefix and number.
+
+    They differ in nothing else; `id N` is the id of the first alone, as it is for HAProxy.
+    """
+    prefix, numbers, address = line.word(1), line.word(2), line.word(3)
+    if not prefix or not numbers or not address:
+        msg = "'server-template' expects <prefix> <nb | range> <addr>[:<port>] as arguments."
+        raise Rejected(msg)
+    low, high = _range(numbers)
+    template = replace(line, words=('server', f'{prefix}{low}', address, *line.words[4:]))
+    first = parse_server_line(template, proxy, default, report)
+    return [
+        replace(first, name=f'{prefix}{number}', id=first.id if number == low else 0) for number in range(low, high + 1)
+    ]
+
+
+def _range(numbers: str) -> tuple[int, int]:
+    found = _RANGE.fullmatch(numbers)
+    low, high = (int(found[1] or 1), int(found[2])) if found else (1, 0)
+    if high < low or high > _MAX_TEMPLATE:
+        msg = f"Wrong server-template number or range arg '{shown(numbers)}'."
+        raise Rejected(msg)
+    return low, high
+
+
 def parse_default_server(line: Line, default: ServerDraft, report: Report) -> ServerDraft:
     """What `default-server` lines add up to after this one; it counts for the servers that follow."""
     if len(line.words) < 2:
@@ -75,6 +104,17 @@ def _apply(server: ServerDraft, name: str, value: str) -> None:
         setattr(server, attribute, parse_int(value, name, low))
     elif name == 'weight':
         server.weight = parse_int(value, 'weight', 0, MAX_WEIGHT)
+    elif name == 'slowstart':
+        # in whole seconds, as HAProxy keeps it: a part of one is one
+        server.slowstart = -(-parse_time(value, 'slowstart') // 1_000) * 1_000
+    elif name == 'hash-key':
+        if value not in _HASH_KEYS:
+            msg = f"'hash-key' only supports {', '.join(repr(key) for key in _HASH_KEYS)} (got '{shown(value)}')."
+            raise Rejected(msg)
+        server.hash_key = value
+    elif name == 'id' and not server.name:
+        msg = "'id' option is not accepted in default-server sections"
+        raise Rejected(msg)
     elif name == 'id':
         server.id = parse_int(value, 'id', 1)
     elif name == 'cookie':

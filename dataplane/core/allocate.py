@@ -110,5 +110,14 @@ def _shape_of(backend: Backend) -> Backend:
 
 def _bare(server: Server) -> Server:
     return replace(
-        server, weight=0, maxconn=0, minconn=0, maxqueue=0, disabled=False, share=None, share_due=False, where=''
+        server,
+        weight=0,
+        maxconn=0,
+        minconn=0,
+        maxqueue=0,
+        disabled=False,
+        slowstart=0,
+        share=None,
+        share_due=False,
+        where='',
     )

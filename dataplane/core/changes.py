@@ -101,6 +101,13 @@ class SetLease:
     reach: Reach
 
 
-CellChange = SetAdmin | SetWeight | SetMaxconn | ShutdownSessions | SetFrontendMaxconn | SetGlobalMaxconn | SetLease
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """Servers that warm up are as warm now as their time says (`slowstart`): asked for once a second while there are any."""
+
+
+CellChange = (
+    WarmUp | SetAdmin | SetWeight | SetMaxconn | ShutdownSessions | SetFrontendMaxconn | SetGlobalMaxconn | SetLease
+)
 StructuralChange = SetAddress | AdoptFile | AdoptPush
 Change = CellChange | StructuralChange

@@ -28,13 +28,23 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One revision: its number, the number of the tables it goes with, and its images."""
+    """One revision: its number, the number of the tables it goes with, and its images.
+
+    `staged`: what lies where nobody looks before the images say so; it is copied in without the lock, beforehand.
+    """
 
     revision: int
     tables: int
     images: tuple[Image, ...] = ()
     servers: tuple[int, ...] = ()
     backends: tuple[int, ...] = field(default=())
+    staged: tuple[Image, ...] = ()
+
+
+def stage(cells: MutableSequence[int], revision: Commit) -> None:
+    """What may be done before the hold that makes the revision true."""
+    for image in revision.staged:
+        copy(cells, image.start, image.values)
 
 
 def commit(cells: MutableSequence[int], at: Layout, revision: Commit, index: indexes.Index | None = None) -> None:

@@ -13,16 +13,27 @@ from typing import Final, TypeVar
 
 from dataplane.core.layout import Algorithm
 from dataplane.core.limit import declared, default_fullconn
-from dataplane.core.model import AdminState, Backend, Route, Server, Snapshot
+from dataplane.core.model import HASHES, AdminState, Backend, Balance, Route, Server, Snapshot
 from dataplane.core.tables import prefix_of
 from dataplane.core.weight import UWEIGHT_MAX
 
-ALGORITHMS: Final[Mapping[str, Algorithm]] = {algorithm.name.lower(): algorithm for algorithm in Algorithm}
-"""`balance` words and what stands in the backend's cell."""
+_ALGORITHMS: Final[Mapping[str, Algorithm]] = {
+    'roundrobin': Algorithm.ROUNDROBIN, 'leastconn': Algorithm.LEASTCONN, 'random': Algorithm.RANDOM,
+    'first': Algorithm.FIRST, 'static-rr': Algorithm.STATIC_RR, 'sticky': Algorithm.STICKY,
+}  # fmt: skip
 FIRST_PROXY_ID: Final = 2
 
 Key = tuple[str, str]
 Named = TypeVar('Named', Backend, Server)
+
+
+def algorithm_of(balance: Balance) -> Algorithm:
+    """What stands in the backend's cell. Raises KeyError for a word that nobody knows."""
+    if not balance.hashed:
+        return _ALGORITHMS[balance.algorithm]
+    if not balance.consistent:
+        return Algorithm.MAP
+    return Algorithm.BOUNDED if balance.factor else Algorithm.RING
 
 
 class Refused(Exception):
@@ -182,7 +193,7 @@ def _check(sources: Sources, pushed: tuple[Backend, ...], kept: Collection[str])
 def _check_backend(backend: Backend) -> list[str]:
     """What a file's compiler would have refused, too."""
     problems = []
-    if backend.balance.algorithm not in ALGORITHMS:
+    if backend.balance.algorithm not in _ALGORITHMS.keys() | HASHES:
         problems.append(f"backend '{backend.name}': unknown balance algorithm '{backend.balance.algorithm}'")
     if backend.balance.draws < 1:
         problems.append(f"backend '{backend.name}': random needs at least 1 draw, not {backend.balance.draws}")

@@ -17,6 +17,8 @@ cdef class Index:
     cdef tuple _learn(self, cell[::1] cells, Py_ssize_t backend)
     @cython.locals(shape=Shape, balancer=Balancer)
     cpdef Py_ssize_t choose(self, cell[::1] cells, Py_ssize_t backend, Py_ssize_t avoid, room, draw) except -2
+    @cython.locals(shape=Shape, balancer=Balancer)
+    cpdef Py_ssize_t target(self, cell[::1] cells, Py_ssize_t backend, long long value, Py_ssize_t avoid, room) except -2
     @cython.locals(total='long long', backend=Py_ssize_t)
     cpdef long long take(self, cell[::1] cells, Py_ssize_t server) except -1
     @cython.locals(total='long long', backend=Py_ssize_t)

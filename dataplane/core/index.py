@@ -62,6 +62,15 @@ class Index:
         )
         return balancer.choose(cells, shape, avoid, room, draw)
 
+    def target(
+        self, cells: MutableSequence[int], backend: int, value: int, avoid: int, room: Callable[[int], bool]
+    ) -> int:
+        """The server in rotation that a stream with this hash value is tied to, or NOBODY. The trees need not be whole."""
+        shape, balancer = (cells[self.at.TABLES] == self._tables and self._known.get(backend)) or self.of(
+            cells, backend
+        )
+        return balancer.target(cells, shape, value, avoid, room)
+
     def take(self, cells: MutableSequence[int], server: int) -> int:
         """One slot more of a server is in use. Returns how many are."""
         at = self.at
@@ -101,7 +110,7 @@ class Index:
             return 0
         shape, balancer = self.of(cells, backend)
         kind = cells[at.ALGORITHM + backend] + 1
-        if cells[at.KIND + backend] != kind:
+        if cells[at.KIND + backend] != kind or (balancer.counts and not made):
             balancer.forget(cells, at, backend, shape.members)
             cells[at.KIND + backend] = kind
         size, whole = shape.size, 2 * shape.size - 1

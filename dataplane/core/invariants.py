@@ -87,6 +87,10 @@ def check_rest(
             raise Broken('I7', f'entries {may} wait while server {server} has room')
 
 
+_WHEELED = frozenset((Algorithm.STATIC_RR, Algorithm.MAP, Algorithm.RING, Algorithm.BOUNDED, Algorithm.STICKY))
+"""Whose keys say no more than who has room, and for how long: who is next stands on their wheel."""
+
+
 def check_index(cells: MutableSequence[int], at: Layout, backend: int, members: list[int]) -> None:
     """Who has room as far as its own limit says is in the trees with the key it ought to have, nobody else is, and the root knows."""
     algorithm = cells[at.ALGORITHM + backend]
@@ -114,6 +118,12 @@ def check_index(cells: MutableSequence[int], at: Layout, backend: int, members: 
     elif {s: _load(algorithm, key) for s, key in keys.items() if key < ABSENT} != best:
         raise Broken('I24', f'backend {backend} has loads {best}, its index says {keys}')
     _check_winner(cells, at.NODE, backend, keys)
+    if algorithm == Algorithm.BOUNDED:
+        used = sum(cells[at.TOTAL + server] for server in members)
+        if cells[at.FWRR_CYCLE + backend] != used:
+            raise Broken(
+                'I24', f'backend {backend} has {used} slots in use, its index says {cells[at.FWRR_CYCLE + backend]}'
+            )
 
 
 def _check_winner(cells: MutableSequence[int], column: int, backend: int, keys: dict[int, int]) -> None:
@@ -133,12 +143,14 @@ def _key_due(cells: MutableSequence[int], at: Layout, algorithm: int, server: in
         return cells[at.SERVER_ID + server]
     if algorithm == Algorithm.RANDOM:
         return cells[at.EWEIGHT + server]
+    if algorithm in _WHEELED:
+        return 0
     served = cells[at.TOTAL + server]
     return (served + 1) * EWEIGHT_MAX // cells[at.EWEIGHT + server] if served else 0
 
 
 def _load(algorithm: int, key: int) -> int:
-    return key >> NUMBERS if algorithm == Algorithm.LEASTCONN else key
+    return key >> NUMBERS if algorithm == Algorithm.LEASTCONN else 0 if algorithm in _WHEELED else key
 
 
 def check_entries(cells: MutableSequence[int], at: Layout) -> dict[int, list[int]]:

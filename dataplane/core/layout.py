@@ -57,17 +57,22 @@ class Algorithm(IntEnum):
     LEASTCONN = 1
     RANDOM = 2
     FIRST = 3
+    STATIC_RR = 4
+    MAP = 5
+    RING = 6
+    BOUNDED = 7
+    STICKY = 8
 
 
 UNLIMITED: Final = -1
 NOBODY: Final = -1
 ANY: Final = -1
-LAYOUT_VERSION: Final = 3
+LAYOUT_VERSION: Final = 4
 
 _SERVER_COLUMNS: Final = (
     # commit
     'BACKEND', 'NEXT_SERVER', 'SERVER_ID', 'ROTA', 'ADMIN', 'OPSTATE', 'UWEIGHT', 'EWEIGHT', 'LIMIT', 'MINLIMIT',
-    'MAXQUEUE', 'BACKUP', 'GENERATION', 'CHANGED_AT',
+    'MAXQUEUE', 'BACKUP', 'GENERATION', 'CHANGED_AT', 'CUMULATIVE',
     # derived
     'TOTAL', 'MOVE_NEXT', 'GIVE_NEXT', 'KEY', 'NODE', 'DUE_KEY', 'DUE_NODE', 'FWRR_NPOS', 'FWRR_LPOS', 'FWRR_REST',
     'FWRR_SET',
@@ -75,7 +80,7 @@ _SERVER_COLUMNS: Final = (
 _BACKEND_COLUMNS: Final = (
     # commit
     'FIRST_SERVER', 'ALGORITHM', 'DRAWS', 'FULLCONN', 'IN_ROTATION', 'DYNAMIC_LIMITS', 'ROTATION_WEIGHT', 'ROTATION_MAXW',
-    'ACTIVE_UP', 'BACKUP_UP',
+    'ACTIVE_UP', 'BACKUP_UP', 'WHEEL', 'WHEEL_SIZE', 'BALANCE_FACTOR', 'AFFINITY', 'ELECTED',
     # derived
     'BETOTAL', 'BEWAITING', 'MOVE_HEAD', 'MOVE_TAIL', 'MOVE_SWEEP', 'MOVE_END', 'GIVE_HEAD', 'GIVE_TAIL', 'GIVE_SWEEP',
     'GIVE_END', 'RECHECK',
@@ -97,7 +102,9 @@ class Layout:
     workers counted and the maxima, and is written inside holds and by the supervisor.
     """
 
-    def __init__(self, *, workers: int, servers: int, backends: int, frontends: int, entries: int) -> None:
+    def __init__(
+        self, *, workers: int, servers: int, backends: int, frontends: int, entries: int, wheels: int = 0
+    ) -> None:
         self.workers, self.servers, self.backends = workers, servers, backends
         self.frontends, self.entries, self.departed = frontends, entries, workers
         self._next = 0
@@ -145,6 +152,10 @@ class Layout:
         first = self._take(entries * ENTRY_STRIDE)
         for offset, name in enumerate(_ENTRY_CELLS):
             setattr(self, name, first + offset)
+        # slots of all wheels (core/wheels.py); WHEEL of a backend says where its own begin. Written by the supervisor alone,
+        # where no WHEEL points yet: then a commit needs to change no more than two cells
+        self.wheels = wheels
+        self.WHEELS = self._take(wheels)
         self.size = self._next
 
     # columns made by setattr, for readers and mypy
@@ -162,6 +173,7 @@ class Layout:
     BACKUP: int
     GENERATION: int
     CHANGED_AT: int
+    CUMULATIVE: int
     TOTAL: int
     MOVE_NEXT: int
     GIVE_NEXT: int
@@ -183,6 +195,11 @@ class Layout:
     ROTATION_MAXW: int
     ACTIVE_UP: int
     BACKUP_UP: int
+    WHEEL: int
+    WHEEL_SIZE: int
+    BALANCE_FACTOR: int
+    AFFINITY: int
+    ELECTED: int
     BETOTAL: int
     BEWAITING: int
     RECHECK: int

@@ -31,6 +31,7 @@ from dataplane.core.changes import (
     SetWeight,
     ShutdownSessions,
     StructuralChange,
+    WarmUp,
 )
 from dataplane.core.columns import Columns
 from dataplane.core.commit import Commit
@@ -39,10 +40,13 @@ from dataplane.core.layout import Layout
 from dataplane.core.model import AdminState, Origin
 from dataplane.core.record import ServerRecord, appeared
 from dataplane.core.rotation import Rotation
+from dataplane.core.state import OpState
 from dataplane.core.tables import Tables
+from dataplane.core.wheels import check_wheels
 
 __all__ = ['Ledger', 'Proposal', 'Refused', 'ServerRecord']
 
+STATIC_WEIGHTS = "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'."
 _FEW = 16
 """So many changed servers are named one by one in a commit; more are named by their backends."""
 
@@ -73,6 +77,7 @@ class Ledger:
         self._departed: dict[int, ServerRecord] = {}
         self._resting: frozenset[int] = frozenset()
         self._frontend_maxconn: dict[str, int] = {}
+        self._warming: set[int] = set()
         self._columns = Columns()
         self._rotation = Rotation(layout, self._columns)
 
@@ -87,6 +92,11 @@ class Ledger:
     def records(self) -> Mapping[int, ServerRecord]:
         """All servers of the tables in force, by index."""
         return MappingProxyType(self._records)
+
+    @property
+    def is_warming(self) -> bool:
+        """Does any server warm up? Then a WarmUp is due every second."""
+        return bool(self._warming)
 
     def server(self, backend: str, server: str) -> ServerRecord:
         """What is known of a server. Raises Refused with HAProxy's words for an unknown name."""
@@ -112,10 +122,32 @@ class Ledger:
                 self._set_frontend_maxconn(change)
             case SetGlobalMaxconn():
                 self._set_maxconn(_at_least_one(change.maxconn))
+            case WarmUp():
+                for index in tuple(self._warming):
+                    self._keep(self._records[index].warmed(now_ms))
+            case SetWeight():
+                self._keep(self.weighed(change))
             case SetLease():
                 self._rotation.rely(change.reach, self.tables)
             case _:
                 self._keep(_changed(self.server(change.backend, change.server), change, now_ms))
+
+    def weighed(self, change: SetWeight) -> ServerRecord:
+        """The server with another weight. Raises Refused when it may not weigh that at run time.
+
+        Static algorithms know two weights only, and on a ring there must be room for its points.
+        """
+        before = self.server(change.backend, change.server)
+        try:
+            after = before.weighed(change.weight, percent=change.percent)
+        except ValueError as problem:
+            raise Refused((str(problem),), (change.backend,)) from problem
+        if self.tables.backends[before.backend_index].balance.dynamic:
+            if after.uweight > max(before.uweight, before.iweight):
+                check_wheels(self.tables, {**self._records, after.index: after}, self.layout.wheels)
+        elif after.uweight not in (0, before.iweight):
+            raise Refused((STATIC_WEIGHTS,), (before.backend,))
+        return after
 
     def _set_frontend_maxconn(self, change: SetFrontendMaxconn) -> None:
         index = self.tables.frontend_of(change.frontend)
@@ -134,6 +166,10 @@ class Ledger:
     def _keep(self, record: ServerRecord) -> None:
         """This is the record from now on."""
         self._records[record.index] = record
+        if record.opstate is OpState.STARTING:
+            self._warming.add(record.index)
+        else:
+            self._warming.discard(record.index)
         self._rotation.put(record)
 
     # -- structural changes -------------------------------------------------------------------------------------------
@@ -151,6 +187,7 @@ class Ledger:
                 sources = self._sources.addressed((change.backend, change.server), address)
         snapshot = compose(sources, self.tables.snapshot, self._sources)
         tables, is_structural = allocate(snapshot, self.tables, self._indexes())
+        check_wheels(tables, self._records, self.layout.wheels)
         if isinstance(change, AdoptPush):
             _check_states(change, tables)
         return Proposal(tables, sources, self._sources, is_structural)
@@ -172,6 +209,7 @@ class Ledger:
                     self._keep(record)
         self._departed = old
         for record in old.values():
+            self._warming.discard(record.index)
             self._rotation.retire(record)
         if proposal.is_structural:
             self._resting = frozenset(before.backends.keys() - self.tables.backends.keys())
@@ -217,9 +255,11 @@ class Ledger:
         if len(servers) > _FEW:
             backends |= {self._columns.get(self.layout.BACKEND, server) for server in servers}
             servers = set()
+        staged, wheels = self._rotation.wheels.images()
         return Commit(
-            revision, self.tables.number, self._columns.images(), tuple(sorted(servers)), tuple(sorted(backends))
-        )
+            revision, self.tables.number, (*self._columns.images(), *wheels), tuple(sorted(servers)),
+            tuple(sorted(backends)), staged,
+        )  # fmt: skip
 
     def reclaim(self, indexes: Iterable[int]) -> None:
         """These servers left and hold nothing any more (Plane.is_removable): their indexes are free for others.
@@ -231,16 +271,12 @@ class Ledger:
             del self._departed[index]
 
 
-def _changed(
-    record: ServerRecord, change: SetAdmin | SetWeight | SetMaxconn | ShutdownSessions, now: int
-) -> ServerRecord:
+def _changed(record: ServerRecord, change: SetAdmin | SetMaxconn | ShutdownSessions, now: int) -> ServerRecord:
     """The record after a change of its server. Raises Refused when a value is out of range."""
     try:
         match change:
             case SetAdmin():
                 return record.asked(change.origin, change.state, now)
-            case SetWeight():
-                return record.weighed(change.weight, percent=change.percent)
             case SetMaxconn():
                 return record.limited(change.maxconn)
             case _:

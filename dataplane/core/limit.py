@@ -54,6 +54,13 @@ def bounds(maxconn: int, minconn: int, share: int | None = None) -> tuple[int, i
     return maxconn, min(minconn, maxconn)
 
 
+def warming(bound: int, passed: int, slowstart: int) -> int:
+    """A LIMIT or MINLIMIT of a server that has been warming up for `passed` of `slowstart`: in whole percents, at least 1."""
+    if bound <= 0 or passed >= slowstart:
+        return bound
+    return max(1, bound * (100 * passed // slowstart) // 100)
+
+
 def default_fullconn(backend: Backend, frontends: Iterable[Frontend]) -> int:
     """Give fullconn of a backend that names none: a tenth, rounded up, of the maxconn of all frontends that can reach it.
 

@@ -55,7 +55,10 @@ def fill(cells: MutableSequence[int], at: Layout, entry: int, worker: int, strea
 
 
 def queue_of(cells: MutableSequence[int], at: Layout, entry: int) -> int:
-    """The queue a WAITING entry belongs in, as the board is now: its own server's while it may use that, else its backend's."""
+    """The queue a WAITING entry belongs in, as the board is now: its own server's while it may use that, else its backend's.
+
+    Whose own a hash value is, the balancer is asked (pump.move).
+    """
     row = entry * ENTRY_STRIDE
     wish = cells[at.E_WISH + row]
     return wish if wish_usable(cells, at, wish) else at.backend_queue(cells[at.E_BACKEND + row])

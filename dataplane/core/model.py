@@ -210,7 +210,8 @@ class Server:
     """One `server` line or one pushed server. `maxconn` 0: unlimited. `port` 0: the port the client connected to.
 
     `minconn` equals `maxconn` where the limit is static (HAProxy's post-parse rule has been applied). `share`: how much of a
-    limit over all data planes is this one's, None where the limit is its own; `share_due`: there is none yet.
+    limit over all data planes is this one's, None where the limit is its own; `share_due`: there is none yet. `slowstart`:
+    ms in which it warms up, 0: at once. `hash_key`: what its points on a ring are made from, 'id', 'addr' or 'addr-port'.
     """
 
     name: str
@@ -227,17 +228,48 @@ class Server:
     pool_purge_delay: int = 5000
     max_reuse: int = -1
     cookie: str = ''
+    slowstart: int = 0
+    hash_key: str = 'id'
     share: int | None = None
     share_due: bool = False
     where: str = ''
 
 
+HASHES: Final = frozenset(('source', 'uri', 'url_param', 'hdr'))
+"""`balance` words that hash a key of the request."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """`balance roundrobin | leastconn | first | random [DRAWS]`."""
+    """`balance WORD ...`, and with it `hash-type`, `hash-balance-factor` (0: off) and `hash-preserve-affinity`.
+
+    `draws` are random's, `name` is the header of `hdr` or the parameter of `url_param`; `length` and `depth` (0: all of it),
+    `whole` and `path_only` say what of the target `uri` takes, `domain_only` what of a host `hdr` takes.
+    """
 
     algorithm: str = 'random'
     draws: int = 2
+    name: str = ''
+    length: int = 0
+    depth: int = 0
+    whole: bool = False
+    path_only: bool = False
+    domain_only: bool = False
+    consistent: bool = False
+    function: str = 'sdbm'
+    avalanche: bool = False
+    factor: int = 0
+    affinity: str = 'always'
+
+    @property
+    def hashed(self) -> bool:
+        """Is a stream tied to a server by a key of its own?"""
+        return self.algorithm in HASHES
+
+    @property
+    def dynamic(self) -> bool:
+        """May weights change while it runs? Otherwise only between 0 and what is declared (HAProxy's static algorithms)."""
+        return self.consistent if self.hashed else self.algorithm not in ('static-rr', 'sticky')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataplane.core.index cimport Index
 from dataplane.core.layout cimport Layout
 from dataplane.core.limit cimport limit
 
-cdef Py_ssize_t COUNTERS, ENTRY_STRIDE, NOBODY
+cdef Py_ssize_t COUNTERS, ENTRY_STRIDE, NOBODY, HASHED
 
 cdef class Plane:
     cdef public cell[::1] cells

@@ -22,7 +22,7 @@ from dataplane.core.counters import COUNTERS, C
 from dataplane.core.index import Index
 from dataplane.core.layout import ENTRY_STRIDE, NOBODY, Layout
 from dataplane.core.limit import limit
-from dataplane.core.stream import Admission, Life, Stream
+from dataplane.core.stream import HASHED, Admission, Life, Stream
 
 SUPERVISOR = -1
 """In the set of workers to ring: the supervisor, because pumping is left or a repair was made."""
@@ -240,7 +240,7 @@ class Plane:
         """A slot, an entry or a refusal, for a stream that owns nothing. Bounded: at most one wish is dropped (I6)."""
         cells, at, backend, wish = self.cells, self.at, stream.backend, stream.wish
         if (
-            wish < 0
+            wish == NOBODY
             and not (cells[at.BEWAITING + backend] or cells[at.STALE + backend])
             and cells[at.IN_ROTATION + backend]
         ):
@@ -250,13 +250,16 @@ class Plane:
                 return self._serve(stream, server)
             return self._wait(stream, at.backend_queue(backend), look=False)
         pumping = pump.pumping(cells, at, backend)
+        if wish <= HASHED:
+            server = self.index.target(cells, backend, HASHED - wish, stream.avoid, self._room)
+            wish = NOBODY if server < 0 else 2 * server + 1
         if line.wish_usable(cells, at, wish):
             server = wish >> 1
             if not pumping and self.room(server):
                 return self._serve(stream, server)
             if not self._own_queue_full(server):
                 return self._wait(stream, wish, look=pumping)
-            if not stream.redispatch:
+            if not stream.redispatch or stream.wish <= HASHED:
                 return self._refuse(stream, Admission.FULL)
             stream.wish = NOBODY
         if not cells[at.IN_ROTATION + backend]:

@@ -6,7 +6,7 @@ from dataplane.core cimport heap, line
 from dataplane.core.index cimport Index
 from dataplane.core.layout cimport Layout
 
-cdef Py_ssize_t ENTRY_STRIDE, NOBODY
+cdef Py_ssize_t ENTRY_STRIDE, NOBODY, HASHED
 
 @cython.locals(backend=Py_ssize_t)
 cpdef list_server(cell[::1] cells, Layout at, Py_ssize_t server)
@@ -38,7 +38,7 @@ cdef class Pump:
     @cython.locals(rota='long long', entry=Py_ssize_t)
     cpdef Py_ssize_t heir(self, cell[::1] cells, Py_ssize_t server) except -2
     cdef Py_ssize_t _older(self, cell[::1] cells, Py_ssize_t one, Py_ssize_t other)
-    @cython.locals(row=Py_ssize_t, queue=Py_ssize_t, backend=Py_ssize_t)
+    @cython.locals(row=Py_ssize_t, queue=Py_ssize_t, backend=Py_ssize_t, wish='long long', server=Py_ssize_t)
     cpdef move(self, cell[::1] cells, Py_ssize_t entry)
     @cython.locals(row=Py_ssize_t)
     cpdef give(self, cell[::1] cells, Py_ssize_t entry, Py_ssize_t server)

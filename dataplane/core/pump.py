@@ -19,6 +19,7 @@ from collections.abc import Callable, MutableSequence
 from dataplane.core import heap, line
 from dataplane.core.index import Index
 from dataplane.core.layout import ENTRY_STRIDE, NOBODY, Layout, Rota
+from dataplane.core.stream import HASHED
 
 BUDGET = 100
 """Steps of one hold. A step is 3-8 us here, so a hold that pumps stays below 1 ms."""
@@ -201,7 +202,12 @@ class Pump:
         """Decide again an entry that cannot stay: to the queue it belongs in, with its old key, or refused. One store each way."""
         at, row = self.at, entry * ENTRY_STRIDE
         line.dequeue(cells, at, entry)
-        queue, backend = line.queue_of(cells, at, entry), cells[at.E_BACKEND + row]
+        wish, backend = cells[at.E_WISH + row], cells[at.E_BACKEND + row]
+        if wish <= HASHED:
+            server = self._index.target(cells, backend, HASHED - wish, NOBODY, self._room)
+            queue = at.backend_queue(backend) if server < 0 else 2 * server + 1
+        else:
+            queue = line.queue_of(cells, at, entry)
         if queue < 2 * at.servers or cells[at.IN_ROTATION + backend]:
             cells[at.E_QUEUE + row] = queue
             line.enqueue(cells, at, entry)

@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dataplane.core import admin, state, weight
-from dataplane.core.limit import declared
+from dataplane.core.limit import bounds, declared, warming
 from dataplane.core.model import AdminState, Origin, Reach, Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRecord:
-    """One server. `admin`: flags of all origins; `opstate`: up or not; times in ms; `backend_index`, `index`: its cells."""
+    """One server. `admin`: flags of all origins; `opstate`: up or not; times in ms; `backend_index`, `index`: its cells.
+
+    While it warms up (STARTING): since when, and for how long as of the last tick, in whole seconds.
+    """
 
     index: int
     backend_index: int
@@ -29,6 +32,8 @@ class ServerRecord:
     minconn: int
     generation: int
     changed_at: int
+    warm_since: int = 0
+    warm_for: int = 0
 
     @property
     def name(self) -> str:
@@ -43,7 +48,19 @@ class ServerRecord:
     @property
     def eweight(self) -> int:
         """The weight the balancing algorithms use, 0-4096."""
+        if self.opstate is state.OpState.STARTING:
+            return weight.effective(self.uweight, weight.ramp(self.warm_for, self.server.slowstart))
         return weight.effective(self.uweight)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The LIMIT and MINLIMIT in force: while it warms up the part of them that is over, and at least one."""
+        top, low = bounds(self.maxconn, self.minconn, self.server.share)
+        if self.opstate is state.OpState.STARTING:
+            return warming(top, self.warm_for, self.server.slowstart), warming(
+                low, self.warm_for, self.server.slowstart
+            )
+        return top, low
 
     @property
     def usable(self) -> bool:
@@ -73,8 +90,23 @@ class ServerRecord:
         if after is AdminState.MAINT:
             opstate = state.step(opstate, state.Cause.MAINT)
         elif before is AdminState.MAINT:
-            opstate = state.step(opstate, state.Cause.UP)
-        return replace(self, admin=flags, opstate=opstate, changed_at=now)
+            opstate = state.step(opstate, state.Cause.WARM if self.server.slowstart else state.Cause.UP)
+        return self._became(opstate, now, admin=flags)
+
+    def _became(self, opstate: state.OpState, now: int, *, admin: int) -> ServerRecord:
+        """After a change of its state; who begins to warm up begins with nothing."""
+        if opstate is state.OpState.STARTING and self.opstate is not opstate:
+            return replace(self, admin=admin, opstate=opstate, changed_at=now, warm_since=now, warm_for=0)
+        return replace(self, admin=admin, opstate=opstate, changed_at=now)
+
+    def warmed(self, now: int) -> ServerRecord:
+        """As warm as it is by now, wholly so once `slowstart` is over."""
+        if self.opstate is not state.OpState.STARTING:
+            return self
+        passed = (now - self.warm_since) // 1_000 * 1_000
+        if passed >= self.server.slowstart:
+            return replace(self, opstate=state.step(self.opstate, state.Cause.WARMED))
+        return self if passed == self.warm_for else replace(self, warm_for=passed)
 
     def weighed(self, value: int, *, percent: bool) -> ServerRecord:
         """With another user weight: absolute, or in percent of the declared one. Raises ValueError out of range."""

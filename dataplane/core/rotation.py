@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dataplane.core.columns import Columns
-from dataplane.core.compose import ALGORITHMS
-from dataplane.core.layout import LAYOUT_VERSION, Layout, Rota
-from dataplane.core.limit import bounds
+from dataplane.core.compose import algorithm_of
+from dataplane.core.layout import LAYOUT_VERSION, NOBODY, Algorithm, Layout, Rota
 from dataplane.core.model import Backend, Reach
 from dataplane.core.record import ServerRecord
 from dataplane.core.state import reach
 from dataplane.core.tables import Tables
+from dataplane.core.wheels import Wheels, unit_of
+
+_AFFINITIES = ('always', 'maxconn', 'maxqueue')
 
 
 class Rotation:
@@ -30,12 +32,13 @@ class Rotation:
         self._chained: set[int] = set()
         self._settled: dict[int, Backend] = {}
         self._reach = Reach.HEARD
+        self.wheels = Wheels(layout, columns)
         columns.set(layout.VERSION, 0, LAYOUT_VERSION)
 
     def put(self, record: ServerRecord) -> None:
         """The cells that follow from the record alone; its backend is due for an election if any changed."""
         at, server = self._at, record.server
-        top, low = bounds(record.maxconn, record.minconn, server.share)
+        top, low = record.limits
         self._set(
             record,
             {
@@ -119,9 +122,11 @@ class Rotation:
         """Settings of a backend that live in cells."""
         at = self._at
         changed = [
-            self._columns.set(at.ALGORITHM, index, ALGORITHMS[backend.balance.algorithm]),
+            self._columns.set(at.ALGORITHM, index, algorithm_of(backend.balance)),
             self._columns.set(at.DRAWS, index, max(1, backend.balance.draws)),
             self._columns.set(at.FULLCONN, index, backend.fullconn),
+            self._columns.set(at.BALANCE_FACTOR, index, backend.balance.factor),
+            self._columns.set(at.AFFINITY, index, _AFFINITIES.index(backend.balance.affinity)),
         ]
         if any(changed):
             self._backends.add(index)
@@ -135,6 +140,8 @@ class Rotation:
         active = {record.index for record in usable if not record.server.backup}
         backups = [record.index for record in usable if record.server.backup]
         elected = active or set(backups if backend is not None and backend.allbackups else backups[:1])
+        if backend is not None and backend.balance.algorithm == 'sticky':
+            elected = self._stick(index, [r.index for r in usable if r.index in active], backups)
         reachable = {record.index for record in offered}
         for record in records:
             rota = reach(record.effective, record.opstate, record.eweight, elected=record.index in elected)
@@ -142,7 +149,9 @@ class Rotation:
                 rota = Rota.OUT
             if self._columns.set(self._at.ROTA, record.index, rota):
                 self._servers.add(record.index)
-        weights = [record.eweight for record in records if record.index in elected]
+        serving = [record for record in records if record.index in elected]
+        self._turn(index, backend, records, serving)
+        weights = [record.eweight for record in serving]
         at, columns = self._at, self._columns
         dynamic = any(columns.get(at.LIMIT, r.index) != columns.get(at.MINLIMIT, r.index) for r in records)
         columns.set(at.IN_ROTATION, index, len(elected))
@@ -151,3 +160,24 @@ class Rotation:
         columns.set(at.ACTIVE_UP, index, len(active))
         columns.set(at.BACKUP_UP, index, len(backups))
         columns.set(at.DYNAMIC_LIMITS, index, int(dynamic))
+
+    def _stick(self, index: int, active: list[int], backups: list[int]) -> set[int]:
+        """Who is elected stays so until it is out, whoever comes back meanwhile; an active server goes before a backup."""
+        elected = self._columns.get(self._at.ELECTED, index) - 1
+        if elected not in (active or backups):
+            elected = next(iter(active or backups), NOBODY)
+        self._columns.set(self._at.ELECTED, index, elected + 1)
+        return set(active or backups)
+
+    def _turn(
+        self, index: int, backend: Backend | None, records: list[ServerRecord], serving: list[ServerRecord]
+    ) -> None:
+        """What the wheel of the backend is to be, where its algorithm has one."""
+        algorithm = Algorithm.FIRST if backend is None else algorithm_of(backend.balance)
+        unit = unit_of(record.iweight for record in records)
+        self.wheels.turn(index, algorithm, ((r.index, r.server, r.uweight) for r in serving), unit)
+        if algorithm is Algorithm.BOUNDED:
+            sum_before = 0
+            for record in serving:
+                self._columns.set(self._at.CUMULATIVE, record.index, sum_before)
+                sum_before += record.eweight

@@ -8,6 +8,7 @@ A stream owns at most one slot and at most one entry of the waiting line, never 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 from dataplane.core.layout import ANY, NOBODY
 
@@ -32,11 +33,21 @@ class Admission(IntEnum):
     FULL = 4
 
 
+HASHED: Final = -2
+"""A wish is the hash value `HASHED - wish` from here down."""
+
+
+def hashed(value: int) -> int:
+    """The wish of a stream that is tied to a server by a hash value, 0 to 2^32 - 1."""
+    return HASHED - value
+
+
 class Stream:
     """Wish and holdings of one request.
 
     `wish`: ANY, or the number of the own queue it may wait in: 2*s persistent on server s (also while s drains),
-    2*s + 1 hashed to s (while s is in rotation). `klass` -2047..2047 and `offset` -524287..524287 ms order the queue
+    2*s + 1 tied to s while s is in rotation, or `hashed(value)`: tied to whom the backend's algorithm names for that value,
+    which is decided anew only when that server leaves. `klass` -2047..2047 and `offset` -524287..524287 ms order the queue
     (manual: http-request set-priority-class, set-priority-offset). `redispatch`: when its own server's queue is full it
     may go to any other. `avoid`: the server of the failed try, taken only when nobody else has room.
     """

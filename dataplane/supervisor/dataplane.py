@@ -36,6 +36,7 @@ from dataplane.supervisor.logs import Log
 from dataplane.supervisor.process import Forwarder, notify
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.reload import Reload
+from dataplane.supervisor.slowstart import Slowstart
 from dataplane.supervisor.sources import Sources
 from dataplane.supervisor.statelog import StateLog
 from dataplane.supervisor.statspage import StatsServer, serve_stats
@@ -51,6 +52,8 @@ MAX_SERVERS: Final = 16_384
 MAX_BACKENDS: Final = 4_096
 MAX_FRONTENDS: Final = 512
 MAX_WAITING: Final = 1 << 20
+MAX_SLOTS: Final = 1 << 24
+"""Of all wheels: 16 for every unit of weight of a server on a ring."""
 _RELEASE_DATE: Final = '2026/11/23'
 _GOODBYE: Final = 2.0
 
@@ -93,6 +96,7 @@ class DataPlane:
             backends=MAX_BACKENDS,
             frontends=MAX_FRONTENDS,
             entries=MAX_WAITING,
+            wheels=MAX_SLOTS,
         )
         self._board, self._bells = Board.create(at), Bells.create(settings.nbthread)
         rng = random.Random()
@@ -105,6 +109,7 @@ class DataPlane:
         self._publisher = Publisher(loop, self._ledger, self._holds, self._workers)
         self._publisher.adopting = partial(begin, self._board.cells, at)
         self._upkeep = Upkeep(loop, self._board, self._bells, self._holds, self._ledger)
+        self._slowstart = Slowstart(loop, self._publisher)
         self._workers.barrier, self._workers.clear = self._publisher, self._upkeep.clear
         self._workers.log, self._workers.failed = self._log, self._failed
         self._watchdog = Watchdog(
@@ -146,6 +151,7 @@ class DataPlane:
         self._begin(self._publisher.run(), 'publisher')
         known = await self._first_revisions()
         self._upkeep.start()
+        self._slowstart.start()
         self._watchdog.start()
         self._workers.start()
         self._take_signals()
@@ -349,6 +355,7 @@ class DataPlane:
                 await server.close()
         self._watchdog.close()
         self._upkeep.close()
+        self._slowstart.close()
         self._listeners.close_all()
         for task in self._tasks:
             task.cancel()

@@ -200,6 +200,8 @@ class Figures:
             'srid': 0,
             'priv_idle_cur': 0,
         }
+        if cells[at.OPSTATE + index] == OpState.STARTING and cells[at.UWEIGHT + index]:
+            values['throttle'] = -(-100 * cells[at.EWEIGHT + index] // (weight.SCALE * cells[at.UWEIGHT + index]))
         if cells[at.LIMIT + index] != UNLIMITED:
             values['slim'] = cells[at.LIMIT + index]
         if cells[at.MAXQUEUE + index]:

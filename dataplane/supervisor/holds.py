@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, NoReturn, TypeVar
 
 from dataplane.board import Bells, Board, Held
+from dataplane.core.commit import Commit, stage
 from dataplane.core.plane import SUPERVISOR, Plane
 
 T = TypeVar('T')
@@ -78,6 +79,10 @@ class Holds:
         released = time.monotonic_ns()
         self._ring(rings)
         return Hold(result, (taken - asked) // 1_000, (released - taken) // 1_000)
+
+    def stage(self, revision: Commit) -> None:
+        """What of a revision nobody looks at before it is committed: written without the lock."""
+        stage(self._board.cells, revision)
 
     async def hold(self, act: Callable[[Plane], T]) -> Hold[T]:
         """Do `act` inside a hold, however many attempts that takes; the loop runs in between."""

@@ -232,6 +232,7 @@ class Publisher:
         """One revision: one hold, then everybody is asked for its effects."""
         commit = self.ledger.commit(self.revision + 1)
         self._left.clear()
+        self._holds.stage(commit)
         hold = await self._holds.hold(lambda plane: plane.commit(commit))
         self.revision = commit.revision
         self.pause_us = hold.pause_us

@@ -38,7 +38,7 @@ def _vet(ledger: Ledger, change: CellChange) -> None:
         case SetGlobalMaxconn():
             _at_least_one(change.maxconn)
         case SetWeight():
-            ledger.server(change.backend, change.server).weighed(change.weight, percent=change.percent)
+            ledger.weighed(change)
         case SetMaxconn():
             ledger.server(change.backend, change.server).limited(change.maxconn)
         case SetAdmin() | ShutdownSessions():

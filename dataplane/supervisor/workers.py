@@ -231,6 +231,7 @@ class Workers:
                 'backends': at.backends,
                 'frontends': at.frontends,
                 'entries': at.entries,
+                'wheels': at.wheels,
             },
             'revision': revision,
         }

@@ -12,6 +12,7 @@ from dataplane.worker.clock import now_ms
 from dataplane.worker.cookies import Jar
 from dataplane.worker.desk import Desk
 from dataplane.worker.figures import Figures
+from dataplane.worker.hashing import Wish
 from dataplane.worker.headers import ForwardedFor
 from dataplane.worker.outbox import Outbox
 from dataplane.worker.pool import Pools
@@ -48,6 +49,7 @@ class Context:
         self.bufsize = 0
         self.head_limit = 0
         self.max_fields = 0
+        self.wishes: dict[int, Wish] = {}
         self._numbers = 0
         # by id of the option, which is kept beside: to hash it takes 0.7 us of each request
         self._forwarded: dict[int, tuple[ForwardFor, ForwardedFor]] = {}

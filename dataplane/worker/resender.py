@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataplane.core.counters import C
-from dataplane.core.layout import ANY
 from dataplane.core.stream import Life
 from dataplane.worker.clock import now_ms
 from dataplane.worker.seeker import Seeker
@@ -62,8 +61,7 @@ class Resender(Seeker):
         self.life = Life.SLOT  # its connection is shut down: it is as if nothing had been sent
         self._must_open = True
         if self._leaves(story.retries):
-            self.wish = ANY
-            self._again(self.server)
+            self._go_elsewhere()
         else:
             self._waiting_since = now_ms()
             self._connect()

@@ -19,7 +19,7 @@ from dataplane.core.counters import C
 from dataplane.core.layout import ANY, NOBODY
 from dataplane.core.retry import leaves, may_retry, turn_around
 from dataplane.core.state import OpState
-from dataplane.core.stream import Admission, Stream
+from dataplane.core.stream import HASHED, Admission, Stream
 from dataplane.core.termination import CONNECT_REFUSED, NO_RESOURCE, NO_SERVER, QUEUE_FULL, Termination
 from dataplane.worker.clock import now_ms
 from dataplane.worker.ending import NOSRV, Story
@@ -103,7 +103,16 @@ class Seeker(Stream):
         tables = self._context.desk.tables
         self._frontend = self._context.frontend(self.story.frontend, self._frontend)
         backend = choose_backend(tables, self._frontend, self.head)
-        return NOBODY if backend is None else backend
+        if backend is None:
+            return NOBODY
+        if self.wish < 0 and (self._context.wishes or self.wish != ANY):
+            self._wish_in(backend)
+        return backend
+
+    def _wish_in(self, backend: int) -> None:
+        """What this stream wishes for in a backend where no cookie names a server."""
+        wish = self._context.wishes.get(backend)
+        self.wish = ANY if wish is None else wish(self.head, self._client.address)
 
     def _ask(self) -> None:
         """Choose the route and ask the desk; again while tables change in between, which each time needs a commit."""
@@ -138,7 +147,8 @@ class Seeker(Stream):
         """The server its cookie names is the one it wishes for."""
         cells, rota = self._context.cells, self._context.layout.ROTA
         self.story.cookie = ticket = jar.read(self.head, int(time.time()), lambda server: cells[rota + server] > 0)
-        self.wish = ANY if ticket.server == NOBODY else 2 * ticket.server
+        if ticket.server != NOBODY:
+            self.wish = 2 * ticket.server
 
     def _backend_of(self) -> Backend:
         assert self._backend is not None
@@ -289,17 +299,21 @@ class Seeker(Stream):
     def _leaves(self, attempt: int) -> bool:
         """May this retry go to another server?"""
         backend, cells, at = self._backend_of(), self._context.cells, self._context.layout
-        own = self.wish != ANY
         return leaves(
             attempt, backend.retries, backend.redispatch, state=OpState(cells[at.OPSTATE + self.server]),
-            active=cells[at.ACTIVE_UP + self.backend], persistent=own and not self.wish & 1,
-            hashed=own and bool(self.wish & 1),
+            active=cells[at.ACTIVE_UP + self.backend], persistent=self.wish >= 0,
+            hashed=self.wish <= HASHED,
         )  # fmt: skip
+
+    def _go_elsewhere(self) -> None:
+        """Decide anew, with another server than this one if there is any. What a cookie named does not count any more."""
+        if self.wish >= 0:
+            self._wish_in(self.backend)
+        self._again(self.server)
 
     def _try_again(self) -> None:
         if self._leaving:
-            self.wish = ANY
-            self._again(self.server)
+            self._go_elsewhere()
             return
         figures = self._context.figures
         figures.add(C.WRETR, figures.server(self.server), figures.backend(self.backend))

@@ -17,6 +17,7 @@ from dataplane.worker.client import Client
 from dataplane.worker.clock import now_ms
 from dataplane.worker.connection import Phase
 from dataplane.worker.context import Context
+from dataplane.worker.hashing import wishes
 from dataplane.worker.listener import Listener
 from dataplane.worker.wheel import TICK
 
@@ -164,6 +165,7 @@ class Traffic:
         named = {target.address for frontend in tables.snapshot.frontends for target in frontend.log_targets}
         context.log.adopt(tables.snapshot.globals, named)
         context.pools.adopt(tables)
+        context.wishes = wishes(tables)
 
     def settle_pools(self) -> None:
         """Close idle connections to servers that take no traffic, are gone, or had their sessions shut down."""

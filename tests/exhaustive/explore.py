@@ -15,10 +15,10 @@ from typing import Any
 
 from dataplane.core import invariants, line, pump
 from dataplane.core.invariants import Broken
-from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, Aside, Rota
+from dataplane.core.layout import ENTRY_STRIDE, NOBODY, UNLIMITED, Aside, Rota
 from dataplane.core.line import usable  # by value: a mutant that replaces it does not replace it here
 from dataplane.core.plane import SUPERVISOR, Plane
-from dataplane.core.stream import Admission, Life, Stream
+from dataplane.core.stream import HASHED, Admission, Life, Stream
 from tests.exhaustive.world import CLEARED, DEAD, UP, State, World, planes
 
 POISON = -7_777
@@ -373,8 +373,16 @@ class Explorer:
         waits_for = queue >> 1 == server if own and not stranded else cells[at.ROTA + server] == Rota.IN
         if stranded and line.wish_usable(cells, at, other):
             waits_for = other >> 1 == server
+        elif stranded and other <= HASHED:
+            plane = self.planes[-1]
+            tied = plane.index.target(cells, 0, HASHED - other, NOBODY, lambda one: self._has_room(cells, one))
+            waits_for = tied in (server, NOBODY) and cells[at.ROTA + server] == Rota.IN
         if waits_for and cells[at.ASIDE + worker] != Aside.YES and cells[at.E_LINKED + row]:
             raise Broken('I8', f'server {server} given while entry {row // ENTRY_STRIDE} is older')
+
+    def _has_room(self, cells: Any, server: int) -> bool:
+        most = self.limit(self.now, server)
+        return most < 0 or cells[self.at.TOTAL + server] < most
 
     def limit(self, x: State, server: int) -> int:
         """The limit as it is written, for the number of streams there are: an own reading of the manual's fullconn rule."""

@@ -7,15 +7,16 @@ surroundings did: who is dead, stopped, rung. Only `dataplane.core` decides; not
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from dataplane.core import line, pump
+from dataplane.core.balance.wheel import PLACE_BITS, POINT_BITS
 from dataplane.core.commit import Commit, Image
 from dataplane.core.layout import ANY, ENTRY_STRIDE, UNLIMITED, Algorithm, Aside, Layout, Rota
 from dataplane.core.plane import Plane
-from dataplane.core.stream import Life, Stream
+from dataplane.core.stream import Life, Stream, hashed
 
 DEAD, CLEARED, UP = range(3)
 GIVEN = line.GIVEN
@@ -23,16 +24,22 @@ EWEIGHT = 16
 
 
 class Wish(NamedTuple):
-    """One stream of a world: its worker, the one server it wants, whether also while that drains, whether it is urgent."""
+    """One stream of a world: its worker, the one server it wants, whether also while that drains, whether it is urgent.
+
+    `value`: the hash value by which it is tied to whom the backend's algorithm names.
+    """
 
     worker: int
     own: int | None = None
     persistent: bool = False
     urgent: bool = False
+    value: int | None = None
 
     def make(self) -> Stream:
         """The stream as the core gets it."""
         wish = ANY if self.own is None else 2 * self.own + (not self.persistent)
+        if self.value is not None:
+            wish = hashed(self.value)
         return Stream(0, wish, -1 if self.urgent else 0)
 
 
@@ -56,12 +63,16 @@ class World:
     fullconn: int = 1
     maxqueue: int = 0
     backups: tuple[int, ...] = ()
+    factor: int = 0
+    affinity: int = 0
     at: Layout = field(init=False, compare=False)
     streams_of: list[list[int]] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         pool = self.pool or len(self.streams)
-        layout = Layout(workers=self.workers, servers=len(self.limits), backends=1, frontends=1, entries=pool)
+        layout = Layout(
+            workers=self.workers, servers=len(self.limits), backends=1, frontends=1, entries=pool, wheels=SLOTS
+        )
         object.__setattr__(self, 'at', layout)
         of = [[i for i, wish in enumerate(self.streams) if wish.worker == v] for v in range(self.workers)]
         object.__setattr__(self, 'streams_of', [*of, []])
@@ -84,8 +95,41 @@ class World:
             cells[at.ROTA + server] = Rota.PERSISTENT if server in self.backups else Rota.IN
         cells[at.DYNAMIC_LIMITS] = int(bool(self.minlimits) and self.minlimits != self.limits)
         cells[at.IN_ROTATION] = rotating = count - len(self.backups)
+        cells[at.BALANCE_FACTOR], cells[at.AFFINITY], cells[at.ELECTED] = self.factor, self.affinity, 1
+        for image in self.wheel(
+            [server not in self.backups for server in range(count)], cells[at.EWEIGHT : at.EWEIGHT + count]
+        ):
+            for place, value in enumerate(image.values):
+                cells[image.start + place] = value
         cells[at.DRAWS], cells[at.ROTATION_MAXW], cells[at.ROTATION_WEIGHT] = 2, EWEIGHT, EWEIGHT * rotating
         return cells
+
+    def wheel(self, serving: Sequence[bool], weights: Sequence[int]) -> list[Image]:
+        """The cells of the wheel, where the algorithm has one: of the map one slot for every unit of weight of those that serve,
+        of the ring two points of each server, which count only while it serves and weighs enough.
+        """
+        at, slots, elected = self.at, list[int](), 0
+        for server in range(len(serving)):
+            if self.algorithm is Algorithm.MAP and serving[server]:
+                slots += [server] * (weights[server] // EWEIGHT)
+            elif self.algorithm in (Algorithm.RING, Algorithm.BOUNDED):
+                slots += [
+                    (10 * server + 5 * point) << PLACE_BITS | server << POINT_BITS | point * EWEIGHT for point in (0, 1)
+                ]
+            elected = elected or (server + 1 if serving[server] else 0)
+        slots.sort()
+        return [
+            Image(at.WHEEL, array('q', [at.WHEELS])),
+            Image(at.WHEEL_SIZE, array('q', [len(slots)])),
+            Image(at.WHEELS, array('q', slots)),
+            Image(at.ELECTED, array('q', [elected])),
+            Image(
+                at.CUMULATIVE,
+                array(
+                    'q', [sum(w for w, s in zip(weights[:n], serving, strict=False) if s) for n in range(len(weights))]
+                ),
+            ),
+        ]
 
 
 class Recorded(list[int]):
@@ -194,6 +238,9 @@ class State:
         # of the order among equals, which only history knows, the ranks matter
         if self.w.algorithm is Algorithm.LEASTCONN and not cells[at.STALE]:
             out += sorted(range(at.servers), key=lambda server: cells[at.KEY + server])
+        if cells[at.WHEEL_SIZE] and not cells[at.STALE]:
+            out += sorted(range(at.servers), key=lambda server: cells[at.KEY + server])
+            out.append(cells[at.FWRR_POS] % cells[at.WHEEL_SIZE])
         return out
 
     def of(self, worker: int) -> Iterator[tuple[int, Stream]]:
@@ -230,6 +277,9 @@ class State:
             images = self.limited(server, value)
         elif kind == 'share':
             images = [*self.limited(server, value), *self.rotated(server, Rota.IN if value else Rota.OUT)]
+        elif kind == 'weigh':
+            images = self.weighed(server, value)
+            value = 0
         elif kind == 'shutdown':
             images = [Image(at.GENERATION + server, array('q', [cells[at.GENERATION + server] + 1]))]
         else:
@@ -256,13 +306,28 @@ class State:
         active = sum(r == Rota.IN for s, r in enumerate(rotas) if s not in self.w.backups)
         for backup in self.w.backups[:1]:
             rotas[backup] = Rota.PERSISTENT if active else Rota.IN
+        serving = [r == Rota.IN for r in rotas]
         return [
+            *self.w.wheel(serving, cells[at.EWEIGHT : at.EWEIGHT + at.servers]),
             Image(at.ROTA, array('q', rotas)),
             Image(at.IN_ROTATION, array('q', [sum(r == Rota.IN for r in rotas)])),
             Image(at.ROTATION_WEIGHT, array('q', [EWEIGHT * sum(r == Rota.IN for r in rotas)])),
         ]
 
+    def weighed(self, server: int, weight: int) -> list[Image]:
+        """The cells of another weight of a server, in units, all in rotation."""
+        at, cells = self.w.at, self.cells
+        weights = cells[at.EWEIGHT : at.EWEIGHT + at.servers]
+        weights[server] = EWEIGHT * weight
+        return [
+            *self.w.wheel([cells[at.ROTA + s] == Rota.IN for s in range(at.servers)], weights),
+            Image(at.EWEIGHT, array('q', weights)),
+            Image(at.ROTATION_WEIGHT, array('q', [sum(weights)])),
+        ]
 
+
+SLOTS = 8
+"""Of the longest wheel of a world."""
 SWEEP = 77
 """As the value of a change: it is committed as one that touches so many servers that all of the backend are swept."""
 
@@ -284,6 +349,8 @@ def planes(world: World, kind: Callable[..., Plane] = Plane) -> list[Plane]:
 A, B, C = Wish(0), Wish(1), Wish(2)
 KA, KB = Wish(0, 0, True), Wish(1, 0, True)
 HA, HB = Wish(0, 0), Wish(1, 0)
+V0, V1 = Wish(0, value=0), Wish(1, value=1)
+W0, W1 = Wish(0, value=1), Wish(1, value=0)
 OFF, KILL, ON = ('disable', 0, 0), ('shutdown', 0, 0), ('enable', 0, 0)
 DRAINED, OFF1, ON1, TWO, ONE = ('drain', 0, 0), ('disable', 1, 0), ('enable', 1, 0), ('limit', 0, 2), ('limit', 0, 1)
 NONE_HERE, SOME_HERE = ('share', 0, 0), ('share', 0, 1)
@@ -338,6 +405,26 @@ WORLDS: dict[str, World] = {
     'long': World(1, (1,), (A,) * 6, cancels=2),  # a heap whose entries have brothers
     'sweep-one': World(2, (1, 1), (A, B, B), (('disable', 1, SWEEP),), slice=1),
     'least-kill': World(2, (1, 2), (A, B, B), kills=1, slice=1, algorithm=Algorithm.LEASTCONN),
+    # tied by a hash value: to a slot of a map, to the nearest point of a ring, to the elected one; servers leave and come back
+    # and weigh more while streams wait for them, and those without a key go round the same wheel
+    'map': World(2, (1, 1), (V0, V1, W1, B), (OFF, ON), algorithm=Algorithm.MAP),
+    'map-both': World(2, (1, 1), (V0, W1, V1), (OFF, OFF1, ON), cancels=1, algorithm=Algorithm.MAP),
+    'map-weigh': World(2, (1, 1), (V0, V1, W1, W0), (('weigh', 0, 2), OFF), algorithm=Algorithm.MAP),
+    'map-kill': World(2, (1, 1), (V0, W1, V1), (OFF,), kills=1, algorithm=Algorithm.MAP),
+    'map-stop': World(2, (1, 1), (V0, W1, V1), (OFF,), stops=1, algorithm=Algorithm.MAP),
+    'map-drain': World(2, (1, 1), (V0, KB, W1, A), (DRAINED, ON), algorithm=Algorithm.MAP),
+    'map-full': World(2, (1, 1), (V0, W1, W1, V0), (OFF,), maxqueue=1, algorithm=Algorithm.MAP),
+    'map-sweep': World(2, (1, 1), (V0, W1, B), (ALL_OFF, ALL_ON), slice=1, algorithm=Algorithm.MAP),
+    'ring': World(2, (1, 1), (V0, V1, W1, B), (OFF, ON), algorithm=Algorithm.RING),
+    'ring-weigh': World(
+        2, (1, 1), (Wish(0, value=5), V1, Wish(1, value=5)), (('weigh', 0, 2), OFF, ON), algorithm=Algorithm.RING
+    ),
+    'ring-kill': World(2, (1, 1), (V0, W1, B), (OFF,), kills=1, algorithm=Algorithm.RING),
+    'ring-room': World(2, (1, 1), (V0, V1, W1, W0), (OFF,), affinity=1, algorithm=Algorithm.RING),
+    'ring-queue': World(2, (1, 1), (V0, W1, W1, V0), (OFF,), maxqueue=1, affinity=2, algorithm=Algorithm.RING),
+    'ring-bound': World(2, (2, 2), (V0, W1, V0, W1), (OFF,), factor=125, slice=1, algorithm=Algorithm.BOUNDED),
+    'bound-kill': World(2, (1, 2), (V0, W1, B), kills=1, factor=125, slice=1, algorithm=Algorithm.BOUNDED),
+    'sticky': World(2, (1, 1), (V0, V1, W1), (OFF, ON), algorithm=Algorithm.STICKY),
     'random': World(2, (1, 1), (A, B, B), (OFF, ON), algorithm=Algorithm.RANDOM),
     'least': World(2, (1, 2), (A, B, B, A), (OFF,), cancels=1, algorithm=Algorithm.LEASTCONN),
 }

@@ -24,7 +24,17 @@ PROXY: Final = table(
     supported('description', 'shown on the statistics page'),
     supported('errorfile', 'a file larger than `tune.bufsize` is refused, never cut'),
     supported('option httplog', 'without `clf`'),
-    supported('balance', '`roundrobin`, `leastconn`, `first`, `random[(DRAWS)]`; unset means random'),
+    supported(
+        'balance',
+        '`roundrobin`, `static-rr`, `leastconn`, `first`, `random[(DRAWS)]`, `source`, `uri`, `url_param` (without '
+        '`check_post`), `hdr(NAME)`, `sticky`; unset means random',
+    ),
+    supported(
+        'hash-type', '`map-based` or `consistent`, with `sdbm`, `djb2`, `wt6`, `crc32` or `none`, and `avalanche`'
+    ),
+    supported('hash-balance-factor', 'with `hash-type consistent`; `random` has no need of it'),
+    supported('hash-preserve-affinity', '`always`, `maxconn` or `maxqueue`, with `hash-type consistent`'),
+    supported('server-template', 'all of its servers have the one address'),
     supported('use_backend', 'with a fixed name and without a condition'),
     supported('cookie', 'without `dynamic`'),
     supported('use-routes', "Sluice's own: then look host and path up in the routes the control plane pushed"),
@@ -87,14 +97,8 @@ PROXY: Final = table(
         'stick tables, and persistence without a cookie, are not supported yet',
         """
         appsession, stick match, stick on, stick store-request, stick store-response, stick-table,
-        persist rdp-cookie, force-persist, ignore-persist, option persist, use-server, option prefer-last-server,
+        persist rdp-cookie, force-persist, ignore-persist, option persist, option prefer-last-server,
         max-keep-alive-queue, max-session-srv-conns, option checkcache
-    """,
-    ),
-    refused(
-        'hash balancing is not supported yet',
-        """
-        hash-balance-factor, hash-preserve-affinity, hash-type
     """,
     ),
     refused(
@@ -123,7 +127,7 @@ PROXY: Final = table(
     ),
     refused('bodies are streamed, never gathered', 'option http-buffer-request, compression'),
     refused('the source address is chosen by the system', 'source, option transparent'),
-    refused('DNS resolvers are not supported yet', 'server-template'),
+    refused('it needs a condition, and rules with conditions are not supported yet', 'use-server'),
     refused('there is no state file to start from', 'load-server-state-from-file, server-state-file-name'),
     refused('rates of connections and sessions are not limited', 'rate-limit sessions'),
     refused(

@@ -11,6 +11,10 @@ SERVER: Final = table(
         weight:1, maxconn:1, minconn:1, maxqueue:1, backup, no-backup, disabled, enabled, id:1, pool-max-conn:1,
         pool-purge-delay:1, max-reuse:1, cookie:1
     """),
+    supported(
+        'slowstart:1', 'counts from when a server leaves maintenance or comes up, never from the start of the process'
+    ),
+    supported('hash-key:1', '`id`, `addr` or `addr-port`; a host name is hashed by the id'),
     accepted('idle connections are kept per worker, without a lower bound', 'pool-low-conn:1'),
     accepted('tuning of the socket layer without effect here', 'tfo, no-tfo, tcp-ut:1, cc:1, idle-ping:1'),
     accepted(
@@ -37,9 +41,7 @@ SERVER: Final = table(
         agent-check, agent-send:1, agent-inter:1, agent-addr:1, agent-port:1
     """,
     ),
-    refused('servers do not start slowly yet', 'slowstart:1'),
     refused('stick tables are not supported yet', 'shard:1'),
-    refused('hash balancing is not supported yet', 'hash-key:1'),
     refused('a slot is held for one request', 'strict-maxconn'),
     refused('redirecting servers are not supported', 'redir:1'),
     refused('the source address is chosen by the system', 'source:1, usesrc:1, interface:1, namespace:1'),

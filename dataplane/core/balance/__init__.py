@@ -19,6 +19,7 @@ from dataplane.core.balance.first import First
 from dataplane.core.balance.leastconn import LeastConn
 from dataplane.core.balance.random_draw import RandomDraw
 from dataplane.core.balance.roundrobin import RoundRobin
+from dataplane.core.balance.wheel import Bounded, Map, Ring, StaticRoundRobin, Sticky
 from dataplane.core.layout import Algorithm
 
 BALANCERS: Final[Mapping[Algorithm, Balancer]] = {
@@ -26,4 +27,9 @@ BALANCERS: Final[Mapping[Algorithm, Balancer]] = {
     Algorithm.LEASTCONN: LeastConn(),
     Algorithm.RANDOM: RandomDraw(),
     Algorithm.FIRST: First(),
+    Algorithm.STATIC_RR: StaticRoundRobin(),
+    Algorithm.MAP: Map(),
+    Algorithm.RING: Ring(),
+    Algorithm.BOUNDED: Bounded(),
+    Algorithm.STICKY: Sticky(),
 }

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, MutableSequence, Sequence
 
 from dataplane.core.balance.tree import Shape
-from dataplane.core.layout import Layout
+from dataplane.core.layout import NOBODY, Layout
 
 
 class Balancer:
     """One algorithm. It has no state of its own: everything is in the cells.
 
+    `counts`: does it keep sums over its servers, which begin anew with the trees?
     `moves`: does every slot taken or given back matter to it? To the others only that a server is full, or no longer.
     """
 
+    counts = False
     moves = False
 
     def choose(
@@ -29,6 +31,15 @@ class Balancer:
         `draw` gives 32 random bits.
         """
         raise NotImplementedError
+
+    def target(
+        self, cells: MutableSequence[int], shape: Shape, value: int, avoid: int, room: Callable[[int], bool]
+    ) -> int:
+        """The server in rotation, with room or without, that a stream with this hash value is tied to; -1 when hashes mean nothing here.
+
+        It does not need the trees, and is the same in every process.
+        """
+        return NOBODY
 
     def look(self, cells: MutableSequence[int], shape: Shape, server: int) -> None:
         """Bring the leaf of a server up to date with what else the cells say of it, and what is above it."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from dataplane.board import Bells, Board
 from dataplane.core.changes import AdoptFile, CellChange, SetAddress
+from dataplane.core.commit import stage
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import Backend, Bind, Frontend, Global, LogTarget, Server, Snapshot, Timeouts
@@ -64,7 +65,7 @@ class Proxy:
         self._log.bind(('127.0.0.1', 0))
         self._log.setblocking(False)
         self._target = LogTarget(address=f'127.0.0.1:{self._log.getsockname()[1]}', format='raw', length=65_535)
-        self.layout = Layout(workers=1, servers=16, backends=4, frontends=4, entries=entries)
+        self.layout = Layout(workers=1, servers=16, backends=4, frontends=4, entries=entries, wheels=16_384)
         self.board = Board.create(self.layout)
         self.bells = Bells.create(1)
         self.ledger = Ledger(self.layout)
@@ -137,6 +138,7 @@ class Proxy:
         self._revision += 1
         plane = Plane(self.board.cells, self.layout, SUPERVISOR, lambda: 0)
         commit = self.ledger.commit(self._revision)
+        stage(self.board.cells, commit)
         assert self.board.lock() is False
         plane.enter(torn=False)
         plane.commit(commit)

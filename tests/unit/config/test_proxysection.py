@@ -112,11 +112,9 @@ def test_what_is_no_line_of_a_frontend(line: str, complaint: str) -> None:
 @pytest.mark.parametrize(
     'line, complaint',
     [
-        ('balance foo', "balance only supports 'roundrobin', 'leastconn', 'first', 'random' and 'random(<draws>)' (got 'foo')"),
-        ('balance leastcon', "balance only supports 'roundrobin', 'leastconn', 'first', 'random' and 'random(<draws>)' (got 'leastcon'); did you mean 'leastconn' maybe ?"),
-        ('balance first(2)', "balance only supports 'roundrobin', 'leastconn', 'first', 'random' and 'random(<draws>)' (got 'first(2)'); did you mean 'first' maybe ?"),
-        ('balance source', "'balance source' is not supported yet, only roundrobin, leastconn, first, random are."),
-        ('balance hdr(x)', "'balance hdr(x)' is not supported yet, only roundrobin, leastconn, first, random are."),
+        ('balance foo', "balance only supports 'roundrobin', 'static-rr', 'leastconn', 'first', 'source', 'sticky', 'uri', 'url_param', 'hdr(<name>)' and 'random(<draws>)' (got 'foo')"),
+        ('balance leastcon', "balance only supports 'roundrobin', 'static-rr', 'leastconn', 'first', 'source', 'sticky', 'uri', 'url_param', 'hdr(<name>)' and 'random(<draws>)' (got 'leastcon'); did you mean 'leastconn' maybe ?"),
+        ('balance first(2)', "balance only supports 'roundrobin', 'static-rr', 'leastconn', 'first', 'source', 'sticky', 'uri', 'url_param', 'hdr(<name>)' and 'random(<draws>)' (got 'first(2)'); did you mean 'first' maybe ?"),
         ('balance random(0)', "'balance random' value must be between 1 and 2147483647 (was 0)"),
         ('balance random(x)', "'balance random' expects an integer argument (got 'x')."),
         ('balance random 2', "'balance' cannot handle unexpected argument '2'."),

@@ -94,11 +94,9 @@ def test_every_wrong_word_of_a_line_is_named() -> None:
         ('server a 1.1.1.1 id 0', "'server b/a' : 'id' value must be between 1 and 2147483647 (was 0)"),
         ('server a 1.1.1.1 pool-max-conn -2', "'server b/a' : 'pool-max-conn' value must be between -1 and 2147483647 (was -2)"),
         ('server a 1.1.1.1 ssl', "'server b/a' : 'ssl' is not supported: TLS is not supported yet."),
-        ('server a 1.1.1.1 slowstart 10s', "'server b/a' : 'slowstart' is not supported: servers do not start slowly yet."),
         ('default-server', "'default-server' expects at least one setting."),
         ('default-server weight', "'default-server' : 'weight' expects an argument."),
         ('default-server check', "'default-server' : 'check' is not supported: health checks are not supported yet."),
-        ('server-template s 1-3 x:80', "'server-template' in 'backend' section is not supported: DNS resolvers are not supported yet."),
     ],
 )  # fmt: skip
 def test_what_is_no_server_line(line: str, complaint: str) -> None:

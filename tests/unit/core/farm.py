@@ -6,14 +6,14 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 
 from dataplane.core.changes import AdoptFile, CellChange
-from dataplane.core.commit import Commit, commit
+from dataplane.core.commit import Commit, commit, stage
 from dataplane.core.index import Index
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.limit import limit
 from dataplane.core.model import Backend, Balance, Frontend, Server, Snapshot
 
-SMALL = Layout(workers=2, servers=12, backends=4, frontends=3, entries=8)
+SMALL = Layout(workers=2, servers=12, backends=4, frontends=3, entries=8, wheels=2_048)
 
 
 def server(name: str, number: int, **settings: object) -> Server:
@@ -50,6 +50,7 @@ class Farm:
         """Make what the ledger says true on the board."""
         self.revision += 1
         made = self.ledger.commit(self.revision)
+        stage(self.cells, made)
         commit(self.cells, self.at, made, self.index)
         return made
 

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from dataplane.core import invariants
 from dataplane.core.changes import CellChange
-from dataplane.core.commit import Commit
+from dataplane.core.commit import Commit, stage
 from dataplane.core.layout import ANY, Layout
 from dataplane.core.plane import Plane
 from dataplane.core.stream import Admission, Stream
 from tests.unit.core.farm import Farm, backend, file, server
 
-LAYOUT = Layout(workers=2, servers=6, backends=2, frontends=1, entries=8)
+LAYOUT = Layout(workers=2, servers=6, backends=2, frontends=1, entries=8, wheels=1_024)
 
 
 class Planes:
@@ -60,6 +60,7 @@ class Planes:
             self.farm.ledger.apply(change, 0)
         self.farm.revision += 1
         revision = self.farm.ledger.commit(self.farm.revision)
+        stage(self.cells, revision)
         self.supervisor.enter(torn=False)
         self.supervisor.commit(revision)
         self.rings = self.supervisor.leave()

@@ -107,7 +107,7 @@ def test_declared() -> None:
     [
         (pushed('own'), "backend 'own' belongs to the configuration file (haproxy.cfg:7)"),
         (pushed('p', 's', 's'), "server 'p/s' is given twice"),
-        (pushed('p', balance=Balance(algorithm='source')), "backend 'p': unknown balance algorithm 'source'"),
+        (pushed('p', balance=Balance(algorithm='rdp')), "backend 'p': unknown balance algorithm 'rdp'"),
         (pushed('p', balance=Balance(draws=0)), "backend 'p': random needs at least 1 draw, not 0"),
         (replace(pushed('p'), servers=(Server(name='s', id=1, host='', port=1),)), "server 'p/s': no address"),
         (

@@ -6,6 +6,7 @@ Work is counted in accesses to cells, not in time: what this machine is busy wit
 from __future__ import annotations
 
 from array import array
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,16 +15,25 @@ from hypothesis import strategies as st
 
 from dataplane.core import invariants
 from dataplane.core.changes import CellChange, SetAdmin, SetMaxconn, SetWeight
-from dataplane.core.commit import commit
+from dataplane.core.commit import commit, stage
+from dataplane.core.compose import Refused
 from dataplane.core.index import UNMADE, forget
-from dataplane.core.layout import Layout
+from dataplane.core.layout import ANY, Layout
 from dataplane.core.model import AdminState, Balance
 from dataplane.core.plane import Plane
-from dataplane.core.stream import Admission, Stream
+from dataplane.core.stream import Admission, Stream, hashed
 from tests.unit.core.farm import Farm, backend, file, server
 
-ALGORITHMS = ('roundrobin', 'leastconn', 'random', 'first')
-AT = Layout(workers=1, servers=1_000, backends=1, frontends=1, entries=10_100)
+BALANCES = {
+    **{word: Balance(algorithm=word) for word in ('roundrobin', 'leastconn', 'random', 'first', 'static-rr', 'sticky')},
+    'map': Balance(algorithm='uri'),
+    'ring': Balance(algorithm='uri', consistent=True),
+    'room': Balance(algorithm='uri', consistent=True, affinity='maxconn'),
+    'bounded': Balance(algorithm='uri', consistent=True, factor=150),
+}
+ALGORITHMS = tuple(BALANCES)
+TIED = ('map', 'ring', 'room', 'bounded', 'sticky')
+AT = Layout(workers=1, servers=1_000, backends=1, frontends=1, entries=10_100, wheels=80_000)
 
 
 class Counted(array):  # type: ignore[type-arg]
@@ -46,7 +56,7 @@ class House:
     def __init__(self, count: int, limit: int = 0, algorithm: str = 'roundrobin', minconn: int | None = None) -> None:
         least = limit if minconn is None else minconn
         servers = [server(f's{i}', i + 1, maxconn=limit, minconn=least, weight=1 + i % 3) for i in range(count)]
-        self.farm = Farm(file(backend('px', 3, *servers, balance=Balance(algorithm=algorithm), fullconn=100)), AT)
+        self.farm = Farm(file(backend('px', 3, *servers, balance=BALANCES[algorithm], fullconn=100)), AT)
         self.cells = self.farm.cells = Counted('q', self.farm.cells)
         self.numbers = iter(range(10**9))
         self.plane = Plane(self.cells, AT, 0, lambda: next(self.numbers) * 2_654_435_761 % 2**32)
@@ -65,14 +75,16 @@ class House:
         self.plane.release(stream)
         self.plane.leave()
 
-    def work(self, busy: int, rounds: int = 200) -> float:
-        """Accesses of one admit and one release, with `busy` streams in work."""
-        at_work = [Stream(0) for _ in range(busy)]
+    def work(self, busy: int, rounds: int = 200, *, tied: bool = False) -> float:
+        """Accesses of one admit and one release, with `busy` streams in work; `tied`: each by a hash value of its own."""
+        values = iter(range(10**9))
+        wish = (lambda: hashed(next(values) * 2_654_435_761 % 2**32)) if tied else lambda: ANY
+        at_work = [Stream(0, wish()) for _ in range(busy)]
         for stream in at_work:
             assert self.admit(stream) is Admission.SLOT
         before = self.cells.accesses
         for _ in range(rounds):
-            at_work.append(Stream(0))
+            at_work.append(Stream(0, wish()))
             assert self.admit(at_work[-1]) is Admission.SLOT
             self.release(at_work.pop(0))
         return (self.cells.accesses - before) / rounds
@@ -84,6 +96,13 @@ class House:
 )
 def test_a_thousand_servers_are_at_most_twice_the_work_of_ten(algorithm: str, limit: int, share: float) -> None:
     few, many = (House(n, limit, algorithm).work(int(share * n)) for n in (10, 1_000))
+    assert many <= 2 * few, f'{few:.0f} accesses with 10 servers, {many:.0f} with 1,000'
+
+
+@pytest.mark.parametrize('share', [0.0, 2.0], ids=['idle', 'busy'])
+@pytest.mark.parametrize('algorithm', TIED)
+def test_who_a_hash_value_is_tied_to_is_found_in_at_most_twice_the_work_of_ten(algorithm: str, share: float) -> None:
+    few, many = (House(n, 0, algorithm).work(int(share * n), tied=True) for n in (10, 1_000))
     assert many <= 2 * few, f'{few:.0f} accesses with 10 servers, {many:.0f} with 1,000'
 
 
@@ -155,7 +174,7 @@ def test_a_newcomer_makes_a_small_index_itself(algorithm: str) -> None:
     invariants.check(house.cells, AT)
 
 
-STEPS = st.lists(st.tuples(st.sampled_from('asrwmdxfk'), st.integers(0, 39), st.integers(0, 5)), max_size=60)
+STEPS = st.lists(st.tuples(st.sampled_from('ashrwmdxfk'), st.integers(0, 39), st.integers(0, 5)), max_size=60)
 
 
 @pytest.mark.parametrize('algorithm', ALGORITHMS)
@@ -171,8 +190,9 @@ def test_whatever_happens_the_index_says_what_a_scan_would_say(
     for step, number, value in steps:
         changes: list[CellChange] = []
         name = f's{number % count}'
-        if step in 'as':
-            stream = Stream(0, 2 * (number % count) if step == 's' else -1)
+        if step in 'ash':
+            wishes = {'a': ANY, 's': 2 * (number % count), 'h': hashed(number * 107_374_182)}
+            stream = Stream(0, wishes[step])
             stream.avoid = value
             outcome = house.admit(stream)
             if outcome is Admission.SLOT:
@@ -194,8 +214,11 @@ def test_whatever_happens_the_index_says_what_a_scan_would_say(
             house.plane.leave(value)
         if changes:
             for change in changes:
-                house.farm.ledger.apply(change, 0)
-            house.plane.commit(house.farm.ledger.commit(house.cells[AT.REVISION] + 1))
+                with suppress(Refused):  # of algorithms whose weights do not move
+                    house.farm.ledger.apply(change, 0)
+            revision = house.farm.ledger.commit(house.cells[AT.REVISION] + 1)
+            stage(house.cells, revision)
+            house.plane.commit(revision)
             house.plane.leave(0)
         if value % 2:
             house.plane.pump_idle(2)

@@ -107,3 +107,32 @@ def test_a_server_is_offered_as_far_as_the_control_plane_s_word_reaches(
 ) -> None:
     record = appeared(replace(LINE, share=share, share_due=due), 3, 1, 'b', 100)
     assert {reach for reach in Reach if record.offered(reach)} == offered
+
+
+def test_a_server_warms_up_in_whole_seconds_after_maintenance_but_not_when_it_appears() -> None:
+    slow = appeared(replace(LINE, slowstart=4_000), 3, 1, 'b', 100)
+    assert (slow.opstate, slow.eweight, slow.limits) == (OpState.RUNNING, 160, (8, 8))
+    slow = slow.asked(Origin.CLI, MAINT, 200).asked(Origin.CLI, READY, 1_000)
+    seen = []
+    for now in (1_000, 1_999, 2_000, 3_500, 4_999, 5_000, 9_000):
+        slow = slow.warmed(now)
+        seen.append((slow.opstate, slow.eweight, slow.limits))
+    starting, running = OpState.STARTING, OpState.RUNNING
+    assert seen == [
+        (starting, 10, (1, 1)), (starting, 10, (1, 1)), (starting, 50, (2, 2)), (starting, 90, (4, 4)),
+        (starting, 130, (6, 6)), (running, 160, (8, 8)), (running, 160, (8, 8)),
+    ]  # fmt: skip
+
+
+def test_who_drains_while_it_warms_up_goes_on_warming() -> None:
+    slow = appeared(replace(LINE, slowstart=10_000, disabled=True), 3, 1, 'b', 100).asked(Origin.CONFIG, READY, 0)
+    assert slow.opstate is OpState.STARTING
+    slow = slow.warmed(5_000).asked(Origin.CLI, DRAIN, 5_100).asked(Origin.CLI, READY, 5_200)
+    assert (slow.opstate, slow.warm_since, slow.limits) == (OpState.STARTING, 0, (4, 4))
+
+
+def test_warming_up_leaves_no_limit_without_one_and_none_at_none() -> None:
+    unlimited = appeared(replace(LINE, maxconn=0, minconn=0, slowstart=2_000, disabled=True), 3, 1, 'b', 0)
+    assert unlimited.asked(Origin.CONFIG, READY, 0).limits == (-1, -1)
+    shared = appeared(replace(LINE, share=0, share_due=True, slowstart=2_000, disabled=True), 3, 1, 'b', 0)
+    assert shared.asked(Origin.CONFIG, READY, 0).limits == (0, 0)

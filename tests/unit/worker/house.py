@@ -9,6 +9,7 @@ from pathlib import Path
 from dataplane.board import Bells, Board
 from dataplane.core import invariants, stream
 from dataplane.core.changes import AdoptFile, Change
+from dataplane.core.commit import stage
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import Snapshot
@@ -18,7 +19,7 @@ from dataplane.worker.desk import Desk, Effects
 from tests.unit.core.farm import backend, file, server
 
 COMPILED = Path(stream.__file__).suffix != '.py'
-LAYOUT = Layout(workers=2, servers=6, backends=3, frontends=2, entries=300)
+LAYOUT = Layout(workers=2, servers=6, backends=3, frontends=2, entries=300, wheels=1_024)
 
 
 class Request(Stream):
@@ -84,7 +85,9 @@ class House:
         for change in changes:
             self.ledger.apply(change, 0)  # type: ignore[arg-type]
         self.revision += 1
-        self.hold(lambda: self.plane.commit(self.ledger.commit(self.revision)))
+        revision = self.ledger.commit(self.revision)
+        stage(self.board.cells, revision)
+        self.hold(lambda: self.plane.commit(revision))
         while self.hold(self.plane.pump_idle):
             pass
 

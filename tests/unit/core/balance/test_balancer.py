@@ -12,10 +12,11 @@ from dataplane.core.layout import Algorithm, Layout
 AT = Layout(workers=1, servers=1, backends=1, frontends=1, entries=1)
 
 
-def test_every_algorithm_has_one_and_only_leastconn_looks_at_every_slot() -> None:
+def test_every_algorithm_has_one_and_only_those_that_go_by_load_look_at_every_slot() -> None:
     assert set(BALANCERS) == set(Algorithm)
     assert all(isinstance(balancer, Balancer) for balancer in BALANCERS.values())
-    assert {algorithm for algorithm, balancer in BALANCERS.items() if balancer.moves} == {Algorithm.LEASTCONN}
+    moved = {algorithm for algorithm, balancer in BALANCERS.items() if balancer.moves}
+    assert moved == {Algorithm.LEASTCONN, Algorithm.BOUNDED}
 
 
 def test_one_that_answers_nothing_says_so() -> None:
