@@ -17,7 +17,7 @@ from dataplane.core.model import AdminState, Backend, Balance, Route, Server, Ti
 from dataplane.wire.state import State
 
 WHERE: Final = 'control plane'
-_BALANCE: Final = re.compile(r'([a-z]+)(?:\(([0-9]+)\))?')
+_BALANCE: Final = re.compile(r'([a-z-]+)(?:\(([0-9]+)\))?')
 
 
 def translate(state: State, before: tuple[State, AdoptPush] | None = None) -> AdoptPush:

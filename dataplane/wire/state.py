@@ -42,7 +42,7 @@ MAX_ROUTES = 16_384
 _ADDRESS = re.compile(r'[A-Za-z0-9_.:%-]{1,255}\Z')
 _HOST = re.compile(r'(|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])\Z')
 _PREFIX = re.compile(r'/[!-"$->@-~]{0,1023}\Z')
-_BALANCE = re.compile(r'(roundrobin|leastconn|first|random(\([1-9][0-9]{0,2}\))?)\Z')
+_BALANCE = re.compile(r'(roundrobin|static-rr|leastconn|first|source|sticky|random(\([1-9][0-9]{0,2}\))?)\Z')
 _ADMIN = re.compile(r'(ready|drain|maint)\Z')
 _COUNT = (0, 2**31 - 1)
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(',', ':'), allow_nan=False)

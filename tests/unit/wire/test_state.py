@@ -134,7 +134,7 @@ def test_a_server_field_out_of_range_is_named_with_its_backend(patch: dict[str, 
 @pytest.mark.parametrize(
     'patch,words',
     [
-        ({'balance': 'source'}, 'balance'),
+        ({'balance': 'uri'}, 'balance'),
         ({'balance': 'random(0)'}, 'balance'),
         ({'timeouts': {}}, 'timeouts must be'),
         ({'timeouts': {**BACKEND['timeouts'], 'queue': 0}}, 'timeouts.queue'),
