@@ -374,14 +374,17 @@ class Explorer:
         if stranded and line.wish_usable(cells, at, other):
             waits_for = other >> 1 == server
         elif stranded and other <= HASHED:
-            plane = self.planes[-1]
-            tied = plane.index.target(cells, 0, HASHED - other, NOBODY, lambda one: self._has_room(cells, one))
-            waits_for = tied in (server, NOBODY) and cells[at.ROTA + server] == Rota.IN
+            waits_for = self._tied(cells, other) in (server, NOBODY) and cells[at.ROTA + server] == Rota.IN
         if waits_for and cells[at.ASIDE + worker] != Aside.YES and cells[at.E_LINKED + row]:
             raise Broken('I8', f'server {server} given while entry {row // ENTRY_STRIDE} is older')
 
+    def _tied(self, cells: Any, wish: int) -> int:
+        return self.planes[-1].index.target(
+            cells, 0, HASHED - wish, NOBODY, lambda server: self._has_room(cells, server)
+        )
+
     def _has_room(self, cells: Any, server: int) -> bool:
-        most = self.limit(self.now, server)
+        most = cells[self.at.LIMIT + server]
         return most < 0 or cells[self.at.TOTAL + server] < most
 
     def limit(self, x: State, server: int) -> int:
@@ -451,6 +454,9 @@ class Explorer:
                     raise Broken('I4', f'{stream!r} keeps a slot for a worker that stands still')
             elif state != line.WAITING:
                 raise Broken('I11', f'{stream!r} was answered and does not know')
+            elif stream.wish <= HASHED and x.cells[at.E_QUEUE + stream.entry * ENTRY_STRIDE] >= 2 * at.servers:
+                if self._tied(x.cells, stream.wish) >= 0:
+                    raise Broken('I25', f'{stream!r} waits for anybody, though it is tied to one')
 
 
 def _set_aside(v: int, n: State, plane: Plane) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from dataplane.core import repair
+from dataplane.core.balance.wheel import POINT_BITS, Bounded, Ring, StaticRoundRobin
 from dataplane.core.index import Index
+from dataplane.core.layout import NOBODY
 from dataplane.core.plane import Plane
 from dataplane.core.pump import Pump
+from dataplane.core.stream import HASHED
 from tests.exhaustive.mutants import ENDS_IN, MUTANTS, mutant, put
 
 __all__ = ['ENDS_IN', 'MUTANTS']
@@ -64,3 +67,48 @@ def index_trusted_while_it_is_made() -> None:
 def index_not_told_of_a_commit() -> None:
     """A commit changes a server and its leaf stays as it was."""
     put(Index, 'look', lambda self, cells, server: None)
+
+
+@mutant('map-off')
+def tied_only_while_it_lasts() -> None:
+    """Whose server left goes to the backend's queue, for anybody, instead of being tied to another."""
+    move = Pump.move
+
+    def loose(self: Pump, cells: Any, entry: int) -> None:
+        right = put(Index, 'target', lambda *_: NOBODY)
+        move(self, cells, entry)
+        put(Index, 'target', right)
+
+    put(Pump, 'move', loose)
+
+
+@mutant('ring')
+def tied_to_who_left() -> None:
+    """The points of a ring count whether their server is in rotation or not."""
+    put(Ring, 'holder', lambda self, cells, shape, slot: slot >> POINT_BITS & 3)
+
+
+@mutant('ring-room')
+def tied_to_the_full() -> None:
+    """Who is tied to a server is served at once, whoever waits for it."""
+    decide = Plane._decide
+
+    def pushing(self: Plane, stream: Any) -> Any:
+        room = self.room
+        if stream.wish <= HASHED:
+            self.room = lambda server: True  # type: ignore[method-assign]
+        outcome = decide(self, stream)
+        self.room = room  # type: ignore[method-assign]
+        return outcome
+
+    put(Plane, '_decide', pushing)
+
+
+@mutant('bound-kill')
+def sums_kept_after_a_death() -> None:
+    """What bounds go by is not counted anew after a death."""
+
+    def forgetful(self: Any, cells: Any, at: Any, backend: int, members: Any) -> None:
+        StaticRoundRobin.forget(self, cells, at, backend, members)
+
+    put(Bounded, 'forget', forgetful)

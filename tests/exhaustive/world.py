@@ -407,6 +407,7 @@ WORLDS: dict[str, World] = {
     'least-kill': World(2, (1, 2), (A, B, B), kills=1, slice=1, algorithm=Algorithm.LEASTCONN),
     # tied by a hash value: to a slot of a map, to the nearest point of a ring, to the elected one; servers leave and come back
     # and weigh more while streams wait for them, and those without a key go round the same wheel
+    'map-off': World(1, (1, 1), (V0, V0, V0), (OFF, ON), algorithm=Algorithm.MAP),
     'map': World(2, (1, 1), (V0, V1, W1, B), (OFF, ON), algorithm=Algorithm.MAP),
     'map-both': World(2, (1, 1), (V0, W1, V1), (OFF, OFF1, ON), cancels=1, algorithm=Algorithm.MAP),
     'map-weigh': World(2, (1, 1), (V0, V1, W1, W0), (('weigh', 0, 2), OFF), algorithm=Algorithm.MAP),

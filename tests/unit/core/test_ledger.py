@@ -22,6 +22,7 @@ from dataplane.core.changes import (
     SetWeight,
     ShutdownSessions,
     StructuralChange,
+    WarmUp,
 )
 from dataplane.core.compose import Refused
 from dataplane.core.layout import Layout, Rota
@@ -432,3 +433,37 @@ class Changes(RuleBasedStateMachine):
 
 TestChanges = Changes.TestCase
 TestChanges.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+
+
+def test_servers_that_warm_up_get_more_in_one_commit_that_names_them() -> None:
+    lines = [server(f's{n}', n, maxconn=10, minconn=10, weight=4, slowstart=2_000) for n in (1, 2)]
+    farm = Farm(file(backend('px', 3, *lines)))
+    at = farm.at
+    assert not farm.ledger.is_warming, 'never at the start of the process'
+    for state in (AdminState.MAINT, AdminState.READY):
+        farm.apply(SetAdmin('px', 's1', state), SetAdmin('px', 's2', state), now=5_000)
+    assert farm.ledger.is_warming
+    assert (farm.column(at.LIMIT, 2), farm.column(at.EWEIGHT, 2), farm.column(at.OPSTATE, 2)) == (
+        [1, 1],
+        [4, 4],
+        [1, 1],
+    )
+    assert farm.apply(WarmUp(), now=5_999).images == ()
+    made = farm.apply(WarmUp(), now=6_100)
+    assert (made.servers, farm.column(at.LIMIT, 2), farm.column(at.EWEIGHT, 2)) == ((0, 1), [5, 5], [36, 36])
+    farm.apply(SetMaxconn('px', 's1', 20), now=6_200)
+    assert farm.column(at.LIMIT, 2) == [10, 5]
+    farm.apply(WarmUp(), now=7_000)
+    assert (farm.column(at.LIMIT, 2), farm.column(at.EWEIGHT, 2), farm.column(at.OPSTATE, 2)) == (
+        [20, 10],
+        [64, 64],
+        [2, 2],
+    )
+    assert not farm.ledger.is_warming
+
+
+def test_who_leaves_while_it_warms_up_is_waited_for_no_more() -> None:
+    farm = Farm(file(backend('px', 3, server('s1', 1, slowstart=2_000))))
+    farm.apply(SetAdmin('px', 's1', AdminState.MAINT), SetAdmin('px', 's1', AdminState.READY))
+    farm.ledger.adopt(farm.ledger.propose(AdoptFile(file(backend('px', 3)))), 0)
+    assert not farm.ledger.is_warming
