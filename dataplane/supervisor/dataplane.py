@@ -125,8 +125,7 @@ class DataPlane:
             log=self._log,
             adopted=lambda new: self._log.adopt(new.globals),
         )
-        self._software = software
-        self._disk = StateDir(settings.state_dir)
+        self._software, self._disk = software, StateDir(settings.state_dir)
         self._figures: Figures
         self._cli: CliServer | None = None
         self._stats: StatsServer | None = None

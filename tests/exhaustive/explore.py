@@ -385,7 +385,7 @@ class Explorer:
 
     def _has_room(self, cells: Any, server: int) -> bool:
         most = cells[self.at.LIMIT + server]
-        return most < 0 or cells[self.at.TOTAL + server] < most
+        return bool(most < 0 or cells[self.at.TOTAL + server] < most)
 
     def limit(self, x: State, server: int) -> int:
         """The limit as it is written, for the number of streams there are: an own reading of the manual's fullconn rule."""

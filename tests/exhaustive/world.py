@@ -7,27 +7,23 @@ surroundings did: who is dead, stopped, rung. Only `dataplane.core` decides; not
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from dataplane.core import line, pump
-from dataplane.core.balance.wheel import PLACE_BITS, POINT_BITS
 from dataplane.core.commit import Commit, Image
 from dataplane.core.layout import ANY, ENTRY_STRIDE, UNLIMITED, Algorithm, Aside, Layout, Rota
 from dataplane.core.plane import Plane
 from dataplane.core.stream import Life, Stream, hashed
+from tests.exhaustive.wheel import EWEIGHT, SLOTS, wheel
 
 DEAD, CLEARED, UP = range(3)
 GIVEN = line.GIVEN
-EWEIGHT = 16
 
 
 class Wish(NamedTuple):
-    """One stream of a world: its worker, the one server it wants, whether also while that drains, whether it is urgent.
-
-    `value`: the hash value by which it is tied to whom the backend's algorithm names.
-    """
+    """One stream of a world: its worker, the one server it wants, whether also while that drains, whether urgent, its hash value."""
 
     worker: int
     own: int | None = None
@@ -96,40 +92,16 @@ class World:
         cells[at.DYNAMIC_LIMITS] = int(bool(self.minlimits) and self.minlimits != self.limits)
         cells[at.IN_ROTATION] = rotating = count - len(self.backups)
         cells[at.BALANCE_FACTOR], cells[at.AFFINITY], cells[at.ELECTED] = self.factor, self.affinity, 1
-        for image in self.wheel(
-            [server not in self.backups for server in range(count)], cells[at.EWEIGHT : at.EWEIGHT + count]
+        for image in wheel(
+            at,
+            self.algorithm,
+            [server not in self.backups for server in range(count)],
+            cells[at.EWEIGHT : at.EWEIGHT + count],
         ):
             for place, value in enumerate(image.values):
                 cells[image.start + place] = value
         cells[at.DRAWS], cells[at.ROTATION_MAXW], cells[at.ROTATION_WEIGHT] = 2, EWEIGHT, EWEIGHT * rotating
         return cells
-
-    def wheel(self, serving: Sequence[bool], weights: Sequence[int]) -> list[Image]:
-        """The cells of the wheel, where the algorithm has one: of the map one slot for every unit of weight of those that serve,
-        of the ring two points of each server, which count only while it serves and weighs enough.
-        """
-        at, slots, elected = self.at, list[int](), 0
-        for server in range(len(serving)):
-            if self.algorithm is Algorithm.MAP and serving[server]:
-                slots += [server] * (weights[server] // EWEIGHT)
-            elif self.algorithm in (Algorithm.RING, Algorithm.BOUNDED):
-                slots += [
-                    (10 * server + 5 * point) << PLACE_BITS | server << POINT_BITS | point * EWEIGHT for point in (0, 1)
-                ]
-            elected = elected or (server + 1 if serving[server] else 0)
-        slots.sort()
-        return [
-            Image(at.WHEEL, array('q', [at.WHEELS])),
-            Image(at.WHEEL_SIZE, array('q', [len(slots)])),
-            Image(at.WHEELS, array('q', slots)),
-            Image(at.ELECTED, array('q', [elected])),
-            Image(
-                at.CUMULATIVE,
-                array(
-                    'q', [sum(w for w, s in zip(weights[:n], serving, strict=False) if s) for n in range(len(weights))]
-                ),
-            ),
-        ]
 
 
 class Recorded(list[int]):
@@ -308,7 +280,7 @@ class State:
             rotas[backup] = Rota.PERSISTENT if active else Rota.IN
         serving = [r == Rota.IN for r in rotas]
         return [
-            *self.w.wheel(serving, cells[at.EWEIGHT : at.EWEIGHT + at.servers]),
+            *wheel(self.w.at, self.w.algorithm, serving, cells[at.EWEIGHT : at.EWEIGHT + at.servers]),
             Image(at.ROTA, array('q', rotas)),
             Image(at.IN_ROTATION, array('q', [sum(r == Rota.IN for r in rotas)])),
             Image(at.ROTATION_WEIGHT, array('q', [EWEIGHT * sum(r == Rota.IN for r in rotas)])),
@@ -320,14 +292,12 @@ class State:
         weights = cells[at.EWEIGHT : at.EWEIGHT + at.servers]
         weights[server] = EWEIGHT * weight
         return [
-            *self.w.wheel([cells[at.ROTA + s] == Rota.IN for s in range(at.servers)], weights),
+            *wheel(self.w.at, self.w.algorithm, [cells[at.ROTA + s] == Rota.IN for s in range(at.servers)], weights),
             Image(at.EWEIGHT, array('q', weights)),
             Image(at.ROTATION_WEIGHT, array('q', [sum(weights)])),
         ]
 
 
-SLOTS = 8
-"""Of the longest wheel of a world."""
 SWEEP = 77
 """As the value of a change: it is committed as one that touches so many servers that all of the backend are swept."""
 
@@ -350,11 +320,11 @@ A, B, C = Wish(0), Wish(1), Wish(2)
 KA, KB = Wish(0, 0, True), Wish(1, 0, True)
 HA, HB = Wish(0, 0), Wish(1, 0)
 V0, V1 = Wish(0, value=0), Wish(1, value=1)
-W0, W1 = Wish(0, value=1), Wish(1, value=0)
+W0, W1, V5, W5 = Wish(0, value=1), Wish(1, value=0), Wish(0, value=5), Wish(1, value=5)
 OFF, KILL, ON = ('disable', 0, 0), ('shutdown', 0, 0), ('enable', 0, 0)
 DRAINED, OFF1, ON1, TWO, ONE = ('drain', 0, 0), ('disable', 1, 0), ('enable', 1, 0), ('limit', 0, 2), ('limit', 0, 1)
 NONE_HERE, SOME_HERE = ('share', 0, 0), ('share', 0, 1)
-ALL_OFF, ALL_ON = ('disable', 0, SWEEP), ('enable', 0, SWEEP)
+ALL_OFF, ALL_ON, HEAVY = ('disable', 0, SWEEP), ('enable', 0, SWEEP), ('weigh', 0, 2)
 
 WORLDS: dict[str, World] = {
     'plain': World(2, (1,), (A, A, B), cancels=1, spurious=1),
@@ -410,16 +380,14 @@ WORLDS: dict[str, World] = {
     'map-off': World(1, (1, 1), (V0, V0, V0), (OFF, ON), algorithm=Algorithm.MAP),
     'map': World(2, (1, 1), (V0, V1, W1, B), (OFF, ON), algorithm=Algorithm.MAP),
     'map-both': World(2, (1, 1), (V0, W1, V1), (OFF, OFF1, ON), cancels=1, algorithm=Algorithm.MAP),
-    'map-weigh': World(2, (1, 1), (V0, V1, W1, W0), (('weigh', 0, 2), OFF), algorithm=Algorithm.MAP),
+    'map-weigh': World(2, (1, 1), (V0, V1, W1, W0), (HEAVY, OFF), algorithm=Algorithm.MAP),
     'map-kill': World(2, (1, 1), (V0, W1, V1), (OFF,), kills=1, algorithm=Algorithm.MAP),
     'map-stop': World(2, (1, 1), (V0, W1, V1), (OFF,), stops=1, algorithm=Algorithm.MAP),
     'map-drain': World(2, (1, 1), (V0, KB, W1, A), (DRAINED, ON), algorithm=Algorithm.MAP),
     'map-full': World(2, (1, 1), (V0, W1, W1, V0), (OFF,), maxqueue=1, algorithm=Algorithm.MAP),
     'map-sweep': World(2, (1, 1), (V0, W1, B), (ALL_OFF, ALL_ON), slice=1, algorithm=Algorithm.MAP),
     'ring': World(2, (1, 1), (V0, V1, W1, B), (OFF, ON), algorithm=Algorithm.RING),
-    'ring-weigh': World(
-        2, (1, 1), (Wish(0, value=5), V1, Wish(1, value=5)), (('weigh', 0, 2), OFF, ON), algorithm=Algorithm.RING
-    ),
+    'ring-weigh': World(2, (1, 1), (V5, V1, W5), (HEAVY, OFF, ON), algorithm=Algorithm.RING),
     'ring-kill': World(2, (1, 1), (V0, W1, B), (OFF,), kills=1, algorithm=Algorithm.RING),
     'ring-room': World(2, (1, 1), (V0, V1, W1, W0), (OFF,), affinity=1, algorithm=Algorithm.RING),
     'ring-queue': World(2, (1, 1), (V0, W1, W1, V0), (OFF,), maxqueue=1, affinity=2, algorithm=Algorithm.RING),

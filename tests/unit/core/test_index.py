@@ -78,7 +78,10 @@ class House:
     def work(self, busy: int, rounds: int = 200, *, tied: bool = False) -> float:
         """Accesses of one admit and one release, with `busy` streams in work; `tied`: each by a hash value of its own."""
         values = iter(range(10**9))
-        wish = (lambda: hashed(next(values) * 2_654_435_761 % 2**32)) if tied else lambda: ANY
+
+        def wish() -> int:
+            return hashed(next(values) * 2_654_435_761 % 2**32) if tied else ANY
+
         at_work = [Stream(0, wish()) for _ in range(busy)]
         for stream in at_work:
             assert self.admit(stream) is Admission.SLOT

@@ -439,10 +439,10 @@ def test_servers_that_warm_up_get_more_in_one_commit_that_names_them() -> None:
     lines = [server(f's{n}', n, maxconn=10, minconn=10, weight=4, slowstart=2_000) for n in (1, 2)]
     farm = Farm(file(backend('px', 3, *lines)))
     at = farm.at
-    assert not farm.ledger.is_warming, 'never at the start of the process'
+    warming = [farm.ledger.is_warming]  # never at the start of the process
     for state in (AdminState.MAINT, AdminState.READY):
         farm.apply(SetAdmin('px', 's1', state), SetAdmin('px', 's2', state), now=5_000)
-    assert farm.ledger.is_warming
+    warming.append(farm.ledger.is_warming)
     assert (farm.column(at.LIMIT, 2), farm.column(at.EWEIGHT, 2), farm.column(at.OPSTATE, 2)) == (
         [1, 1],
         [4, 4],
@@ -459,7 +459,7 @@ def test_servers_that_warm_up_get_more_in_one_commit_that_names_them() -> None:
         [64, 64],
         [2, 2],
     )
-    assert not farm.ledger.is_warming
+    assert [*warming, farm.ledger.is_warming] == [False, True, False]
 
 
 def test_who_leaves_while_it_warms_up_is_waited_for_no_more() -> None:
