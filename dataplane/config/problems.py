@@ -7,18 +7,16 @@ Texts follow HAProxy's, so that whoever knows its messages knows these.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
+
+from dataplane.rules.problems import Rejected, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = ['MAX_PROBLEMS', 'ConfigErrors', 'Problem', 'Rejected', 'Report', 'did_you_mean', 'shown']
+
 MAX_PROBLEMS: Final = 1000
-_SHOWN: Final = 80
-
-
-class Rejected(ValueError):
-    """A line, or a part of one, that cannot be accepted; the text says why and names the word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +77,3 @@ class Report:
     def _add(problems: list[Problem], problem: Problem) -> None:
         if len(problems) < MAX_PROBLEMS:
             problems.append(problem)
-
-
-def shown(word: str) -> str:
-    """How a word of the file is quoted in a message: printable, never longer than a line of a terminal."""
-    cut = word if len(word) <= _SHOWN else word[: _SHOWN - 3] + '...'
-    return ''.join(char if char.isprintable() else '?' for char in cut)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """HAProxy's hint at a misspelt keyword, or ''."""
-    close = get_close_matches(word, known, n=1, cutoff=0.7) if 1 < len(word) <= _SHOWN else []
-    return f"; did you mean '{close[0]}' maybe ?" if close else ''

@@ -12,12 +12,13 @@ from tests.architecture.source import PACKAGES, Import, imports, inside, modules
 ROOMS: dict[str, tuple[str, ...]] = {
     'dataplane': (),
     'dataplane.wire': (),
-    'dataplane.core': ('dataplane.wire',),
-    'dataplane.config': ('dataplane.wire', 'dataplane.core.model'),
+    'dataplane.rules': (),
+    'dataplane.core': ('dataplane.wire', 'dataplane.rules.model'),
+    'dataplane.config': ('dataplane.wire', 'dataplane.core.model', 'dataplane.rules'),
     'dataplane.cli': ('dataplane.wire', 'dataplane.core.model'),
     'dataplane.native': (),  # what exists compiled only
     'dataplane.board': ('dataplane.core', 'dataplane.native'),
-    'dataplane.worker': ('dataplane.core', 'dataplane.wire', 'dataplane.board', 'dataplane.native'),
+    'dataplane.worker': ('dataplane.core', 'dataplane.rules', 'dataplane.wire', 'dataplane.board', 'dataplane.native'),
     'dataplane.supervisor': (
         'dataplane.core',
         'dataplane.config',
@@ -52,7 +53,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 
 # rooms that decide: no clock, no socket, no loop, no chance of their own
 PURE = (
-    'dataplane.core', 'dataplane.config', 'dataplane.cli', 'controlplane.domain',
+    'dataplane.core', 'dataplane.config', 'dataplane.cli', 'dataplane.rules', 'controlplane.domain',
     'controlplane.kube.addresses', 'controlplane.kube.assemble', 'controlplane.kube.backend', 'controlplane.kube.conditions',
     'controlplane.kube.deadlines',
     'controlplane.kube.endpoints', 'controlplane.kube.objects', 'controlplane.kube.outcome', 'controlplane.kube.settle',

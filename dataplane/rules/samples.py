@@ -1,0 +1,163 @@
+"""Rules: what a fetch yields, and what becomes of it where another type is wanted (configuration manual 7.1, 7.3).
+
+A sample is a Python value that says its type: `bool`, `int` (64 bits, signed), `IPv4`, `IPv6`, `bytes` (a string),
+`Binary` (a data block) or `Method`. No sample is None: the fetch found nothing, and nothing follows from it.
+
+Casts are HAProxy's: a string becomes an integer by its leading digits, a block a string up to its first NUL, an address
+a number and back. What cannot become the wanted type is None.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from ipaddress import IPv6Address
+from typing import Final
+
+_BITS: Final = 64
+_WHOLE: Final = (1 << _BITS) - 1
+MAX_INT: Final = (1 << (_BITS - 1)) - 1
+MIN_INT: Final = -MAX_INT - 1
+
+_DIGITS: Final = re.compile(rb'[ \t]*([+-]?)0*([0-9]*)')
+_WHOLE_NUMBER: Final = re.compile(rb'[+-]?[0-9]+')
+_QUAD: Final = re.compile(
+    r'(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})', re.ASCII
+)
+_V6: Final = re.compile(r'[0-9A-Fa-f:.]{2,45}', re.ASCII)
+_MAPPED: Final = 0xFFFF << 32
+_SIXTOFOUR: Final = 0x2002
+
+
+class Type(Enum):
+    """What a sample may be. ANY: known when it is there; ADDRESS: one of the two kinds, known when it is there."""
+
+    ANY = 'any'
+    BOOL = 'boolean'
+    INT = 'integer'
+    ADDRESS = 'address'
+    IPV4 = 'ipv4'
+    IPV6 = 'ipv6'
+    STR = 'string'
+    BIN = 'binary'
+    METHOD = 'method'
+
+
+class IPv4(int):
+    """An IPv4 address as the number it is."""
+
+    __slots__ = ()
+
+
+class IPv6(int):
+    """An IPv6 address as the number it is."""
+
+    __slots__ = ()
+
+
+class Binary(bytes):
+    """A data block: like a string, but what looks at it as a string sees it up to its first NUL."""
+
+    __slots__ = ()
+
+
+class Method(bytes):
+    """The request's method."""
+
+    __slots__ = ()
+
+
+Address = IPv4 | IPv6
+Sample = bool | int | bytes
+"""Any sample; addresses are integers and blocks are bytes by inheritance, so ask `type_of`."""
+
+_TYPES: Final[dict[type, Type]] = {
+    bool: Type.BOOL, int: Type.INT, IPv4: Type.IPV4, IPv6: Type.IPV6, bytes: Type.STR, Binary: Type.BIN, Method: Type.METHOD,
+}  # fmt: skip
+
+
+def type_of(sample: Sample) -> Type:
+    """The type of a sample that is there."""
+    return _TYPES[type(sample)]
+
+
+def wrapped(value: int) -> int:
+    """The number as 64 signed bits hold it."""
+    if MIN_INT <= value <= MAX_INT:
+        return value
+    value &= _WHOLE
+    return value - (1 << _BITS) if value > MAX_INT else value
+
+
+def clamped(value: int) -> int:
+    """The number, or the nearest one that 64 signed bits hold."""
+    return MIN_INT if value < MIN_INT else min(value, MAX_INT)
+
+
+def parse_address(text: str) -> Address | None:
+    """An address in its usual text form."""
+    if ':' not in text:
+        quad = _QUAD.fullmatch(text)
+        if quad is None:
+            return None
+        a, b, c, d = (int(part) for part in quad.groups())
+        return IPv4(a << 24 | b << 16 | c << 8 | d) if max(a, b, c, d) <= 255 else None
+    if _V6.fullmatch(text) is None:
+        return None
+    try:
+        return IPv6(int(IPv6Address(text)))
+    except ValueError:
+        return None
+
+
+def address_text(address: Address) -> bytes:
+    """An address as it is written: IPv6 in its shortest form."""
+    if type(address) is IPv4:
+        return b'%d.%d.%d.%d' % (address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255)
+    if address >> 32 == _MAPPED >> 32:
+        return b'::ffff:' + address_text(IPv4(address & 0xFFFFFFFF))
+    return str(IPv6Address(int(address))).encode()
+
+
+def to_v6(address: Address) -> IPv6:
+    """An IPv4 address as it is written in IPv6 (`::ffff:`); IPv6 as it is."""
+    return IPv6(_MAPPED | address) if type(address) is IPv4 else IPv6(address)
+
+
+def to_v4(address: Address) -> IPv4 | None:
+    """The IPv4 address an IPv6 one stands for (`::ffff:`, `::` or 6to4), None where it stands for none."""
+    if type(address) is IPv4:
+        return address
+    high = address >> 32
+    if high in (0, 0xFFFF):
+        return IPv4(address & 0xFFFFFFFF)
+    if address >> 112 == _SIXTOFOUR:
+        return IPv4(address >> 80 & 0xFFFFFFFF)
+    return None
+
+
+def leading_integer(text: bytes) -> int:
+    """What HAProxy makes of a string that should be a number: its leading digits, 0 without any, never beyond 64 bits."""
+    found = _DIGITS.match(text)
+    if found is None or not found[2]:
+        return 0
+    value = int(found[2][:20])
+    return clamped(-value if found[1] == b'-' else value)
+
+
+def _text_to_int(text: bytes) -> int | None:
+    """A whole number, however much follows is not looked at; None where it begins with none."""
+    found = _WHOLE_NUMBER.match(text)
+    return clamped(int(found[0][:21])) if found else None
+
+
+def _text_to_address(text: bytes) -> Address | None:
+    return parse_address(text.decode('latin-1'))
+
+
+def _block_to_text(block: bytes) -> bytes:
+    return bytes(block.partition(b'\0')[0])
+
+
+def _packed(address: Address) -> Binary:
+    return Binary(address.to_bytes(4 if type(address) is IPv4 else 16, 'big'))

@@ -1,0 +1,37 @@
+"""Rules: what a parser must know about the place where an expression stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dataplane.rules.phases import Phase
+from dataplane.rules.problems import Rejected
+
+if TYPE_CHECKING:
+    from dataplane.rules.model import Acl, Entry
+
+
+def no_files(name: str) -> str:
+    """For places where nothing can be read: every file is refused."""
+    msg = f'failed to open pattern file <{name}>'
+    raise Rejected(msg)
+
+
+@dataclass(slots=True)
+class Scope:
+    """Where an expression stands. One per place; what parsers find is added to `files` and `warnings`.
+
+    `phase`: when it is evaluated. `env`: what `env()` sees. `acls`: what the `acl` fetch and conditions may name, by name.
+    `read`: the text of a pattern file, or Rejected. `files`: entries of the pattern files read so far, by name; share one
+    mapping between all scopes of a configuration, and put it into the snapshot for `stores.Store`.
+    `warnings`: what the user should look at, in HAProxy's words, without file and line.
+    """
+
+    phase: Phase = Phase.REQUEST
+    env: Mapping[str, str] = field(default_factory=dict)
+    acls: Mapping[str, Acl] = field(default_factory=dict)
+    read: Callable[[str], str] = no_files
+    files: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
