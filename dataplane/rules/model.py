@@ -34,17 +34,7 @@ class Named:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The argument of the `acl` fetch: named ACLs that must all hold, each perhaps negated."""
-
-    terms: tuple[Term, ...]
-
-    def __str__(self) -> str:
-        return ','.join(('!' if term.negated else '') + term.acl.name for term in self.terms)
-
-
-Argument = int | str | Variable | Named | Chosen | None
+Argument = int | str | Variable | Named | None
 """One argument of a fetch or converter, already of the type it wants; None where an optional one is left out."""
 
 
@@ -181,6 +171,8 @@ class Format:
     """A log-format string in its parts; text is what it stands for in bytes, `%%` already one."""
 
     parts: tuple[bytes | Alias | Computed, ...] = ()
+    merge: bool = False
+    """Do blanks between parts of which one is empty become one, as in log lines?"""
 
 
 @dataclass(frozen=True, slots=True)

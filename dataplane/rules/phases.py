@@ -12,15 +12,20 @@ from typing import Final
 
 
 class Phase(Enum):
-    """Where a rule stands; the value is how HAProxy's messages call the place."""
+    """Where a rule stands; the value is how HAProxy's messages call the place.
+
+    A `listen` section's rules count as a backend's: what either half knows can be asked for.
+    """
 
     CONNECTION = 'tcp-request connection rule'
     SESSION = 'tcp-request session rule'
-    CONTENT = 'tcp-request content rule'
-    REQUEST = 'http-request header rule'
+    CONTENT = 'frontend tcp-request content rule'
+    REQUEST = 'frontend http-request header rule'
+    BACKEND_CONTENT = 'backend tcp-request content rule'
+    BACKEND_REQUEST = 'backend http-request header rule'
     SERVER = 'server configuration (source statement)'
-    RESPONSE_CONTENT = 'tcp-response content rule'
-    RESPONSE = 'http-response header rule'
+    RESPONSE_CONTENT = 'backend tcp-response content rule'
+    RESPONSE = 'backend http-response header rule'
     LOG = 'logs'
     CHECK = 'tcp-check rule'
 
@@ -28,31 +33,32 @@ class Phase(Enum):
 class Use(Enum):
     """What a fetch takes its value from; the value is how HAProxy's messages call it."""
 
-    CONSTANT = 'constant values'
+    CONSTANT = 'constant'
     INTERNAL = 'internal state'
-    LISTENER = 'listener configuration'
-    FRONTEND = 'frontend configuration'
-    CLIENT = 'client connection information'
-    CLIENT_SSL = 'client address or SSL client information'
-    REQUEST_DATA = 'request buffer contents'
+    LISTENER = 'listener'
+    FRONTEND = 'frontend'
+    CLIENT = 'client address'
+    CLIENT_SSL = 'client-side connection'
+    REQUEST_DATA = 'request buffer'
     REQUEST = 'HTTP request headers'
-    REQUEST_KEPT = 'information from HTTP request headers which persist'
-    REQUEST_BODY = 'HTTP request message body'
-    TRANSACTION = 'transaction state'
-    BACKEND = 'backend configuration'
-    SERVER = 'server state'
-    SERVER_CONNECTION = 'server connection information'
-    RESPONSE_DATA = 'response buffer contents'
+    REQUEST_KEPT = 'HTTP request'
+    REQUEST_BODY = 'HTTP request body'
+    TRANSACTION = 'transaction'
+    BACKEND = 'backend'
+    SERVER = 'server'
+    SERVER_CONNECTION = 'server address'
+    RESPONSE_DATA = 'response buffer'
     RESPONSE = 'HTTP response headers'
-    RESPONSE_KEPT = 'information from HTTP response headers which persist'
-    RESPONSE_BODY = 'HTTP response message body'
-    FINISHED = 'information from the end of the transaction'
+    RESPONSE_KEPT = 'HTTP response'
+    RESPONSE_BODY = 'HTTP response body'
+    FINISHED = 'transaction statistics'
 
 
 _ALL: Final = frozenset(Phase)
 _TRAFFIC: Final = _ALL - {Phase.CHECK}
 _STREAM: Final = _TRAFFIC - {Phase.CONNECTION, Phase.SESSION}
-_REQUEST: Final = frozenset((Phase.CONTENT, Phase.REQUEST, Phase.SERVER))
+_FRONT: Final = frozenset((Phase.CONTENT, Phase.REQUEST))
+_REQUEST: Final = _FRONT | {Phase.BACKEND_CONTENT, Phase.BACKEND_REQUEST, Phase.SERVER}
 _RESPONSE: Final = frozenset((Phase.RESPONSE_CONTENT, Phase.RESPONSE))
 
 AVAILABLE: Final[dict[Use, frozenset[Phase]]] = {
@@ -67,7 +73,7 @@ AVAILABLE: Final[dict[Use, frozenset[Phase]]] = {
     Use.REQUEST_KEPT: _STREAM,
     Use.REQUEST_BODY: _REQUEST,
     Use.TRANSACTION: _STREAM,
-    Use.BACKEND: _STREAM | {Phase.CHECK},
+    Use.BACKEND: (_STREAM - _FRONT) | {Phase.CHECK},
     Use.SERVER: _RESPONSE | {Phase.SERVER, Phase.LOG, Phase.CHECK},
     Use.SERVER_CONNECTION: _RESPONSE | {Phase.LOG, Phase.CHECK},
     Use.RESPONSE_DATA: _RESPONSE | {Phase.CHECK},

@@ -10,17 +10,17 @@ a number and back. What cannot become the wanted type is None.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import Enum
 from ipaddress import IPv6Address
-from typing import Final
+from typing import Any, Final
 
 _BITS: Final = 64
 _WHOLE: Final = (1 << _BITS) - 1
 MAX_INT: Final = (1 << (_BITS - 1)) - 1
 MIN_INT: Final = -MAX_INT - 1
 
-_DIGITS: Final = re.compile(rb'[ \t]*([+-]?)0*([0-9]*)')
-_WHOLE_NUMBER: Final = re.compile(rb'[+-]?[0-9]+')
+_DIGITS: Final = re.compile(rb'([+-]?)0*([0-9]*)')
 _QUAD: Final = re.compile(
     r'(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})', re.ASCII
 )
@@ -145,19 +145,86 @@ def leading_integer(text: bytes) -> int:
     return clamped(-value if found[1] == b'-' else value)
 
 
-def _text_to_int(text: bytes) -> int | None:
-    """A whole number, however much follows is not looked at; None where it begins with none."""
-    found = _WHOLE_NUMBER.match(text)
-    return clamped(int(found[0][:21])) if found else None
-
-
-def _text_to_address(text: bytes) -> Address | None:
-    return parse_address(text.decode('latin-1'))
-
-
-def _block_to_text(block: bytes) -> bytes:
+def text_of(block: bytes) -> bytes:
+    """A data block as a string: up to its first NUL."""
     return bytes(block.partition(b'\0')[0])
 
 
-def _packed(address: Address) -> Binary:
+def packed(address: Address) -> Binary:
+    """An address as the bytes it travels as."""
     return Binary(address.to_bytes(4 if type(address) is IPv4 else 16, 'big'))
+
+
+def _address_of(text: bytes) -> Address | None:
+    return parse_address(text.decode('latin-1'))
+
+
+def _v4_of(text: bytes) -> Sample | None:
+    address = _address_of(text)
+    return address if type(address) is IPv4 else None
+
+
+def _v6_of(text: bytes) -> Sample | None:
+    address = _address_of(text)
+    return address if type(address) is IPv6 else None
+
+
+def _number(value: int) -> bytes:
+    return b'%d' % value
+
+
+def _eight_bytes(value: int) -> Binary:
+    return Binary(int(value).to_bytes(8, 'big', signed=True))
+
+
+def _plain(value: bytes) -> bytes:
+    return bytes(value)
+
+
+Cast = Callable[[Any], 'Sample | None']
+
+_T = Type
+_CASTS: Final[dict[tuple[Type, Type], Cast | None]] = {
+    (_T.BOOL, _T.INT): int, (_T.BOOL, _T.STR): _number, (_T.BOOL, _T.BIN): _eight_bytes,
+    (_T.INT, _T.BOOL): bool, (_T.INT, _T.STR): _number, (_T.INT, _T.BIN): _eight_bytes,
+    (_T.INT, _T.ADDRESS): lambda value: IPv4(value & 0xFFFFFFFF), (_T.INT, _T.IPV4): lambda value: IPv4(value & 0xFFFFFFFF),
+    (_T.INT, _T.IPV6): lambda value: to_v6(IPv4(value & 0xFFFFFFFF)),
+    (_T.IPV4, _T.ADDRESS): None, (_T.IPV4, _T.INT): int, (_T.IPV4, _T.IPV6): to_v6, (_T.IPV4, _T.STR): address_text,
+    (_T.IPV4, _T.BIN): packed,
+    (_T.IPV6, _T.ADDRESS): None, (_T.IPV6, _T.IPV4): to_v4, (_T.IPV6, _T.STR): address_text, (_T.IPV6, _T.BIN): packed,
+    (_T.STR, _T.BOOL): lambda text: leading_integer(text) != 0, (_T.STR, _T.INT): leading_integer,
+    (_T.STR, _T.ADDRESS): _address_of, (_T.STR, _T.IPV4): _v4_of, (_T.STR, _T.IPV6): _v6_of,
+    (_T.STR, _T.BIN): None, (_T.STR, _T.METHOD): Method,
+    (_T.BIN, _T.STR): text_of, (_T.BIN, _T.METHOD): Method,
+    (_T.METHOD, _T.STR): _plain, (_T.METHOD, _T.BIN): None,
+}  # fmt: skip
+"""How a sample of the one type becomes one of the other; None: it may be taken as it is."""
+
+
+def may_cast(source: Type, wanted: Type) -> bool:
+    """Is there a way from the one type to the other? What it is at run time may still have none."""
+    if source is wanted or Type.ANY in (source, wanted):
+        return True
+    if source is Type.ADDRESS:
+        return wanted in (Type.IPV4, Type.IPV6, Type.INT, Type.STR, Type.BIN)
+    return (source, wanted) in _CASTS
+
+
+def cast(sample: Sample, wanted: Type) -> Sample | None:
+    """A sample of any type as one of the wanted type, None where it cannot become one."""
+    source = _TYPES[type(sample)]
+    if source is wanted or wanted is Type.ANY:
+        return sample
+    if (source, wanted) not in _CASTS:
+        return None
+    make = _CASTS[source, wanted]
+    return sample if make is None else make(sample)
+
+
+def caster(source: Type, wanted: Type) -> Cast | None:
+    """The cast from a type that is known beforehand; None where there is nothing to do."""
+    if source is wanted or wanted is Type.ANY:
+        return None
+    if source in (Type.ANY, Type.ADDRESS):
+        return None if source is wanted else lambda sample: cast(sample, wanted)
+    return _CASTS[source, wanted]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dataplane.rules.model import Entry
+from dataplane.rules.matching import parse_pattern
+from dataplane.rules.model import Entry, Match
 
 
 def entries_of(text: str, *, pairs: bool) -> tuple[Entry, ...]:
@@ -40,6 +41,12 @@ class PatternSet:
         self.name = name
         self.version = 0
         self._entries = entries
+        self._matches: list[Match] = []
+
+    def used_by(self, match: Match) -> None:
+        """From now on every pattern has to be one that this way of comparing takes."""
+        if match not in self._matches:
+            self._matches.append(match)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -47,7 +54,7 @@ class PatternSet:
         return self._entries
 
     def add(self, pattern: str, value: str | None = None) -> None:
-        """Append an entry (`add acl`, `add map`)."""
+        """Append an entry (`add acl`, `add map`). Raises Rejected where who uses the file cannot take it."""
         self.replace((*self._entries, Entry(pattern, value)))
 
     def set_value(self, pattern: str, value: str) -> bool:
@@ -67,7 +74,12 @@ class PatternSet:
         return True
 
     def replace(self, entries: tuple[Entry, ...]) -> None:
-        """Put other entries in the place of all (`clear`, `commit`)."""
+        """Put other entries in the place of all (`clear`, `commit`). Raises Rejected, and then changes nothing."""
+        known = set(self._entries)
+        for entry in entries:
+            if entry not in known:
+                for match in self._matches:
+                    parse_pattern(match, entry.pattern)
         self._entries = entries
         self.version += 1
 

@@ -1,0 +1,224 @@
+"""Rules: the `%name`s of log formats (configuration manual 8.2.6).
+
+What can be told from the transaction's line, addresses and captures is; everything else the view is asked for as a fact
+under the alias's name with its `%`: times, counts, sizes, names and flags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from dataplane.rules.fetches.request import path_of
+from dataplane.rules.model import Flags
+from dataplane.rules.samples import IPv4, IPv6, Sample, address_text
+from dataplane.rules.writing import for_capture, for_log, write_text
+
+if TYPE_CHECKING:
+    from dataplane.rules.samples import Address
+    from dataplane.rules.view import View
+
+Writer = Callable[['View'], bytes]
+Maker = Callable[[Flags], Writer]
+_MONTHS: Final = ('Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec')
+
+
+def _text(get: Callable[[View], bytes | None]) -> Maker:
+    return lambda flags: lambda view: write_text(get(view), flags)
+
+
+def _fact_text(name: str) -> Maker:
+    def get(view: View) -> bytes | None:
+        value = view.fact(name)
+        return value if value is None or isinstance(value, bytes) else b'%d' % value
+
+    return _text(get)
+
+
+def _number(name: str, missing: int, *, hexadecimal: bool = False) -> Maker:
+    """A number; the view may also say it in bytes, as it is to be written (`+12`)."""
+
+    def make(flags: Flags) -> Writer:
+        def write(view: View) -> bytes:
+            value = view.fact(name)
+            if isinstance(value, bytes):
+                return value
+            shown = missing if value is None else value
+            return b'%04X' % shown if hexadecimal and Flags.HEXADECIMAL in flags else b'%d' % shown
+
+        return write
+
+    return make
+
+
+def _address(get: Callable[[View], Sample | None]) -> Maker:
+    def make(flags: Flags) -> Writer:
+        def write(view: View) -> bytes:
+            address = get(view)
+            if address is None or isinstance(address, bytes):
+                return write_text(address, flags)
+            if Flags.HEXADECIMAL in flags:
+                return b'%08X' % address if type(address) is IPv4 else b'%032X' % address
+            return write_text(address_text(address if isinstance(address, IPv4 | IPv6) else IPv6(address)), flags)
+
+        return write
+
+    return make
+
+
+def _own(get: Callable[[View], Address | None]) -> Callable[[View], Sample | None]:
+    """The address, `unix` where the connection has none."""
+
+    def address(view: View) -> Sample | None:
+        found = get(view)
+        return b'unix' if found is None else found
+
+    return address
+
+
+def _port(get: Callable[[View], Address | None], port: Callable[[View], int]) -> Maker:
+    """The port; of a unix socket its listener's number."""
+
+    def make(flags: Flags) -> Writer:
+        layout = b'%04X' if Flags.HEXADECIMAL in flags else b'%d'
+
+        def write(view: View) -> bytes:
+            number = port(view) if get(view) is not None else view.fact('so_id')
+            return layout % number if isinstance(number, int) else b''
+
+        return write
+
+    return make
+
+
+def _request_line(view: View) -> bytes | None:
+    if not view.method:
+        return b'<BADREQ>'
+    return for_log(b'%b %b HTTP/%b' % (view.method, view.uri, view.version))
+
+
+def _uri(part: Callable[[bytes], bytes]) -> Maker:
+    return _text(lambda view: for_log(part(view.uri)) if view.method else b'<BADREQ>')
+
+
+def _query(uri: bytes) -> bytes:
+    _, mark, query = uri.partition(b'?')
+    return mark + query
+
+
+def _version(view: View) -> bytes | None:
+    return b'HTTP/' + view.version if view.version else b'<BADREQ>'
+
+
+def _status(view: View) -> bytes | None:
+    return b'%d' % view.status if view.status else b'-1'
+
+
+def _captures(where: str, *, listed: bool) -> Maker:
+    """All slots of one side, in braces or - one word each - for the common log format. Nothing where there are none."""
+
+    def make(flags: Flags) -> Writer:
+        def write(view: View) -> bytes:
+            slots = view.fact(f'{where}.slots') or 0
+            values = [view.captured(where, slot) for slot in range(slots if isinstance(slots, int) else 0)]
+            if not values:
+                return b''
+            shown = [None if value is None else for_capture(value) for value in values]
+            if listed:
+                return b' '.join(b'"%b"' % value if value is not None else b'-' for value in shown)
+            return write_text(b'{%b}' % b'|'.join(value or b'' for value in shown), flags)
+
+        return write
+
+    return make
+
+
+def _date(fact: str, *, local: bool, layout: str) -> Maker:
+    """A moment of the transaction. The text of a second is kept for those that follow within it."""
+
+    def make(_: Flags) -> Writer:
+        second, text = -1, ''
+
+        def write(view: View) -> bytes:
+            nonlocal second, text
+            moment = view.fact(fact)
+            micros = moment if isinstance(moment, int) else 0
+            now = micros // 1_000_000
+            if now != second:
+                second, text = now, _day(now, local=local, zone=layout == 'zone')
+            return f'{text}.{micros // 1_000 % 1_000:03}'.encode() if layout == 'ms' else text.encode()
+
+        return write
+
+    return make
+
+
+def _day(second: int, *, local: bool, zone: bool) -> str:
+    when = datetime.fromtimestamp(second, UTC)
+    if local:
+        when = when.astimezone()
+    text = f'{when.day:02}/{_MONTHS[when.month - 1]}/{when.year:04}:{when.hour:02}:{when.minute:02}:{when.second:02}'
+    return f'{text} {when:%z}' if zone else text
+
+
+def _seconds(flags: Flags) -> Writer:
+    layout = b'%04X' if Flags.HEXADECIMAL in flags else b'%d'
+
+    def write(view: View) -> bytes:
+        moment = view.fact('accept_us')
+        return layout % (moment // 1_000_000 if isinstance(moment, int) else 0)
+
+    return write
+
+
+def _milliseconds(_: Flags) -> Writer:
+    def write(view: View) -> bytes:
+        moment = view.fact('accept_us')
+        return b'%03d' % (moment // 1_000 % 1_000 if isinstance(moment, int) else 0)
+
+    return write
+
+
+_TIMES: Final = ('Ta', 'Tc', 'Td', 'Th', 'Ti', 'Tq', 'TR', 'Tr', 'Tt', 'Tu', 'Tw')
+_COUNTS: Final = ('B', 'U', 'ac', 'bc', 'bq', 'fc', 'lc', 'rc', 'sc', 'sq')
+_TEXTS: Final = ('CC', 'CS', 'OG', 'b', 'f', 'ft', 's', 'sslc', 'sslv', 'ts', 'tsc')
+
+ALIASES: Final[dict[str, Maker]] = {
+    **{name: _number(f'%{name}', -1) for name in _TIMES},
+    **{name: _number(f'%{name}', 0) for name in _COUNTS},
+    **{name: _fact_text(f'%{name}') for name in _TEXTS},
+    'rt': _number('%rt', 0, hexadecimal=True),
+    'pid': _number('pid', 0, hexadecimal=True),
+    'H': _fact_text('hostname'),
+    'ID': _fact_text('unique-id'),
+    'ci': _address(_own(lambda view: view.src)),
+    'cp': _port(lambda view: view.src, lambda view: view.src_port),
+    'fi': _address(_own(lambda view: view.dst)),
+    'fp': _port(lambda view: view.dst, lambda view: view.dst_port),
+    'bi': _address(lambda view: view.fact('bc_src')),
+    'bp': _fact_text('bc_src_port'),
+    'si': _address(lambda view: view.fact('bc_dst')),
+    'sp': _fact_text('bc_dst_port'),
+    'HM': _text(lambda view: for_log(view.method) or b'<BADREQ>'),
+    'HP': _uri(lambda uri: uri.partition(b'?')[0]),
+    'HPO': _uri(path_of),
+    'HQ': _text(lambda view: for_log(_query(view.uri))),
+    'HU': _uri(lambda uri: uri),
+    'HV': _text(_version),
+    'r': _text(_request_line),
+    'ST': _text(_status),
+    'hr': _captures('req', listed=False),
+    'hrl': _captures('req', listed=True),
+    'hs': _captures('res', listed=False),
+    'hsl': _captures('res', listed=True),
+    't': _date('accept_us', local=True, layout='ms'),
+    'T': _date('accept_us', local=False, layout='zone'),
+    'Tl': _date('accept_us', local=True, layout='zone'),
+    'tr': _date('request_us', local=True, layout='ms'),
+    'trg': _date('request_us', local=False, layout='zone'),
+    'trl': _date('request_us', local=True, layout='zone'),
+    'Ts': _seconds,
+    'ms': _milliseconds,
+}
+"""What writes each alias, given the flags behind its `%`."""

@@ -1,0 +1,227 @@
+"""Rules: plain data -> closures, once per adopted table. What they are called with is a `View`.
+
+Types are settled here: where the type of a sample is known beforehand, and is the one that is wanted, nothing is asked about
+it per request. No closure remembers a request; those that look into pattern files remember what they made of their entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from dataplane.rules.acls import available
+from dataplane.rules.aliases import ALIASES
+from dataplane.rules.converters import CONVERTERS
+from dataplane.rules.fetches import FETCHES
+from dataplane.rules.matching import WANTED, matcher
+from dataplane.rules.model import Acl, Alias, Condition, Expression, Format, Term, Test
+from dataplane.rules.phases import Phase
+from dataplane.rules.samples import Type, caster
+from dataplane.rules.stores import Store
+from dataplane.rules.table import Every, Getter
+from dataplane.rules.writing import write_sample
+
+if TYPE_CHECKING:
+    from dataplane.rules.samples import Sample
+    from dataplane.rules.view import View
+
+Decision = Callable[['View'], bool]
+Writer = Callable[['View'], bytes]
+_Chain = Callable[[Any, 'View'], 'Sample | None']
+_SEPARATOR: Final = b' '
+
+
+def compiled_expression(expression: Expression, store: Store | None = None, wanted: Type = Type.ANY) -> Getter:
+    """The expression ready for use: its value, None where nothing is found; `wanted`: cast to that type."""
+    spec = FETCHES[expression.fetch.name]
+    get = spec.build(expression.fetch.arguments)
+    chain = _chain(expression, store or Store(), wanted)
+    if chain is None:
+        return get
+
+    def value(view: View) -> Sample | None:
+        sample = get(view)
+        return None if sample is None else chain(sample, view)
+
+    return value
+
+
+def _chain(expression: Expression, store: Store, wanted: Type) -> _Chain | None:
+    """What happens to the fetched sample: casts and converters in turn. None where nothing does."""
+    steps: list[_Chain] = []
+    kind = FETCHES[expression.fetch.name].gives
+    for call in expression.converters:
+        spec = CONVERTERS[call.name]
+        _add_cast(steps, kind, spec.takes)
+        steps.append(spec.build(call.arguments, store))
+        kind = spec.gives
+    _add_cast(steps, kind, wanted)
+    if not steps:
+        return None
+    if len(steps) == 1:
+        return steps[0]
+
+    def run(sample: Any, view: View) -> Sample | None:
+        for step in steps:
+            sample = step(sample, view)
+            if sample is None:
+                return None
+        return sample  # type: ignore[no-any-return]
+
+    return run
+
+
+def _add_cast(steps: list[_Chain], kind: Type, wanted: Type) -> None:
+    cast = caster(kind, wanted)
+    if cast is not None:
+        steps.append(lambda sample, _view: cast(sample))
+
+
+def _compiled_test(test: Test, store: Store, phase: Phase) -> Decision:
+    if not available(test, phase):
+        return lambda _: False
+    expression = test.expression
+    spec = FETCHES[expression.fetch.name]
+    wanted = WANTED[test.match]
+    matches = matcher(test.match, test.patterns, test.files, store)
+    chain = _chain(expression, store, wanted)
+    every = spec.every(expression.fetch.arguments) if spec.every is not None else None
+    if every is not None:
+        return _any_of(every, chain, matches)
+    get = spec.build(expression.fetch.arguments)
+    if chain is None:
+
+        def plain(view: View) -> bool:
+            sample = get(view)
+            return sample is not None and matches(sample)
+
+        return plain
+    run = chain
+
+    def converted(view: View) -> bool:
+        sample = get(view)
+        if sample is None:
+            return False
+        sample = run(sample, view)
+        return sample is not None and matches(sample)
+
+    return converted
+
+
+def _any_of(every: Every, chain: _Chain | None, matches: Callable[[Any], bool]) -> Decision:
+    if chain is None:
+
+        def plain(view: View) -> bool:
+            for sample in every(view):  # noqa: SIM110 - a generator costs 0.3 us each time
+                if matches(sample):
+                    return True
+            return False
+
+        return plain
+    run = chain
+
+    def converted(view: View) -> bool:
+        for sample in every(view):
+            value = run(sample, view)
+            if value is not None and matches(value):
+                return True
+        return False
+
+    return converted
+
+
+def compiled_acl(acl: Acl, store: Store | None = None, phase: Phase = Phase.REQUEST) -> Decision:
+    """Does one of the ACL's lines hold?"""
+    tests = [_compiled_test(test, store or Store(), phase) for test in acl.tests]
+    return _one_of(tests)
+
+
+def compiled(condition: Condition, store: Store | None = None) -> Decision:
+    """The condition ready for use: does the rule it belongs to apply?"""
+    kept = store or Store()
+    groups = [_all_of([_term(term, kept, condition.phase) for term in group]) for group in condition.groups]
+    holds = _one_of(groups)
+    return _opposite(holds) if condition.unless else holds
+
+
+def _term(term: Term, store: Store, phase: Phase) -> Decision:
+    holds = compiled_acl(term.acl, store, phase)
+    return _opposite(holds) if term.negated else holds
+
+
+def _opposite(holds: Decision) -> Decision:
+    return lambda view: not holds(view)
+
+
+def _one_of(decisions: list[Decision]) -> Decision:
+    if len(decisions) == 1:
+        return decisions[0]
+    if len(decisions) == 2:
+        first, second = decisions
+        return lambda view: first(view) or second(view)
+
+    def one(view: View) -> bool:
+        for holds in decisions:  # noqa: SIM110 - as above
+            if holds(view):
+                return True
+        return False
+
+    return one
+
+
+def _all_of(decisions: list[Decision]) -> Decision:
+    if len(decisions) == 1:
+        return decisions[0]
+    if len(decisions) == 2:
+        first, second = decisions
+        return lambda view: first(view) and second(view)
+
+    def every(view: View) -> bool:
+        for holds in decisions:  # noqa: SIM110 - as above
+            if not holds(view):
+                return False
+        return True
+
+    return every
+
+
+def compiled_format(format_: Format, store: Store | None = None) -> Writer:
+    """The format ready for use: the bytes it stands for."""
+    kept = store or Store()
+    parts = [part if isinstance(part, bytes) else _writer(part, kept) for part in format_.parts]
+    if all(isinstance(part, bytes) for part in parts):
+        text = b''.join(part for part in parts if isinstance(part, bytes))
+        return lambda _: text
+    if format_.merge:
+        return _merging(parts)
+    if len(parts) == 1 and not isinstance(parts[0], bytes):
+        return parts[0]
+    return lambda view: b''.join([part if isinstance(part, bytes) else part(view) for part in parts])
+
+
+def _merging(parts: list[bytes | Writer]) -> Writer:
+    """Blanks are parts of their own; one after another, or after nothing, counts for nothing."""
+
+    def write(view: View) -> bytes:
+        out: list[bytes] = []
+        blank = False
+        for part in parts:
+            if part == _SEPARATOR:
+                if not blank:
+                    out.append(_SEPARATOR)
+                blank = True
+                continue
+            text = part if isinstance(part, bytes) else part(view)
+            if text:
+                out.append(text)
+                blank = False
+        return b''.join(out)
+
+    return write
+
+
+def _writer(part: Any, store: Store) -> Writer:
+    if isinstance(part, Alias):
+        return ALIASES[part.name](part.flags)
+    get, flags = compiled_expression(part.expression, store, Type.STR), part.flags
+    return lambda view: write_sample(get(view), flags)

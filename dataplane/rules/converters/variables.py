@@ -1,0 +1,156 @@
+"""Rules: converters that read or write variables and captures."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, cast
+
+from dataplane.rules.arguments import variable_of
+from dataplane.rules.fetches.constants import encoded
+from dataplane.rules.model import Variable
+from dataplane.rules.problems import Rejected, shown
+from dataplane.rules.samples import Sample, Type
+from dataplane.rules.samples import cast as cast_to
+from dataplane.rules.table import Arguments, Check, Converter, Step
+
+if TYPE_CHECKING:
+    from dataplane.rules.scope import Scope
+    from dataplane.rules.stores import Store
+    from dataplane.rules.view import View
+
+_CONDITIONS: Final[dict[str, Callable[[Sample | None, Sample], bool]]] = {
+    'ifexists': lambda old, _: old is not None,
+    'ifnotexists': lambda old, _: old is None,
+    'ifempty': lambda _, new: isinstance(new, bytes) and not new,
+    'ifnotempty': lambda _, new: not isinstance(new, bytes) or bool(new),
+    'ifset': lambda _, new: not isinstance(new, bytes) or bool(new),
+    'ifnotset': lambda _, new: isinstance(new, bytes) and not new,
+    'ifgt': lambda old, new: isinstance(old, int) and isinstance(new, int) and old > new,
+    'iflt': lambda old, new: isinstance(old, int) and isinstance(new, int) and old < new,
+}
+
+
+def _text(view: View, variable: Variable | None) -> bytes | None:
+    """A variable as a string, None where it is not set."""
+    value = None if variable is None else view.variable(variable.scope, variable.name)
+    return None if value is None else cast('bytes | None', cast_to(value, Type.STR))
+
+
+def _variable_at(place: int, missing: str) -> Check:
+    """A check that makes a variable of the string at that place; '' there is none, and an error where `missing` says so."""
+
+    def check(arguments: Arguments, _: Scope) -> Arguments:
+        word = str(arguments[place]) if len(arguments) > place else ''
+        if not word:
+            if missing:
+                raise Rejected(missing)
+            return (*arguments[:place], None, *arguments[place + 1 :]) if len(arguments) > place else arguments
+        try:
+            variable = variable_of(word)
+        except Rejected:
+            msg = f"failed to register variable name '{shown(word)}'"
+            raise Rejected(msg) from None
+        return (*arguments[:place], variable, *arguments[place + 1 :])
+
+    return check
+
+
+def _argument(arguments: Arguments, place: int) -> bytes:
+    return encoded(arguments[place]) if len(arguments) > place and arguments[place] is not None else b''
+
+
+def _concat(arguments: Arguments, _: Store) -> Step:
+    start, end = _argument(arguments, 0), _argument(arguments, 2)
+    variable = cast('Variable | None', arguments[1]) if len(arguments) > 1 else None
+    return lambda sample, view: b'%b%b%b%b' % (sample, start, _text(view, variable) or b'', end)
+
+
+def _add_item(arguments: Arguments, _: Store) -> Step:
+    """The delimiter only where there is something on both sides of it."""
+    delimiter, suffix = _argument(arguments, 0), _argument(arguments, 2)
+    variable = cast('Variable | None', arguments[1]) if len(arguments) > 1 else None
+
+    def step(sample: bytes, view: View) -> Sample:
+        value = _text(view, variable)
+        if value is None and variable is not None and not suffix:
+            return sample
+        added = (value or b'') + suffix
+        return sample + delimiter + added if sample and added else sample + added
+
+    return step
+
+
+def _comparing(compare: Callable[[bytes, bytes], Sample], gives: Type) -> Converter:
+    def build(arguments: Arguments, _: Store) -> Step:
+        variable = cast('Variable', arguments[0])
+
+        def step(sample: bytes, view: View) -> Sample | None:
+            other = _text(view, variable)
+            return None if other is None else compare(sample, other)
+
+        return step
+
+    return Converter(Type.STR, gives, build, 'str?', _variable_at(0, 'missing variable name'))
+
+
+def _order(one: bytes, other: bytes) -> int:
+    """HAProxy's: the difference of the first bytes that are not the same, else of the lengths' signs."""
+    return (one > other) - (one < other)
+
+
+def _set_checked(arguments: Arguments, _: Scope) -> Arguments:
+    for condition in arguments[1:]:
+        if condition not in _CONDITIONS:
+            msg = f"unsupported condition '{shown(str(condition))}'"
+            raise Rejected(msg)
+    return arguments
+
+
+def _set_var(arguments: Arguments, _: Store) -> Step:
+    variable = cast('Variable', arguments[0])
+    conditions = [_CONDITIONS[str(condition)] for condition in arguments[1:]]
+
+    def step(sample: Sample, view: View) -> Sample:
+        if not conditions or all(
+            condition(view.variable(variable.scope, variable.name), sample) for condition in conditions
+        ):
+            view.set_variable(variable.scope, variable.name, sample)
+        return sample
+
+    return step
+
+
+def _unset_var(arguments: Arguments, _: Store) -> Step:
+    variable = cast('Variable', arguments[0])
+
+    def step(sample: Sample, view: View) -> Sample:
+        view.set_variable(variable.scope, variable.name, None)
+        return sample
+
+    return step
+
+
+def _capturing(where: str) -> Converter:
+    def build(arguments: Arguments, _: Store) -> Step:
+        slot = cast('int', arguments[0])
+
+        def step(sample: bytes, view: View) -> Sample:
+            view.capture(where, slot, sample)
+            return sample
+
+        return step
+
+    return Converter(Type.STR, Type.STR, build, 'int')
+
+
+VARIABLES: Final[dict[str, Converter]] = {
+    'concat': Converter(Type.STR, Type.STR, _concat, 'str?,str?,str?', _variable_at(1, '')),
+    'add_item': Converter(Type.STR, Type.STR, _add_item, 'str,str?,str?', _variable_at(1, '')),
+    'strcmp': _comparing(_order, Type.INT),
+    'secure_memcmp': _comparing(hmac.compare_digest, Type.BOOL),
+    'set-var': Converter(Type.ANY, Type.ANY, _set_var, 'var,str?,str?,str?,str?', _set_checked),
+    'unset-var': Converter(Type.ANY, Type.ANY, _unset_var, 'var'),
+    'capture-req': _capturing('req'),
+    'capture-res': _capturing('res'),
+}
