@@ -18,7 +18,7 @@ from dataplane.rules.phases import AVAILABLE, Phase
 from dataplane.rules.problems import Rejected, did_you_mean, shown
 from dataplane.rules.samples import may_cast
 from dataplane.rules.scope import Scope
-from dataplane.rules.stores import entries_of
+from dataplane.rules.stores import read_patterns
 
 _NAME: Final = re.compile(r'[A-Za-z0-9_.:-]+', re.ASCII)
 _CRITERION: Final = re.compile(r'[A-Za-z0-9._+-]*', re.ASCII)
@@ -126,8 +126,7 @@ def _read_flags(words: Sequence[str], at: int, flags: _Flags, scope: Scope) -> i
             msg = f"{text}. Please use '--' before any pattern beginning with a '-'"
             raise Rejected(msg)
     for file in flags.files:
-        if file.name not in scope.files:
-            scope.files[file.name] = entries_of(scope.read(file.name), pairs=file.pairs)
+        read_patterns(file.name, scope, pairs=file.pairs)
     return at
 
 
@@ -214,6 +213,9 @@ def _anonymous(words: Sequence[str], at: int, scope: Scope) -> tuple[Acl, int]:
     except ValueError:
         msg = "missing closing '}' in condition"
         raise Rejected(msg) from None
+    if '' in words[at:end]:
+        msg = 'empty pattern in condition'
+        raise Rejected(msg)
     return Acl('', (parse_test(words[at:end], scope),)), end + 1
 
 

@@ -84,8 +84,10 @@ def _port(get: Callable[[View], Address | None], port: Callable[[View], int]) ->
         layout = b'%04X' if Flags.HEXADECIMAL in flags else b'%d'
 
         def write(view: View) -> bytes:
-            number = port(view) if get(view) is not None else view.fact('so_id')
-            return layout % number if isinstance(number, int) else b''
+            if get(view) is not None:
+                return layout % port(view)
+            listener = view.fact('so_id')
+            return b'%d' % listener if isinstance(listener, int) else b''
 
         return write
 

@@ -21,11 +21,18 @@ _INTEGER: Final = re.compile(r'[+-]?[0-9]{1,30}', re.ASCII)
 _VARIABLE: Final = re.compile(r'(proc|sess|txn|req|res|check)\.(.*)', re.DOTALL)
 _NAME: Final = re.compile(r'[A-Za-z0-9_.]*', re.ASCII)
 _TITLES: Final = {
-    'int': 'integer', 'str': 'string', 'var': 'string', 'ipv4': 'IPv4 address', 'ipv6': 'IPv6 address', 'mask4': 'IPv4 mask',
+    'int': 'integer', 'str': 'string', 'ipv4': 'IPv4 address', 'ipv6': 'IPv6 address', 'mask4': 'IPv4 mask',
     'mask6': 'IPv6 mask', 'backend': 'backend', 'frontend': 'frontend', 'server': 'server', 'map': 'map', 'regex': 'regex',
-    'operand': 'string',
 }  # fmt: skip
 SCOPES: Final = "The scope can be 'proc', 'sess', 'txn', 'req', 'res' or 'check'"
+
+
+class BadArgument(Rejected):
+    """An argument that cannot be taken; `place` counts from 1."""
+
+    def __init__(self, text: str, place: int) -> None:
+        super().__init__(text)
+        self.place = place
 
 
 def parse_arguments(text: str, at: int, kinds: str) -> tuple[tuple[Argument, ...], int]:
@@ -38,14 +45,14 @@ def parse_arguments(text: str, at: int, kinds: str) -> tuple[tuple[Argument, ...
     raw: list[str] = []
     if text.startswith('(', at):
         raw, at = _split(text, at + 1, len(wanted))
-        if raw == [''] and not needed:
+        if raw == [''] and not needed and not wanted[0].startswith('str'):
             raw = []
     elif needed:
-        raw = [''] if wanted[0].rstrip('?') in ('int', 'ipv4', 'ipv6') else []
+        raw = ['']
     if len(raw) < needed:
         kind = _TITLES[wanted[len(raw)].rstrip('?')]
         msg = f"missing arguments (got {len(raw)}/{needed}), type '{kind}' expected"
-        raise Rejected(msg)
+        raise BadArgument(msg, len(raw) + 1)
     found = [_typed(word, kind, place) for place, (word, kind) in enumerate(zip(raw, wanted, strict=False), 1)]
     return tuple(found), at
 
@@ -79,30 +86,26 @@ def _split(text: str, at: int, limit: int) -> tuple[list[str], int]:
         at += 1
     if quote or at >= len(text):
         msg = "expected ')'"
-        raise Rejected(msg)
+        raise BadArgument(msg, len(words) + 1)
     msg = f"expected ')' before '{shown(text[at if limit else start :])}'"
-    raise Rejected(msg)
+    raise BadArgument(msg, max(len(words), 1))
 
 
 def _typed(word: str, kind: str, place: int) -> Argument:
     kind, optional = kind.rstrip('?'), kind.endswith('?')
     if kind in ('str', 'regex'):
         return word
-    if kind == 'var':
-        return variable_of(word) if word else None
     if kind in ('backend', 'frontend', 'server', 'map'):
         return Named(kind, word) if word else None
-    if kind == 'operand':
-        return _operand(word)
     if not word:
         if optional:
             return None
         msg = f"expected type '{_TITLES[kind]}' at position {place}, but got nothing"
-        raise Rejected(msg)
+        raise BadArgument(msg, place)
     value = _READERS[kind](word)
     if value is None:
         msg = f"failed to parse '{shown(word)}' as type '{_TITLES[kind]}' at position {place}"
-        raise Rejected(msg)
+        raise BadArgument(msg, place)
     return value
 
 
@@ -110,7 +113,7 @@ def _integer(word: str) -> int | None:
     return clamped(int(word)) if _INTEGER.fullmatch(word) else None
 
 
-def _operand(word: str) -> Argument:
+def operand_of(word: str) -> Argument:
     """What arithmetic takes: a number, or a variable that holds one. Nothing is 0."""
     if not word:
         return 0

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from dataplane.rules.arguments import parse_arguments
+from dataplane.rules.arguments import BadArgument, parse_arguments
 from dataplane.rules.converters import CONVERTERS
 from dataplane.rules.fetches import FETCHES
 from dataplane.rules.model import Call, Expression, Named
@@ -107,8 +107,8 @@ def _converter(name: str, text: str, at: int, scope: Scope) -> tuple[Call, int]:
     spec = CONVERTERS[name]
     try:
         arguments, end = parse_arguments(text, at, spec.arguments)
-    except Rejected as problem:
-        msg = f"invalid args in converter '{name}' : {problem}"
+    except BadArgument as problem:
+        msg = f"invalid arg {problem.place} in converter '{name}' : {problem}"
         raise Rejected(msg) from None
     check: Check | None = spec.check
     if check is not None:

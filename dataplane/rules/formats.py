@@ -41,6 +41,7 @@ def parse_format(text: str, scope: Scope, *, base: Flags = Flags.NONE, merge: bo
             at += 1
             continue
         if at >= len(text):
+            scope.warnings.append("lone '%' at the end is left out, '%%' stands for one")
             break
         flags = common
         if text.startswith('{', at):
@@ -48,6 +49,9 @@ def parse_format(text: str, scope: Scope, *, base: Flags = Flags.NONE, merge: bo
         if text.startswith('[', at):
             part, at = _computed(text, at + 1, flags, scope)
             parts.append(part)
+            continue
+        if not text[at : at + 1].isalnum():
+            scope.warnings.append(f"lone '%' before '{shown(text[at:])}' is left out, '%%' stands for one")
             continue
         name = _name(text, at)
         at += len(name)
@@ -104,7 +108,7 @@ def _computed(text: str, at: int, flags: Flags, scope: Scope) -> tuple[Computed,
         msg = f'failed to parse sample expression <{shown(text[at:])}> : {problem}'
         raise Rejected(msg) from None
     if not text.startswith(']', end):
-        found = f"but found '{shown(text[end:])}'" if end < len(text) else 'but found the end'
+        found = f"but found '{shown(text[end : end + 1])}'"
         msg = f"expected ']' after '{shown(text[at:end])}', {found}"
         raise Rejected(msg)
     use = FETCHES[expression.fetch.name].use

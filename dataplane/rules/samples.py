@@ -116,6 +116,8 @@ def address_text(address: Address) -> bytes:
         return b'%d.%d.%d.%d' % (address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255)
     if address >> 32 == _MAPPED >> 32:
         return b'::ffff:' + address_text(IPv4(address & 0xFFFFFFFF))
+    if 0xFFFF < address <= 0xFFFFFFFF:
+        return b'::' + address_text(IPv4(address))
     return str(IPv6Address(int(address))).encode()
 
 
@@ -134,6 +136,13 @@ def to_v4(address: Address) -> IPv4 | None:
     if address >> 112 == _SIXTOFOUR:
         return IPv4(address >> 80 & 0xFFFFFFFF)
     return None
+
+
+def mapped_v4(address: Address) -> IPv4 | None:
+    """The IPv4 address within a `::ffff:` one; None of other IPv6 ones."""
+    if type(address) is IPv4:
+        return address
+    return IPv4(address & 0xFFFFFFFF) if address >> 32 == 0xFFFF else None
 
 
 def leading_integer(text: bytes) -> int:
@@ -191,7 +200,7 @@ _CASTS: Final[dict[tuple[Type, Type], Cast | None]] = {
     (_T.INT, _T.IPV6): lambda value: to_v6(IPv4(value & 0xFFFFFFFF)),
     (_T.IPV4, _T.ADDRESS): None, (_T.IPV4, _T.INT): int, (_T.IPV4, _T.IPV6): to_v6, (_T.IPV4, _T.STR): address_text,
     (_T.IPV4, _T.BIN): packed,
-    (_T.IPV6, _T.ADDRESS): None, (_T.IPV6, _T.IPV4): to_v4, (_T.IPV6, _T.STR): address_text, (_T.IPV6, _T.BIN): packed,
+    (_T.IPV6, _T.ADDRESS): None, (_T.IPV6, _T.IPV4): mapped_v4, (_T.IPV6, _T.STR): address_text, (_T.IPV6, _T.BIN): packed,
     (_T.STR, _T.BOOL): lambda text: leading_integer(text) != 0, (_T.STR, _T.INT): leading_integer,
     (_T.STR, _T.ADDRESS): _address_of, (_T.STR, _T.IPV4): _v4_of, (_T.STR, _T.IPV6): _v6_of,
     (_T.STR, _T.BIN): None, (_T.STR, _T.METHOD): Method,

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from dataplane.rules.matching import parse_pattern
 from dataplane.rules.model import Entry, Match
+from dataplane.rules.problems import Rejected, shown
+from dataplane.rules.scope import Scope
 
 
 def entries_of(text: str, *, pairs: bool) -> tuple[Entry, ...]:
@@ -32,6 +34,17 @@ def entries_of(text: str, *, pairs: bool) -> tuple[Entry, ...]:
         else:
             entries.append(Entry(line, None, number))
     return tuple(entries)
+
+
+def read_patterns(name: str, scope: Scope, *, pairs: bool) -> None:
+    """Read a pattern file into `scope.files`, once for all that name it; they have to agree on its columns."""
+    if name not in scope.files:
+        scope.files[name] = entries_of(scope.read(name), pairs=pairs)
+    if any((entry.value is not None) is not pairs for entry in scope.files[name]):
+        columns = ('two', 'one') if not pairs else ('one', 'two')
+        text = f'The file "{shown(name)}" is already used as {columns[0]} column file'
+        msg = f'{text} and cannot be used by as {columns[1]} column file'
+        raise Rejected(msg)
 
 
 class PatternSet:

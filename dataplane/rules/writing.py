@@ -8,7 +8,7 @@ from typing import Any, Final
 from dataplane.rules.model import Flags
 
 _ESCAPED: Final = re.compile(rb'["\\\]]')
-_NOT_IN_URIS: Final = re.compile(rb'[\x00-\x1f]')
+_NOT_IN_URIS: Final = re.compile(rb'[\x00-\x08\x0a-\x1f\x7f]')
 _NOT_IN_LOGS: Final = re.compile(rb'[\x00-\x1f"#\x7f-\xff]')
 _NOT_IN_CAPTURES: Final = re.compile(rb'[\x00-\x1f"#{|}\x7f-\xff]')
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dataplane.rules.view import View
 
 _BITS: Final = (224, 256, 384, 512)
-_SIZELESS: Final = frozenset(('shake_128', 'shake_256'))
 
 
 def _hashing(function: Callable[[bytes], int]) -> Converter:
@@ -58,8 +57,11 @@ def _sha2(arguments: Arguments, _: Store) -> Step:
 
 
 def _known(name: str) -> str:
-    name = name.lower()
-    if name not in hashlib.algorithms_available or name in _SIZELESS:
+    try:
+        sized = hashlib.new(name, usedforsecurity=False).digest_size
+    except ValueError:
+        sized = 0
+    if not sized:
         msg = 'algorithm must be a valid OpenSSL message digest name.'
         raise Rejected(msg)
     return name

@@ -16,7 +16,7 @@ from dataplane.rules.problems import Rejected, shown
 from dataplane.rules.regexes import compile_regex
 from dataplane.rules.replacing import replacement
 from dataplane.rules.samples import IPv4, Sample, Type, leading_integer, parse_address, to_v4, to_v6
-from dataplane.rules.stores import Store, entries_of
+from dataplane.rules.stores import Store, read_patterns
 from dataplane.rules.table import Arguments, Check, Converter, Step
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ def _check(by: Match, gives: str) -> Check:
         if not name:
             msg = 'map file name is missing'
             raise Rejected(msg)
-        if name not in scope.files:
-            scope.files[name] = entries_of(scope.read(name), pairs=True)
+        read_patterns(name, scope, pairs=True)
         for entry in scope.files[name]:
             try:
                 parse_pattern(by, entry.pattern)

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.rules.problems import Rejected
-from dataplane.rules.samples import Sample, Type, clamped
+from dataplane.rules.samples import Sample, Type
 from dataplane.rules.table import Arguments, Converter, Step
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ _ESCAPES: Final = {
 }  # fmt: skip
 _STEP: Final = re.compile(r'\.([^.\[\]]+)|\[([0-9]{1,9})\]')
 _LEAD: Final = ((0x80, 0x00, 1), (0xE0, 0xC0, 2), (0xF0, 0xE0, 3), (0xF8, 0xF0, 4), (0xFC, 0xF8, 5), (0xFE, 0xFC, 6))
+_DIGITS: Final = re.compile(r'-?[0-9]+', re.ASCII)
+_SURE: Final = (1 << 53) - 1
 _LEAST: Final = (0, 0, 0x80, 0x800, 0x10000, 0x200000, 0x4000000)
 
 
@@ -54,14 +56,11 @@ def _escaped(point: int) -> bytes:
         return short
     if 32 <= point < 127:
         return bytes((point,))
-    if point > 0xFFFF:
-        point = min(point, 0x10FFFF) - 0x10000
-        return b'\\u%04x\\u%04x' % (0xD800 | point >> 10, 0xDC00 | point & 0x3FF)
     return b'\\u%04x' % point
 
 
 def _points(text: bytes, *, permissive: bool) -> list[int]:
-    """The characters of UTF-8 text; -1 for what is none. Permissive: overlong forms and surrogates count as characters."""
+    """The characters of UTF-8 text; -1 for what is none, or none that four digits can say. Permissive: overlong ones count."""
     points, at = [], 0
     while at < len(text):
         size, point = _head(text[at])
@@ -73,7 +72,7 @@ def _points(text: bytes, *, permissive: bool) -> list[int]:
             point, good = point << 6 | byte & 0x3F, good + 1
         at += 1 + good
         whole = size and good == size - 1
-        usual = permissive or not (point < _LEAST[size] or 0xD800 <= point < 0xE000 or point > 0x10FFFF)
+        usual = (permissive or point >= _LEAST[size]) and not 0xD800 <= point < 0xE000 and point <= 0xFFFF
         points.append(point if whole and usual else -1)
     return points
 
@@ -115,7 +114,7 @@ def _query(arguments: Arguments, _: Store) -> Step:
         if steps is None:
             return None
         try:
-            value = json.loads(sample, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+            value = json.loads(sample, parse_float=_Number, parse_int=_Number, parse_constant=_no_constant)
         except (ValueError, RecursionError):
             return None
         for one in steps:
@@ -123,6 +122,11 @@ def _query(arguments: Arguments, _: Store) -> Step:
         return _answer(value, number=number)
 
     return step
+
+
+def _no_constant(word: str) -> Any:
+    """`NaN` and its kind are no JSON."""
+    raise ValueError(word)
 
 
 class _Number(str):
@@ -141,19 +145,30 @@ def _answer(value: Any, *, number: bool) -> Sample | None:
     if isinstance(value, bool):
         return value
     if isinstance(value, _Number):
-        return _whole(value) if number else value.encode()
-    if isinstance(value, str) and not number:
+        return _number(value, whole=number)
+    if isinstance(value, str):
         return value.encode('utf-8', 'surrogatepass')
-    if isinstance(value, list) and not number:
-        return json.dumps(value, separators=(',', ':'), ensure_ascii=False).encode('utf-8', 'surrogatepass')
+    if isinstance(value, list):
+        return json.dumps(_plain(value), separators=(',', ':'), ensure_ascii=False).encode('utf-8', 'surrogatepass')
     return None
 
 
-def _whole(text: str) -> int | None:
-    try:
-        return clamped(int(text[:400])) if text.lstrip('-').isdigit() else clamped(int(float(text)))
-    except (ValueError, OverflowError):
-        return None
+def _number(text: str, *, whole: bool) -> Sample | None:
+    """As an integer of those JSON is sure of, or in six digits, as C writes it."""
+    digits = _DIGITS.match(text)
+    if not whole:
+        return f'{float(text):g}'.encode()
+    value = int(digits[0][:20]) if digits else 0
+    return value if -_SURE <= value <= _SURE else None
+
+
+def _plain(value: Any) -> Any:
+    """A value with its numbers as numbers."""
+    if isinstance(value, _Number):
+        return float(value) if set(value) & set('.eE') else int(value[:400])
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    return [_plain(member) for member in value] if isinstance(value, list) else value
 
 
 NOTATION: Final[dict[str, Converter]] = {

@@ -6,12 +6,14 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
+from dataplane.rules.arguments import operand_of
 from dataplane.rules.model import Variable
-from dataplane.rules.samples import MAX_INT, Binary, IPv4, IPv6, Sample, Type, clamped, wrapped
+from dataplane.rules.samples import MAX_INT, Address, Binary, IPv4, IPv6, Sample, Type, clamped, mapped_v4, wrapped
 from dataplane.rules.samples import cast as cast_to
 from dataplane.rules.table import Arguments, Converter, Step, plain
 
 if TYPE_CHECKING:
+    from dataplane.rules.scope import Scope
     from dataplane.rules.stores import Store
     from dataplane.rules.view import View
 
@@ -47,6 +49,10 @@ def operand(arguments: Arguments) -> Callable[[View], int | None]:
     return value
 
 
+def _operand_checked(arguments: Arguments, _: Scope) -> Arguments:
+    return tuple(operand_of(str(word)) for word in arguments)
+
+
 def _calculating(operation: Operation) -> Converter:
     def build(arguments: Arguments, _: Store) -> Step:
         if not arguments or isinstance(arguments[0], int):
@@ -60,7 +66,7 @@ def _calculating(operation: Operation) -> Converter:
 
         return step
 
-    return Converter(Type.INT, Type.INT, build, 'operand?')
+    return Converter(Type.INT, Type.INT, build, 'str?', _operand_checked)
 
 
 def _mask(arguments: Arguments, _: Store) -> Step:
@@ -69,8 +75,9 @@ def _mask(arguments: Arguments, _: Store) -> Step:
     mask6 = cast('int', arguments[1]) if len(arguments) > 1 else None
 
     def step(sample: int, _view: View) -> Sample | None:
-        if type(sample) is IPv4:
-            return IPv4(sample & mask4)
+        short = mapped_v4(cast(Address, sample))
+        if short is not None:
+            return IPv4(short & mask4)
         return None if mask6 is None else IPv6(sample & mask6)
 
     return step

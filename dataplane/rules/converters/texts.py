@@ -53,7 +53,7 @@ def _cutting(*, words: bool) -> Converter:
         def step(sample: bytes, _view: View) -> Sample | None:
             spans = [found.span() for found in piece.finditer(sample)] if words else _fields(piece, sample)
             if not -len(spans) <= (index if index < 0 else index - 1) < len(spans):
-                return None if words else b''
+                return b'' if words else None
             if index > 0:
                 first = index - 1
                 last = len(spans) - 1 if count <= 0 else min(first + count, len(spans)) - 1

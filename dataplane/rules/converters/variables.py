@@ -95,8 +95,11 @@ def _comparing(compare: Callable[[bytes, bytes], Sample], gives: Type) -> Conver
 
 
 def _order(one: bytes, other: bytes) -> int:
-    """HAProxy's: the difference of the first bytes that are not the same, else of the lengths' signs."""
-    return (one > other) - (one < other)
+    """The difference of the first bytes that are not the same; else which is longer."""
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            return left - right
+    return (len(one) > len(other)) - (len(one) < len(other))
 
 
 def _set_checked(arguments: Arguments, _: Scope) -> Arguments:
@@ -104,7 +107,11 @@ def _set_checked(arguments: Arguments, _: Scope) -> Arguments:
         if condition not in _CONDITIONS:
             msg = f"unsupported condition '{shown(str(condition))}'"
             raise Rejected(msg)
-    return arguments
+    return _unset_checked(arguments, _)
+
+
+def _unset_checked(arguments: Arguments, _: Scope) -> Arguments:
+    return (variable_of(str(arguments[0])), *arguments[1:])
 
 
 def _set_var(arguments: Arguments, _: Store) -> Step:
@@ -149,8 +156,8 @@ VARIABLES: Final[dict[str, Converter]] = {
     'add_item': Converter(Type.STR, Type.STR, _add_item, 'str,str?,str?', _variable_at(1, '')),
     'strcmp': _comparing(_order, Type.INT),
     'secure_memcmp': _comparing(hmac.compare_digest, Type.BOOL),
-    'set-var': Converter(Type.ANY, Type.ANY, _set_var, 'var,str?,str?,str?,str?', _set_checked),
-    'unset-var': Converter(Type.ANY, Type.ANY, _unset_var, 'var'),
+    'set-var': Converter(Type.ANY, Type.ANY, _set_var, 'str,str?,str?,str?,str?', _set_checked),
+    'unset-var': Converter(Type.ANY, Type.ANY, _unset_var, 'str', _unset_checked),
     'capture-req': _capturing('req'),
     'capture-res': _capturing('res'),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, cast
 
+from dataplane.rules.arguments import variable_of
 from dataplane.rules.model import Variable
 from dataplane.rules.phases import Use
 from dataplane.rules.problems import Rejected, shown
@@ -58,6 +59,10 @@ def _build_env(arguments: Arguments) -> Getter:
     return lambda _: value
 
 
+def _var_checked(arguments: Arguments, _: Scope) -> Arguments:
+    return (variable_of(str(arguments[0])), *arguments[1:])
+
+
 def _var(arguments: Arguments) -> Getter:
     variable = cast('Variable', arguments[0])
     scope, name = variable.scope, variable.name
@@ -81,5 +86,5 @@ CONSTANTS: Final[dict[str, Fetch]] = {
     'ipv6': Fetch(Type.IPV6, Use.CONSTANT, lambda args: _constant(IPv6(cast('int', args[0]))), 'ipv6'),
     'meth': Fetch(Type.METHOD, Use.CONSTANT, lambda args: _constant(Method(encoded(args[0]))), 'str'),
     'str': Fetch(Type.STR, Use.CONSTANT, lambda args: _constant(encoded(args[0]) if args else b''), 'str?'),
-    'var': Fetch(Type.ANY, Use.INTERNAL, _var, 'var,str?'),
+    'var': Fetch(Type.ANY, Use.INTERNAL, _var, 'str,str?', _var_checked),
 }
