@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from dataplane.rules.fetches.request import path_of
 from dataplane.rules.model import Flags
 from dataplane.rules.samples import IPv4, IPv6, Sample, address_text
-from dataplane.rules.writing import for_capture, for_log, write_text
+from dataplane.rules.writing import for_capture, for_log, text_writer
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Address
@@ -25,7 +25,11 @@ _MONTHS: Final = ('Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep',
 
 
 def _text(get: Callable[[View], bytes | None]) -> Maker:
-    return lambda flags: lambda view: write_text(get(view), flags)
+    def make(flags: Flags) -> Writer:
+        write = text_writer(flags)
+        return lambda view: write(get(view))
+
+    return make
 
 
 def _fact_text(name: str) -> Maker:
@@ -40,12 +44,11 @@ def _number(name: str, missing: int, *, hexadecimal: bool = False) -> Maker:
     """A number; the view may also say it in bytes, as it is to be written (`+12`)."""
 
     def make(flags: Flags) -> Writer:
+        layout = b'%04X' if hexadecimal and Flags.HEXADECIMAL in flags else b'%d'
+
         def write(view: View) -> bytes:
             value = view.fact(name)
-            if isinstance(value, bytes):
-                return value
-            shown = missing if value is None else value
-            return b'%04X' % shown if hexadecimal and Flags.HEXADECIMAL in flags else b'%d' % shown
+            return value if isinstance(value, bytes) else layout % (missing if value is None else value)
 
         return write
 
@@ -54,13 +57,15 @@ def _number(name: str, missing: int, *, hexadecimal: bool = False) -> Maker:
 
 def _address(get: Callable[[View], Sample | None]) -> Maker:
     def make(flags: Flags) -> Writer:
+        text, hexadecimal = text_writer(flags), Flags.HEXADECIMAL in flags
+
         def write(view: View) -> bytes:
             address = get(view)
-            if address is None or isinstance(address, bytes):
-                return write_text(address, flags)
-            if Flags.HEXADECIMAL in flags:
+            if not isinstance(address, IPv4 | IPv6):
+                return text(address if isinstance(address, bytes) else None)
+            if hexadecimal:
                 return b'%08X' % address if type(address) is IPv4 else b'%032X' % address
-            return write_text(address_text(address if isinstance(address, IPv4 | IPv6) else IPv6(address)), flags)
+            return text(address_text(address))
 
         return write
 
@@ -121,6 +126,8 @@ def _captures(where: str, *, listed: bool) -> Maker:
     """All slots of one side, in braces or - one word each - for the common log format. Nothing where there are none."""
 
     def make(flags: Flags) -> Writer:
+        text = text_writer(flags)
+
         def write(view: View) -> bytes:
             slots = view.fact(f'{where}.slots') or 0
             values = [view.captured(where, slot) for slot in range(slots if isinstance(slots, int) else 0)]
@@ -129,7 +136,7 @@ def _captures(where: str, *, listed: bool) -> Maker:
             shown = [None if value is None else for_capture(value) for value in values]
             if listed:
                 return b' '.join(b'"%b"' % value if value is not None else b'-' for value in shown)
-            return write_text(b'{%b}' % b'|'.join(value or b'' for value in shown), flags)
+            return text(b'{%b}' % b'|'.join(value or b'' for value in shown))
 
         return write
 

@@ -19,7 +19,7 @@ from dataplane.rules.phases import Phase
 from dataplane.rules.samples import Type, caster
 from dataplane.rules.stores import Store
 from dataplane.rules.table import Every, Getter
-from dataplane.rules.writing import write_sample
+from dataplane.rules.writing import sample_writer
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Sample
@@ -223,5 +223,5 @@ def _merging(parts: list[bytes | Writer]) -> Writer:
 def _writer(part: Any, store: Store) -> Writer:
     if isinstance(part, Alias):
         return ALIASES[part.name](part.flags)
-    get, flags = compiled_expression(part.expression, store, Type.STR), part.flags
-    return lambda view: write_sample(get(view), flags)
+    get, write = compiled_expression(part.expression, store, Type.STR), sample_writer(part.flags)
+    return lambda view: write(get(view))

@@ -32,9 +32,9 @@ def parse_format(text: str, scope: Scope, *, base: Flags = Flags.NONE, merge: bo
     at = 0
     while at < len(text):
         mark = text.find('%', at)
+        _put(parts, text[at : mark if mark >= 0 else len(text)], merge=merge)
         if mark < 0:
-            mark = len(text)
-        _put(parts, text[at:mark], merge=merge)
+            break
         at = mark + 1
         if text.startswith('%', at):
             _put(parts, '%', merge=False)

@@ -24,6 +24,7 @@ _DIGITS: Final = re.compile(rb'([+-]?)0*([0-9]*)')
 _QUAD: Final = re.compile(
     r'(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})', re.ASCII
 )
+_LEADING_QUAD: Final = re.compile(rb'([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])')
 _V6: Final = re.compile(r'[0-9A-Fa-f:.]{2,45}', re.ASCII)
 _MAPPED: Final = 0xFFFF << 32
 _SIXTOFOUR: Final = 0x2002
@@ -113,7 +114,8 @@ def parse_address(text: str) -> Address | None:
 def address_text(address: Address) -> bytes:
     """An address as it is written: IPv6 in its shortest form."""
     if type(address) is IPv4:
-        return b'%d.%d.%d.%d' % (address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255)
+        value = int(address)
+        return b'%d.%d.%d.%d' % (value >> 24, value >> 16 & 255, value >> 8 & 255, value & 255)
     if address >> 32 == _MAPPED >> 32:
         return b'::ffff:' + address_text(IPv4(address & 0xFFFFFFFF))
     if 0xFFFF < address <= 0xFFFFFFFF:
@@ -165,7 +167,12 @@ def packed(address: Address) -> Binary:
 
 
 def _address_of(text: bytes) -> Address | None:
-    return parse_address(text.decode('latin-1'))
+    """An IPv4 address may have anything but a dot or a digit behind it, a port for one; an IPv6 one stands alone."""
+    quad = _LEADING_QUAD.match(text)
+    if quad is None:
+        return parse_address(text.decode('latin-1'))
+    a, b, c, d = (int(part) for part in quad.groups())
+    return IPv4(a << 24 | b << 16 | c << 8 | d) if max(a, b, c, d) <= 255 else None
 
 
 def _v4_of(text: bytes) -> Sample | None:

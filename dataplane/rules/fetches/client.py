@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dataplane.rules.view import View
 
 _FACTS: Final[tuple[tuple[str, Type, Use], ...]] = (
-    ('fc_http_major', Type.INT, Use.CLIENT), ('fc_rcvd_proxy', Type.BOOL, Use.CLIENT),
+    ('fc_http_major', Type.INT, Use.CLIENT),
     ('fc_err', Type.INT, Use.CLIENT), ('fc_err_str', Type.STR, Use.CLIENT), ('fc_err_name', Type.STR, Use.CLIENT),
     ('fc_pp_authority', Type.STR, Use.CLIENT), ('fc_pp_unique_id', Type.STR, Use.CLIENT),
     ('fc_nb_streams', Type.INT, Use.CLIENT), ('fc.timer.handshake', Type.INT, Use.CLIENT),
@@ -35,7 +35,7 @@ _FACTS: Final[tuple[tuple[str, Type, Use], ...]] = (
     ('bc_err_name', Type.STR, Use.SERVER_CONNECTION), ('bc.timer.connect', Type.INT, Use.SERVER_CONNECTION),
 )  # fmt: skip
 _TRUTHS: Final = (
-    'ssl_fc', 'ssl_fc_has_sni', 'ssl_fc_has_crt', 'ssl_fc_is_resumed', 'ssl_fc_has_early', 'ssl_c_used', 'ssl_bc',
+    'fc_rcvd_proxy', 'ssl_fc', 'ssl_fc_has_sni', 'ssl_fc_has_crt', 'ssl_fc_is_resumed', 'ssl_fc_has_early', 'ssl_c_used', 'ssl_bc',
     'ssl_bc_is_resumed',
 )  # fmt: skip
 

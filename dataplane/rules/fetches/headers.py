@@ -44,19 +44,16 @@ def parts(value: bytes) -> list[bytes]:
 
 def split_values(fields: Fields, wanted: bytes) -> list[bytes]:
     """All values of a field, or of all fields where none is wanted in particular."""
-    found: list[bytes] = []
-    for name, value in fields:
-        if name == wanted or not wanted:
-            if b',' in value:
-                found += parts(value)
-            else:
-                found.append(value)
+    found = [value for name, value in fields if name == wanted] if wanted else [value for _, value in fields]
+    for value in found:
+        if b',' in value:
+            return [part for value in found for part in parts(value)]
     return found
 
 
 def whole_values(fields: Fields, wanted: bytes) -> list[bytes]:
     """The values of all fields of a name, commas and all."""
-    return [value for name, value in fields if name == wanted or not wanted]
+    return [value for name, value in fields if name == wanted] if wanted else [value for _, value in fields]
 
 
 def _request(view: View) -> Fields:

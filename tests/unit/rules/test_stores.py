@@ -1,0 +1,104 @@
+"""Pattern files: how they are read, what changes them, and what maps make of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dataplane.rules.closures import compiled_expression
+from dataplane.rules.expressions import parse_expression
+from dataplane.rules.model import Entry
+from dataplane.rules.problems import Rejected
+from dataplane.rules.samples import IPv4, Sample
+from dataplane.rules.scope import Scope
+from dataplane.rules.stores import PatternSet, Store, entries_of
+from tests.unit.rules.transaction import transaction
+
+FILES = {
+    'words': '/a one\n/a/b two words  \n/a three\n/x\tfour\n\n#/y five\n  /z   six\nempty\n',
+    'numbers': '5 fifty\n10:20 some\n:0 negative\n',
+    'nets': '10.0.0.0/8 ten\n10.1.0.0/16 ten-one\n::/0 any\n2001:db8::/32 doc\n',
+    'values': 'a 17\nb -3\n',
+    'addresses': 'a 10.0.0.1\nb ::1\n',
+    'regexes': '^/u/([a-z]+) user-\\1\n^/ rest\n',
+    'bad': '(x y\n',
+}
+
+
+def store_and_value(text: str) -> tuple[Store, Sample | None]:
+    scope = Scope(read=FILES.__getitem__)
+    expression, _ = parse_expression([text], 0, scope)
+    store = Store(scope.files)
+    return store, compiled_expression(expression, store)(transaction())
+
+
+def test_lines() -> None:
+    assert entries_of(FILES['words'], pairs=True)[1:4] == (
+        Entry('/a/b', 'two words', 2),
+        Entry('/a', 'three', 3),
+        Entry('/x', 'four', 4),
+    )
+    assert entries_of(FILES['words'], pairs=True)[-2:] == (Entry('/z', 'six', 7), Entry('empty', '', 8))
+    assert entries_of('a b \r\n c\n#d\n', pairs=False) == (Entry('a b ', None, 1), Entry('c', None, 2))
+
+
+def test_changes() -> None:
+    patterns = PatternSet('f', entries_of('a 1\nb 2\na 3\n', pairs=True))
+    assert patterns.set_value('a', '4')
+    assert [entry.value for entry in patterns.entries] == ['4', '2', '4']
+    assert patterns.delete('a')
+    assert not patterns.delete('a')
+    assert not patterns.set_value('zz', '1')
+    patterns.add('c', '5')
+    assert patterns.entries == (Entry('b', '2', 2), Entry('c', '5'))
+    assert patterns.version == 3
+    store = Store({'f': patterns.entries})
+    assert 'f' in store
+    assert 'g' not in store
+    assert store['g'].entries == ()
+    assert store.names() == ['f', 'g']
+
+
+@pytest.mark.parametrize(
+    'text, expected',
+    [
+        ('str(/a),map(words)', b'one'), ('str(/q),map(words)', None), ('str(/q),map(words,none)', b'none'), ('str(empty),map(words)', b''),
+        ('str(/a/b/c),map_beg(words)', b'two words'), ('str(/a/c),map_beg(words)', b'one'), ('str(x/a),map_end(words)', b'one'),
+        ('str(q/a/q),map_sub(words)', b'one'), ('str(q/x/q),map_dir(words)', b'four'), ('str(/u/joe),map_reg(regexes)', b'user-\\1'),
+        ('str(/u/joe),map_regm(regexes)', b'user-joe'), ('str(/q),map_regm(regexes)', b'rest'), ('str(q),map_regm(regexes)', None),
+        ('int(5),map_int(numbers)', b'fifty'), ('int(15),map_int(numbers)', b'some'), ('int(-4),map_int(numbers)', b'negative'),
+        ('int(6),map_int(numbers)', None), ('ipv4(10.1.2.3),map_ip(nets)', b'ten-one'), ('ipv4(10.2.2.3),map_ip(nets)', b'ten'),
+        ('ipv4(11.2.2.3),map_ip(nets)', b'any'), ('ipv6(2001:db8::1),map_ip(nets)', b'doc'), ('str(a),map_str_int(values)', 17),
+        ('str(b),map_str_int(values,5)', -3), ('str(c),map_str_int(values,5)', 5), ('str(a),map_str_ip(addresses)', IPv4(0x0A000001)),
+        ('str(/a/b/c),map_beg_key(words)', b'/a/b'), ('str(a.b),map_dom(values)', b'17'),
+    ],
+)  # fmt: skip
+def test_maps(text: str, expected: Sample | None) -> None:
+    assert store_and_value(text)[1] == expected
+
+
+def test_a_map_that_changes_is_looked_at_anew() -> None:
+    scope = Scope(read=FILES.__getitem__)
+    expression, _ = parse_expression(['path,map_beg(words,none)'], 0, scope)
+    store = Store(scope.files)
+    get, view = compiled_expression(expression, store), transaction(b'GET /q/r HTTP/1.1\r\n\r\n')
+    assert get(view) == b'none'
+    store['words'].add('/q', 'new')
+    assert get(view) == b'new'
+    store['words'].set_value('/q', 'newer')
+    assert get(view) == b'newer'
+    store['words'].replace(())
+    assert get(view) == b'none'
+
+
+@pytest.mark.parametrize(
+    'text, complaint',
+    [
+        ('str(a),map_str_int(words)', "'one' is not a valid value at line 1 of file 'words'"), ('str(a),map_reg(bad)', 'at line 1'),
+        ('int(1),map_int(words)', "'/a' is not a number"), ('str(a),map()', 'map file name is missing'), ('str(a),map', 'map file name'),
+        ('str(a),map_str_int(values,x)', "cannot parse default value 'x'"), ('str(a),map_ip(words)', 'not a valid IPv4 or IPv6 address'),
+    ],
+)  # fmt: skip
+def test_bad_maps(text: str, complaint: str) -> None:
+    with pytest.raises(Rejected) as found:
+        store_and_value(text)
+    assert complaint in str(found.value)
