@@ -47,7 +47,8 @@ def calls(draw: st.DrawFn, names: list[str], table: dict[str, Any]) -> Call:
     kinds = table[name].arguments.split(',') if table[name].arguments else []
     needed = sum(not kind.endswith('?') for kind in kinds)
     count = draw(st.integers(needed, len(kinds)))
-    return Call(name, tuple(draw(WORDS if kind in STRINGS else NUMBERS) for kind in kinds[:count]))
+    arguments: list[str | int] = [draw(WORDS) if kind in STRINGS else draw(NUMBERS) for kind in kinds[:count]]
+    return Call(name, tuple(arguments))
 
 
 @st.composite
