@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Final
 from dataplane.config.problems import Rejected, did_you_mean, shown
 from dataplane.config.values import MAX_INT, parse_int
 from dataplane.core.model import Balance
+from dataplane.rules.expressions import parse_expression
+from dataplane.rules.model import Named, Variable
+from dataplane.rules.phases import Phase
+from dataplane.rules.scope import Scope
 
 if TYPE_CHECKING:
     from dataplane.config.draft import ProxyDraft
     from dataplane.config.reader import Line
 
 _PLAIN: Final = ('roundrobin', 'static-rr', 'leastconn', 'first', 'source', 'sticky')
-_WORDS: Final = (*_PLAIN, 'random', 'uri', 'url_param', 'hdr')
+_WORDS: Final = (*_PLAIN, 'random', 'uri', 'url_param', 'hdr', 'hash')
+_FETCHES: Final = frozenset((
+    'path', 'pathq', 'query', 'url', 'base', 'base32', 'base32+src', 'url32', 'url32+src', 'url_param', 'urlp', 'method', 'src',
+    'req.hdr', 'req.fhdr', 'hdr', 'req.hdr_cnt', 'hdr_cnt', 'req.cook', 'cook', 'cookie', 'req.ver', 'str', 'int', 'bool',
+))  # fmt: skip
+"""What `balance hash` can take its key from: the head of the request, and the client's address."""
 _REFUSED: Final = {
-    'hash': 'sample expressions are not supported yet',
     'rdp-cookie': 'it needs tcp mode',
     'log-hash': 'log backends are not supported',
     'log-sticky': 'log backends are not supported',
@@ -47,6 +55,8 @@ def parse_balance(line: Line, proxy: ProxyDraft) -> None:
     )  # fmt: skip
     if name == 'uri':
         proxy.balance = _uri(line, plain)
+    elif name == 'hash':
+        proxy.balance = _hash(line, plain)
     elif name == 'url_param':
         proxy.balance = _url_param(line, plain)
     elif name == 'hdr':
@@ -80,6 +90,25 @@ def _uri(line: Line, balance: Balance) -> Balance:
             raise Rejected(msg)
         at += 1
     return balance
+
+
+def _hash(line: Line, balance: Balance) -> Balance:
+    if not line.word(2):
+        msg = 'balance hash requires a sample expression.'
+        raise Rejected(msg)
+    try:
+        key, end = parse_expression(line.words, 2, Scope(phase=Phase.BACKEND_REQUEST))
+    except Rejected as problem:
+        msg = f'balance hash : {problem}'
+        raise Rejected(msg) from None
+    line.at_most(end - 1)
+    wanted = [
+        call.name for call in key.converters if any(isinstance(what, Variable | Named) for what in call.arguments)
+    ]
+    if key.fetch.name not in _FETCHES or wanted:
+        msg = f"balance hash : '{shown((wanted or [key.fetch.name])[0])}' is not supported here: only what is in the head of a request is."
+        raise Rejected(msg)
+    return replace(balance, key=key)
 
 
 def _url_param(line: Line, balance: Balance) -> Balance:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from dataplane.rules.model import Expression
+
 DEFAULT_RETRY_ON: Final = frozenset({'conn-failure'})
 """`retry-on` where nothing else is said."""
 
@@ -235,7 +237,7 @@ class Server:
     where: str = ''
 
 
-HASHES: Final = frozenset(('source', 'uri', 'url_param', 'hdr'))
+HASHES: Final = frozenset(('source', 'uri', 'url_param', 'hdr', 'hash'))
 """`balance` words that hash a key of the request."""
 
 
@@ -244,7 +246,7 @@ class Balance:
     """`balance WORD ...`, and with it `hash-type`, `hash-balance-factor` (0: off) and `hash-preserve-affinity`.
 
     `draws` are random's, `name` is the header of `hdr` or the parameter of `url_param`; `length` and `depth` (0: all of it),
-    `whole` and `path_only` say what of the target `uri` takes, `domain_only` what of a host `hdr` takes.
+    `whole` and `path_only` say what of the target `uri` takes, `domain_only` what of a host `hdr` takes; `key` is what `hash` takes.
     """
 
     algorithm: str = 'random'
@@ -255,6 +257,7 @@ class Balance:
     whole: bool = False
     path_only: bool = False
     domain_only: bool = False
+    key: Expression | None = None
     consistent: bool = False
     function: str = 'sdbm'
     avalanche: bool = False

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING
 from dataplane.core.hashes import FUNCTIONS, avalanche, words
 from dataplane.core.layout import ANY
 from dataplane.core.stream import hashed
+from dataplane.rules.closures import compiled_expression
+from dataplane.rules.samples import Type
+from dataplane.worker.requestview import RequestView
 
 if TYPE_CHECKING:
     from dataplane.core.model import Balance
     from dataplane.core.tables import Tables
+    from dataplane.rules.model import Expression
     from dataplane.worker.head import RequestHead
 
 Wish = Callable[['RequestHead', str], int]
@@ -35,6 +39,8 @@ def wish_of(balance: Balance) -> Wish | None:
         return lambda head, address: hashed(0)
     if balance.algorithm == 'source':
         return _by_source(spread=balance.avalanche)
+    if balance.key is not None:
+        return _by_expression(balance.key, FUNCTIONS[balance.function], spread=balance.avalanche)
     key_of = _key_of(balance)
     return None if key_of is None else _by_key(key_of, FUNCTIONS[balance.function], spread=balance.avalanche)
 
@@ -47,6 +53,20 @@ def _by_source(*, spread: bool) -> Wish:
         if not packed:
             return ANY
         value = words(packed)
+        return hashed(avalanche(value) if spread else value)
+
+    return wish
+
+
+def _by_expression(key: Expression, function: Callable[[bytes], int], *, spread: bool) -> Wish:
+    """What an expression gives for the request, as the bytes it is made of."""
+    value_of = compiled_expression(key, None, Type.BIN)
+
+    def wish(head: RequestHead, address: str) -> int:
+        sample = value_of(RequestView(head, address))
+        if not isinstance(sample, bytes):
+            return ANY
+        value = function(sample)
         return hashed(avalanche(value) if spread else value)
 
     return wish

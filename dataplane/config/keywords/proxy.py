@@ -27,7 +27,7 @@ PROXY: Final = table(
     supported(
         'balance',
         '`roundrobin`, `static-rr`, `leastconn`, `first`, `random[(DRAWS)]`, `source`, `uri`, `url_param` (without '
-        '`check_post`), `hdr(NAME)`, `sticky`; unset means random',
+        '`check_post`), `hdr(NAME)`, `hash EXPRESSION` of the head of a request, `sticky`; unset means random',
     ),
     supported(
         'hash-type', '`map-based` or `consistent`, with `sdbm`, `djb2`, `wt6`, `crc32` or `none`, and `avalanche`'

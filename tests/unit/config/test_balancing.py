@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dataplane.core.model import Balance
+from dataplane.rules.model import Call, Expression
 from tests.unit.config.loading import HTTP, errors, snapshot, warnings
 
 # line 10 is where a test's own begins
@@ -30,6 +31,10 @@ def balance(lines: str) -> Balance:
         ('balance url_param id', Balance(algorithm='url_param', name='id')),
         ('balance hdr(X-Key)', Balance(algorithm='hdr', name='X-Key')),
         ('balance hdr(host) use_domain_only', Balance(algorithm='hdr', name='host', domain_only=True)),
+        (
+            'balance hash path,lower',
+            Balance(algorithm='hash', key=Expression(Call('path'), (Call('lower'),))),
+        ),
         ('hash-type map-based', Balance()),
         ('hash-type map-based djb2 avalanche', Balance(function='djb2', avalanche=True)),
         ('hash-type consistent', Balance(consistent=True, avalanche=True)),
@@ -54,7 +59,17 @@ def test_a_defaults_section_says_it_for_all() -> None:
 @pytest.mark.parametrize(
     'line, complaint',
     [
-        ('balance hash path', "'balance hash' is not supported: sample expressions are not supported yet."),
+        ('balance hash', 'balance hash requires a sample expression.'),
+        ('balance hash foo', "balance hash : unknown fetch method 'foo'"),
+        ('balance hash path x', "'balance' cannot handle unexpected argument 'x'."),
+        (
+            'balance hash nbsrv',
+            "balance hash : 'nbsrv' is not supported here: only what is in the head of a request is.",
+        ),
+        (
+            'balance hash path,add(txn.x)',
+            "balance hash : 'add' is not supported here: only what is in the head of a request is.",
+        ),
         ('balance rdp-cookie(x)', "'balance rdp-cookie(x)' is not supported: it needs tcp mode."),
         ('balance source x', "'balance' cannot handle unexpected argument 'x'."),
         ('balance uri len', "balance uri : 'len' expects a positive integer (got '')."),

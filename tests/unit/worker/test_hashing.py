@@ -9,8 +9,13 @@ from dataplane.core.layout import ANY
 from dataplane.core.model import Backend, Balance
 from dataplane.core.stream import hashed
 from dataplane.core.tables import Tables
+from dataplane.rules.expressions import parse_expression
+from dataplane.rules.phases import Phase
+from dataplane.rules.samples import IPv6
+from dataplane.rules.scope import Scope
 from dataplane.worker.hashing import domain, header, parameter, path_and_query, uri_key, wish_of, wishes
 from dataplane.worker.head import parse_request
+from dataplane.worker.requestview import RequestView
 
 
 def wish(balance: Balance, target: str = '/a?b=c', address: str = '10.0.0.1', fields: str = '') -> int:
@@ -116,3 +121,55 @@ def test_the_first_value_of_a_field_counts(values: list[bytes], value: bytes | N
 )  # fmt: skip
 def test_a_domain_is_between_the_last_two_dots(host: bytes, part: bytes) -> None:
     assert domain(host) == part
+
+
+def by_expression(text: str) -> Balance:
+    key, end = parse_expression([text], 0, Scope(phase=Phase.BACKEND_REQUEST))
+    assert end == 1
+    return Balance(algorithm='hash', key=key)
+
+
+@pytest.mark.parametrize(
+    'expression, same_as',
+    [
+        ('path', Balance(algorithm='uri')),
+        ('url_param(b)', Balance(algorithm='url_param', name='b')),
+        ('req.hdr(x-key)', Balance(algorithm='hdr', name='X-Key')),
+        ('req.hdr(none)', Balance(algorithm='hdr', name='none')),
+    ],
+)
+def test_what_has_a_word_of_its_own_is_the_same_by_an_expression(expression: str, same_as: Balance) -> None:
+    assert wish(by_expression(expression), fields='X-Key: k\r\n') == wish(same_as, fields='X-Key: k\r\n')
+
+
+@pytest.mark.parametrize(
+    'expression, key',
+    [
+        ('path,upper', b'/A'),
+        ('req.cook(a),lower', b'x'),
+        ('src', bytes([10, 0, 0, 1])),
+        ('int(5)', bytes([0, 0, 0, 0, 0, 0, 0, 5])),
+        ('method', b'GET'),
+    ],
+)
+def test_an_expression_is_hashed_as_the_bytes_it_is_made_of(expression: str, key: bytes) -> None:
+    assert wish(by_expression(expression), fields='Cookie: a=X\r\n') == hashed(sdbm(key))
+
+
+def test_an_expression_without_a_value_is_no_wish() -> None:
+    assert wish(by_expression('src'), address='unix:1') == ANY
+    assert wish(by_expression('req.cook(b)')) == ANY
+
+
+def test_there_is_nothing_else_to_be_asked_of_a_request_without_a_server() -> None:
+    view = RequestView(parse_request(b'GET / HTTP/1.1\r\nHost: h\r\nA:  b \r\n\r\n', 101), '::1')
+    view.set_variable('txn', 'x', 1)
+    view.capture('req', 0, b'x')
+    assert (view.request, view.src, view.version) == ([(b'host', b'h'), (b'a', b'b')], IPv6(1), b'1.1')
+    assert [
+        view.random(),
+        view.variable('txn', 'x'),
+        view.captured('req', 0),
+        view.fact('x'),
+        view.figure('nbsrv', '', ''),
+    ] == [0, *[None] * 4]

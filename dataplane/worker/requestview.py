@@ -1,0 +1,79 @@
+"""What expressions may ask of a request before it has a server: its head and its client's address (`dataplane.rules.view`).
+
+There is no body yet, no response and no proxy's figures; who lets an expression stand here has made sure that it asks for none.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from dataplane.rules.samples import IPv4, IPv6
+
+if TYPE_CHECKING:
+    from dataplane.rules.samples import Address, Sample
+    from dataplane.rules.view import Fields
+    from dataplane.worker.head import RequestHead
+
+
+class RequestView:
+    """The view of one request."""
+
+    body: bytes = b''
+    body_size: int = 0
+    src_port: int = 0
+    dst: Address | None = None
+    dst_port: int = 0
+    status: int = 0
+    response_version: bytes = b''
+    response_body: bytes = b''
+    now_us: int = 0
+    response: Fields = ()
+
+    def __init__(self, head: RequestHead, address: str) -> None:
+        self._head = head
+        self.method = head.method
+        self.uri = head.target
+        self.version = b'1.%d' % head.version
+        self.src = _address(address)
+
+    @property
+    def request(self) -> Fields:
+        """The request's header fields."""
+        lines = [line.partition(b':') for line in self._head.raw.split(b'\r\n')[1:] if line]
+        return [(name.lower(), value.strip(b' \t')) for name, _, value in lines]
+
+    def random(self) -> int:
+        """Nothing here is left to chance."""
+        return 0
+
+    def variable(self, scope: str, name: str) -> Sample | None:
+        """There are no variables yet."""
+        return None
+
+    def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
+        """There are no variables yet."""
+
+    def captured(self, where: str, slot: int) -> bytes | None:
+        """Nothing was captured."""
+        return None
+
+    def capture(self, where: str, slot: int, value: bytes) -> None:
+        """Nothing is captured."""
+
+    def fact(self, name: str) -> Sample | None:
+        """No facts."""
+        return None
+
+    def figure(self, name: str, proxy: str, server: str) -> int | None:
+        """No figures."""
+        return None
+
+
+def _address(text: str) -> Address | None:
+    try:
+        packed = socket.inet_pton(socket.AF_INET6 if ':' in text else socket.AF_INET, text)
+    except OSError:
+        return None
+    number = int.from_bytes(packed, 'big')
+    return IPv4(number) if len(packed) == 4 else IPv6(number)
