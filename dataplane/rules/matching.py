@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dataplane.rules.arguments import prefix
 from dataplane.rules.model import Match, Pattern
 from dataplane.rules.problems import Rejected, shown
-from dataplane.rules.regexes import compile_regex
 from dataplane.rules.samples import Address, IPv4, IPv6, Type, clamped, parse_address, to_v4, to_v6
+from dataplane.rules.searching import compile_search
 from dataplane.rules.words import has_word
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def parse_pattern(match: Match, text: str, operator: str = 'eq') -> str:
             msg = f"{what} in '{shown(text)}'"
             raise Rejected(msg)
     elif match is Match.REG:
-        compile_regex(text, fold=False)
+        compile_search(text, fold=False)
     return text
 
 
@@ -248,7 +248,7 @@ def _of_methods(patterns: Sequence[Pattern]) -> Matcher:
 
 
 def _of_regexes(patterns: Sequence[Pattern]) -> Matcher:
-    searches = [compile_regex(pattern.text, fold=pattern.fold).search for pattern in patterns]
+    searches = [compile_search(pattern.text, fold=pattern.fold) for pattern in patterns]
     if len(searches) == 1:
         (only,) = searches
         return lambda sample: only(sample) is not None

@@ -51,7 +51,7 @@ _EMPTY_LOW: Final = re.compile(r'\{,\d*\}')
 @lru_cache(maxsize=4096)
 def compile_regex(text: str, *, fold: bool) -> re.Pattern[bytes]:
     """The expression, ready for use. Raises Rejected."""
-    source = _translated(text).encode('utf-8', 'surrogateescape')
+    source = translated(text).encode('utf-8', 'surrogateescape')
     try:
         made = re.compile(source, re.IGNORECASE if fold else 0)
     except (re.error, RecursionError, OverflowError) as problem:
@@ -77,7 +77,8 @@ class _Cursor:
         self.at += taken
 
 
-def _translated(text: str) -> str:
+def translated(text: str) -> str:
+    """The expression as `re` writes it. Raises Rejected."""
     cursor = _Cursor(text)
     leading = _LEADING.match(text)
     if leading:
