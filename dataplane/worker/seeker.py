@@ -105,6 +105,8 @@ class Seeker(Stream):
         backend = choose_backend(tables, self._frontend, self.head)
         if backend is None:
             return NOBODY
+        if self.wish >= 0 and backend != self.backend:
+            self.wish = ANY  # the server a cookie named is another backend's
         if self.wish < 0 and (self._context.wishes or self.wish != ANY):
             self._wish_in(backend)
         return backend
@@ -118,6 +120,8 @@ class Seeker(Stream):
         """Choose the route and ask the desk; again while tables change in between, which each time needs a commit."""
         context, admission = self._context, _ROUTE_AGAIN
         while admission is _ROUTE_AGAIN:
+            if self.wish >= 0:
+                self.wish = ANY  # its cookie is read again: by now that number may be another server's
             self.backend = self.route()
             if self.backend == NOBODY:
                 self._fail(NO_SERVER)

@@ -9,18 +9,19 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from dataplane.core.changes import SetAdmin
-from dataplane.core.model import AdminState
+from dataplane.core.model import AdminState, Backend, Cookie, CookieMode
 from dataplane.worker.cookies import _digits
 from tests.integration.harness.both import accepts, behind, log_socket, running
 from tests.integration.harness.ports import Ports
-from tests.integration.harness.proxy import Proxy
-from tests.integration.harness.raw import Call, RawServer, Script, ask, ok, until
+from tests.integration.harness.proxy import SHORT, Proxy, server, snapshot
+from tests.integration.harness.raw import HOST, Call, Gated, RawClient, RawServer, Script, ask, ok, until
 
 VARIANTS = {
     'indirect': 'SRV indirect',
@@ -34,6 +35,7 @@ VARIANTS = {
     'idle': 'SRV insert indirect maxidle 1m',
     'life': 'SRV insert indirect maxidle 30s maxlife 60',
 }
+GET = b'GET / HTTP/1.1\r\n' + HOST
 NOW = int(time.time())
 
 
@@ -262,3 +264,26 @@ listen x
                 assert b'Set-Cookie: SRV=two; path=/\r\n' in answer
                 assert ' --DI ' in (await proxy.log_lines())[0]
                 assert b'ookie' not in up.heads[0]
+
+
+async def test_the_server_a_cookie_names_is_nobodys_wish_in_another_backend() -> None:
+    """It waits for its own server when its route leads elsewhere: there it is served by whom there is."""
+    gated = Gated()
+    async with RawServer(gated) as own, RawServer(ok) as up:
+        busy = server('one', own.port, maxconn=1, cookie='one')
+        before = snapshot([busy], backend={'cookie': Cookie(name='SRV', mode=CookieMode.INSERT)})
+        other = Backend(name='other', id=4, servers=(server('two', up.port),), timeouts=SHORT)
+        before = replace(before, backends=(*before.backends, other))
+        after = replace(before, frontends=(replace(before.frontends[0], default_backend='other'),))
+        async with Proxy(before) as proxy:
+            first, second = await RawClient.to(proxy.port), await RawClient.to(proxy.port)
+            first.send(GET + b'\r\n')
+            await until(lambda: proxy.served() == 1)
+            second.send(GET + b'Cookie: SRV=one\r\n\r\n')
+            await until(lambda: proxy.board.cells[proxy.layout.QUEUE_LENGTH] == 1)
+            await proxy.change(after)
+            assert (await second.answer())[1] == b'ok'
+            gated.gate.set()
+            assert (await first.answer())[0] == 200
+            first.close()
+            second.close()
