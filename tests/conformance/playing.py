@@ -198,7 +198,7 @@ class Stage:
     async def _until(self, text: str) -> None:
         what, _, rest = text.partition(' ')
         if what == 'stat':
-            name, column, wanted = rest.split()
+            name, column, wanted = rest.split(maxsplit=2)
 
             async def reached() -> bool:
                 return (await self._row(name))[column] == wanted

@@ -38,6 +38,7 @@ class Upstream:
     refuses: bool = False
     unreachable: bool = False
     on_connect: str = ''
+    once: bool = False
     reactions: list[list[tuple[str, str]]] = field(default_factory=list)
 
 
@@ -159,6 +160,8 @@ def _upstream(lines: Lines) -> Upstream:
             made.refuses = True
         elif line == 'unreachable':
             made.unreachable = True
+        elif line == 'tell once':
+            made.once = True
         elif line.startswith('on connect '):
             made.on_connect = line.removeprefix('on connect ')
             if made.on_connect not in _ON_CONNECT:

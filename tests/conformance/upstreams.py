@@ -26,7 +26,9 @@ class _Heard:
 
 
 class Scripted:
-    """`async with Scripted(name, script, port)`. Requests are counted in `got`, connections in `accepted` and `closed`."""
+    """`async with Scripted(name, script, port)`. Requests are counted in `got`, connections in `accepted` and `closed`, those on
+    which something was asked in `spoken`: these are the ones that have a number.
+    """
 
     def __init__(self, name: str, script: Upstream, port: int) -> None:
         self.name = name
@@ -34,6 +36,7 @@ class Scripted:
         self.got = 0
         self.accepted = 0
         self.closed = 0
+        self.spoken = 0
         self._script = script
         self._heard: list[_Heard] = []
         self._tickets = asyncio.Semaphore(0)
@@ -85,14 +88,12 @@ class Scripted:
 
     def transcript(self) -> list[str]:
         """What it was sent, by arrival."""
-        out: list[str] = []
+        told = []
         for heard in self._heard:
-            label = f'{self.name} {heard.where} >'
-            if heard.request is None:
-                out.append(f'{label} malformed {Shown(heard.garbage)}')
-            else:
-                out += [f'{label} {line}' for line in shown_request(heard.request)]
-        return out
+            label = f'{self.name} >' if self._script.once else f'{self.name} {heard.where} >'
+            lines = [f'malformed {Shown(heard.garbage)}'] if heard.request is None else shown_request(heard.request)
+            told.append(tuple(f'{label} {line}' for line in lines))
+        return [line for lines in (dict.fromkeys(told) if self._script.once else told) for line in lines]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -101,19 +102,21 @@ class Scripted:
         self.accepted += 1
         feed = Feed(reader, writer)
         try:
-            await self._connection(feed, self.accepted)
+            await self._connection(feed)
         finally:
             self.closed += 1
             self._tasks.discard(task)
             with contextlib.suppress(asyncio.CancelledError):
                 await feed.close()
 
-    async def _connection(self, feed: Feed, number: int) -> None:
+    async def _connection(self, feed: Feed) -> None:
         if self._script.on_connect:
             await self._act(self._script.on_connect, '', feed, _Heard(''))
             return
-        count = 0
+        count = number = 0
         while await _head(feed):
+            if not count:
+                self.spoken = number = self.spoken + 1
             count += 1
             heard = _Heard(f'{number}.{count}')
             self._heard.append(heard)
