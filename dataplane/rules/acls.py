@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from dataplane.rules import absent
 from dataplane.rules.expressions import names_in, output_type, read_expression, read_fetch
 from dataplane.rules.fetches import CRITERIA, FETCHES
 from dataplane.rules.matching import DEFAULT, OPERATORS, WANTED, parse_pattern
@@ -89,6 +90,8 @@ def _criterion(text: str, scope: Scope) -> tuple[Expression, Match | None]:
     if name not in FETCHES and name not in CRITERIA:
         hint = did_you_mean(name, [*FETCHES, *CRITERIA])
         msg = f"unknown fetch method '{shown(name)}' in ACL expression '{shown(text)}'{hint}"
+        if name in absent.FETCHES:
+            msg = f"fetch method '{name}' is not supported: {absent.FETCHES[name]}"
         raise Rejected(msg)
     try:
         base, own = CRITERIA.get(name, (name, None))

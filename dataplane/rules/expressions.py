@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from dataplane.rules import absent
 from dataplane.rules.arguments import BadArgument, parse_arguments
 from dataplane.rules.converters import CONVERTERS
 from dataplane.rules.fetches import FETCHES
@@ -54,6 +55,8 @@ def read_expression(text: str, at: int, scope: Scope) -> tuple[Expression, int]:
         raise Rejected(msg)
     if name not in FETCHES:
         msg = f"unknown fetch method '{shown(name)}'{did_you_mean(name, FETCHES)}"
+        if name in absent.FETCHES:
+            msg = f"fetch method '{name}' is not supported: {absent.FETCHES[name]}"
         raise Rejected(msg)
     call, end = read_fetch(name, text, at + len(name), scope)
     return _converters(Expression(call), text, end, scope, comma=True)
@@ -92,6 +95,8 @@ def _converters(
         name = _name(text, at)
         if name not in CONVERTERS:
             msg = f"unknown converter '{shown(name)}'{did_you_mean(name, CONVERTERS)}"
+            if name in absent.CONVERTERS:
+                msg = f"converter '{name}' is not supported: {absent.CONVERTERS[name]}"
             raise Rejected(msg)
         call, at = _converter(name, text, at + len(name), scope)
         spec = CONVERTERS[name]

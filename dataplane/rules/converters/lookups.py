@@ -32,7 +32,12 @@ def _of_server(name: str, gives: Type) -> Converter:
     return Converter(Type.STR, gives, build)
 
 
+def _fe_exists(_: Arguments, __: Store) -> Step:
+    return lambda sample, view: view.figure('fe_conn', sample.decode('utf-8', 'replace'), '') is not None
+
+
 LOOKUPS: Final[dict[str, Converter]] = {
+    'fe_exists': Converter(Type.STR, Type.BOOL, _fe_exists),
     'nbsrv': _of_backend('nbsrv'),
     'srv_queue': _of_server('srv_queue', Type.INT),
     'srv_is_up': _of_server('srv_is_up', Type.BOOL),

@@ -1,0 +1,87 @@
+"""Rules: the fetches and converters of HAProxy's manual that are not here, and why: whoever uses one is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+_TABLES: Final = 'stick tables are not looked into by expressions yet'
+_COUNTERS: Final = """
+    bytes_in_rate bytes_out_rate clr_gpc clr_gpc0 clr_gpc1 conn_cnt conn_cur conn_rate get_gpc get_gpc0 get_gpc1 get_gpt get_gpt0
+    glitch_cnt glitch_rate gpc0_rate gpc1_rate gpc_rate http_err_cnt http_err_rate http_fail_cnt http_fail_rate http_req_cnt
+    http_req_rate inc_gpc inc_gpc0 inc_gpc1 kbytes_in kbytes_out sess_cnt sess_rate
+"""
+_TRACKED: Final = 'key tracked trackers'
+_LOOKED_UP: Final = """
+    bytes_in_rate bytes_out_rate clr_gpc clr_gpc0 clr_gpc1 conn_cnt conn_cur conn_rate expire glitch_cnt glitch_rate gpc gpc0
+    gpc0_rate gpc1 gpc1_rate gpc_rate gpt gpt0 http_err_cnt http_err_rate http_fail_cnt http_fail_rate http_req_cnt http_req_rate
+    idle inc_gpc inc_gpc0 inc_gpc1 kbytes_in kbytes_out server_id sess_cnt sess_rate trackers
+"""
+_BY_INDEX: Final = frozenset(['clr_gpc', 'get_gpc', 'get_gpt', 'gpc_rate', 'inc_gpc'])
+
+
+def _counters() -> Iterable[str]:
+    """`sc_`, `src_` and the numbered ones, which have no counters by index."""
+    for name in _COUNTERS.split():
+        yield from (f'sc_{name}', f'src_{name}')
+        if name not in _BY_INDEX:
+            yield from (f'sc{number}_{name}' for number in range(3))
+    for name in _TRACKED.split():
+        yield from (f'{prefix}_{name}' for prefix in ('sc', 'sc0', 'sc1', 'sc2'))
+
+
+def _ssl_names() -> Iterable[str]:
+    """What both sides' connections have, and of certificates."""
+    both = """
+        client_early_traffic_secret client_handshake_traffic_secret client_random client_traffic_secret_0 early_exporter_secret
+        exporter_secret server_handshake_traffic_secret server_random server_traffic_secret_0 session_key
+    """
+    back = 'alg_keysize alpn cipher curve err err_str npn protocol session_id sni unique_id use_keysize'
+    front = """
+        cipherlist_bin cipherlist_hex cipherlist_str cipherlist_xxh crtname ecformats_bin eclist_bin extlist_bin
+        protocol_hello_id sigalgs_bin supported_versions_bin
+    """
+    certificate = 'der i_dn key_alg notafter notbefore s_dn serial sha1 sig_alg version'
+    yield from (f'ssl_fc_{name}' for name in (both + front).split())
+    yield from (f'ssl_bc_{name}' for name in (both + back).split())
+    yield from (f'ssl_{of}_{name}' for of in 'fs' for name in certificate.split())
+    yield from [
+        'ssl_c_chain_der',
+        'ssl_c_i_dn',
+        'ssl_c_policies',
+        'ssl_c_r_dn',
+        'ssl_c_s_dn',
+        'ssl_c_san',
+        'ssl_s_chain_der',
+    ]
+
+
+def _all(*groups: tuple[str, Iterable[str]]) -> dict[str, str]:
+    return {name: reason for reason, names in groups for name in names}
+
+
+FETCHES: Final[dict[str, str]] = _all(
+    (_TABLES, [*_counters(), 'src_updt_conn_cnt', 'table_avl', 'table_cnt']),
+    ('TLS connections are not looked into', _ssl_names()),
+    ('what is below HTTP is not looked into', ["bc_glitches", "bc_nb_streams", "bc_rtt", "bc_rttvar", "bc_settings_streams_limit", "bs.aborted", "bs.debug_str", "bs.id", "bs.rst_code", "fc_fackets", "fc_glitches", "fc_lost", "fc_pp_tlv", "fc_reordering", "fc_retrans", "fc_rtt", "fc_rttvar", "fc_sacked", "fc_saved_syn", "fc_settings_streams_limit", "fc_unacked", "fs.aborted", "fs.debug_str", "fs.id", "fs.rst_code", "payload", "payload_lv", "rdp_cookie", "rdp_cookie_cnt", "req.payload", "req.payload_lv", "req.rdp_cookie", "req.rdp_cookie_cnt", "res.payload", "res.payload_lv", "distcc_body", "distcc_param"]),
+    ('hellos of TLS are not looked into', ["rep_ssl_hello_type", "req.ssl_alpn", "req.ssl_cipherlist", "req.ssl_ec_ext", "req.ssl_hello_type", "req.ssl_keyshare_groups", "req.ssl_sigalgs", "req.ssl_sni", "req.ssl_st_ext", "req.ssl_supported_groups", "req.ssl_ver", "req_ssl_hello_type", "req_ssl_sni", "req_ssl_ver", "res.ssl_hello_type"]),
+    ('user lists are not supported yet', ('http_auth', 'http_auth_bearer', 'http_auth_group')),
+    ('devices are not detected', ('51d.all',)),
+    ('how long tasks of HAProxy run means nothing here', ['cpu_calls', 'cpu_ns_avg', 'cpu_ns_tot', 'lat_ns_avg', 'lat_ns_tot']),
+    ('name ACLs in the condition instead', ('acl',)),
+)  # fmt: skip
+"""Why each fetch is not here."""
+
+CONVERTERS: Final[dict[str, str]] = _all(
+    (_TABLES, [*(f'table_{name}' for name in _LOOKED_UP.split()), 'in_table']),
+    ('devices are not detected', ('51d.single', 'da-csv-conv')),
+    ('ciphers are not supported', ('aes_cbc_dec', 'aes_cbc_enc', 'aes_gcm_dec', 'aes_gcm_enc')),
+    ('web tokens are not looked into', ["jwt_decrypt_jwk", "jwt_decrypt_cert", "jwt_decrypt_secret", "jwt_header_query", "jwt_payload_query", "jwt_verify", "jwt_verify_cert"]),
+    ('packets are not looked into', ["eth.data", "eth.dst", "eth.hdr", "eth.proto", "eth.src", "eth.vlan", "ip.data", "ip.df", "ip.dst", "ip.fp", "ip.hdr", "ip.proto", "ip.src", "ip.tos", "ip.ttl", "ip.ver", "tcp.dst", "tcp.flags", "tcp.options.mss", "tcp.options.sack", "tcp.options.tsopt", "tcp.options.tsval", "tcp.options.wscale", "tcp.options.wsopt", "tcp.options_list", "tcp.seq", "tcp.src", "tcp.win"]),
+    ('this protocol is not looked into', ['fix_is_valid', 'fix_tag_value', 'mqtt_field_value', 'mqtt_is_valid', 'protobuf', 'ungrpc']),
+    ('Forwarded fields are not taken apart', ['rfc7239_field', 'rfc7239_is_valid', 'rfc7239_n2nn', 'rfc7239_n2np']),
+    ('there are no event sinks', ('debug',)),
+    ('it is new in HAProxy and not known well enough', ('has_ctl', 'reverse_dom', 'when')),
+    ('verification errors have numbers only', ('x509_v_err_str',)),
+)  # fmt: skip
+"""Why each converter is not here."""
