@@ -5,7 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from dataplane.config.keywords import ACTIONS, BIND, GLOBAL, PROXY, SECTIONS, SERVER, Keyword, Status
+from dataplane.config.keywords import (
+    ACTIONS,
+    BIND,
+    CONVERTERS,
+    FETCHES,
+    GLOBAL,
+    PROXY,
+    SECTIONS,
+    SERVER,
+    Keyword,
+    Status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,6 +49,8 @@ def document() -> str:
         ('Actions of `http-request`', ACTIONS),
         ('Words of `bind` lines', BIND),
         ('Words of `server` and `default-server` lines', SERVER),
+        ('Sample fetches', FETCHES),
+        ('Converters of samples', CONVERTERS),
     )
     for title, table in tables:
         counts = ', '.join(f'{sum(word.status is status for word in table.values())} {status}' for status in Status)

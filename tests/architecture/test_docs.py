@@ -11,8 +11,11 @@ import pytest
 
 from tests.architecture.source import PACKAGES, ROOT, functions, modules
 
+# made of the keyword tables, and compared with them by tests/unit/config/test_support.py
+GENERATED = ROOT / 'docs' / 'cfg-support.md'
 DOCUMENTS = sorted(
-    [ROOT / 'README.md', ROOT / 'CHANGELOG.md', *(ROOT / 'docs').rglob('*.md'), *(ROOT / 'deploy').rglob('*.md')]
+    {ROOT / 'README.md', ROOT / 'CHANGELOG.md', *(ROOT / 'docs').rglob('*.md'), *(ROOT / 'deploy').rglob('*.md')}
+    - {GENERATED}
 )
 CODE = re.compile(r'(?<!`)`([^`\n]+)`(?!`)')
 LINK = re.compile(r'\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)')
