@@ -134,6 +134,8 @@ class Wheels:
 
     def _points_of(self, key: int, many: int) -> array[int]:
         """The first points of a server, as slots without its number; remembered, since each takes 2 us to make."""
+        if len(self._points) > 2 * self._at.servers:
+            self._points.clear()  # of addresses that nobody has any more
         points = self._points.setdefault(key, array('q'))
         points.extend(
             [avalanche(key + number & 0xFFFF_FFFF) << PLACE_BITS | number for number in range(len(points), many)]
