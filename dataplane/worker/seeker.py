@@ -190,8 +190,8 @@ class Seeker(Stream):
 
     def on_refused(self, why: Admission) -> None:
         """Nobody usable is left, or the queue is full: then the one server it was to have is known."""
-        if why is Admission.FULL and self.wish >= 0 and not self.story.reached:
-            wished = self._context.desk.tables.servers.get(self.wish >> 1)
+        if why is Admission.FULL and self.server != NOBODY and not self.story.reached:
+            wished = self._context.desk.tables.servers.get(self.server)
             self.story.server_name = NOSRV if wished is None else wished.name
         self._fail(QUEUE_FULL if why is Admission.FULL else NO_SERVER)
 

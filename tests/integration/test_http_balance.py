@@ -102,7 +102,9 @@ async def test_a_full_queue_is_answered_with_503_even_with_redispatch() -> None:
         await until(lambda: site.own_queue(0) == 1)
         answer = await ask(site.proxy.port, b'GET %s HTTP/1.1\r\n%s\r\n' % (FIRST[2], HOST))
         assert answer.startswith(b'HTTP/1.1 503 ')
-        assert 'Q-- ' in (await site.proxy.log_lines())[0]
+        (line,) = await site.proxy.log_lines()
+        assert ' be/s0 ' in line
+        assert 'Q-- ' in line
         site.gate.set()
 
 
