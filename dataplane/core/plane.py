@@ -260,7 +260,7 @@ class Plane:
             if not self._own_queue_full(server):
                 return self._wait(stream, wish, look=pumping)
             if not stream.redispatch or stream.wish <= HASHED:
-                stream.server = server  # it has no slot of it: who is told of the refusal wants to know whose queue it was
+                stream.server = server  # not a slot of it: who tells of the refusal names it
                 return self._refuse(stream, Admission.FULL)
             stream.wish = NOBODY
         if not cells[at.IN_ROTATION + backend]:
