@@ -258,7 +258,6 @@ BAD_CONDITIONS: list[tuple[str, str]] = [
         '{ bin(41) A }',
         "matching method must be specified first (using '-m') when using a sample fetch of this type ('bin')",
     ),
-    ('{ acl(x) }', "unknown fetch method 'acl' in ACL expression 'acl(x)'"),
     (
         '{ var(txn.x) 5 }',
         "matching method must be specified first (using '-m') when using a sample fetch of this type ('var')",
