@@ -37,6 +37,9 @@ files are reported at once. Numbers are read strictly: where HAProxy makes 0 of 
 
 Quotes, escapes, environment variables (in double quotes; `${NAME-default}`, `${NAME[*]}`), `.if`/`.elif`/`.else`/`.endif`,
 `.notice`, `.warning`, `.alert`, `.diag`, named defaults and `from`, `no option` and `default option` work as in the manual.
+
+Sample fetches and converters stand in `balance hash`, which takes what is in the head of a request. Where else the manual has
+them - ACLs, conditions, actions, log formats - they are refused with the keyword they would belong to.
 """
 
 
