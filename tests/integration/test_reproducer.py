@@ -63,8 +63,8 @@ async def test_one_server_disabled_and_enabled_ten_times_a_second(seconds: int) 
         assert plane.worker_pids() == workers, 'a worker did not survive'
         assert server.most == 1
         assert load.statuses()[200] > rounds, f'hardly anything was served: {load.statuses()}'
-        assert set(load.statuses()) <= {200, 503, 500, 0}, load.statuses()
-        cut = [record for record in load.records if record.status in {0, 500}]
+        assert set(load.statuses()) <= {200, 500, 502, 503, 0}, load.statuses()
+        cut = [record for record in load.records if record.status in {0, 500, 502}]
         assert len(cut) <= rounds, f'{len(cut)} requests were cut by {rounds} shutdowns of a server with one slot'
 
 
@@ -86,7 +86,7 @@ async def test_four_servers_with_random_drains_kills_and_weights(seconds: int) -
         await until(lambda: len(plane.worker_pids()) == plane.workers, within=60, what='every worker is back')
         assert {name: of.most for name, of in servers.items() if of.most > LIMITS[name]} == {}
         assert load.statuses()[200] > 20 * seconds, f'hardly anything was served: {load.statuses()}'
-        assert set(load.statuses()) <= {200, 503, 500, 0}, load.statuses()
+        assert set(load.statuses()) <= {200, 500, 502, 503, 0}, load.statuses()
 
 
 def unevenly() -> float:

@@ -219,7 +219,7 @@ async def test_what_one_field_cannot_tell_is_refused_too(control: ControlPlane) 
     await control.put_app()
     bad = {'address': 'a', 'port': 1, 'minConn': 5, 'maxConn': 2}
     problem(await client.put('/v1/backends/app/servers/s1', json=bad), 422, 'invalid')
-    problem(await client.put('/v1/backends/app', json={'balance': 'source'}), 422, 'invalid')
+    problem(await client.put('/v1/backends/app', json={'balance': 'uri'}), 422, 'invalid')
     problem(await client.put('/v1/backends/a b', json={}), 422, 'invalid')
     problem(await client.put('/v1/backends/nope/servers/s1', json={'address': 'a', 'port': 1}), 404, 'not-found')
     await client.put('/v1/routes/r1', json={'backend': 'app'})

@@ -203,7 +203,7 @@ WRONG: list[tuple[str, Json]] = [
     ('backendpolicies', WEB | {'hosts': ['*.*.example']}),
     ('backendpolicies', WEB | {'hosts': ['']}),
     ('backendpolicies', WEB | {'ipFamily': 'dual'}),
-    ('backendpolicies', WEB | {'balance': {'algorithm': 'source'}}),
+    ('backendpolicies', WEB | {'balance': {'algorithm': 'uri'}}),
     ('backendpolicies', WEB | {'balance': {'algorithm': 'random', 'draws': 0}}),
     ('backendpolicies', WEB | {'maxConn': 0}),
     ('backendpolicies', WEB | {'maxConn': 2**31}),
