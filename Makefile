@@ -60,7 +60,7 @@ test-node: $(STAMP) ## on a node with real pods, both images and the chart; root
 run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends all
 	@exec $(BIN)/python deploy/demo/run.py
 
-explore: $(STAMP) ## every interleaving of the small worlds, to their end (`make test`: the nearest 1,000 states of each), and four times the messages
+explore: $(STAMP) ## every interleaving of the small worlds, to their end (hashed streams: 10,000 states of each; `make test`: 1,000), and four times the messages
 	$(KEPT) SLUICE_EXPLORE=all $(BIN)/python -m pytest -q -n $(WORKERS) tests/exhaustive tests/integration/test_http_differential*.py $(PYTEST)
 
 soak: $(STAMP) ## the reproducer for half an hour, both variants at once, and a thousand kills

@@ -6,15 +6,27 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-TO_THE_END: Final = os.environ.get('SLUICE_EXPLORE') == 'all'
+EVERYTHING: Final = os.environ.get('SLUICE_EXPLORE') == 'everything'
+"""Also the worlds of wheels go to their end, which takes hours."""
+
+TO_THE_END: Final = EVERYTHING or os.environ.get('SLUICE_EXPLORE') == 'all'
 MOST: Final = 10**9 if TO_THE_END else 1_000
 """How many states of a world are looked at, those nearest to its beginning first."""
+
+FAR: Final = 10_000
+"""States of a world of wheels (hashed streams, `sticky`): some have a hundred thousand, and one has more than half an hour's."""
 
 PATIENCE: Final = 7_200 if TO_THE_END else 300
 """Seconds for one world, at 500 states a second and more: only ends what would never end."""
 
 NEAR: Final = 1_000
 """States; where every mutant ends, so that `make test` would see what each of them does."""
+
+
+def most_of(world: str) -> int:
+    """How many states of this world are looked at."""
+    wheel = world.startswith(('map', 'ring', 'bound', 'sticky'))
+    return min(MOST, FAR) if wheel and not EVERYTHING else MOST
 
 
 def looked_at(states: int, most: int = MOST) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.exhaustive.explore import Explorer, Found
 from tests.exhaustive.mutants_index import ENDS_IN, MUTANTS  # all of them: those of `mutants` and its own
-from tests.exhaustive.reach import MOST, PATIENCE, looked_at, near_first
+from tests.exhaustive.reach import PATIENCE, looked_at, most_of, near_first
 from tests.exhaustive.world import WORLDS
 
 LARGE = ('kill-end', 'kill-dry', 'kills', 'stop-die', 'stops', 'sweep-kill', 'backup', 'storm', 'stop-off', 'kill-off')
@@ -24,8 +24,9 @@ pytestmark = pytest.mark.timeout(PATIENCE)
 @pytest.mark.parametrize('name', sorted(WORLDS, key=lambda name: name not in LARGE))
 def test_every_interleaving_holds(name: str, record_property: Callable[[str, object], None]) -> None:
     """Breadth first through the states of one world, death after every store included."""
-    found = Explorer(WORLDS[name]).run(MOST)
-    print(f'world {name}: {looked_at(found.states)} states, {found.steps} steps, settles in {found.settles}')
+    most = most_of(name)
+    found = Explorer(WORLDS[name]).run(most)
+    print(f'world {name}: {looked_at(found.states, most)} states, {found.steps} steps, settles in {found.settles}')
     assert found.broken is None, '\n'.join([found.broken, *found.trace])
     for what, many in (('worlds', 1), ('states', found.states), ('steps', found.steps)):
         record_property(what, many)
