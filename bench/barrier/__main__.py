@@ -126,8 +126,7 @@ async def measure(plane: DataPlane, options: argparse.Namespace, load: Sequence[
     """Print what `commits` took. Was the pause short enough?"""
     board = plane._board  # noqa: SLF001 - the observer needs the lock itself
     at, good = board.layout, True
-    layout = {name: getattr(at, name) for name in ('workers', 'servers', 'backends', 'frontends', 'entries', 'wheels')}
-    observer = (sys.executable, '-m', 'bench.barrier.observer', str(board.fd), json.dumps(layout))
+    observer = (sys.executable, '-m', 'bench.barrier.observer', str(board.fd), json.dumps(at.maxima))
     for servers in (1, options.servers):
         async with contextlib.AsyncExitStack() as stack:
             loading = await stack.enter_async_context(running(*load)) if load else None

@@ -64,7 +64,6 @@ class Parcel:
 
     frames: tuple[str, ...]
     held: Held
-    wanted: wire.State
     changed: frozenset[Key] | None = None
 
 
@@ -123,7 +122,7 @@ class Courier:
             if len(self._parcels) > self._remembered:
                 self._parcels.popitem(last=False)
         frames, changed = way
-        return Parcel(frames, Held(head, projected, state_hash, wanted), wanted, changed)
+        return Parcel(frames, Held(head, projected, state_hash, wanted), changed)
 
     def _encode(self, held: Held, projected: wire.State, state_hash: str, ts: int) -> _Way:
         self.encoded += 1

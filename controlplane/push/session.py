@@ -146,9 +146,8 @@ class Session:
         self._failures = 0
         self._over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
         self._silent = asyncio.Event()  # nothing is taken from the link any more, or sent over it
-        self._heard_s = self._began_s = (
-            0.0  # of the loop's time: the last frame, and when what is owed began to be sent
-        )
+        # of the loop's time: the last frame, and when what is owed began to be sent
+        self._heard_s = self._began_s = 0.0
         self._owed: Version | None = None  # a parcel that is being sent or answered, or after which a lease is
 
     def wake(self) -> None:
@@ -267,7 +266,7 @@ class Session:
             self._counted.acks += 1
             self._counted.acked_ms += self._plane.took_ms
             desired = self._sequencer.desired
-            self._sequencer.convergence.acked(self._plane.id, ack, desired, now, parcel.changed, parcel.wanted)
+            self._sequencer.convergence.acked(self._plane.id, ack, desired, now, parcel.changed, parcel.held.wanted)
             self._sequencer.division.acked(self._plane, parcel.held.version)
         else:
             log.error('data plane %s: ack of %s with another hash', self._plane.id, parcel.held.version)
@@ -284,8 +283,9 @@ class Session:
             had, self.held = None, Held.nothing()
         else:
             had = self.held.state
-        sequencer, before = self._sequencer, self._plane.quarantine
-        after = extended(before, nack.backends, parcel.wanted, had) if nack.backends else before
+        sequencer, before, wanted = self._sequencer, self._plane.quarantine, parcel.held.wanted
+        assert wanted is not None  # of a parcel it is known
+        after = extended(before, nack.backends, wanted, had) if nack.backends else before
         self._failures = self._failures + 1 if after == before else 0
         sequencer.convergence.nacked(self._plane.id, nack, after, sequencer.desired, now)
         if after != before:

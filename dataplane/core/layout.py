@@ -231,6 +231,14 @@ class Layout:
     E_RANK: int
     E_LINKED: int
 
+    @property
+    def maxima(self) -> dict[str, int]:
+        """What it was made with: `Layout(**maxima)` is the same one, in another process."""
+        return {
+            'workers': self.workers, 'servers': self.servers, 'backends': self.backends, 'frontends': self.frontends,
+            'entries': self.entries, 'wheels': self.wheels,
+        }  # fmt: skip
+
     def _take(self, cells: int) -> int:
         start = self._next
         self._next += cells

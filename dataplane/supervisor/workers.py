@@ -225,14 +225,7 @@ class Workers:
         message: Message = {
             'op': 'join',
             'worker': worker.number,
-            'layout': {
-                'workers': at.workers,
-                'servers': at.servers,
-                'backends': at.backends,
-                'frontends': at.frontends,
-                'entries': at.entries,
-                'wheels': at.wheels,
-            },
+            'layout': at.maxima,
             'revision': revision,
         }
         fd = bundle(tables)

@@ -8,12 +8,12 @@ Letters are those of the log (manual 8.5): of the request N I D V E O U, of the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from dataplane.core.layout import NOBODY
 from dataplane.core.model import Backend, Cookie, CookieMode, Server
-from dataplane.worker.head import Head, RequestHead, ResponseHead
+from dataplane.worker.head import Line, RequestHead, ResponseHead
 
 _DAY: Final = 86_400
 _DIGITS: Final = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
@@ -67,7 +67,7 @@ class Jar:
     def read(self, head: RequestHead, now: int, is_usable: Callable[[int], bool]) -> Ticket:
         """What the request's cookie says at `now` (s). `is_usable`: may a server that is asked for be sent anything?"""
         ticket = Ticket()
-        for line in _lines(head, b'cookie'):
+        for line in head.lines(b'cookie'):
             for name, value in _pairs(line.value):
                 if name == self._name:
                     self._look_up(ticket, value, now, is_usable)
@@ -110,7 +110,7 @@ class Jar:
         if mode is not CookieMode.PREFIX and not (mode is CookieMode.INSERT and self.cookie.indirect):
             return {}
         edits = {}
-        for line in _lines(head, b'cookie'):
+        for line in head.lines(b'cookie'):
             parts = line.value.split(b';')
             kept = [part for part in map(self._stripped, parts) if part is not None]
             if kept != parts:
@@ -133,7 +133,7 @@ class Jar:
     def answer(self, head: ResponseHead, ticket: Ticket, method: bytes, server: int, now: int) -> bytes:
         """Change the Set-Cookie fields of `server`'s response; returns the lines to add to it."""
         value, direct = self._values.get(server, b''), ticket.served_by(server)
-        for line in _lines(head, b'set-cookie'):
+        for line in head.lines(b'set-cookie'):
             name, found, rest = line.value.partition(b'=')
             if found and name.strip(b' \t') == self._name:
                 self._given(head, line, rest, value, ticket, direct=direct)
@@ -185,20 +185,6 @@ class Jar:
             if self.cookie.maxlife:
                 value += b'|' + _digits(ticket.first or now + 3)
         return value + b'; path=/'
-
-
-class Line:
-    """A field's line in a head: where it stands, its name as it was written, its value."""
-
-    __slots__ = ('end', 'name', 'start', 'value')
-
-    def __init__(self, start: int, end: int, name: bytes, value: bytes) -> None:
-        self.start, self.end, self.name, self.value = start, end, name, value
-
-
-def _lines(head: Head, name: bytes) -> Sequence[Line]:
-    """The lines of a field, but those that do not go on."""
-    return [Line(*found) for found in head.lines(name)]
 
 
 def _pairs(value: bytes) -> list[tuple[bytes, bytes]]:

@@ -9,7 +9,7 @@ forms of the target are checked here. Every refusal names its reason. llhttp is 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from dataplane.worker.framing import CHUNKED, UNTIL_CLOSE
 from dataplane.worker.known import Field
@@ -39,6 +39,15 @@ class BadHead(Exception):
         self.status = status
 
 
+class Line(NamedTuple):
+    """A field's line in a head: from where to where the next one begins, its name as it was written, its value."""
+
+    start: int
+    end: int
+    name: bytes
+    value: bytes
+
+
 class Head:
     """The common part of requests and responses. `raw` is the head as it came, its empty line included."""
 
@@ -63,9 +72,8 @@ class Head:
 
     def connection(self, values: list[bytes]) -> None:
         """Act on the Connection options: persistence, upgrade, and the fields they nominate (RFC 9110, 7.6.1)."""
-        if (
-            len(values) == 1 and values[0].lower() == b'keep-alive'
-        ):  # what nearly everybody sends: 0.2 us instead of 1.5
+        # what nearly everybody sends: 0.2 us instead of 1.5
+        if len(values) == 1 and values[0].lower() == b'keep-alive':
             self.keep_alive = True
             self.upgrade = b''
             return
@@ -95,13 +103,13 @@ class Head:
         lines = self.raw.split(b'\r\n')
         return [line[len(prefix) :].strip(b' \t') for line in lines[1:] if line[: len(prefix)].lower() == prefix]
 
-    def lines(self, name: bytes) -> list[tuple[int, int, bytes, bytes]]:
-        """The lines of the fields called `name` (lower case) that are not dropped: start, end, name as written, value."""
+    def lines(self, name: bytes) -> list[Line]:
+        """The lines of the fields called `name` (lower case) that are not dropped, in order."""
         found = []
         for field in _FIELD.finditer(self.raw):
             start, end = field.start() + 1, field.end() + 2
             if field[1].lower() == name and start not in self._edits:
-                found.append((start, end, field[1], self.raw[field.end(1) + 1 : field.end()].strip(b' \t')))
+                found.append(Line(start, end, field[1], self.raw[field.end(1) + 1 : field.end()].strip(b' \t')))
         return found
 
     def kept(self, more: dict[int, tuple[int, bytes]] | None = None) -> bytes:

@@ -5,10 +5,9 @@ There is no body yet, no response and no proxy's figures; who lets an expression
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
-from dataplane.rules.samples import IPv4, IPv6
+from dataplane.rules.samples import parse_address
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Address, Sample
@@ -35,7 +34,7 @@ class RequestView:
         self.method = head.method
         self.uri = head.target
         self.version = b'1.%d' % head.version
-        self.src = _address(address)
+        self.src = parse_address(address)
 
     @property
     def request(self) -> Fields:
@@ -68,12 +67,3 @@ class RequestView:
     def figure(self, name: str, proxy: str, server: str) -> int | None:
         """No figures."""
         return None
-
-
-def _address(text: str) -> Address | None:
-    try:
-        packed = socket.inet_pton(socket.AF_INET6 if ':' in text else socket.AF_INET, text)
-    except OSError:
-        return None
-    number = int.from_bytes(packed, 'big')
-    return IPv4(number) if len(packed) == 4 else IPv6(number)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Resender(Seeker):
     """A request that may be sent more than once."""
 
-    __slots__ = ('_buffer', '_early', '_early_size', '_resend')
+    __slots__ = ('_buffer', '_early', '_early_size', '_resend', '_resend_size')
 
     def __init__(
         self, context: Context, client: ClientEnd, index: int, frontend: Frontend, head: RequestHead, began: int,
@@ -34,17 +34,22 @@ class Resender(Seeker):
         self._early_size = 0
         # of the body, what was sent and would be needed for another try; None: nothing is kept
         self._resend: list[bytes] | None = None
+        self._resend_size = 0
         self._buffer = b''  # of the response's head, what has come
 
     def _keep_early(self) -> None:
         """The request is about to be sent: keep what there is of it, if another try might be made."""
-        fits = len(self.head.raw) + self._early_size <= self._context.bufsize
-        self._resend = list(self._early) if fits else None
+        self._resend, self._resend_size = list(self._early), self._early_size
+        self._drop_if_large()
 
     def _keep_sent(self, sent: list[bytes], piece: bytes) -> None:
         """Keep it for another try, as long as the whole request fits into one buffer."""
         sent.append(piece)
-        if len(self.head.raw) + sum(map(len, sent)) > self._context.bufsize:
+        self._resend_size += len(piece)
+        self._drop_if_large()
+
+    def _drop_if_large(self) -> None:
+        if len(self.head.raw) + self._resend_size > self._context.bufsize:
             self._resend = None
 
     def _sent_again(self, why: str) -> bool:
@@ -57,7 +62,7 @@ class Resender(Seeker):
         self._release_upstream()
         self._client.server_timer.disarm()
         self._early, self._resend, self._buffer = self._resend, None, b''
-        self._early_size = sum(map(len, self._early))
+        self._early_size = self._resend_size
         self.life = Life.SLOT  # its connection is shut down: it is as if nothing had been sent
         self._must_open = True
         if self._leaves(story.retries):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +17,8 @@ import pytest
 from dataplane.core.changes import SetAdmin
 from dataplane.core.model import AdminState, Backend, Cookie, CookieMode
 from dataplane.worker.cookies import _digits
-from tests.integration.harness.both import accepts, behind, log_socket, running
+from tests.integration.harness.both import accepts, behind, listening, log_socket, running
+from tests.integration.harness.haproxy import needs_haproxy
 from tests.integration.harness.ports import Ports
 from tests.integration.harness.proxy import SHORT, Proxy, server, snapshot
 from tests.integration.harness.raw import HOST, Call, Gated, RawClient, RawServer, Script, ask, ok, until
@@ -118,22 +118,12 @@ class Farm:
 
     def configuration(self, variant: str, port: int, log: int) -> str:
         one, two, three = (server.port for server in self.servers)
-        return f"""
-listen {variant}
-    bind 127.0.0.1:{port}
-    mode http
-    option httplog
-    option dontlognull
-    log 127.0.0.1:{log} local0
-    timeout client 5s
-    timeout server 5s
-    timeout connect 1s
-    balance roundrobin
-    cookie {VARIANTS[variant]}
-    server one 127.0.0.1:{one} cookie one
-    server two 127.0.0.1:{two} cookie two
-    server three 127.0.0.1:{three} weight 0
-"""
+        servers = (
+            f'    server one 127.0.0.1:{one} cookie one\n'
+            f'    server two 127.0.0.1:{two} cookie two\n'
+            f'    server three 127.0.0.1:{three} weight 0'
+        )
+        return listening(port, log, f'cookie {VARIANTS[variant]}', servers)
 
 
 @asynccontextmanager
@@ -201,7 +191,7 @@ async def by_haproxy(farm: Farm, port: int, log: socket.socket) -> list[Seen]:
     return [await exchange(farm, port, COOKIES[name], given, method, line) for name, given, method in requests()]
 
 
-@pytest.mark.skipif(shutil.which('haproxy') is None, reason='HAProxy is not installed')
+@needs_haproxy
 @pytest.mark.parametrize('variant', VARIANTS)
 async def test_as_haproxy_does(tmp_path: Path, variant: str) -> None:
     with Ports() as ports, log_socket() as log:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-import pytest
-
 from dataplane.core.counters import C
-from tests.integration.harness.both import accepts, log_socket, running
+from tests.integration.harness.both import accepts, listening, log_socket, running
+from tests.integration.harness.haproxy import needs_haproxy
 from tests.integration.harness.ports import Ports
 from tests.integration.harness.proxy import Proxy, server, snapshot
 from tests.integration.harness.raw import HOST, RawServer, ask, ok, until
@@ -22,19 +20,6 @@ REQUESTS = [
     b'GET http://a/alive HTTP/1.1\r\n' + HOST + CLOSE,
     b'POST /alive HTTP/1.1\r\n' + HOST + b'Content-Length: 3\r\n' + CLOSE + b'abc',
 ]
-CONFIGURATION = """
-listen x
-    bind 127.0.0.1:{port}
-    mode http
-    option httplog
-    option dontlognull
-    log 127.0.0.1:{log} local0
-    timeout client 5s
-    timeout server 5s
-    timeout connect 1s
-    monitor-uri /alive
-    server s1 127.0.0.1:{server}
-"""
 
 
 async def test_it_is_answered_here_and_only_it() -> None:
@@ -52,7 +37,7 @@ async def test_it_is_answered_here_and_only_it() -> None:
         assert ' "GET /alive?x HTTP/1.1"' in (await proxy.log_lines())[0]  # the first that was logged
 
 
-@pytest.mark.skipif(shutil.which('haproxy') is None, reason='HAProxy is not installed')
+@needs_haproxy
 async def test_in_haproxys_bytes(tmp_path: Path) -> None:
     async with (
         RawServer(ok) as up,
@@ -61,7 +46,9 @@ async def test_in_haproxys_bytes(tmp_path: Path) -> None:
         with Ports() as ports, log_socket() as log:
             port = ports.take()
             file = tmp_path / 'haproxy.cfg'
-            file.write_text(CONFIGURATION.format(port=port, log=log.getsockname()[1], server=up.port))
+            file.write_text(
+                listening(port, log.getsockname()[1], 'monitor-uri /alive', f'    server s1 127.0.0.1:{up.port}')
+            )
             with running('haproxy', '-f', str(file)):
                 await until(lambda: accepts(port))
                 theirs = [await ask(port, request) for request in REQUESTS]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.harness.both import accepts, behind, log_socket, running
+from tests.integration.harness.both import accepts, behind, listening, log_socket, running
+from tests.integration.harness.haproxy import needs_haproxy
 from tests.integration.harness.ports import Ports
 from tests.integration.harness.proxy import Proxy
 from tests.integration.harness.raw import OK, Call, RawClient, RawServer, Script, ask, until
@@ -73,20 +73,7 @@ class Flaky:
 
 def configuration(port: int, log: int, servers: list[int], lines: str) -> str:
     rows = '\n'.join(f'    server s{number} 127.0.0.1:{server}' for number, server in enumerate(servers, 1))
-    return f"""
-listen x
-    bind 127.0.0.1:{port}
-    mode http
-    option httplog
-    option dontlognull
-    log 127.0.0.1:{log} local0
-    timeout client 20s
-    timeout server 300ms
-    timeout connect 1s
-    balance roundrobin
-    {lines}
-{rows}
-"""
+    return listening(port, log, lines, rows, server_timeout='300ms')
 
 
 @asynccontextmanager
@@ -117,9 +104,7 @@ async def by(kind: str, tmp_path: Path, flaky: Flaky, lines: str) -> AsyncIterat
 
 KINDS = [
     'sluice',
-    pytest.param(
-        'haproxy', marks=pytest.mark.skipif(shutil.which('haproxy') is None, reason='HAProxy is not installed')
-    ),
+    pytest.param('haproxy', marks=needs_haproxy),
 ]
 TWICE = 'retry-on all-retryable-errors\n    retries 2'
 

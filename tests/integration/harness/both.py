@@ -19,6 +19,24 @@ def behind(text: str) -> Snapshot:
     return replace(snapshot(()), backends=(replace(backend, name='be', id=3),))
 
 
+def listening(port: int, log: int, lines: str, servers: str, server_timeout: str = '5s') -> str:
+    """A `listen` on this port that logs to that one, with more `lines` and its `servers`."""
+    return f"""
+listen x
+    bind 127.0.0.1:{port}
+    mode http
+    option httplog
+    option dontlognull
+    log 127.0.0.1:{log} local0
+    timeout client 20s
+    timeout server {server_timeout}
+    timeout connect 1s
+    balance roundrobin
+    {lines}
+{servers}
+"""
+
+
 @contextmanager
 def log_socket() -> Iterator[socket.socket]:
     """Where datagrams of a log arrive."""

@@ -80,3 +80,8 @@ def test_the_departed_row_comes_after_the_workers() -> None:
 def test_every_maximum_counts(more: str) -> None:
     maxima = {'workers': 3, 'servers': 5, 'backends': 4, 'frontends': 2, 'entries': 7}
     assert Layout(**(maxima | {more: maxima[more] + 1})).size > AT.size
+
+
+def test_another_process_makes_the_same_of_its_maxima() -> None:
+    maxima = {'workers': 3, 'servers': 5, 'backends': 4, 'frontends': 2, 'entries': 7, 'wheels': 9}
+    assert Layout(**maxima).maxima == maxima

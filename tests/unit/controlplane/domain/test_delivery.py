@@ -68,7 +68,7 @@ def test_a_quarantined_backend_is_sent_as_it_was() -> None:
     parcel = courier.parcel(held, Recipient(quarantine=quarantine), 5)
     assert codec.same(message(parcel))
     assert parcel is not None
-    assert (parcel.held.version, parcel.held.state, parcel.wanted) == ((3, 2), OLD, NEW)
+    assert (parcel.held.version, parcel.held.state, parcel.held.wanted) == ((3, 2), OLD, NEW)
     # at the head, but with the quarantine lifted: the numbers are the same, so only a snapshot can tell
     assert isinstance(message(courier.parcel(parcel.held, Recipient(), 5)), Snapshot)
 
