@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -18,6 +17,7 @@ from dataplane.rules.formats import parse_format
 from dataplane.rules.model import Acl, Flags
 from dataplane.rules.scope import Scope
 from dataplane.rules.stores import Store
+from tests.integration.harness.haproxy import needs_haproxy
 from tests.unit.rules.cases import FORMATS, REQUEST
 from tests.unit.rules.conditions import BAD_CONDITIONS, BAD_FORMATS, CONDITIONS
 from tests.unit.rules.conversions import CONVERSIONS
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(shutil.which('haproxy') is None, reason='HAProxy is not installed')
+pytestmark = needs_haproxy
 
 HEAD = (
     'global\n nbthread 1\ndefaults\n mode http\n timeout client 20s\n timeout server 5s\n timeout connect 5s\n'

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import pytest
-
+from tests.integration.harness.haproxy import needs_haproxy
 from tests.integration.harness.planes import Stage, stage
 from tests.integration.harness.procs import python, spawn
 from tests.integration.harness.waiting import until
@@ -75,7 +73,7 @@ async def haproxy(on: Stage, text: str, port: int) -> AsyncIterator[None]:
         await child.stop()
 
 
-@pytest.mark.skipif(shutil.which('haproxy') is None, reason='HAProxy is not installed')
+@needs_haproxy
 async def test_pages_are_those_of_haproxy_byte_for_byte() -> None:
     async with stage() as on:
         ours, theirs = ({name: on.ports.take() for name in PAGES} for _ in range(2))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dataplane.config import ConfigErrors, load
+from tests.integration.harness.haproxy import needs_haproxy
 from tests.unit.config.loading import errors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(shutil.which('haproxy') is None, reason='HAProxy is not installed')
+pytestmark = needs_haproxy
 
 ENV = {'FOO': 'a b', 'EMPTY': '', 'ONE': '1', 'PATH': '/usr/sbin:/usr/bin:/sbin:/bin'}
 
