@@ -54,7 +54,7 @@ test-conformance: $(STAMP) ## the same scenarios through an installed HAProxy an
 test-cluster: $(STAMP) ## against a real Kubernetes API server and helm, built once (Go, ~8 minutes, kept in ~/.cache); needs no root
 	$(BIN)/python -m tests.cluster $(PYTEST)
 
-test-node: $(STAMP) ## on a node with real pods, both images and the chart; root; 12 minutes, as long again to build the images once; not in .ci/run
+test-node: $(STAMP) ## on a node with real pods, both images and the chart; root; 12 minutes, as long again to build the images once; .ci/run has its smoke part
 	$(BIN)/python -m tests.node $(PYTEST)
 
 run: $(STAMP) ## both planes and three demo servers on this machine; Ctrl-C ends all
@@ -95,7 +95,7 @@ bench-guard: $(STAMP) ## instructions per request beside the committed figures, 
 bench-kubernetes: $(STAMP) ## from a write at the API server (the one of `make test-cluster`, if built) to all workers, by stages
 	@exec $(BIN)/python -m bench.kubernetes --out docs/bench $(BENCH)
 
-image: ## both images, with docker or buildah: BASE_IMAGE=..., TAG=..., IMAGE_PREFIX=registry/name, BUILD="options of the build"
+image: ## both images, with docker or buildah: BASE_IMAGE=..., TAG=..., IMAGE_PREFIX=registry/name, BUILD="options of the build" (--build-arg COMPILE=0: in seconds, three times as slow)
 	@BASE_IMAGE="$(BASE_IMAGE)" TAG="$(TAG)" IMAGE_PREFIX="$(IMAGE_PREFIX)" deploy/image/build $(BUILD)
 
 chart: $(STAMP) ## what is made of the chart's values.yaml (schema, README), and what tests compare its objects with
