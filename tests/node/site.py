@@ -63,7 +63,10 @@ class Site:
 
         async def holds() -> list[str] | None:
             pods = await self.pods()
-            return pods if len(pods) == replicas and await self.answering() == set(pods) else None
+            try:
+                return pods if len(pods) == replicas and await self.answering() == set(pods) else None
+            except ConnectionRefusedError:  # after an outage of the API no node counts as ready for a while
+                return None
 
         pods = await until(holds, within=within, what=f'{replicas} pods answer', every=0.5)
         assert pods is not None
