@@ -12,6 +12,8 @@ What a change meets:
 
 - `supervisor` is the parent process: it owns the listening sockets, the board and the workers, and puts every change, from
   whatever door, in one order. `supervisor.publish` is that one door.
+- `health` is the checks of servers: what they ask, what answers mean, when the next is due. The supervisor runs them; what they
+  find comes through the one door.
 - `rules` is what sample fetches, ACLs, conditions and log formats mean; pure. `config` parses them, workers evaluate them.
 - `config` turns haproxy.cfg into a snapshot; `cli` speaks HAProxy's runtime protocol; both are pure.
 - `wire` is what planes and processes say to each other: versions, events, frames. The control plane shares this room and

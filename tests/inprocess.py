@@ -15,6 +15,8 @@ from dataplane.core.counters import C
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import Backend, Balance, Bind, Frontend, Global, Server, Snapshot
+from dataplane.health.watch import Watch
+from dataplane.supervisor.checkfigures import CheckFigures
 from dataplane.supervisor.figures import Figures, Identity, Supervision
 from dataplane.supervisor.questions import Answers
 from dataplane.supervisor.verbs import Verbs
@@ -58,6 +60,7 @@ class Plane:
     killed: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     rows: list[dict[str, object]] = field(default_factory=list)
+    watches: dict[tuple[int, bool], Watch] = field(default_factory=dict)
     supervision: Supervision = field(default_factory=Supervision)
 
     def __post_init__(self) -> None:
@@ -74,6 +77,7 @@ class Plane:
             supervision=lambda: self.supervision,
             clock=lambda: self.now_ms,
             wall=lambda: 1_700_000_100.0,
+            checks=CheckFigures(self.ledger, self.watches, lambda: self.now_ms),
         )
 
     def make(self, *changes: Change) -> Outcome:

@@ -19,8 +19,12 @@ from dataplane.core.model import Level
 class Verb(Enum):
     """What a command does; the supervisor has one method for each."""
 
+    DISABLE_AGENT = auto()
+    DISABLE_HEALTH = auto()
     DISABLE_SERVER = auto()
     ECHO = auto()
+    ENABLE_AGENT = auto()
+    ENABLE_HEALTH = auto()
     ENABLE_SERVER = auto()
     EXPERIMENTAL_MODE = auto()
     EXPERT_MODE = auto()
@@ -74,9 +78,13 @@ def _entry(words: str, verb: Verb, usage: str = '', purpose: str = '', level: Le
 
 _OPER, _ADMIN = Level.OPERATOR, Level.ADMIN
 COMMANDS: Final[tuple[Entry, ...]] = (
+    _entry('disable agent', Verb.DISABLE_AGENT, 'disable agent', "disable agent checks", _ADMIN),
+    _entry('disable health', Verb.DISABLE_HEALTH, 'disable health', 'disable health checks', _ADMIN),
     _entry('disable server', Verb.DISABLE_SERVER, 'disable server (DEPRECATED)',
            "disable a server for maintenance (use 'set server' instead)", _ADMIN),
     _entry('echo', Verb.ECHO, 'echo <text>', 'print text to the output'),
+    _entry('enable agent', Verb.ENABLE_AGENT, 'enable agent', 'enable agent checks', _ADMIN),
+    _entry('enable health', Verb.ENABLE_HEALTH, 'enable health', 'enable health checks', _ADMIN),
     _entry('enable server', Verb.ENABLE_SERVER, 'enable server  (DEPRECATED)',
            "enable a disabled server (use 'set server' instead)", _ADMIN),
     _entry('experimental-mode', Verb.EXPERIMENTAL_MODE, level=_ADMIN),

@@ -33,12 +33,17 @@ class ServerState:
     uweight: int
     iweight: int
     age: int
+    check: tuple[tuple[int, int, int, int], int] = ((1, 0, 0, 0), 0)
+    places: tuple[int, str, str, int] = (0, '-', '-', 0)
 
     def line(self) -> str:
-        """The 25 fields. There are no health checks here: their status is 1 (initialised), the rest 0."""
+        """The 25 fields. `check`: status, result, health and state of the check, then the agent's state; `places`: of both."""
+        (status, result, health, state), agent = self.check
+        port, addr, agent_addr, agent_port = self.places
         return (
             f'{self.backend_id} {self.backend} {self.id} {self.name} {self.host} {self.opstate} {self.admin} {self.uweight} '
-            f'{self.iweight} {self.age} 1 0 0 0 0 0 0 - {self.port} - 0 0 - - 0'
+            f'{self.iweight} {self.age} {status} {result} {health} {state} {agent} 0 0 - {self.port} - 0 {port} {addr} {agent_addr} '
+            f'{agent_port}'
         )
 
 

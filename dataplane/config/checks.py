@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataplane.config.draft import Side
+from dataplane.config.serverchecks import check_checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ def check(proxies: Sequence[ProxyDraft], report: Report, *, pushed: bool) -> Non
     _ids(proxies, report)
     _addresses(proxies, report)
     _servers(proxies, report)
+    check_checks(proxies, report)
     for proxy in proxies:
         _mode(proxy, report)
         _stats(proxy, report)

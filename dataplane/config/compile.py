@@ -105,7 +105,7 @@ def _binds(proxy: ProxyDraft, maxconn: int) -> tuple[Bind, ...]:
 
 def _timeouts(given: dict[str, int]) -> Timeouts:
     """`queue` falls back to `connect` and `http-keep-alive` to `http-request`; 0 is no limit."""
-    values = {name: time or None for name, time in given.items()}
+    values = {name: time or None for name, time in given.items() if name != 'check'}
     values.setdefault('queue', values.get('connect'))
     values.setdefault('http-keep-alive', values.get('http-request'))
     return Timeouts(**{name.replace('-', '_'): time for name, time in values.items()})
@@ -116,7 +116,7 @@ def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend]) -> Back
     return Backend(
         name=proxy.name,
         id=id_,
-        servers=tuple(_server(server, own) for server, own in zip(proxy.servers, ids, strict=True)),
+        servers=tuple(_server(server, own, proxy.name) for server, own in zip(proxy.servers, ids, strict=True)),
         balance=proxy.balance,
         timeouts=_timeouts(proxy.timeouts),
         retries=proxy.retries,
@@ -132,6 +132,7 @@ def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend]) -> Back
         cookie=proxy.cookie,
         priority_rules=() if proxy.side is Side.BOTH else tuple(proxy.rules),
         error_pages=tuple(proxy.error_pages.values()),
+        probe=proxy.probe.compiled(proxy.timeouts, log_checks=proxy.log_health_checks),
         description=proxy.description,
         disabled=proxy.disabled,
         where=proxy.where,
@@ -148,7 +149,7 @@ def default_fullconn(proxy: ProxyDraft, frontends: Iterable[Frontend]) -> int:
     return max(1, -(-sum(reaching) // 10))
 
 
-def _server(server: ServerDraft, id_: int) -> Server:
+def _server(server: ServerDraft, id_: int, proxy: str) -> Server:
     """HAProxy's rule after parsing: minconn alone or above maxconn lifts maxconn; maxconn alone is a static limit."""
     maxconn = max(server.maxconn, server.minconn)
     return Server(
@@ -168,6 +169,7 @@ def _server(server: ServerDraft, id_: int) -> Server:
         cookie=server.cookie,
         slowstart=server.slowstart,
         hash_key=server.hash_key,
+        **server.checks.compiled(proxy),
         where=f'{server.file}:{server.line}',
     )
 

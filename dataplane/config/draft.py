@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Flag
 from typing import TYPE_CHECKING
 
+from dataplane.config.checkdraft import ProbeDraft, ServerChecks
 from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class ServerDraft:
     cookie: str = ''
     slowstart: int = 0
     hash_key: str = 'id'
+    checks: ServerChecks = field(default_factory=ServerChecks)
     file: str = ''
     line: int = 0
 
@@ -102,6 +104,8 @@ class ProxyDraft:
     http_ignore_probes: bool = False
     abortonclose: bool = True
     allbackups: bool = False
+    log_health_checks: bool = False
+    probe: ProbeDraft = field(default_factory=ProbeDraft)
     error_pages: dict[int, ErrorPage] = field(default_factory=dict)
     description: str = ''
     stats: bool = False
@@ -132,6 +136,7 @@ class ProxyDraft:
         new.error_pages = dict(self.error_pages)
         new.binds, new.servers = [], []
         new.default_server = replace(self.default_server)
+        new.probe = self.probe.heir()
         return new
 
 

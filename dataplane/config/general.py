@@ -59,6 +59,8 @@ class GlobalSection:
             'state-dir': self._text('state_dir', "'state-dir' expects a directory as an argument."),
             'bootstrap-file': self._text('bootstrap_file', "'bootstrap-file' expects a file name as an argument."),
             'grace': self._grace,
+            'spread-checks': self._spread_checks,
+            'max-spread-checks': self._max_spread_checks,
             'hard-stop-after': self._hard_stop_after,
             'isolation-timeout': self._isolation_timeout,
             'on-partition': self._on_partition,
@@ -128,6 +130,14 @@ class GlobalSection:
     def _grace(self, line: Line) -> None:
         line.at_most(1)
         self._set('grace', parse_time(line.word(1), 'grace'))
+
+    def _spread_checks(self, line: Line) -> None:
+        line.at_most(1)
+        self._set('spread_checks', parse_int(line.word(1), 'spread-checks', 0, 50))
+
+    def _max_spread_checks(self, line: Line) -> None:
+        line.at_most(1)
+        self._set('max_spread_checks', parse_time(line.word(1), 'max-spread-checks'))
 
     def _hard_stop_after(self, line: Line) -> None:
         line.at_most(1)

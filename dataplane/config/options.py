@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.draft import Side
+from dataplane.config.probing import parse_httpchk, parse_tcp_check_option
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
 from dataplane.config.values import MAX_INT, parse_int
@@ -24,6 +25,7 @@ FLAGS: Final = {
     'http-ignore-probes': ('http_ignore_probes', False, Side.FRONTEND),
     'abortonclose': ('abortonclose', True, Side.BOTH),
     'allbackups': ('allbackups', False, Side.BACKEND),
+    'log-health-checks': ('log_health_checks', False, Side.BACKEND),
 }
 """Options that are on or off: attribute of the draft, what HAProxy begins with, halves they mean."""
 
@@ -43,7 +45,12 @@ def sides_of(option: str) -> Side:
     """Which half of a proxy a supported option means."""
     if option in FLAGS:
         return FLAGS[option][2]
-    return {'redispatch': Side.BACKEND, 'httplog': Side.FRONTEND}.get(option, Side.BOTH)
+    return {
+        'redispatch': Side.BACKEND,
+        'httpchk': Side.BACKEND,
+        'tcp-check': Side.BACKEND,
+        'httplog': Side.FRONTEND,
+    }.get(option, Side.BOTH)
 
 
 def _flag(line: Line, proxy: ProxyDraft, name: str) -> None:
@@ -135,6 +142,8 @@ HANDLERS: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
     'http-keep-alive': _keep_alive,
     'http-server-close': _keep_alive,
     'httpclose': _keep_alive,
+    'httpchk': parse_httpchk,
+    'tcp-check': parse_tcp_check_option,
     'httplog': _httplog,
     'redispatch': _redispatch,
     'forwardfor': _forwardfor,

@@ -12,6 +12,7 @@ from dataplane.config.general import description_of
 from dataplane.config.keywords import PROXY, TIMEOUTS
 from dataplane.config.logs import parse_log_line
 from dataplane.config.options import parse_option, sides_of
+from dataplane.config.probing import HANDLERS as PROBING
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.reader import Modifier
 from dataplane.config.retries import parse_retry_on
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STATS_URI: Final = '/haproxy?stats'
 _FRONT_TIMEOUTS: Final = ('client', 'client-fin')
-_BACK_TIMEOUTS: Final = ('server', 'connect', 'queue', 'tunnel', 'server-fin')
+_BACK_TIMEOUTS: Final = ('check', 'server', 'connect', 'queue', 'tunnel', 'server-fin')
 _SIDES: Final = {
     'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND, 'monitor-uri': Side.FRONTEND,
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
@@ -36,6 +37,7 @@ _SIDES: Final = {
     'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'server': Side.BACKEND, 'server-template': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
     **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
+    **dict.fromkeys(PROBING, Side.BACKEND),
 }  # fmt: skip
 _NOT_IN_DEFAULTS: Final = (
     'bind',
@@ -89,6 +91,7 @@ class ProxySection:
             'use_backend': self._use_backend,
             'use-routes': self._use_routes,
             **{f'timeout {name}': self._timeout for name in TIMEOUTS},
+            **PROBING,
         }
 
     def handle(self, name: str, line: Line, proxy: ProxyDraft) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config import serverchecks
 from dataplane.config.address import parse_server
 from dataplane.config.cookies import checked_value
 from dataplane.config.keywords import SERVER
@@ -96,7 +97,9 @@ def check_name(name: str, what: str) -> None:
 
 
 def _apply(server: ServerDraft, name: str, value: str) -> None:
-    if name in _FLAGS:
+    if name in serverchecks.WORDS:
+        serverchecks.apply(server, name, value)
+    elif name in _FLAGS:
         attribute, flag = _FLAGS[name]
         setattr(server, attribute, flag)
     elif name in _COUNTS:

@@ -88,6 +88,13 @@ def initial(disabled: bool) -> int:
     return wish(0, Origin.CONFIG, AdminState.MAINT if disabled else AdminState.READY)
 
 
+def inherited(flags: int, leader: AdminState) -> int:
+    """The flags of a server that tracks another one, which is in the state `leader`."""
+    mine = int(Admin.IMAINT | Admin.IDRAIN)
+    added = {AdminState.READY: 0, AdminState.DRAIN: int(Admin.IDRAIN), AdminState.MAINT: int(Admin.IMAINT)}[leader]
+    return (flags & ~mine) | added
+
+
 def effective(flags: int) -> AdminState:
     """The state in force: maintenance dominates draining, draining dominates ready."""
     if flags & MAINT_MASK:

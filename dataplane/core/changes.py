@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dataplane.core.health import Verdict
 from dataplane.core.model import AdminState, Backend, Origin, Reach, Route, Snapshot
 
 
@@ -48,6 +49,51 @@ class ShutdownSessions:
     backend: str
     server: str
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetHealth:
+    """What a check (or, with `agent`, the agent) made of a server. Stale, and passed over, unless `serial` is the record's."""
+
+    backend: str
+    server: str
+    verdict: Verdict
+    serial: int
+    reason: str = ''
+    agent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForceHealth:
+    """Decide instead of the check or the agent, until its next results say otherwise."""
+
+    backend: str
+    server: str
+    verdict: Verdict
+    agent: bool = False
+    reason: str = ', changed from CLI'
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchCheck:
+    """Enable or disable a server's check or agent; without it the server is not down for its sake."""
+
+    backend: str
+    server: str
+    enabled: bool
+    agent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetTarget:
+    """Where a check or agent is asked from now on, and what an agent is sent; None: unchanged."""
+
+    backend: str
+    server: str
+    agent: bool = False
+    addr: str | None = None
+    port: int | None = None
+    send: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +152,17 @@ class WarmUp:
     """Servers that warm up are as warm now as their time says (`slowstart`): asked for once a second while there are any."""
 
 
+HealthChange = SetHealth | ForceHealth | SwitchCheck | SetTarget
 CellChange = (
-    WarmUp | SetAdmin | SetWeight | SetMaxconn | ShutdownSessions | SetFrontendMaxconn | SetGlobalMaxconn | SetLease
+    WarmUp
+    | SetAdmin
+    | SetWeight
+    | SetMaxconn
+    | ShutdownSessions
+    | SetFrontendMaxconn
+    | SetGlobalMaxconn
+    | SetLease
+    | HealthChange
 )
 StructuralChange = SetAddress | AdoptFile | AdoptPush
 Change = CellChange | StructuralChange

@@ -72,7 +72,7 @@ class C(IntEnum):
     CHKDOWN = 53
     DOWN_TRANS = 54
     DROPPED_LOGS = 55
-    SPARE_56 = 56
+    OBSERVED = 56  # not a count: what `observe` saw of a server, see core/observe.py
     SPARE_57 = 57
 
 

@@ -23,14 +23,19 @@ from dataplane.core.changes import (
     AdoptFile,
     AdoptPush,
     CellChange,
+    ForceHealth,
+    HealthChange,
     SetAdmin,
     SetFrontendMaxconn,
     SetGlobalMaxconn,
+    SetHealth,
     SetLease,
     SetMaxconn,
+    SetTarget,
     SetWeight,
     ShutdownSessions,
     StructuralChange,
+    SwitchCheck,
     WarmUp,
 )
 from dataplane.core.columns import Columns
@@ -47,6 +52,7 @@ from dataplane.core.wheels import check_wheels
 __all__ = ['Ledger', 'Proposal', 'Refused', 'ServerRecord']
 
 STATIC_WEIGHTS = "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'."
+_NOT_UP = (OpState.STOPPED, OpState.STOPPING)
 _FEW = 16
 """So many changed servers are named one by one in a commit; more are named by their backends."""
 
@@ -78,6 +84,7 @@ class Ledger:
         self._resting: frozenset[int] = frozenset()
         self._frontend_maxconn: dict[str, int] = {}
         self._warming: set[int] = set()
+        self._trackers: dict[tuple[str, str], tuple[int, ...]] = {}
         self._columns = Columns()
         self._rotation = Rotation(layout, self._columns)
 
@@ -130,7 +137,10 @@ class Ledger:
             case SetLease():
                 self._rotation.rely(change.reach, self.tables)
             case _:
-                self._keep(_changed(self.server(change.backend, change.server), change, now_ms))
+                before = self.server(change.backend, change.server)
+                record = _changed(before, change, now_ms)
+                self._keep(record)
+                self._moved(before, record, now_ms)
 
     def weighed(self, change: SetWeight) -> ServerRecord:
         """The server with another weight. Raises Refused when it may not weigh that at run time.
@@ -171,6 +181,33 @@ class Ledger:
         else:
             self._warming.discard(record.index)
         self._rotation.put(record)
+
+    def _moved(self, before: ServerRecord, record: ServerRecord, now: int) -> None:
+        """What follows for others from a server's change: who tracks it follows, and backups' sessions may end."""
+        came_up = before.opstate in _NOT_UP and record.opstate not in _NOT_UP
+        if came_up and record.server.shutdown_backups_when_up and record.eweight and not record.server.backup:
+            for index in self.tables.members[record.backend_index]:
+                backup = self._records[index]
+                if backup.server.backup:
+                    self._keep(backup.shut(backup.generation + 1))
+        for index in self._trackers.get((record.backend, record.name), ()):
+            tracker = self._records[index]
+            following = tracker.following(record, now)
+            if following is not tracker:
+                self._keep(following)
+                self._moved(tracker, following, now)
+
+    def _track(self, now: int) -> None:
+        """Learn who tracks whom in new tables, and have them follow."""
+        trackers: dict[tuple[str, str], list[int]] = {}
+        for index, server in self.tables.servers.items():
+            if server.track is not None:
+                trackers.setdefault(server.track, []).append(index)
+        self._trackers = {key: tuple(found) for key, found in trackers.items()}
+        for key in self._trackers:
+            leader = self.tables.server_of(*key)
+            if leader is not None:
+                self._moved(self._records[leader], self._records[leader], now)
 
     # -- structural changes -------------------------------------------------------------------------------------------
 
@@ -214,6 +251,7 @@ class Ledger:
         if proposal.is_structural:
             self._resting = frozenset(before.backends.keys() - self.tables.backends.keys())
             self._rotation.arrange(self.tables, old.values())
+        self._track(now_ms)
         self._adopt_limits(before)
 
     def _declared(self, backend: int, index: int, old: ServerRecord | None, now: int) -> ServerRecord:
@@ -271,7 +309,9 @@ class Ledger:
             del self._departed[index]
 
 
-def _changed(record: ServerRecord, change: SetAdmin | SetMaxconn | ShutdownSessions, now: int) -> ServerRecord:
+def _changed(
+    record: ServerRecord, change: SetAdmin | SetMaxconn | ShutdownSessions | HealthChange, now: int
+) -> ServerRecord:
     """The record after a change of its server. Raises Refused when a value is out of range."""
     try:
         match change:
@@ -279,6 +319,8 @@ def _changed(record: ServerRecord, change: SetAdmin | SetMaxconn | ShutdownSessi
                 return record.asked(change.origin, change.state, now)
             case SetMaxconn():
                 return record.limited(change.maxconn)
+            case SetHealth() | ForceHealth() | SwitchCheck() | SetTarget():
+                return record.examined(change, now)
             case _:
                 return record.shut(change.generation)
     except ValueError as problem:

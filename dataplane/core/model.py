@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from dataplane.core.checks import AgentCheck, Observe, Probe, ServerCheck
 from dataplane.rules.model import Expression
 
 DEFAULT_RETRY_ON: Final = frozenset({'conn-failure'})
@@ -234,6 +235,12 @@ class Server:
     hash_key: str = 'id'
     share: int | None = None
     share_due: bool = False
+    check: ServerCheck | None = None
+    agent: AgentCheck | None = None
+    track: tuple[str, str] | None = None
+    observe: Observe | None = None
+    shutdown_when_down: bool = False
+    shutdown_backups_when_up: bool = False
     where: str = ''
 
 
@@ -297,6 +304,7 @@ class Backend:
     cookie: Cookie | None = None
     priority_rules: tuple[PriorityRule, ...] = ()
     error_pages: tuple[ErrorPage, ...] = ()
+    probe: Probe = field(default_factory=Probe)
     description: str = ''
     disabled: bool = False
     pushed: bool = False
@@ -369,6 +377,8 @@ class Global:
     bootstrap_file: str | None = None
     control_plane: ControlPlane | None = None
     on_partition: OnPartition = OnPartition.KEEP
+    spread_checks: int = 0
+    max_spread_checks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,12 @@ eweight the scaled one the algorithms use.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dataplane.core import admin, state, weight
+from dataplane.core.changes import ForceHealth, HealthChange, SetHealth, SetTarget, SwitchCheck
+from dataplane.core.health import Health, Side, Target
+from dataplane.core.health import declared as unchecked
 from dataplane.core.limit import bounds, declared, warming
 from dataplane.core.model import AdminState, Origin, Reach, Server
 
@@ -18,6 +21,7 @@ class ServerRecord:
     """One server. `admin`: flags of all origins; `opstate`: up or not; times in ms; `backend_index`, `index`: its cells.
 
     While it warms up (STARTING): since when, and for how long as of the last tick, in whole seconds.
+    `downs` counts how often it went down, `down_ms` how long it was until `changed_at`.
     """
 
     index: int
@@ -34,6 +38,9 @@ class ServerRecord:
     changed_at: int
     warm_since: int = 0
     warm_for: int = 0
+    health: Health = field(default_factory=Health)
+    downs: int = 0
+    down_ms: int = 0
 
     @property
     def name(self) -> str:
@@ -80,24 +87,87 @@ class ServerRecord:
 
     def asked(self, origin: Origin, wish: AdminState, now: int) -> ServerRecord:
         """After `origin` asked for an administrative state. Maintenance stops a server, leaving it starts it."""
-        flags = admin.wish(self.admin, origin, wish)
+        return self.flagged(admin.wish(self.admin, origin, wish), now)
+
+    def following(self, leader: ServerRecord, now: int) -> ServerRecord:
+        """After the server it tracks became `leader`: that one's state and maintenance are its own, too."""
+        found = self if self.health.tracked is leader.opstate else self.noting(tracked=leader.opstate, reason='')
+        return found.flagged(admin.inherited(self.admin, leader.effective), now).settled(now)
+
+    def examined(self, change: HealthChange, now: int) -> ServerRecord:
+        """After a check found something, or was told what to find, where to look, or not to look. Raises ValueError."""
+        side = self.health.agent if change.agent else self.health.check
+        match change:
+            case SetHealth():
+                if change.serial != side.serial:
+                    return self
+                return self._sided(
+                    replace(side, verdict=change.verdict, forced=False), change.agent, change.reason, now
+                )
+            case ForceHealth():
+                if self.health.tracked is not None:
+                    raise ValueError('cannot change health on a tracking server.')
+                return self._sided(side.ordered(change.verdict), change.agent, change.reason, now)
+            case SwitchCheck():
+                return self._sided(
+                    replace(side, enabled=change.enabled, forced=False), change.agent, ', changed from CLI', now
+                )
+            case SetTarget():
+                before = self.health.agent_target if change.agent else self.health.check_target
+                target = Target(
+                    addr=before.addr if change.addr is None else change.addr,
+                    port=before.port if change.port is None else change.port,
+                    send=before.send if change.send is None else change.send,
+                )
+                return self.noting(agent_target=target) if change.agent else self.noting(check_target=target)
+
+    def noting(self, **fields: object) -> ServerRecord:
+        """With other fields of its health, and nothing following from them yet."""
+        return replace(self, health=replace(self.health, **fields))  # type: ignore[arg-type]
+
+    def _sided(self, side: Side, agent: bool, reason: str, now: int) -> ServerRecord:
+        before = self.health.opstate()
+        record = self.noting(agent=side) if agent else self.noting(check=side)
+        if record.health.opstate() is not before:
+            record = record.noting(reason=reason)
+        return record.settled(now)
+
+    def flagged(self, flags: int, now: int) -> ServerRecord:
+        """With other administrative flags: maintenance stops it, and leaving it makes its checks begin anew."""
         if flags == self.admin:
             return self
         before, after = self.effective, admin.effective(flags)
+        record = replace(self, admin=flags)
         if before is after:
-            return replace(self, admin=flags)
-        opstate = self.opstate
-        if after is AdminState.MAINT:
-            opstate = state.step(opstate, state.Cause.MAINT)
-        elif before is AdminState.MAINT:
-            opstate = state.step(opstate, state.Cause.WARM if self.server.slowstart else state.Cause.UP)
-        return self._became(opstate, now, admin=flags)
+            return record
+        if before is AdminState.MAINT:
+            record = replace(record, health=record.health.left_maintenance())
+        return replace(record.settled(now), changed_at=now, down_ms=self._down_until(now))
 
-    def _became(self, opstate: state.OpState, now: int, *, admin: int) -> ServerRecord:
+    def settled(self, now: int) -> ServerRecord:
+        """In the operational state that follows from flags and checks, if it is not in it already."""
+        wanted = state.OpState.STOPPED if self.effective is AdminState.MAINT else self.health.opstate()
+        present = self.opstate
+        if wanted is present or (wanted is state.OpState.RUNNING and present is state.OpState.STARTING):
+            return self
+        if wanted is state.OpState.STOPPED:
+            cause = state.Cause.MAINT if self.effective is AdminState.MAINT else state.Cause.DOWN
+            generation = self.generation + self.server.shutdown_when_down
+            return replace(
+                self, opstate=state.step(present, cause), changed_at=now, downs=self.downs + 1, generation=generation
+            )
+        if wanted is state.OpState.STOPPING:
+            opstate = state.step(present, state.Cause.UP) if present is state.OpState.STOPPED else present
+            return self._became(state.step(opstate, state.Cause.NOLB), now)
+        return self._became(state.step(present, state.Cause.WARM if self.server.slowstart else state.Cause.UP), now)
+
+    def _became(self, opstate: state.OpState, now: int) -> ServerRecord:
         """After a change of its state; who begins to warm up begins with nothing."""
-        if opstate is state.OpState.STARTING and self.opstate is not opstate:
-            return replace(self, admin=admin, opstate=opstate, changed_at=now, warm_since=now, warm_for=0)
-        return replace(self, admin=admin, opstate=opstate, changed_at=now)
+        record = replace(self, opstate=opstate, changed_at=now, down_ms=self._down_until(now))
+        return replace(record, warm_since=now, warm_for=0) if opstate is state.OpState.STARTING else record
+
+    def _down_until(self, now: int) -> int:
+        return self.down_ms + (now - self.changed_at if self.opstate is state.OpState.STOPPED else 0)
 
     def warmed(self, now: int) -> ServerRecord:
         """As warm as it is by now, wholly so once `slowstart` is over."""
@@ -137,23 +207,29 @@ class ServerRecord:
             record = replace(record, maxconn=maxconn, minconn=minconn)
         if new.disabled != old.disabled:
             record = record.asked(Origin.CONFIG, AdminState.MAINT if new.disabled else AdminState.READY, now)
-        return record
+        if (new.check, new.agent, new.track) != (old.check, old.agent, old.track):
+            record = replace(record, health=record.health.redeclared(old, new))
+            if new.track is None and old.track is not None:
+                record = record.flagged(admin.inherited(record.admin, AdminState.READY), now)
+        return record.settled(now)
 
 
 def appeared(server: Server, index: int, backend_index: int, backend: str, now: int) -> ServerRecord:
-    """The record of a server nobody has set anything on yet. Without checks a server that is not in maintenance runs."""
+    """The record of a server nobody has set anything on yet. What is not in maintenance runs, unless `init-state` says it is down."""
     maxconn, minconn = declared(server.maxconn, server.minconn)
+    found = unchecked(server)
     return ServerRecord(
         index=index,
         backend_index=backend_index,
         backend=backend,
         server=server,
         admin=admin.initial(server.disabled),
-        opstate=state.OpState.STOPPED if server.disabled else state.OpState.RUNNING,
+        opstate=state.OpState.STOPPED if server.disabled else found.opstate(),
         uweight=server.weight,
         iweight=server.weight,
         maxconn=maxconn,
         minconn=minconn,
         generation=0,
         changed_at=now,
+        health=found,
     )

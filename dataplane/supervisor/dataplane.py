@@ -22,6 +22,8 @@ from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger, Refused
 from dataplane.core.model import Global, Reach, Snapshot
 from dataplane.core.plane import SUPERVISOR, Plane
+from dataplane.health.checker import Checker
+from dataplane.supervisor.checkfigures import BoardView, CheckFigures
 from dataplane.supervisor.clisocket import CannotListen, CliServer
 from dataplane.supervisor.departed import begin
 from dataplane.supervisor.drained import Holdings
@@ -58,6 +60,10 @@ _RELEASE_DATE: Final = '2026/11/23'
 _GOODBYE: Final = 2.0
 
 
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
 class CannotStart(Exception):
     """The data plane could not be started; the text says why, a line for each reason."""
 
@@ -85,9 +91,8 @@ class DataPlane:
         quiet: bool,
     ) -> None:
         self._loop = loop
-        self._snapshot = snapshot
-        self._began = time.monotonic_ns() // 1_000_000
-        settings = snapshot.globals
+        self._snapshot, settings = snapshot, snapshot.globals
+        self._began = _monotonic_ms()
         self._log = Log(settings, quiet=quiet)
         self._forwarder = Forwarder(self._log)
         at = Layout(
@@ -116,6 +121,7 @@ class DataPlane:
             loop, self._board, self._holds, self._workers, lambda: self.settings.isolation_timeout
         )
         self._publisher.watchers.append(StateLog(self._ledger, self._board.cells, at, self._log))
+        self._checker = self._check(at, rng)
         self._reload = Reload(
             sources,
             snapshot,
@@ -139,6 +145,13 @@ class DataPlane:
     def settings(self) -> Global:
         """The `global` section in force."""
         return self._reload.snapshot.globals
+
+    def _check(self, at: Layout, rng: random.Random) -> Checker:
+        """The checks of all servers, which follow every revision."""
+        board = BoardView(self._board.cells, at)
+        checker = Checker(self._loop, self._publisher, board, self._log, rng=rng, workers=at.workers)
+        self._publisher.watchers.append(lambda commit, applied, sources: checker.follow())
+        return checker
 
     # -- start ------------------------------------------------------------------------------------------------------
 
@@ -208,8 +221,9 @@ class DataPlane:
                 boot_ms=now - self._began,
             ),
             supervision=self._supervision,
-            clock=lambda: time.monotonic_ns() // 1_000_000,
+            clock=_monotonic_ms,
             wall=time.time,
+            checks=CheckFigures(self._ledger, self._checker.watches, _monotonic_ms),
         )
         verbs = Verbs(
             publisher=self._publisher,
@@ -352,6 +366,7 @@ class DataPlane:
         for server in (self._cli, self._stats):
             if server is not None:
                 await server.close()
+        self._checker.close()
         self._watchdog.close()
         self._upkeep.close()
         self._slowstart.close()

@@ -22,11 +22,12 @@ from dataplane.cli.info import uptime
 from dataplane.cli.servers import ServerConnections, ServerState
 from dataplane.cli.stat import Kind, Row
 from dataplane.core import weight
-from dataplane.core.admin import LOCAL_MASK, Admin, effective
+from dataplane.core.admin import LOCAL_MASK, Admin
 from dataplane.core.counters import COUNTERS, C
 from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, EntryState, Layout
-from dataplane.core.model import AdminState, Backend, Frontend, Server
+from dataplane.core.model import Backend, Frontend, Server
 from dataplane.core.state import OpState
+from dataplane.supervisor.checkfigures import CheckFigures
 from dataplane.supervisor.tally import ABSENT_BACK, ABSENT_FRONT, AVERAGES, BACK, COMMON, FRONT, PEAKS, Tally
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Figures:
     """All figures of one data plane.
 
     `tables` gives the tables in force, `clock` monotonic ms, `wall` wall-clock seconds, `supervision` the supervisor's own
-    numbers. `cells` and `layout` are the board's.
+    numbers, `checks` what checks found. `cells` and `layout` are the board's.
     """
 
     def __init__(
@@ -79,9 +80,10 @@ class Figures:
         supervision: Callable[[], Supervision],
         clock: Callable[[], int],
         wall: Callable[[], float],
+        checks: CheckFigures,
     ) -> None:
         self._cells, self._at, self._tables, self.identity = cells, layout, tables, identity
-        self._supervision, self._clock, self._wall = supervision, clock, wall
+        self._supervision, self._clock, self._wall, self._checks = supervision, clock, wall, checks
 
     @property
     def tables(self) -> Tables:
@@ -182,7 +184,7 @@ class Figures:
             'svname': server.name,
             'qcur': self._queued(index),
             'scur': served,
-            'status': self.status(index),
+            'status': self._checks.status(index),
             'weight': weight.shown(cells[at.EWEIGHT + index]),
             'uweight': cells[at.UWEIGHT + index],
             'act': int(not server.backup),
@@ -199,6 +201,7 @@ class Figures:
             'need_conn_est': served,
             'srid': 0,
             'priv_idle_cur': 0,
+            **self._checks.columns(index),
         }
         if cells[at.OPSTATE + index] == OpState.STARTING and cells[at.UWEIGHT + index]:
             values['throttle'] = -(-100 * cells[at.EWEIGHT + index] // (weight.SCALE * cells[at.UWEIGHT + index]))
@@ -244,14 +247,8 @@ class Figures:
         return Row(Kind.BACKEND, backend.id, 0, values, backend.description)
 
     def status(self, server: int) -> str:
-        """A server's state in the words of `show stat`; without health checks an available one is `no check`."""
-        cells, at = self._cells, self._at
-        admin, state = effective(cells[at.ADMIN + server]), cells[at.OPSTATE + server]
-        if admin is AdminState.MAINT:
-            return 'MAINT'
-        if state in {OpState.STOPPED, OpState.STOPPING}:
-            return 'DOWN' if state == OpState.STOPPED else 'NOLB'
-        return 'DRAIN' if admin is AdminState.DRAIN or not cells[at.UWEIGHT + server] else 'no check'
+        """A server's state in the words of `show stat`."""
+        return self._checks.status(server)
 
     def _age_s(self, server: int) -> int:
         return max(0, self._clock() - self._cells[self._at.CHANGED_AT + server]) // 1000
@@ -278,6 +275,8 @@ class Figures:
                     uweight=cells[at.UWEIGHT + index],
                     iweight=server.weight,
                     age=self._age_s(index),
+                    check=self._checks.states(index),
+                    places=self._checks.places(index),
                 )
 
     def server_connections(self, backends: Sequence[int]) -> Iterator[ServerConnections]:

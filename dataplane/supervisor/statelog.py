@@ -7,12 +7,35 @@ only server; where one revision changed several, it cannot be said whose they we
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 
+from dataplane.core.admin import Admin, effective
 from dataplane.core.commit import Commit
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger, ServerRecord
 from dataplane.core.model import AdminState
+from dataplane.core.state import OpState
 from dataplane.supervisor.publish import Applied
+
+_WARMING: Final = {OpState.STARTING, OpState.RUNNING}
+
+
+class Seen(NamedTuple):
+    """What was told last of a server. `inherited`: what is in force, it has from the server it tracks alone."""
+
+    admin: AdminState
+    opstate: OpState
+    inherited: bool
+
+
+def _seen(record: ServerRecord) -> Seen:
+    inherited = _inherits(record, Admin.IMAINT if record.effective is AdminState.MAINT else Admin.IDRAIN)
+    return Seen(record.effective, record.opstate, inherited)
+
+
+def _inherits(record: ServerRecord, flag: Admin) -> bool:
+    """Is the state in force for the sake of this flag alone?"""
+    return bool(record.admin & flag) and effective(record.admin & ~flag) is not record.effective
 
 
 class StateLog:
@@ -25,20 +48,19 @@ class StateLog:
         self._cells = cells
         self._at = layout
         self._log = log
-        self._known: dict[tuple[str, str], AdminState] = {}
+        self._known: dict[tuple[str, str], Seen] = {}
         self._served: dict[str, bool] = {}
 
     def __call__(self, commit: Commit, applied: Applied, source: str) -> None:
-        """A revision was applied: tell of every server whose administrative state is another one."""
+        """A revision was applied: tell of every server whose administrative or operational state is another one."""
         del source
         changed = [(record, self._known.get((record.backend, record.name))) for record in self._looked_at(commit)]
         for record, _ in changed:
-            self._known[record.backend, record.name] = record.effective
-        changed = [(record, before) for record, before in changed if before not in (None, record.effective)]
-        requeued = applied.requeued if len(changed) == 1 else 0
-        for record, before in changed:
-            level = 'alert' if record.effective is AdminState.MAINT else 'notice'
-            for line in self._lines(record, before, requeued):
+            self._known[record.backend, record.name] = _seen(record)
+        told = [(record, before) for record, before in changed if before is not None and before != _seen(record)]
+        requeued = applied.requeued if len(told) == 1 else 0
+        for record, before in told:
+            for level, line in self._lines(record, before, requeued):
                 self._log(level, line)
         self._tell_of_backends()
         self._forget()
@@ -63,20 +85,48 @@ class StateLog:
             if record.backend_index in backends:
                 yield record
 
-    def _lines(self, record: ServerRecord, before: AdminState | None, requeued: int) -> Iterator[str]:
+    def _lines(self, record: ServerRecord, before: Seen, requeued: int) -> Iterator[tuple[str, str]]:
         name = f'{"Backup " if record.server.backup else ""}Server {record.backend}/{record.name}'
-        match before, record.effective:
-            case _, AdminState.MAINT:
-                yield f'{name} is going DOWN for maintenance. {self._left(record, requeued)}'
-            case AdminState.MAINT, AdminState.READY:
-                yield f'{name} is UP/READY (leaving forced maintenance).'
-            case AdminState.MAINT, _:
-                yield f'{name} is UP/DRAIN (leaving forced maintenance).'
-                yield f'{name} remains in forced drain mode.'
-            case _, AdminState.DRAIN:
-                yield f'{name} enters drain state. {self._online(record, requeued)}'
+        now = record.effective
+        if now is AdminState.MAINT and before.admin is not AdminState.MAINT:
+            via = f' via {record.health.via}' if _inherits(record, Admin.IMAINT) else ''
+            if before.opstate is OpState.STOPPED:
+                yield 'notice', f'{name} was DOWN and now enters maintenance{via}.'
+            else:
+                yield 'alert', f'{name} is going DOWN for maintenance{via}. {self._left(record, requeued)}'
+        elif before.admin is AdminState.MAINT and now is not AdminState.MAINT:
+            state = 'DOWN' if record.opstate is OpState.STOPPED else 'UP'
+            forced = '' if before.inherited else 'forced '
+            wish = 'DRAIN' if now is AdminState.DRAIN else 'READY'
+            yield 'notice', f'{name} is {state}/{wish} (leaving {forced}maintenance).'
+            if now is AdminState.DRAIN:
+                yield 'notice', f'{name} remains in forced drain mode.'
+        elif now is not AdminState.MAINT:
+            yield from self._moved(record, name, before, requeued)
+            if now is before.admin:
+                return
+            if now is AdminState.DRAIN:
+                via = f' via {record.health.via}' if _inherits(record, Admin.IDRAIN) else ''
+                yield 'notice', f'{name} enters drain state{via}. {self._online(record, requeued)}'
+            else:
+                state = 'DOWN' if record.opstate is OpState.STOPPED else 'UP'
+                yield 'notice', f'{name} is {state} (leaving forced drain).'
+
+    def _moved(self, record: ServerRecord, name: str, before: Seen, requeued: int) -> Iterator[tuple[str, str]]:
+        """What checks did to it, with the reason they gave."""
+        if record.opstate is before.opstate or {record.opstate, before.opstate} == _WARMING:
+            return
+        health = record.health
+        reason = f' via {health.via}' if health.tracked is not None else health.reason
+        match record.opstate:
+            case OpState.STOPPED:
+                expected = before.opstate is OpState.STOPPING or before.admin is AdminState.DRAIN
+                line = f'{name} is DOWN{reason}. {self._left(record, requeued)}'
+                yield 'notice' if expected else 'alert', line
+            case OpState.STOPPING:
+                yield 'notice', f'{name} is stopping{reason}. {self._online(record, requeued)}'
             case _:
-                yield f'{name} is UP (leaving forced drain).'
+                yield 'notice', f'{name} is UP{reason}. {self._online(record, requeued)}'
 
     def _left(self, record: ServerRecord, requeued: int) -> str:
         sessions = self._cells[self._at.TOTAL + record.index]

@@ -29,7 +29,9 @@ from dataplane.core.changes import (
 from dataplane.core.compose import Refused
 from dataplane.core.ledger import Ledger, ServerRecord
 from dataplane.core.model import AdminState, Level, Origin, StatsSocket
+from dataplane.supervisor import healthverbs
 from dataplane.supervisor.figures import Figures
+from dataplane.supervisor.healthverbs import HealthVerbs
 from dataplane.supervisor.questions import Answers, unanswered
 from dataplane.supervisor.wait import Patience, wait_for
 
@@ -76,7 +78,7 @@ class Workers(Protocol):
         """End one stream. Whether somebody had it, and who did not answer."""
 
 
-class Verbs:
+class Verbs(HealthVerbs):
     """One method per verb. `wall_ms` is wall-clock ms, from which session generations are made."""
 
     def __init__(
@@ -182,6 +184,8 @@ class Verbs:
                 return await self._set_weight((words[0], *words[2:]), session, patience)
             case ('addr',):
                 return await self._set_address(record, words[2:])
+            case (word,) if word in healthverbs.SET_WORDS:
+                return await self._submit(healthverbs.setting(record, word, words[2:]))
         raise Complaint(SET_SERVER_USAGE)
 
     async def _set_weight(self, words: _Words, _session: Session, _patience: Patience) -> Answer:

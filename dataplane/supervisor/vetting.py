@@ -7,12 +7,16 @@ from typing import Final
 
 from dataplane.core.changes import (
     CellChange,
+    ForceHealth,
     SetAdmin,
     SetFrontendMaxconn,
     SetGlobalMaxconn,
+    SetHealth,
     SetMaxconn,
+    SetTarget,
     SetWeight,
     ShutdownSessions,
+    SwitchCheck,
 )
 from dataplane.core.ledger import Ledger, Refused
 
@@ -41,7 +45,9 @@ def _vet(ledger: Ledger, change: CellChange) -> None:
             ledger.weighed(change)
         case SetMaxconn():
             ledger.server(change.backend, change.server).limited(change.maxconn)
-        case SetAdmin() | ShutdownSessions():
+        case ForceHealth():
+            ledger.server(change.backend, change.server).examined(change, 0)
+        case SetAdmin() | ShutdownSessions() | SetHealth() | SwitchCheck() | SetTarget():
             ledger.server(change.backend, change.server)
 
 

@@ -206,6 +206,8 @@ class Carrier(Resender):
         self._resend = None
         story.status = head.status
         story.response_ms = now - self._sent_at
+        if self._pool is not None and self._pool.observer is not None:
+            self._pool.observer.answered(head.status)
         length = 0 if request.method == b'HEAD' or head.status in (204, 304) else head.length
         self._reusable = head.keep_alive and length != UNTIL_CLOSE and not self._closes_server()
         self._chunked = length == CHUNKED and request.version == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from dataplane.core.layout import NOBODY
+from dataplane.core.state import OpState
 from dataplane.core.stream import Life
 from dataplane.core.termination import (
     BAD_REQUEST,
@@ -30,6 +31,7 @@ from dataplane.core.termination import (
     SERVER_CLOSED_DATA,
     SERVER_TIMEOUT,
     SERVER_TIMEOUT_DATA,
+    Phase,
     RetryOn,
     Termination,
     Who,
@@ -183,13 +185,28 @@ class Exchange(Carrier):
     def on_shutdown(self) -> None:
         """The session's generation is over, or an administrator ends this one session."""
         if self.stage is not _OVER:
-            self._fail(_KILLED[self.stage])
+            end = _KILLED[self.stage]
+            self._fail(Termination(self._ended_by(), end.phase) if end.phase is not Phase.QUEUE else end)
+
+    def _ended_by(self) -> Who:
+        """Who ended the session: its server that went down, a server that came back, or else an administrator."""
+        server, cells, at = self._server(), self._context.cells, self._context.layout
+        if server is None:
+            return Who.KILLED
+        if server.shutdown_when_down and cells[at.OPSTATE + self.server] == OpState.STOPPED:
+            return Who.DOWN
+        backs_up = server.backup and cells[at.ACTIVE_UP + self.backend]
+        if backs_up and any(other.shutdown_backups_when_up for other in self._backend_of().servers):
+            return Who.UP
+        return Who.KILLED
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def _fail(self, end: Termination, *, silent: bool = False) -> None:
         """End otherwise than as it should: with an error page where nothing was answered yet and one is due."""
         story, client = self.story, self._client
+        if self._pool is not None and self._pool.observer is not None:
+            self._pool.observer.failed(end)
         self._release_upstream()
         if self.stage is Stage.QUEUED:
             self._note_wait()

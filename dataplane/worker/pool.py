@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.core.layout import Layout, Rota
 from dataplane.core.model import Server
+from dataplane.worker.observer import Observer
 from dataplane.worker.upstream import Address, Upstream
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Pool:
         self._idle: deque[Upstream] = deque()
         self._lent: set[Upstream] = set()
         self.server = server
+        self.observer = None if server.observe is None else Observer(cells, layout, worker, index, server.observe)
         self._address = numeric_address(server.host, server.port)
 
     def open(self, user: ServerUser, generation: int, port: int) -> Upstream:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.core.counters import C
 from dataplane.core.layout import ANY, NOBODY
+from dataplane.core.observe import Event
 from dataplane.core.retry import leaves, may_retry, turn_around
 from dataplane.core.state import OpState
 from dataplane.core.stream import HASHED, Admission, Stream
@@ -273,6 +274,8 @@ class Seeker(Stream):
         self._client.server_timer.disarm()
         self.story.connect_ms = now_ms() - self._waiting_since
         figures.add(C.CONNECT, figures.server(self.server), figures.backend(self.backend))
+        if self._pool is not None and self._pool.observer is not None:
+            self._pool.observer.note(Event.CONNECTED)
         self._send()
 
     def on_connect_failed(self, error: int) -> None:
@@ -283,6 +286,8 @@ class Seeker(Stream):
 
     def _retry(self, failure: Termination) -> None:
         """A try failed before anything was sent: another one, here or elsewhere, or the end."""
+        if failure is not NO_RESOURCE and self._pool is not None and self._pool.observer is not None:
+            self._pool.observer.note(Event.UNREACHABLE)
         backend, cells, at = self._backend_of(), self._context.cells, self._context.layout
         attempt = self.story.retries + 1
         if not may_retry(failure, attempt, backend.retries, backend.retry_on):

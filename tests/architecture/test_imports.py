@@ -14,13 +14,15 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'dataplane.wire': (),
     'dataplane.rules': (),
     'dataplane.core': ('dataplane.wire', 'dataplane.rules.model'),
-    'dataplane.config': ('dataplane.wire', 'dataplane.core.model', 'dataplane.rules'),
+    'dataplane.config': ('dataplane.wire', 'dataplane.core.model', 'dataplane.core.checks', 'dataplane.rules'),
     'dataplane.cli': ('dataplane.wire', 'dataplane.core.model'),
     'dataplane.native': (),  # what exists compiled only
     'dataplane.board': ('dataplane.core', 'dataplane.native'),
     'dataplane.worker': ('dataplane.core', 'dataplane.rules', 'dataplane.wire', 'dataplane.board', 'dataplane.native'),
+    'dataplane.health': ('dataplane.core',),
     'dataplane.supervisor': (
         'dataplane.core',
+        'dataplane.health',
         'dataplane.config',
         'dataplane.cli',
         'dataplane.wire',
@@ -54,6 +56,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
 # rooms that decide: no clock, no socket, no loop, no chance of their own
 PURE = (
     'dataplane.core', 'dataplane.config', 'dataplane.cli', 'dataplane.rules', 'controlplane.domain',
+    'dataplane.health.agent', 'dataplane.health.counter', 'dataplane.health.errors', 'dataplane.health.http',
+    'dataplane.health.result', 'dataplane.health.run', 'dataplane.health.watch',
     'controlplane.kube.addresses', 'controlplane.kube.assemble', 'controlplane.kube.backend', 'controlplane.kube.conditions',
     'controlplane.kube.deadlines',
     'controlplane.kube.endpoints', 'controlplane.kube.objects', 'controlplane.kube.outcome', 'controlplane.kube.settle',

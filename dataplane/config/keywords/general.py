@@ -9,7 +9,7 @@ from dataplane.config.keywords.table import accepted, refused, supported, table
 GLOBAL: Final = table(
     supported("""
         maxconn, nbthread, log, log-tag, log-send-hostname, node, description, pidfile, hard-stop-after,
-        tune.bufsize, tune.maxrewrite, tune.http.maxhdr, setenv, presetenv, unsetenv, resetenv
+        tune.bufsize, tune.maxrewrite, spread-checks, max-spread-checks, tune.http.maxhdr, setenv, presetenv, unsetenv, resetenv
     """),
     supported(
         'stats',
@@ -117,10 +117,10 @@ GLOBAL: Final = table(
     """,
     ),
     accepted(
-        'there are no compression, Lua, peers, health checks or device databases it could concern',
+        'there are no compression, Lua, peers or device databases it could concern',
         """
         cluster-secret, localpeer, maxcompcpuusage, maxcomprate, maxzlibmem, tune.comp.maxlevel, tune.zlib.memlevel,
-        tune.zlib.windowsize, tune.peers.max-updates-at-once, max-spread-checks, spread-checks,
+        tune.zlib.windowsize, tune.peers.max-updates-at-once,
         tune.lua.bool-sample-conversion, tune.lua.burst-timeout, tune.lua.forced-yield, tune.lua.log.loggers,
         tune.lua.log.stderr, tune.lua.maxmem, tune.lua.openlibs, tune.lua.service-timeout, tune.lua.session-timeout,
         tune.lua.task-timeout, lua-prepend-path, dns-accept-family, httpclient.resolvers.disabled,
@@ -142,7 +142,7 @@ GLOBAL: Final = table(
     """,
     ),
     refused('rates of connections and sessions are not limited', 'maxconnrate, maxsessrate'),
-    refused('health checks are not supported yet', 'external-check'),
+    refused('no program is started for a check', 'external-check'),
     refused(
         'there is no state file to start from: `state-dir` keeps what the control plane said',
         """
@@ -178,7 +178,7 @@ SECTIONS: Final = {
     'log-profile': 'log profiles are not supported',
     'program': 'other programs are not started; HAProxy has removed it too',
     'fcgi-app': 'FastCGI is not supported',
-    'healthcheck': 'health checks are not supported yet',
+    'healthcheck': 'checks are described in the backend whose servers they check',
     'traces': 'traces are not supported',
     'crt-list': 'TLS is not supported yet',
     'crt-store': 'TLS is not supported yet',

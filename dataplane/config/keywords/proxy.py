@@ -7,7 +7,7 @@ from typing import Final
 from dataplane.config.keywords.table import accepted, refused, supported, table
 
 TIMEOUTS: Final = (
-    'client', 'server', 'connect', 'queue', 'http-request', 'http-keep-alive', 'tunnel', 'client-fin', 'server-fin',
+    'client', 'server', 'connect', 'queue', 'http-request', 'http-keep-alive', 'tunnel', 'client-fin', 'server-fin', 'check',
 )  # fmt: skip
 """Names of the `timeout` lines that count."""
 
@@ -18,8 +18,16 @@ PROXY: Final = table(
         option dontlognull, option forwardfor, option originalto, option http-ignore-probes, option http-keep-alive,
         option http-server-close, option httpclose, option redispatch, timeout client, timeout server,
         timeout connect, timeout queue, timeout http-request, timeout http-keep-alive, timeout tunnel,
-        timeout client-fin, timeout server-fin
+        timeout client-fin, timeout server-fin, timeout check, option httpchk, option tcp-check, option log-health-checks,
+        http-check comment, http-check disable-on-404, http-check send-state, tcp-check comment
     """),
+    supported('http-check send', 'without `uri-lf` and `body-lf`'),
+    supported('http-check connect, tcp-check connect', '`addr`, `port` and `comment`'),
+    supported(
+        'http-check expect, tcp-check expect',
+        "all that compares but format strings; without `on-success`, `on-error` and `status-code`. Expressions are Python's",
+    ),
+    supported('tcp-check send, tcp-check send-binary', 'without format strings'),
     supported('mode', '`http` only. Without it a proxy is refused: HAProxy would take it for a tcp one'),
     supported('description', 'shown on the statistics page'),
     supported('errorfile', 'a file larger than `tune.bufsize` is refused, never cut'),
@@ -51,9 +59,9 @@ PROXY: Final = table(
     """,
     ),
     accepted(
-        'there are no health checks, tarpits or TLS handshakes it could limit',
+        'there are no tarpits or TLS handshakes it could limit',
         """
-        timeout check, timeout tarpit, timeout client-hs
+        timeout tarpit, timeout client-hs
     """,
     ),
     accepted('the log tag of the global section is used', 'log-tag'),
@@ -70,7 +78,7 @@ PROXY: Final = table(
         'it is so anyway',
         """
         option contstats, option disable-h2-upgrade, option http-pretend-keepalive, option idle-close-on-response,
-        option independent-streams, option log-health-checks, option socket-stats
+        option independent-streams, option socket-stats
     """,
     ),
     refused(
@@ -81,18 +89,22 @@ PROXY: Final = table(
         quic-initial, monitor fail, force-be-switch, filter, filter-sequence, tcp-request, tcp-response
     """,
     ),
+    refused('no program is started for a check', 'external-check command, external-check path, option external-check'),
     refused(
-        'health checks are not supported yet',
+        'a check says fixed things: it has no variables and no format strings',
         """
-        external-check command, external-check path, http-check comment, http-check connect,
-        http-check disable-on-404, http-check expect, http-check send, http-check send-state, http-check set-var,
-        http-check unset-var, tcp-check comment, tcp-check connect, tcp-check expect, tcp-check send,
-        tcp-check send-lf, tcp-check send-binary, tcp-check send-binary-lf, tcp-check set-var, tcp-check unset-var,
-        option external-check, option httpchk, option ldap-check, option mysql-check, option pgsql-check,
-        option redis-check, option smtpchk, option spop-check, option ssl-hello-chk, option tcp-check, tcp-check,
-        http-check
+        http-check set-var, http-check unset-var, tcp-check send-lf, tcp-check send-binary-lf, tcp-check set-var,
+        tcp-check unset-var
     """,
     ),
+    refused(
+        'checks speak HTTP, or what `tcp-check` lines say: write the protocol as such lines',
+        """
+        option ldap-check, option mysql-check, option pgsql-check, option redis-check, option smtpchk, option spop-check,
+        option ssl-hello-chk
+    """,
+    ),
+    refused('one of its steps must be named', 'tcp-check, http-check'),
     refused(
         'stick tables, and persistence without a cookie, are not supported yet',
         """

@@ -9,7 +9,9 @@ from dataplane.config.keywords.table import accepted, refused, supported, table
 SERVER: Final = table(
     supported("""
         weight:1, maxconn:1, minconn:1, maxqueue:1, backup, no-backup, disabled, enabled, id:1, pool-max-conn:1,
-        pool-purge-delay:1, max-reuse:1, cookie:1
+        pool-purge-delay:1, max-reuse:1, cookie:1, check, no-check, inter:1, fastinter:1, downinter:1, rise:1, fall:1, addr:1,
+        port:1, observe:1, on-error:1, error-limit:1, on-marked-down:1, on-marked-up:1, track:1, init-state:1,
+        agent-check, no-agent-check, agent-send:1, agent-inter:1, agent-addr:1, agent-port:1
     """),
     supported(
         'slowstart:1', 'counts from when a server leaves maintenance or comes up, never from the start of the process'
@@ -20,25 +22,17 @@ SERVER: Final = table(
     accepted(
         'it is so anyway: what it switches off does not exist',
         """
-        no-agent-check, no-check, no-check-reuse-pool, no-check-send-proxy, no-check-sni-auto, no-check-ssl,
+        no-check-reuse-pool, no-check-send-proxy, no-check-sni-auto, no-check-ssl,
         no-send-proxy, no-send-proxy-v2, no-send-proxy-v2-ssl, no-send-proxy-v2-ssl-cn, no-sni-auto, no-ssl,
         no-verifyhost, stick, non-stick
     """,
     ),
     accepted('used by statistics that are not written', 'guid:1'),
     refused(
-        'health checks are not supported yet',
+        'checks speak plain HTTP or TCP',
         """
-        check, check-alpn:1, check-pool-conn-name:1, check-proto:1, check-reuse-pool, check-send-proxy, check-sni:1,
-        check-sni-auto, check-ssl, check-via-socks4, healthcheck:1, inter:1, fastinter:1, downinter:1, rise:1,
-        fall:1, addr:1, port:1, observe:1, on-error:1, error-limit:1, on-marked-down:1, on-marked-up:1, track:1,
-        init-state:1
-    """,
-    ),
-    refused(
-        'agent checks are not supported yet',
-        """
-        agent-check, agent-send:1, agent-inter:1, agent-addr:1, agent-port:1
+        check-alpn:1, check-pool-conn-name:1, check-proto:1, check-reuse-pool, check-send-proxy, check-sni:1,
+        check-sni-auto, check-ssl, check-via-socks4, healthcheck:1
     """,
     ),
     refused('stick tables are not supported yet', 'shard:1'),

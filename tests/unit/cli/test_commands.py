@@ -41,7 +41,7 @@ def test_shutdown_session_and_sessions_are_two() -> None:
 
 def test_nothing_is_answered_with_everything() -> None:
     text = unknown(('',)).text
-    assert text.startswith("Unknown command: ''. Please enter one of the following commands only:\n  disable server ")
+    assert text.startswith("Unknown command: ''. Please enter one of the following commands only:\n  disable agent ")
     assert text.endswith(TAIL)
     assert len(text.splitlines()) == 1 + len([entry for entry in COMMANDS if entry.usage]) + 3
     assert 'expert-mode' not in text
@@ -56,7 +56,7 @@ def test_nothing_is_answered_with_everything() -> None:
         ('show stta', ['show servers state', 'show stat']),
         ('shutdown', ['shutdown session', 'shutdown sessions server']),
         ('shutdown sessions', ['shutdown sessions server']),
-        ('disable servre px/s1', ['disable server (DEPRECATED)']),
+        ('disable servre px/s1', ['disable agent', 'disable health', 'disable server (DEPRECATED)']),
     ],
 )
 def test_an_unknown_command_gets_the_likeliest(line: str, expected: list[str]) -> None:

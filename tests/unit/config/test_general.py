@@ -179,7 +179,7 @@ def test_the_callers_environment_is_left_alone() -> None:
         ),
         (
             'external-check',
-            "'external-check' in 'global' section is not supported: health checks are not supported yet.",
+            "'external-check' in 'global' section is not supported: no program is started for a check.",
         ),
         ('no maxconn 5', 'negation/default currently supported only for log, option'),
         ('default log', "'default' is not supported for 'log'."),

@@ -122,7 +122,7 @@ def test_what_is_no_line_of_a_frontend(line: str, complaint: str) -> None:
         ('retries -1', "'retries' value must be between 0 and 2147483647 (was -1)"),
         ('fullconn x', "'fullconn' expects an integer argument (got 'x')."),
         ('http-reuse foo', "'http-reuse' only supports 'never', 'safe', 'aggressive', 'always' (got 'foo')."),
-        ('http-check send meth GET', "'http-check send' in 'backend' section is not supported: health checks are not supported yet."),
+        ('http-check set-var x', "'http-check set-var' in 'backend' section is not supported: a check says fixed things: it has no variables and no format strings."),
     ],
 )  # fmt: skip
 def test_what_is_no_line_of_a_backend(line: str, complaint: str) -> None:
@@ -162,7 +162,7 @@ def test_a_second_unconditional_use_backend_is_never_used() -> None:
 
 
 @pytest.mark.parametrize(
-    'line', ['option tcpka', 'timeout check 5s', 'guid x', 'stats refresh 5s', 'log-tag x', 'option splice-auto']
+    'line', ['option tcpka', 'timeout tarpit 5s', 'guid x', 'stats refresh 5s', 'log-tag x', 'option splice-auto']
 )
 def test_harmless_lines_are_accepted_with_a_warning(line: str) -> None:
     (found,) = warnings(f'{HTTP} {line}\nfrontend f\n bind :80\n')

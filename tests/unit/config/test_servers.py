@@ -74,9 +74,9 @@ def test_ids_are_given_as_haproxy_gives_them() -> None:
 
 
 def test_every_wrong_word_of_a_line_is_named() -> None:
-    assert backend_error('server s 1.1.1.1:1 check inter 2s weight 999 tfo maxconn') == [
-        "'server b/s' : 'check' is not supported: health checks are not supported yet.",
-        "'server b/s' : 'inter' is not supported: health checks are not supported yet.",
+    assert backend_error('server s 1.1.1.1:1 check-ssl inter 0 weight 999 tfo maxconn') == [
+        "'server b/s' : 'check-ssl' is not supported: checks speak plain HTTP or TCP.",
+        "'server b/s' : invalid value 0 for argument 'inter'.",
         "'server b/s' : 'weight' value must be between 0 and 256 (was 999)",
         "'server b/s' : 'maxconn' expects an argument.",
     ]
@@ -96,7 +96,7 @@ def test_every_wrong_word_of_a_line_is_named() -> None:
         ('server a 1.1.1.1 ssl', "'server b/a' : 'ssl' is not supported: TLS is not supported yet."),
         ('default-server', "'default-server' expects at least one setting."),
         ('default-server weight', "'default-server' : 'weight' expects an argument."),
-        ('default-server check', "'default-server' : 'check' is not supported: health checks are not supported yet."),
+        ('default-server check-ssl', "'default-server' : 'check-ssl' is not supported: checks speak plain HTTP or TCP."),
     ],
 )  # fmt: skip
 def test_what_is_no_server_line(line: str, complaint: str) -> None:
@@ -104,9 +104,9 @@ def test_what_is_no_server_line(line: str, complaint: str) -> None:
 
 
 def test_harmless_words_are_accepted_with_a_warning() -> None:
-    text = f'{HTTP}listen l\n bind :80\n server s 1.1.1.1:1 no-check pool-low-conn 5\n'
+    text = f'{HTTP}listen l\n bind :80\n server s 1.1.1.1:1 no-check-ssl pool-low-conn 5\n'
     assert [found.partition(' has no effect')[0] for found in warnings(text)] == [
-        "8: 'server l/s' : 'no-check'",
+        "8: 'server l/s' : 'no-check-ssl'",
         "8: 'server l/s' : 'pool-low-conn'",
     ]
 

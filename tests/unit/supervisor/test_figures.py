@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 
 from dataplane.cli.stat import Row
-from dataplane.core.changes import SetAdmin, SetMaxconn, SetWeight
+from dataplane.core.changes import ForceHealth, SetAdmin, SetMaxconn, SetWeight
 from dataplane.core.counters import C
+from dataplane.core.health import Verdict
 from dataplane.core.layout import ENTRY_STRIDE, EntryState
 from dataplane.core.model import AdminState, Global, Origin, Server
-from dataplane.core.state import OpState
 from dataplane.supervisor.departed import bury
 from dataplane.supervisor.figures import Supervision, address
 from tests.inprocess import SNAPSHOT, Plane
@@ -116,8 +116,8 @@ def test_status(plane: Plane, state: AdminState, origin: Origin, expected: str) 
 
 def test_status_of_other_states(plane: Plane) -> None:
     server = plane.server('px', 's1')
-    for state, expected in [(OpState.STOPPED, 'DOWN'), (OpState.STOPPING, 'NOLB'), (OpState.STARTING, 'no check')]:
-        plane.cells[plane.layout.OPSTATE + server] = state
+    for verdict, expected in [(Verdict.DOWN, 'DOWN'), (Verdict.STOPPING, 'NOLB'), (Verdict.UP, 'no check')]:
+        plane.make(ForceHealth('px', 's1', verdict))
         assert plane.figures.status(server) == expected
     plane.make(SetWeight('px', 's1', 0))
     assert plane.figures.status(server) == 'DRAIN'
@@ -140,8 +140,8 @@ def test_dropped_log_lines_are_those_of_everybody(plane: Plane) -> None:
 def test_server_states(plane: Plane) -> None:
     lines = [state.line() for state in plane.figures.server_states([0])]
     assert lines == [
-        '3 px 1 s1 127.0.0.1 2 0 10 10 0 1 0 0 0 0 0 0 - 18472 - 0 0 - - 0',
-        '3 px 2 s2 127.0.0.1 2 0 1 1 0 1 0 0 0 0 0 0 - 18473 - 0 0 - - 0',
+        '3 px 1 s1 127.0.0.1 2 0 10 10 0 1 0 2 0 0 0 0 - 18472 - 0 0 - - 0',
+        '3 px 2 s2 127.0.0.1 2 0 1 1 0 1 0 2 0 0 0 0 - 18473 - 0 0 - - 0',
         '3 px 3 s3 127.0.0.1 0 5 1 1 0 1 0 0 0 0 0 0 - 18474 - 0 0 - - 0',
     ]
 

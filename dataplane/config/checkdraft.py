@@ -1,0 +1,161 @@
+"""config: what lines about health checks add up to while a file is read, and what they compile to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dataplane.core.checks import (
+    AgentCheck,
+    Comment,
+    Connect,
+    Expect,
+    InitState,
+    Layer,
+    Match,
+    Observe,
+    OnError,
+    Pace,
+    Probe,
+    ProbeKind,
+    Request,
+    ServerCheck,
+    Step,
+)
+
+_PASSING = ((200, 399),)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerChecks:
+    """The words of a server line that concern checks; `default-server` hands them on. Times in ms."""
+
+    check: bool = False
+    inter: int = 2_000
+    fastinter: int = 0
+    downinter: int = 0
+    rise: int = 2
+    fall: int = 3
+    addr: str = ''
+    port: int = 0
+    init_state: InitState = InitState.NONE
+    agent: bool = False
+    agent_inter: int = 2_000
+    agent_addr: str = ''
+    agent_port: int = 0
+    agent_send: str = ''
+    observe: Layer | None = None
+    error_limit: int = 10
+    on_error: OnError = OnError.FAIL_CHECK
+    shutdown_when_down: bool = False
+    shutdown_backups_when_up: bool = False
+    track: str = ''
+
+    def compiled(self, proxy: str) -> dict[str, Any]:
+        """The fields of a server that follow."""
+        pace = Pace(
+            inter=self.inter, fastinter=self.fastinter, downinter=self.downinter, rise=self.rise, fall=self.fall
+        )
+        check = ServerCheck(pace=pace, addr=self.addr, port=self.port, init_state=self.init_state)
+        agent = AgentCheck(
+            pace=Pace(inter=self.agent_inter, rise=1, fall=1),
+            addr=self.agent_addr,
+            port=self.agent_port,
+            send=self.agent_send.encode('utf-8', 'surrogateescape'),
+        )
+        observe = None
+        if self.check and self.observe is not None:
+            observe = Observe(layer=self.observe, limit=self.error_limit, on_error=self.on_error)
+        return {
+            'check': check if self.check else None,
+            'agent': agent if self.agent else None,
+            'track': self.tracked(proxy),
+            'observe': observe,
+            'shutdown_when_down': self.shutdown_when_down,
+            'shutdown_backups_when_up': self.shutdown_backups_when_up,
+        }
+
+    def tracked(self, proxy: str) -> tuple[str, str] | None:
+        """(backend, server) that `track` names; without a backend it is the own one's."""
+        if not self.track:
+            return None
+        backend, slash, server = self.track.rpartition('/')
+        return (backend if slash else proxy), server
+
+
+@dataclass(slots=True)
+class ProbeDraft:
+    """`option httpchk`, `option tcp-check` and the lines that go with them. `sends`: what `http-check send` lines set."""
+
+    kind: ProbeKind = ProbeKind.CONNECT
+    request: Request = field(default_factory=Request)
+    http: list[Step | dict[str, Any]] = field(default_factory=list)
+    tcp: list[Step] = field(default_factory=list)
+    http_inherited: bool = False
+    tcp_inherited: bool = False
+    disable_on_404: bool = False
+    send_state: bool = False
+
+    def heir(self) -> ProbeDraft:
+        """For a section that begins with this one; its first own step replaces the steps it inherits."""
+        return replace(self, http=list(self.http), tcp=list(self.tcp), http_inherited=True, tcp_inherited=True)
+
+    def add_http(self, step: Step | dict[str, Any]) -> None:
+        """One more `http-check` line."""
+        if self.http_inherited:
+            self.http, self.http_inherited = [], False
+        self.http.append(step)
+
+    def add_tcp(self, step: Step) -> None:
+        """One more `tcp-check` line."""
+        if self.tcp_inherited:
+            self.tcp, self.tcp_inherited = [], False
+        self.tcp.append(step)
+
+    def dials_elsewhere(self) -> bool:
+        """Has every connection a port of its own, so that a server needs none?"""
+        steps: Sequence[object] = self.tcp if self.kind is ProbeKind.TCP else self.http
+        if self.kind is ProbeKind.CONNECT:
+            return False
+        dials = [step for step in steps if isinstance(step, Connect)]
+        return bool(dials) and all(step.port for step in dials)
+
+    def compiled(self, timeouts: dict[str, int], *, log_checks: bool) -> Probe:
+        """The probe of a backend."""
+        steps = {ProbeKind.HTTP: self._http, ProbeKind.TCP: self._tcp, ProbeKind.CONNECT: _connect}[self.kind]()
+        return Probe(
+            kind=self.kind,
+            steps=steps,
+            disable_on_404=self.disable_on_404,
+            timeout=timeouts.get('check') or None,
+            connect=timeouts.get('connect') or None,
+            log_checks=log_checks,
+        )
+
+    def _tcp(self) -> tuple[Step, ...]:
+        first = next((step for step in self.tcp if not isinstance(step, Comment)), None)
+        return tuple(self.tcp) if isinstance(first, Connect) else (*_connect(), *self.tcp)
+
+    def _http(self) -> tuple[Step, ...]:
+        """With explicit connections the order is as written, else request, then expectations."""
+        sends = [self._request(step) for step in self.http if isinstance(step, dict)]
+        request = sends[-1] if sends else self._request({})
+        steps: list[Step]
+        if any(isinstance(step, Connect) for step in self.http):
+            steps = [self._request(step) if isinstance(step, dict) else step for step in self.http]
+            if not sends:
+                first = next(at for at, step in enumerate(steps) if isinstance(step, Connect))
+                steps.insert(first + 1, request)
+        else:
+            steps = [*_connect(), request, *(step for step in self.http if not isinstance(step, dict))]
+        if not any(isinstance(step, Expect) for step in steps):
+            steps.append(Expect(match=Match.STATUS, codes=_PASSING))
+        return tuple(steps)
+
+    def _request(self, said: dict[str, Any]) -> Request:
+        return replace(self.request, state=self.send_state, **said)
+
+
+def _connect() -> tuple[Step, ...]:
+    return (Connect(implicit=True),)
