@@ -18,6 +18,8 @@ from dataplane.core.model import Backend, Balance, Bind, Frontend, Global, Serve
 from dataplane.health.watch import Watch
 from dataplane.supervisor.checkfigures import CheckFigures
 from dataplane.supervisor.figures import Figures, Identity, Supervision
+from dataplane.supervisor.outages import Outages
+from dataplane.supervisor.publish import Applied
 from dataplane.supervisor.questions import Answers
 from dataplane.supervisor.verbs import Verbs
 
@@ -68,6 +70,7 @@ class Plane:
         self.cells = array('q', bytes(8 * self.layout.size))
         self.ledger = Ledger(self.layout)
         self.revision = 0
+        self.outages = Outages(self.ledger, self.cells, self.layout, lambda: self.now_ms)
         self.make(AdoptFile(self.snapshot))
         self.figures = Figures(
             cells=self.cells,
@@ -78,6 +81,7 @@ class Plane:
             clock=lambda: self.now_ms,
             wall=lambda: 1_700_000_100.0,
             checks=CheckFigures(self.ledger, self.watches, lambda: self.now_ms),
+            outages=self.outages,
         )
 
     def make(self, *changes: Change) -> Outcome:
@@ -88,7 +92,9 @@ class Plane:
             else:
                 self.ledger.apply(change, self.now_ms)
         self.revision += 1
-        commit.commit(self.cells, self.layout, self.ledger.commit(self.revision))
+        revision = self.ledger.commit(self.revision)
+        commit.commit(self.cells, self.layout, revision)
+        self.outages(revision, Applied(revision=self.revision), 'test')
         return Outcome(self.revision, self.missing)
 
     async def submit(self, changes: Sequence[Change], *, source: str) -> Outcome:

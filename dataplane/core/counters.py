@@ -69,8 +69,8 @@ class C(IntEnum):
     RATE_MAX = 50
     CONN_RATE_MAX = 51
     REQ_RATE_MAX = 52
-    CHKDOWN = 53
-    DOWN_TRANS = 54
+    SPARE_53 = 53
+    SPARE_54 = 54
     DROPPED_LOGS = 55
     OBSERVED = 56  # not a count: what `observe` saw of a server, see core/observe.py
     SPARE_57 = 57

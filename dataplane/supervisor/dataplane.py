@@ -35,6 +35,7 @@ from dataplane.supervisor.lastgood import LastGood, StateDir, bootstrap
 from dataplane.supervisor.lease import TrafficLease
 from dataplane.supervisor.listeners import Listeners
 from dataplane.supervisor.logs import Log
+from dataplane.supervisor.outages import Outages
 from dataplane.supervisor.process import Forwarder, notify
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.reload import Reload
@@ -120,7 +121,7 @@ class DataPlane:
         self._watchdog = Watchdog(
             loop, self._board, self._holds, self._workers, lambda: self.settings.isolation_timeout
         )
-        self._publisher.watchers.append(StateLog(self._ledger, self._board.cells, at, self._log))
+        self._outages = Outages(self._ledger, self._board.cells, at, _monotonic_ms)
         self._checker = self._check(at, rng)
         self._reload = Reload(
             sources,
@@ -147,10 +148,11 @@ class DataPlane:
         return self._reload.snapshot.globals
 
     def _check(self, at: Layout, rng: random.Random) -> Checker:
-        """The checks of all servers, which follow every revision."""
+        """The checks of all servers; they follow every revision, as those do who tell and count what became of servers."""
         board = BoardView(self._board.cells, at)
         checker = Checker(self._loop, self._publisher, board, self._log, rng=rng, workers=at.workers)
-        self._publisher.watchers.append(lambda commit, applied, sources: checker.follow())
+        states = StateLog(self._ledger, self._board.cells, at, self._log)
+        self._publisher.watchers += states, self._outages, lambda commit, applied, sources: checker.follow()
         return checker
 
     # -- start ------------------------------------------------------------------------------------------------------
@@ -224,6 +226,7 @@ class DataPlane:
             clock=_monotonic_ms,
             wall=time.time,
             checks=CheckFigures(self._ledger, self._checker.watches, _monotonic_ms),
+            outages=self._outages,
         )
         verbs = Verbs(
             publisher=self._publisher,

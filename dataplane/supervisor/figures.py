@@ -28,6 +28,7 @@ from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, EntryState, Layout
 from dataplane.core.model import Backend, Frontend, Server
 from dataplane.core.state import OpState
 from dataplane.supervisor.checkfigures import CheckFigures
+from dataplane.supervisor.outages import Outages
 from dataplane.supervisor.tally import ABSENT_BACK, ABSENT_FRONT, AVERAGES, BACK, COMMON, FRONT, PEAKS, Tally
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Figures:
     """All figures of one data plane.
 
     `tables` gives the tables in force, `clock` monotonic ms, `wall` wall-clock seconds, `supervision` the supervisor's own
-    numbers, `checks` what checks found. `cells` and `layout` are the board's.
+    numbers, `checks` what checks found, `outages` which backends were down. `cells` and `layout` are the board's.
     """
 
     def __init__(
@@ -81,9 +82,11 @@ class Figures:
         clock: Callable[[], int],
         wall: Callable[[], float],
         checks: CheckFigures,
+        outages: Outages,
     ) -> None:
         self._cells, self._at, self._tables, self.identity = cells, layout, tables, identity
-        self._supervision, self._clock, self._wall, self._checks = supervision, clock, wall, checks
+        self._supervision, self._clock, self._wall = supervision, clock, wall
+        self._checks, self._outages = checks, outages
 
     @property
     def tables(self) -> Tables:
@@ -232,8 +235,6 @@ class Figures:
             'uweight': in_use,
             'act': cells[at.ACTIVE_UP + index],
             'bck': cells[at.BACKUP_UP + index],
-            'chkdown': tally.total(C.DOWN_TRANS),
-            'lastchg': min((self._age_s(server) for server in members), default=self.uptime_s()),
             'iid': backend.id,
             'sid': 0,
             'type': int(Kind.BACKEND),
@@ -241,6 +242,7 @@ class Figures:
             'agg_server_status': 0,
             'agg_server_check_status': 0,
             'agg_check_status': 0,
+            **self._outages.columns(backend),
         }
         if backend.cookie is not None:
             values['cookie'] = backend.cookie.name

@@ -109,10 +109,14 @@ dreq requests_denied_total Requests denied
 act active_servers Usable servers that are not backups
 bck backup_servers Usable backup servers
 chkdown check_up_down_total Times the backend lost its last server
+downtime downtime_seconds_total Seconds in which the backend had no usable server
 req_tot http_requests_total Requests received
 """),
     Kind.SERVER: _table('haproxy_server', f"""{_BOTH.rstrip()}{_BEHIND.rstrip()}
 qlimit queue_limit maxqueue of the server
+chkfail check_failures_total Health checks that failed
+chkdown check_up_down_total Times that checks took the server down
+downtime downtime_seconds_total Seconds in which the server was down
 srv_icur idle_connections_current Idle connections to the server
 src_ilim idle_connections_limit Limit of idle connections to the server
 idle_conn_cur unsafe_idle_connections_current Idle connections that only their own client may use

@@ -51,6 +51,17 @@ def test_what_does_not_apply_is_left_out() -> None:
     assert ('haproxy_server_queue_limit', S1) not in found
 
 
+def test_outages_of_backends_are_counted_and_timed() -> None:
+    plane = Plane()
+    plane.make(*(SetAdmin('px', server, AdminState.MAINT) for server in ('s1', 's2')))
+    plane.now_ms += 2_500
+    found = samples(plane)
+    assert found['haproxy_backend_check_up_down_total', (('proxy', 'px'),)] == 1
+    assert found['haproxy_backend_downtime_seconds_total', (('proxy', 'px'),)] == 2
+    assert ('haproxy_backend_downtime_seconds_total', (('proxy', 'empty'),)) not in found
+    assert ('haproxy_server_downtime_seconds_total', S1) not in found, 'nobody checks it'
+
+
 def test_one_state_is_in_force() -> None:
     plane = Plane()
     states = ('DOWN', 'UP', 'MAINT', 'DRAIN', 'NOLB')
