@@ -14,6 +14,7 @@ _CLIENT = re.compile(r'(?<=127\.0\.0\.1:)\d{4,5}\b')
 _SYSLOG = re.compile(r'^(<\d+>)(?:\w{3} [ \d]\d \d\d:\d\d:\d\d)')
 _SYSLOG_5424 = re.compile(r'^(<\d+>1) \S+ (\S+ \S+) \d+')
 _POINTER = re.compile(r'0x[0-9a-f]+')
+_DURATION = re.compile(r'(?<=check duration: )\d+(?=ms)')
 _PID = re.compile(r'(?<=\[)\d+(?=\]: )')
 
 
@@ -64,7 +65,7 @@ def _body(body: bytes) -> list[str]:
 def shown_log(line: str) -> str:
     """A log line without dates, client ports, times and sizes; a time that was never reached stays -1, no bytes stay 0."""
     line = _SYSLOG_5424.sub(r'\1 DATE \2 PID', _SYSLOG.sub(r'\1DATE', _DATE.sub('[DATE]', line)))
-    line = _PID.sub('PID', line)
+    line = _DURATION.sub('N', _PID.sub('PID', line))
     return _CLIENT.sub('PORT', _TIMERS.sub(_timers, line))
 
 

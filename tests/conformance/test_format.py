@@ -82,6 +82,7 @@ def test_bytes() -> None:
     ),
     ('<158>Nov 29 01:02:03 mine[77]: text', '<158>DATE mine[PID]: text'),
     ('<158>1 2026-11-29T01:02:03+00:00 here haproxy 77 - - text', '<158>1 DATE here haproxy PID - - text'),
+    ('Server b/s is DOWN, check duration: 12ms. 1 active', 'Server b/s is DOWN, check duration: Nms. 1 active'),
 ])  # fmt: skip
 def test_what_may_differ_is_taken_out_of_a_log_line(line: str, shown: str) -> None:
     assert shown_log(line) == shown
