@@ -76,7 +76,7 @@ async def test_traffic_goes_where_checks_pass(tmp_path: Path) -> None:
         two.says = BUSY
         await until(lambda: site.is_down('s2'), within=30, what='s2 is down', every=0.05)
         assert await site.get() == 503
-        assert 'backend px has no server available!' in site.log()
+        assert 'proxy px has no server available!' in site.log()
         one.says = OK
         await until(lambda: site.is_up('s1'), within=30, what='s1 is up again', every=0.05)
         assert await site.get() == 200
@@ -112,7 +112,7 @@ async def test_on_marked_down_ends_what_is_being_served(tmp_path: Path) -> None:
         request = asyncio.create_task(site.get())
         await until(lambda: _served(site, 's1', 1), within=30, what='it is being served', every=0.05)
         checked.says = BUSY
-        assert await request == 500
+        assert await request == 502
         await until(lambda: _says(site, ' DH-- '), within=30, what='the log says by whom', every=0.05)
 
 
@@ -128,7 +128,7 @@ async def test_on_marked_up_ends_what_backups_serve(tmp_path: Path) -> None:
         request = asyncio.create_task(site.get())
         await until(lambda: _served(site, 'b1', 1), within=30, what='the backup serves', every=0.05)
         checked.says = OK
-        assert await request == 500
+        assert await request == 502
         await until(lambda: _says(site, ' UH-- '), within=30, what='the log says by whom', every=0.05)
 
 
