@@ -59,7 +59,9 @@ def load(
     errors, warnings = _sorted(report.errors, order), _sorted(report.warnings, order)
     if errors:
         raise ConfigErrors(errors, warnings)
-    snapshot = compile_snapshot(parser.general, parser.proxies, cores=cores, maxconn=maxconn, hostname=hostname)
+    snapshot = compile_snapshot(
+        parser.general, parser.proxies, parser.ruling.files, cores=cores, maxconn=maxconn, hostname=hostname
+    )
     return Loaded(snapshot, warnings, tuple(report.notices), tuple(report.diags))
 
 

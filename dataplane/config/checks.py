@@ -35,6 +35,7 @@ def check(proxies: Sequence[ProxyDraft], report: Report, *, pushed: bool) -> Non
             continue
         _references(proxy, proxies, report, pushed=pushed)
         _precedence(proxy, report)
+        _own_servers(proxy, report)
         _timeouts(proxy, report)
         _listeners(proxy, report)
         _logs(proxy, report)
@@ -131,7 +132,10 @@ def _traffic(proxy: ProxyDraft) -> tuple[tuple[str, bool], ...]:
     return (
         ("'server'", bool(proxy.servers)),
         ("'default_backend'", proxy.default_backend is not None),
-        ("'use_backend'", proxy.use_backend is not None),
+        ("'use_backend'", bool(proxy.switches)),
+        ("'tcp-request'", bool(proxy.connection_rules or proxy.session_rules or proxy.content_rules)),
+        ("'http-request'", bool(proxy.request_rules or proxy.redirects)),
+        ("'http-response'", bool(proxy.response_rules or proxy.after_rules)),
         ("'use-routes'", proxy.use_routes),
     )
 
@@ -139,9 +143,11 @@ def _traffic(proxy: ProxyDraft) -> tuple[tuple[str, bool], ...]:
 def _references(proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: Report, *, pushed: bool) -> None:
     if not proxy.side & Side.FRONTEND:
         return
-    for keyword, target in (('use_backend', proxy.use_backend), ('default_backend', proxy.default_backend)):
-        if target is not None:
-            _reference(proxy, keyword, target, proxies, report, pushed=pushed)
+    for target in proxy.targets:
+        if target.name:
+            _reference(proxy, 'use_backend', target, proxies, report, pushed=pushed)
+    if proxy.default_backend is not None:
+        _reference(proxy, 'default_backend', proxy.default_backend, proxies, report, pushed=pushed)
 
 
 def _reference(
@@ -165,13 +171,22 @@ def _reference(
         )
 
 
+def _own_servers(proxy: ProxyDraft, report: Report) -> None:
+    """What `use-server` names stands in the same section."""
+    names = {server.name for server in proxy.servers}
+    for target in proxy.server_targets:
+        if target.name and target.name not in names:
+            text = f"unable to find server '{target.name}' in proxy '{proxy.name}' referenced in a 'use-server' rule."
+            report.error(target.file, target.line, text)
+
+
 def _precedence(proxy: ProxyDraft, report: Report) -> None:
     if proxy.default_backend is not None and proxy.servers:
         text = "the 'default_backend' rule always has precedence over the servers, which will never be used."
         report.warning(proxy.default_backend.file, proxy.default_backend.line, f"In proxy '{proxy.name}', {text}")
-    if proxy.use_backend is not None and (proxy.use_routes or proxy.servers):
+    if proxy.switches and proxy.switches[-1].condition is None and (proxy.use_routes or proxy.servers):
         text = "the 'use_backend' rule has no condition: pushed routes and own servers will never be used."
-        report.warning(proxy.use_backend.file, proxy.use_backend.line, f"In proxy '{proxy.name}', {text}")
+        report.warning(proxy.targets[-1].file, proxy.targets[-1].line, f"In proxy '{proxy.name}', {text}")
 
 
 def _timeouts(proxy: ProxyDraft, report: Report) -> None:

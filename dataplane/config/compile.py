@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING, Any
 from dataplane.config.draft import Side
 from dataplane.config.general import MAX_THREADS
 from dataplane.config.proxysection import DEFAULT_STATS_URI
+from dataplane.config.rules import rules_of
 from dataplane.core.model import Backend, Frontend, Global, Server, Snapshot, StatsListener, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dataplane.config.draft import GlobalDraft, ProxyDraft, ServerDraft
     from dataplane.core.model import Bind, LogTarget
+    from dataplane.rules.model import Entry
 
 _FIRST_PROXY_ID = 2
 _FIRST_SERVER_ID = 1
 
 
 def compile_snapshot(
-    general: GlobalDraft, proxies: Sequence[ProxyDraft], *, cores: int, maxconn: int | None, hostname: str
-) -> Snapshot:
+    general: GlobalDraft, proxies: Sequence[ProxyDraft], files: Mapping[str, tuple[Entry, ...]], *, cores: int,
+    maxconn: int | None, hostname: str,
+) -> Snapshot:  # fmt: skip
     """The snapshot of drafts that have no errors. `maxconn` is the command line's and goes before the file's."""
     settings = _global(general, cores, maxconn, hostname)
     numbered = list(zip(proxies, number([proxy.id for proxy in proxies], _FIRST_PROXY_ID), strict=True))
@@ -30,7 +33,9 @@ def compile_snapshot(
     frontends = tuple(_frontend(proxy, id_, settings) for proxy, id_ in traffic if proxy.side & Side.FRONTEND)
     backends = tuple(_backend(proxy, id_, frontends) for proxy, id_ in traffic if proxy.side & Side.BACKEND)
     stats = tuple(_stats_listener(proxy, settings) for proxy in proxies if proxy.serves_stats and not proxy.disabled)
-    return Snapshot(globals=settings, frontends=frontends, backends=backends, stats_listeners=stats)
+    return Snapshot(
+        globals=settings, frontends=frontends, backends=backends, stats_listeners=stats, pattern_files=tuple(files.items()),
+    )  # fmt: skip
 
 
 def number(given: Sequence[int], first: int) -> list[int]:
@@ -79,9 +84,8 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         maxconn=maxconn,
         timeouts=_timeouts(proxy.timeouts),
         default_backend=proxy.default_backend.name if proxy.default_backend else own,
-        use_backend=proxy.use_backend.name if proxy.use_backend else None,
         use_routes=proxy.use_routes,
-        priority_rules=tuple(proxy.rules),
+        rules=rules_of(proxy),
         log_targets=(*(settings.log_targets if proxy.log_global else ()), *logs),
         httplog=proxy.httplog,
         dontlognull=proxy.dontlognull,
@@ -104,9 +108,10 @@ def _binds(proxy: ProxyDraft, maxconn: int) -> tuple[Bind, ...]:
 
 
 def _timeouts(given: dict[str, int]) -> Timeouts:
-    """`queue` falls back to `connect` and `http-keep-alive` to `http-request`; 0 is no limit."""
+    """`queue` and `tarpit` fall back to `connect` and `http-keep-alive` to `http-request`; 0 is no limit."""
     values = {name: time or None for name, time in given.items() if name != 'check'}
     values.setdefault('queue', values.get('connect'))
+    values.setdefault('tarpit', values.get('connect'))
     values.setdefault('http-keep-alive', values.get('http-request'))
     return Timeouts(**{name.replace('-', '_'): time for name, time in values.items()})
 
@@ -130,7 +135,7 @@ def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend]) -> Back
         keep_alive=proxy.keep_alive,
         http_reuse=proxy.http_reuse,
         cookie=proxy.cookie,
-        priority_rules=() if proxy.side is Side.BOTH else tuple(proxy.rules),
+        rules=rules_of(proxy),
         error_pages=tuple(proxy.error_pages.values()),
         probe=proxy.probe.compiled(proxy.timeouts, log_checks=proxy.log_health_checks),
         description=proxy.description,
@@ -145,7 +150,9 @@ def default_fullconn(proxy: ProxyDraft, frontends: Iterable[Frontend]) -> int:
     A `listen` always counts as one that reaches itself, as it does for HAProxy.
     """
     own = proxy.name if proxy.side is Side.BOTH else None
-    reaching = (fe.maxconn for fe in frontends if proxy.name in (fe.default_backend, fe.use_backend) or fe.name == own)
+    reaching = (
+        fe.maxconn for fe in frontends if proxy.name in (fe.default_backend, *fe.rules.backends) or fe.name == own
+    )
     return max(1, -(-sum(reaching) // 10))
 
 

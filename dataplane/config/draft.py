@@ -15,7 +15,9 @@ from dataplane.config.checkdraft import ProbeDraft, ServerChecks
 from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
 
 if TYPE_CHECKING:
-    from dataplane.core.model import Bind, Cookie, ErrorPage, ForwardFor, LogTarget, PriorityRule, StatsSocket
+    from dataplane.core.model import Bind, Cookie, ErrorPage, ForwardFor, LogTarget, StatsSocket
+    from dataplane.rules.actions import Rule, Slot, Switch
+    from dataplane.rules.model import Acl
 
 
 class Side(Flag):
@@ -82,9 +84,21 @@ class ProxyDraft:
     servers: list[ServerDraft] = field(default_factory=list)
     default_server: ServerDraft = field(default_factory=ServerDraft)
     default_backend: Target | None = None
-    use_backend: Target | None = None
+    switches: list[Switch] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+    server_switches: list[Switch] = field(default_factory=list)
+    server_targets: list[Target] = field(default_factory=list)
     use_routes: bool = False
-    rules: list[PriorityRule] = field(default_factory=list)
+    acls: dict[str, Acl] = field(default_factory=dict)
+    connection_rules: list[Rule] = field(default_factory=list)
+    session_rules: list[Rule] = field(default_factory=list)
+    content_rules: list[Rule] = field(default_factory=list)
+    request_rules: list[Rule] = field(default_factory=list)
+    redirects: list[Rule] = field(default_factory=list)
+    response_rules: list[Rule] = field(default_factory=list)
+    after_rules: list[Rule] = field(default_factory=list)
+    request_slots: list[Slot] = field(default_factory=list)
+    response_slots: list[Slot] = field(default_factory=list)
     timeouts: dict[str, int] = field(default_factory=dict)
     logs: list[LogTarget] = field(default_factory=list)
     log_global: bool = False
@@ -132,7 +146,13 @@ class ProxyDraft:
         """A new proxy that begins with everything this defaults section says."""
         new = copy(self)
         new.kind, new.name, new.file, new.line = kind, name, file, line
-        new.rules, new.logs, new.timeouts = list(self.rules), list(self.logs), dict(self.timeouts)
+        new.logs, new.timeouts = list(self.logs), dict(self.timeouts)
+        new.connection_rules, new.session_rules = list(self.connection_rules), list(self.session_rules)
+        new.content_rules = list(self.content_rules)
+        new.request_rules, new.redirects = list(self.request_rules), list(self.redirects)
+        new.response_rules, new.after_rules = list(self.response_rules), list(self.after_rules)
+        new.request_slots, new.response_slots = list(self.request_slots), list(self.response_slots)
+        new.acls, new.switches, new.targets, new.server_switches, new.server_targets = {}, [], [], [], []
         new.error_pages = dict(self.error_pages)
         new.binds, new.servers = [], []
         new.default_server = replace(self.default_server)

@@ -87,14 +87,14 @@ def error_page(status: int, text: bytes) -> ErrorPage:
         raise Rejected(msg)
     fields = _fields(lines[1:])
     has_length = _check_length(fields, body)
-    # anything newer than 1.0 is spoken as 1.1, and 1.0 has no connection that goes on
+    # anything newer than 1.0 is spoken as 1.1; 1.0 has to say it when a connection goes on
     is_11 = (start[1], start[2]) >= _HTTP_11
     first = b'HTTP/1.1' + lines[0][8:] if is_11 else lines[0]
     head = first + b'\r\n' + b''.join(b'%b: %b\r\n' % field for field in fields if field[0] != b'connection')
     return ErrorPage(
         status=status,
         closing=head + (b'connection: close\r\n\r\n' if is_11 else b'\r\n') + body,
-        keeping=head + b'\r\n' + body if is_11 and has_length else None,
+        keeping=head + (b'' if is_11 else b'connection: keep-alive\r\n') + b'\r\n' + body if has_length else None,
     )
 
 

@@ -11,6 +11,7 @@ from dataplane.config.keywords import GLOBAL, PROXY, SECTIONS, Status
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.proxysection import ProxySection, keyword_of, unknown_keyword
 from dataplane.config.reader import Modifier, Scope, read
+from dataplane.config.ruling import Ruling
 from dataplane.config.servers import check_name
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class Parser:
         self._report = report
         self._scope = Scope(dict(env))
         self._global_section = GlobalSection(self.general, self._scope, report)
-        self._proxy_section = ProxySection(report, ErrorFiles(read_file, lambda: self.general.bufsize))
+        self.ruling = Ruling(report, self._scope.env, read_file, lambda: self.general.bufsize)
+        errors = ErrorFiles(read_file, lambda: self.general.bufsize)
+        self._proxy_section = ProxySection(report, errors, self.ruling)
         self._defaults = ProxyDraft('defaults', '', '', 0)
         self._named: dict[str, list[ProxyDraft]] = {}
         self._proxy: ProxyDraft | None = None

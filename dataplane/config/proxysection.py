@@ -8,6 +8,7 @@ from dataplane.config.balancing import parse_affinity, parse_balance, parse_fact
 from dataplane.config.binds import parse_bind_line
 from dataplane.config.cookies import parse_cookie
 from dataplane.config.draft import Side, Target
+from dataplane.config.errorpages import parse_errorloc, parse_http_error
 from dataplane.config.general import description_of
 from dataplane.config.keywords import PROXY, TIMEOUTS
 from dataplane.config.logs import parse_log_line
@@ -16,9 +17,23 @@ from dataplane.config.probing import HANDLERS as PROBING
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.reader import Modifier
 from dataplane.config.retries import parse_retry_on
-from dataplane.config.rules import checked_path, parse_http_request
+from dataplane.config.rules import (
+    checked_path,
+    parse_capture,
+    parse_declare,
+    parse_http_after_response,
+    parse_http_request,
+    parse_http_response,
+    parse_inspect_delay,
+    parse_redirect_line,
+    parse_tcp_request,
+    request_phase,
+)
+from dataplane.config.ruling import header_format
 from dataplane.config.servers import parse_default_server, parse_server_line, parse_server_template
 from dataplane.config.values import MAX_INT, parse_int, parse_time
+from dataplane.rules.actions import Switch
+from dataplane.rules.phases import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,24 +41,29 @@ if TYPE_CHECKING:
     from dataplane.config.draft import ProxyDraft
     from dataplane.config.errorfiles import ErrorFiles
     from dataplane.config.reader import Line
+    from dataplane.config.ruling import Ruling
 
 DEFAULT_STATS_URI: Final = '/haproxy?stats'
 _FRONT_TIMEOUTS: Final = ('client', 'client-fin')
 _BACK_TIMEOUTS: Final = ('check', 'server', 'connect', 'queue', 'tunnel', 'server-fin')
 _SIDES: Final = {
     'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND, 'monitor-uri': Side.FRONTEND,
+    'tcp-request connection': Side.FRONTEND, 'tcp-request session': Side.FRONTEND,
+    'capture request header': Side.FRONTEND, 'capture response header': Side.FRONTEND, 'declare capture': Side.FRONTEND,
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
     'fullconn': Side.BACKEND, 'hash-balance-factor': Side.BACKEND, 'hash-preserve-affinity': Side.BACKEND, 'hash-type': Side.BACKEND,
-    'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'server': Side.BACKEND, 'server-template': Side.BACKEND,
+    'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'use-server': Side.BACKEND, 'server': Side.BACKEND, 'server-template': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
     **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
     **dict.fromkeys(PROBING, Side.BACKEND),
 }  # fmt: skip
 _NOT_IN_DEFAULTS: Final = (
     'bind',
+    'redirect',
     'server',
     'server-template',
     'use_backend',
+    'use-server',
     'use-routes',
     'id',
     'description',
@@ -57,37 +77,54 @@ _INSTEAD: Final = {'maxconn': 'fullconn', 'fullconn': 'maxconn'}
 class ProxySection:
     """Puts the supported lines of one kind of section into the draft of the proxy they stand in."""
 
-    def __init__(self, report: Report, error_files: ErrorFiles) -> None:
+    def __init__(self, report: Report, error_files: ErrorFiles, ruling: Ruling) -> None:
         self._report = report
         self._error_files = error_files
+        self._ruling = ruling
         self.handlers: dict[str, Callable[[Line, ProxyDraft], None]] = {
+            'acl': ruling.acl,
             'backlog': self._backlog,
             'balance': parse_balance,
             'bind': self._bind,
+            'capture request header': parse_capture,
+            'capture response header': parse_capture,
             'cookie': self._cookie,
+            'declare capture': parse_declare,
             'default_backend': self._default_backend,
             'default-server': self._default_server,
             'description': self._description,
             'disabled': self._disabled,
             'enabled': self._disabled,
             'errorfile': self._errorfile,
+            'errorloc': parse_errorloc,
+            'errorloc302': parse_errorloc,
+            'errorloc303': parse_errorloc,
+            'http-error': lambda line, proxy: parse_http_error(line, proxy, ruling),
             'fullconn': self._fullconn,
             'hash-balance-factor': parse_factor,
             'hash-preserve-affinity': parse_affinity,
             'hash-type': parse_hash_type,
-            'http-request': parse_rule,
+            'http-after-response': lambda line, proxy: parse_http_after_response(line, proxy, ruling),
+            'http-request': lambda line, proxy: parse_http_request(line, proxy, ruling),
+            'http-response': lambda line, proxy: parse_http_response(line, proxy, ruling),
             'http-reuse': self._http_reuse,
             'id': self._id,
             'log': self._log,
             'maxconn': self._maxconn,
             'mode': self._mode,
             'monitor-uri': self._monitor_uri,
+            'redirect': lambda line, proxy: parse_redirect_line(line, proxy, ruling),
             'retries': self._retries,
             'retry-on': parse_retry_on,
             'server': self._server,
             'server-template': self._server_template,
             'stats enable': self._stats_enable,
             'stats uri': self._stats_uri,
+            'tcp-request connection': lambda line, proxy: parse_tcp_request(line, proxy, ruling),
+            'tcp-request content': lambda line, proxy: parse_tcp_request(line, proxy, ruling),
+            'tcp-request inspect-delay': parse_inspect_delay,
+            'tcp-request session': lambda line, proxy: parse_tcp_request(line, proxy, ruling),
+            'use-server': self._use_server,
             'use_backend': self._use_backend,
             'use-routes': self._use_routes,
             **{f'timeout {name}': self._timeout for name in TIMEOUTS},
@@ -140,26 +177,42 @@ class ProxySection:
         proxy.default_backend = self._target(line, 'default_backend')
         line.at_most(1)
 
-    def _use_backend(self, line: Line, proxy: ProxyDraft) -> None:
-        target = self._target(line, 'use_backend')
-        if line.word(2) in ('if', 'unless'):
-            msg = f"'use_backend' with a condition ('{line.word(2)}') is not supported yet."
+    def _use_server(self, line: Line, proxy: ProxyDraft) -> None:
+        name = line.word(1)
+        if not name or line.word(2) not in ('if', 'unless'):
+            msg = (
+                f"'use-server' expects a server and a condition behind 'if' or 'unless' (got '{shown(line.word(2))}')."
+            )
             raise Rejected(msg)
-        line.at_most(1)
-        if proxy.use_backend is not None:
-            text = f"a 'use_backend' without condition comes first at line {proxy.use_backend.line}"
+        scope = self._ruling.scope(Phase.BACKEND_REQUEST, proxy)
+        made = header_format(name, scope) if '%' in name else None
+        condition = self._ruling.condition(line.words[2:], scope)
+        self._ruling.warn(line, scope)
+        proxy.server_switches.append(Switch(made or name, condition))
+        proxy.server_targets.append(Target('' if made else name, line.file, line.number))
+
+    def _use_backend(self, line: Line, proxy: ProxyDraft) -> None:
+        always = next(
+            (at for switch, at in zip(proxy.switches, proxy.targets, strict=True) if not switch.condition), None
+        )
+        if always is not None:
+            text = f"a 'use_backend' without condition comes first at line {always.line}"
             self._report.warning(line.file, line.number, f'{text}: this one is never used.')
             return
-        proxy.use_backend = target
+        scope = self._ruling.scope(request_phase(proxy), proxy)
+        name = line.word(1)
+        made = header_format(name, scope) if '%' in name else None
+        target = Target('', line.file, line.number) if made is not None else self._target(line, 'use_backend')
+        condition = self._ruling.condition(line.words[2:], scope)
+        self._ruling.warn(line, scope)
+        proxy.switches.append(Switch(made or target.name, condition))
+        proxy.targets.append(target)
 
     @staticmethod
     def _target(line: Line, keyword: str) -> Target:
         name = line.word(1)
         if not name:
             msg = f"'{keyword}' expects a backend name."
-            raise Rejected(msg)
-        if '%' in name:
-            msg = f"'{keyword}' : names made at run time ('{shown(name)}') are not supported yet."
             raise Rejected(msg)
         return Target(name, line.file, line.number)
 
@@ -273,14 +326,6 @@ class ProxySection:
             msg = "'uri' needs an URI prefix."
             raise Rejected(msg)
         proxy.stats, proxy.stats_uri = True, checked_path(line.word(2), "'stats uri'")
-
-
-def parse_rule(line: Line, proxy: ProxyDraft) -> None:
-    """One `http-request` line; HAProxy wants a `defaults` section with rules to have a name."""
-    if proxy.kind == 'defaults' and not proxy.name:
-        msg = "'http-request' not allowed in anonymous 'defaults' section."
-        raise Rejected(msg)
-    parse_http_request(line, proxy)
 
 
 def keyword_of(line: Line) -> str:

@@ -1,70 +1,186 @@
-"""config: the `http-request` rules that are supported (configuration manual 4.3): queue priorities and the exporter."""
+"""config: lines with rules (configuration manual 4.3): `http-request`, `http-response`, `http-after-response`, `redirect`, `use_backend`.
+
+A list of a proxy is evaluated in the order of its lines. Conditions keep the ACLs as they are at their line; lines of an ACL that
+follow are put in when the section is whole (`bound`).
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.actions import (
+    AFTER,
+    CONNECTION,
+    CONTENT,
+    REQUEST,
+    RESPONSE,
+    Place,
+    parse_redirect,
+    parse_set_var,
+    parse_unset_var,
+)
+from dataplane.config.draft import Side
 from dataplane.config.keywords import ACTIONS, Status
 from dataplane.config.problems import Rejected, did_you_mean, shown
-from dataplane.core.model import PriorityRule
+from dataplane.config.values import parse_time
+from dataplane.rules.acls import rebound
+from dataplane.rules.actions import Rule, Rules, Slot
+from dataplane.rules.phases import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataplane.config.actions import Parser
     from dataplane.config.draft import ProxyDraft
     from dataplane.config.reader import Line
-
-PRIORITIES: Final = {'set-priority-class': ('class', 2_047), 'set-priority-offset': ('offset', 524_287)}
-"""Actions that set a priority: the rule's kind, and the largest value either way (milliseconds for an offset)."""
+    from dataplane.config.ruling import Ruling
+    from dataplane.rules.actions import Action, Switch
+    from dataplane.rules.model import Acl
 
 DEFAULT_METRICS_PATH: Final = '/metrics'
-
-_CALL: Final = re.compile(r'([a-z._]+)(?:\(([^()]*)\))?')
-_INTEGER: Final = re.compile(r'[+-]?[0-9]{1,18}', re.ASCII)
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_VARIABLES: Final = {'set-var': parse_set_var, 'set-var-fmt': parse_set_var, 'unset-var': parse_unset_var}
 
 
-def parse_http_request(line: Line, proxy: ProxyDraft) -> None:
+def parse_http_request(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
     """Add one rule to the proxy. Raises Rejected, naming the action, for all that are not supported."""
-    action = line.word(1)
-    if action in PRIORITIES:
-        proxy.rules.append(_priority(line, action))
-    elif action == 'use-service':
+    if line.word(1) == 'use-service':
         _service(line, proxy)
-    elif (known := ACTIONS.get(action.partition('(')[0])) and known.status is Status.REFUSED:
-        msg = f"'http-request {shown(action)}' is not supported: {known.note}."
-        raise Rejected(msg)
     else:
-        hint = did_you_mean(action, ACTIONS)
-        msg = f"'http-request' expects an action, but got '{shown(action)}'{hint or '.'}"
-        raise Rejected(msg)
+        proxy.request_rules.append(_rule(line, proxy, ruling, REQUEST, request_phase(proxy)))
 
 
-def _priority(line: Line, action: str) -> PriorityRule:
-    what = f"'http-request {action}'"
-    if line.word(3) in ('if', 'unless'):
-        msg = f"{what} : conditions ('{line.word(3)}') are not supported yet."
+def parse_http_response(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
+    """Add one rule for responses."""
+    proxy.response_rules.append(_rule(line, proxy, ruling, RESPONSE, Phase.RESPONSE))
+
+
+def parse_http_after_response(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
+    """Add one rule for all answers, those of the proxy's own too."""
+    proxy.after_rules.append(_rule(line, proxy, ruling, AFTER, Phase.RESPONSE))
+
+
+def parse_tcp_request(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
+    """`tcp-request connection|session|content ...`; content is looked at once a request's head is here."""
+    what = line.word(1)
+    if what == 'connection':
+        proxy.connection_rules.append(_rule(line, proxy, ruling, CONNECTION, Phase.CONNECTION, 2))
+    elif what == 'session':
+        proxy.session_rules.append(_rule(line, proxy, ruling, CONNECTION, Phase.SESSION, 2))
+    else:
+        phase = Phase.CONTENT if proxy.side is Side.FRONTEND else Phase.BACKEND_CONTENT
+        proxy.content_rules.append(_rule(line, proxy, ruling, CONTENT, phase, 2))
+
+
+def parse_inspect_delay(line: Line, _: ProxyDraft) -> None:
+    """`tcp-request inspect-delay TIME`: a whole head is waited for anyway, as long as `timeout http-request` allows."""
+    parse_time(line.word(2), 'tcp-request inspect-delay')
+    line.at_most(2)
+
+
+def parse_redirect_line(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
+    """`redirect ...`: like an `http-request redirect` behind all rules of that list."""
+    place = Place("'redirect'", ruling.scope(request_phase(proxy), proxy), proxy, ruling)
+    action, taken = parse_redirect(line.words[1:], place)
+    proxy.redirects.append(_finished(line, action, line.words[1 + taken :], place))
+
+
+def request_phase(proxy: ProxyDraft) -> Phase:
+    """Where a rule for requests stands."""
+    return Phase.REQUEST if proxy.side is Side.FRONTEND else Phase.BACKEND_REQUEST
+
+
+def _rule(
+    line: Line, proxy: ProxyDraft, ruling: Ruling, actions: Mapping[str, Parser], phase: Phase, at: int = 1
+) -> Rule:
+    """The rule of a line whose action is its word `at`."""
+    keyword, name = ' '.join(line.words[:at]), line.word(at)
+    if proxy.kind == 'defaults' and not proxy.name:
+        msg = f"'{keyword}' not allowed in anonymous 'defaults' section."
         raise Rejected(msg)
-    if len(line.words) > 3:
-        msg = f"{what} expects either 'if' or 'unless' followed by a condition but found '{shown(line.word(3))}'."
+    place = Place(f"'{keyword} {shown(name)}'", ruling.scope(phase, proxy), proxy, ruling)
+    words = line.words[at + 1 :]
+    bare = name.partition('(')[0]
+    if bare in _VARIABLES:
+        action, taken = _VARIABLES[bare](name, words, place)
+    elif name in actions:
+        action, taken = actions[name](words, place)
+    else:
+        known = ACTIONS.get(bare)
+        if known is not None and known.status is Status.REFUSED:
+            msg = f"'{keyword} {shown(name)}' is not supported: {known.note}."
+        else:
+            names = [*actions, *_VARIABLES]
+            msg = f"'{keyword}' expects an action, but got '{shown(name)}'{did_you_mean(name, names) or '.'}"
         raise Rejected(msg)
-    kind, bound = PRIORITIES[action]
-    call = _CALL.fullmatch(line.word(2))
-    function, argument = call.groups() if call else ('', None)
-    if function == 'int' and argument is not None:
-        if not _INTEGER.fullmatch(argument):
-            msg = f"{what} : fetch method 'int' : failed to parse '{shown(argument)}' as type 'integer'."
-            raise Rejected(msg)
-        return PriorityRule(kind=kind, value=max(-bound, min(bound, int(argument))))
-    if function in ('hdr', 'req.hdr') and argument is not None:
-        if not _TOKEN.fullmatch(argument):
-            msg = f"{what} : fetch method '{function}' expects one header name (got '{shown(argument)}')."
-            raise Rejected(msg)
-        return PriorityRule(kind=kind, header=argument)
-    if not line.word(2):
-        msg = f'{what} : missing fetch method.'
+    return _finished(line, action, words[taken:], place)
+
+
+def _finished(line: Line, action: Action, rest: Sequence[str], place: Place) -> Rule:
+    """The rule, with what ends its line as its condition."""
+    try:
+        condition = place.ruling.condition(rest, place.scope)
+    except Rejected as problem:
+        raise place.refuse(f'{problem}.') from None
+    place.ruling.warn(line, place.scope)
+    return Rule(action, condition)
+
+
+def bound(rule: Rule, acls: Mapping[str, Acl]) -> Rule:
+    """The rule with its ACLs as the whole section has them."""
+    return rule if rule.condition is None else replace(rule, condition=rebound(rule.condition, acls))
+
+
+def switched(switch: Switch, acls: Mapping[str, Acl]) -> Switch:
+    """Likewise of `use_backend` and `use-server`."""
+    return switch if switch.condition is None else replace(switch, condition=rebound(switch.condition, acls))
+
+
+def rules_of(proxy: ProxyDraft) -> Rules:
+    """All rules of a proxy. Those of the defaults section it comes from stand before its own."""
+    acls = proxy.acls
+    return Rules(
+        connection=tuple(bound(rule, acls) for rule in proxy.connection_rules),
+        session=tuple(bound(rule, acls) for rule in proxy.session_rules),
+        content=tuple(bound(rule, acls) for rule in proxy.content_rules),
+        request=tuple(bound(rule, acls) for rule in proxy.request_rules),
+        redirects=tuple(bound(rule, acls) for rule in proxy.redirects),
+        response=tuple(bound(rule, acls) for rule in proxy.response_rules),
+        after=tuple(bound(rule, acls) for rule in proxy.after_rules),
+        switches=tuple(switched(switch, acls) for switch in proxy.switches) if proxy.side & Side.FRONTEND else (),
+        servers=tuple(switched(switch, acls) for switch in proxy.server_switches),
+        request_slots=tuple(proxy.request_slots),
+        response_slots=tuple(proxy.response_slots),
+    )
+
+
+def parse_capture(line: Line, proxy: ProxyDraft) -> None:
+    """`capture request|response header NAME len N`."""
+    slots = proxy.request_slots if line.word(1) == 'request' else proxy.response_slots
+    name, length = line.word(3), line.word(5)
+    if (
+        not name
+        or line.word(4) != 'len'
+        or not length.isascii()
+        or not length.isdigit()
+        or not 0 < int(length[:9]) < 65_536
+    ):
+        msg = f"'capture {line.word(1)} header' expects 'header' <header_name> 'len' <len> from 1 to 65535."
         raise Rejected(msg)
-    msg = f"{what} : '{shown(line.word(2))}' is not supported, only int(N), hdr(NAME) and req.hdr(NAME) are."
-    raise Rejected(msg)
+    line.at_most(5)
+    slots.append(Slot(int(length), name.lower()))
+
+
+def parse_declare(line: Line, proxy: ProxyDraft) -> None:
+    """`declare capture request|response len N`."""
+    kind, length = line.word(2), line.word(4)
+    good = length.isascii() and length.isdigit() and 0 < int(length[:9]) < 65_536
+    if kind not in ('request', 'response') or line.word(3) != 'len' or not good:
+        msg = "'declare capture' expects 'request' or 'response', and 'len' <len> from 1 to 65535."
+        raise Rejected(msg)
+    line.at_most(4)
+    (proxy.request_slots if kind == 'request' else proxy.response_slots).append(Slot(int(length)))
 
 
 def _service(line: Line, proxy: ProxyDraft) -> None:

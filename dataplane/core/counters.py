@@ -77,3 +77,12 @@ class C(IntEnum):
 
 
 COUNTERS: Final = 64
+
+
+def per_second(second: int, current: int, previous: int, now_ms: int) -> int:
+    """Events over the last second, of a frequency counter: the second it stands for, its count, that of the second before."""
+    age = now_ms // 1000 - second
+    left = 1000 - now_ms % 1000
+    if age == 0:
+        return current + previous * left // 1000
+    return current * left // 1000 if age == 1 else 0

@@ -69,6 +69,7 @@ def default_fullconn(backend: Backend, frontends: Iterable[Frontend]) -> int:
     reach = sum(
         frontend.maxconn
         for frontend in frontends
-        if backend.name in (frontend.default_backend, frontend.use_backend) or (backend.pushed and frontend.use_routes)
+        if backend.name in (frontend.default_backend, *frontend.rules.backends)
+        or (backend.pushed and frontend.use_routes)
     )
     return max(1, (reach + 9) // 10)

@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Final
 
 from dataplane.core.checks import AgentCheck, Observe, Probe, ServerCheck
-from dataplane.rules.model import Expression
+from dataplane.rules.actions import NO_RULES, Rules
+from dataplane.rules.model import Entry, Expression
 
 DEFAULT_RETRY_ON: Final = frozenset({'conn-failure'})
 """`retry-on` where nothing else is said."""
@@ -73,6 +74,7 @@ class Timeouts:
     connect: int | None = None
     queue: int | None = None
     http_request: int | None = None
+    tarpit: int | None = None
     http_keep_alive: int | None = None
     tunnel: int | None = None
     client_fin: int | None = None
@@ -136,15 +138,6 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PriorityRule:
-    """`http-request set-priority-class|set-priority-offset`: a fixed `value`, or the integer in request header `header`."""
-
-    kind: str
-    value: int = 0
-    header: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorPage:
     """`errorfile`: the whole answer to send in place of the built-in one of `status`.
 
@@ -166,9 +159,8 @@ class Frontend:
     maxconn: int
     timeouts: Timeouts = Timeouts()
     default_backend: str | None = None
-    use_backend: str | None = None
     use_routes: bool = False
-    priority_rules: tuple[PriorityRule, ...] = ()
+    rules: Rules = NO_RULES
     log_targets: tuple[LogTarget, ...] = ()
     httplog: bool = False
     dontlognull: bool = False
@@ -302,7 +294,7 @@ class Backend:
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     http_reuse: str = 'safe'
     cookie: Cookie | None = None
-    priority_rules: tuple[PriorityRule, ...] = ()
+    rules: Rules = NO_RULES
     error_pages: tuple[ErrorPage, ...] = ()
     probe: Probe = field(default_factory=Probe)
     description: str = ''
@@ -390,3 +382,4 @@ class Snapshot:
     backends: tuple[Backend, ...] = ()
     routes: tuple[Route, ...] = ()
     stats_listeners: tuple[StatsListener, ...] = ()
+    pattern_files: tuple[tuple[str, tuple[Entry, ...]], ...] = ()

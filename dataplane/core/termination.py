@@ -106,7 +106,13 @@ BAD_REQUEST: Final = Termination(Who.PROXY, Phase.REQUEST)
 BAD_RESPONSE: Final = Termination(Who.PROXY, Phase.HEADERS)
 BAD_RESPONSE_DATA: Final = Termination(Who.PROXY, Phase.DATA)
 NO_RESOURCE: Final = Termination(Who.RESOURCE, Phase.CONNECT)
+REJECTED: Final = Termination(Who.PROXY, Phase.REQUEST)
+RESPONSE_REJECTED: Final = Termination(Who.PROXY, Phase.HEADERS)
+TARPITTED: Final = Termination(Who.PROXY, Phase.TARPIT)
+RULE_FAILED: Final = Termination(Who.INTERNAL, Phase.REQUEST)
+RESPONSE_RULE_FAILED: Final = Termination(Who.INTERNAL, Phase.HEADERS)
 LOCAL_ANSWER: Final = Termination(Who.LOCAL, Phase.REQUEST)
+LOCAL_RESPONSE: Final = Termination(Who.LOCAL, Phase.HEADERS)
 KILLED_QUEUE: Final = Termination(Who.KILLED, Phase.QUEUE)
 KILLED_CONNECT: Final = Termination(Who.KILLED, Phase.CONNECT)
 KILLED_HEADERS: Final = Termination(Who.KILLED, Phase.HEADERS)
@@ -143,6 +149,7 @@ _HEADERS: Final[dict[tuple[Who, Phase], Outcome]] = {
     (Who.SERVER_TIMEOUT, Phase.HEADERS): Outcome(504, C.ERESP, RetryOn.RESPONSE_TIMEOUT),
     (Who.PROXY, Phase.HEADERS): Outcome(502, C.ERESP, RetryOn.JUNK_RESPONSE),
     (Who.INTERNAL, Phase.HEADERS): Outcome(500, C.EINT),
+    (Who.LOCAL, Phase.HEADERS): Outcome(None, C.INTERCEPTED),
     (Who.DOWN, Phase.HEADERS): Outcome(502),
     (Who.UP, Phase.HEADERS): Outcome(502),
     (Who.KILLED, Phase.HEADERS): Outcome(502),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from dataplane.rules.fetches.request import path_of
+from dataplane.rules.fetches.request import asked_method, asked_uri, path_of
 from dataplane.rules.model import Flags
 from dataplane.rules.samples import IPv4, IPv6, Sample, address_text
 from dataplane.rules.writing import for_capture, for_log, text_writer
@@ -102,11 +102,11 @@ def _port(get: Callable[[View], Address | None], port: Callable[[View], int]) ->
 def _request_line(view: View) -> bytes | None:
     if not view.method:
         return b'<BADREQ>'
-    return for_log(b'%b %b HTTP/%b' % (view.method, view.uri, view.version))
+    return for_log(b'%b %b HTTP/%b' % (asked_method(view), asked_uri(view), view.version))
 
 
 def _uri(part: Callable[[bytes], bytes]) -> Maker:
-    return _text(lambda view: for_log(part(view.uri)) if view.method else b'<BADREQ>')
+    return _text(lambda view: for_log(part(asked_uri(view))) if view.method else b'<BADREQ>')
 
 
 def _query(uri: bytes) -> bytes:
@@ -209,10 +209,10 @@ ALIASES: Final[dict[str, Maker]] = {
     'bp': _fact_text('bc_src_port'),
     'si': _address(lambda view: view.fact('bc_dst')),
     'sp': _fact_text('bc_dst_port'),
-    'HM': _text(lambda view: for_log(view.method) or b'<BADREQ>'),
+    'HM': _text(lambda view: for_log(asked_method(view)) or b'<BADREQ>'),
     'HP': _uri(lambda uri: uri.partition(b'?')[0]),
     'HPO': _uri(path_of),
-    'HQ': _text(lambda view: for_log(_query(view.uri))),
+    'HQ': _text(lambda view: for_log(_query(asked_uri(view)))),
     'HU': _uri(lambda uri: uri),
     'HV': _text(_version),
     'r': _text(_request_line),

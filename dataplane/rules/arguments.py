@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ESCAPED: Final = {'n': '\n', 'r': '\r', 't': '\t', '\\': '\\', '"': '"', "'": "'", ' ': ' '}
 _INTEGER: Final = re.compile(r'[+-]?[0-9]{1,30}', re.ASCII)
-_VARIABLE: Final = re.compile(r'(proc|sess|txn|req|res|check)\.(.*)', re.DOTALL)
+_VARIABLE: Final = re.compile(r'(proc|sess|txn|req|res|check)\.(.+)', re.DOTALL)
 _NAME: Final = re.compile(r'[A-Za-z0-9_.]*', re.ASCII)
 _TITLES: Final = {
     'int': 'integer', 'str': 'string', 'ipv4': 'IPv4 address', 'ipv6': 'IPv6 address', 'mask4': 'IPv4 mask',

@@ -64,6 +64,9 @@ def read_expression(text: str, at: int, scope: Scope) -> tuple[Expression, int]:
 
 def read_fetch(name: str, text: str, at: int, scope: Scope, written: str = '') -> tuple[Call, int]:
     """A fetch whose arguments begin at `at`; `written` is its name in the file where that is another."""
+    if name in scope.without:
+        msg = f"fetch method '{name}' is not supported yet"
+        raise Rejected(msg)
     spec = FETCHES[name]
     shown_name = written or name
     try:

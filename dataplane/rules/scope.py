@@ -26,6 +26,7 @@ class Scope:
     `phase`: when it is evaluated. `env`: what `env()` sees. `acls`: what the `acl` fetch and conditions may name, by name.
     `read`: the text of a pattern file, or Rejected. `files`: entries of the pattern files read so far, by name; share one
     mapping between all scopes of a configuration, and put it into the snapshot for `stores.Store`.
+    `without`: fetches that nothing can answer there, though they are known.
     `warnings`: what the user should look at, in HAProxy's words, without file and line.
     """
 
@@ -34,4 +35,5 @@ class Scope:
     acls: Mapping[str, Acl] = field(default_factory=dict)
     read: Callable[[str], str] = no_files
     files: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
     warnings: list[str] = field(default_factory=list)

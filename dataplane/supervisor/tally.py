@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dataplane.core.counters import C
+from dataplane.core.counters import C, per_second
 
 COMMON: Final = (
     ('stot', C.STOT), ('bin', C.BIN), ('bout', C.BOUT), ('dresp', C.DRESP), ('hrsp_1xx', C.HRSP_1XX),
@@ -61,15 +61,8 @@ class Tally:
 
     def rate(self, second: C) -> int:
         """Events over the last second, of the frequency counter that begins at `second`."""
-        return sum(self._rate(*row[second : second + 3]) for row in self._rows[:-1])
+        return sum(per_second(row[second], row[second + 1], row[second + 2], self._now_ms) for row in self._rows[:-1])
 
     def rate_peak(self, second: C, most: C) -> int:
         """Most events in one second: of the best single worker, or of all of them together in the last one."""
         return max(self.peak(most), self.rate(second))
-
-    def _rate(self, second: int, current: int, previous: int) -> int:
-        age = self._now_ms // 1000 - second
-        left = 1000 - self._now_ms % 1000
-        if age == 0:
-            return current + previous * left // 1000
-        return current * left // 1000 if age == 1 else 0

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from dataplane.core.counters import C
 from dataplane.core.model import Global, LogTarget
 from dataplane.wire.outlet import PIECE, Outlet
-from dataplane.wire.syslog import Framing, Stamps, level_at
+from dataplane.wire.syslog import LEVELS, Framing, Stamps, level_at
 from dataplane.worker.httplog import Dates
 
 if TYPE_CHECKING:
@@ -183,20 +183,28 @@ class AccessLog:
 
     def write(self, targets: Sequence[LogTarget], text: str) -> None:
         """Log one line of level `info` to every target that wants it."""
-        now = time.time()
         for target in targets:
             known = self._framings.get(id(target))
             if known is None:
-                known = self._framings[id(target)] = target, self._framing(target)
-            framing = known[1]
-            if framing is None:
-                continue
-            message = framing.frame(text, now).encode('utf-8', 'backslashreplace')
+                known = self._framings[id(target)] = target, self._framing(target, _LEVEL)
+            self._put(target, known[1], text)
+
+    def write_at(self, targets: Sequence[LogTarget], text: str, level: int) -> None:
+        """Log one line of a level of its own, by its index (`set-log-level`); -1: of the usual one."""
+        if level < 0:
+            self.write(targets, text)
+            return
+        for target in targets:
+            self._put(target, self._framing(target, LEVELS[level]), text)
+
+    def _put(self, target: LogTarget, framing: Framing | None, text: str) -> None:
+        if framing is not None:
+            message = framing.frame(text, time.time()).encode('utf-8', 'backslashreplace')
             self._send(target, message[: target.length - 1])
 
-    def _framing(self, target: LogTarget) -> Framing | None:
-        """The framing for a target, None when its level leaves access lines out."""
-        level = level_at(_LEVEL, target.level, target.min_level)
+    def _framing(self, target: LogTarget, level_of: str) -> Framing | None:
+        """The framing for a target, None when its level leaves such lines out."""
+        level = level_at(level_of, target.level, target.min_level)
         if level is None:
             return None
         host = self._settings.log_send_hostname

@@ -17,7 +17,7 @@ from dataplane.worker.framing import CHUNKED, LAST_CHUNK, UNTIL_CLOSE, BadBody, 
 from dataplane.worker.head import BadHead, RequestHead, ResponseHead, parse_response
 from dataplane.worker.headers import request_bytes, response_bytes, wants_websocket
 from dataplane.worker.resender import Resender
-from dataplane.worker.seeker import Stage
+from dataplane.worker.routed import Stage
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
@@ -68,6 +68,8 @@ class Carrier(Resender):
             self._fail(NO_SERVER)
             return
         self.stage = _HEADERS
+        if self._ruled is not None:
+            self._switch = wants_websocket(head)  # rules may have changed the method
         upstream.uses += 1
         option = context.forwarded(self._frontend, backend)
         forwarded = b'' if option is None else option.line(head, client.address)
@@ -209,6 +211,9 @@ class Carrier(Resender):
         if self._pool is not None and self._pool.observer is not None:
             self._pool.observer.answered(head.status)
         length = 0 if request.method == b'HEAD' or head.status in (204, 304) else head.length
+        ruled = self._context.rulebook is not None
+        if ruled and not self._passes_response(head):
+            return
         self._reusable = head.keep_alive and length != UNTIL_CLOSE and not self._closes_server()
         self._chunked = length == CHUNKED and request.version == 1
         self._keep = (
@@ -216,6 +221,8 @@ class Carrier(Resender):
             and self._may_keep_client()
         )  # fmt: skip
         added = b'' if self._jar is None else self._set_cookie(head)
+        if ruled:
+            added = self._passed(head, added)
         out = response_bytes(head, self._connection_field(), added, chunked=self._chunked)
         self._body = body_of(length)
         self.stage = _BODY
@@ -318,9 +325,13 @@ class Carrier(Resender):
         if not self._switch or head.upgrade != b'websocket':
             self._fail(BAD_RESPONSE)
             return
-        self.stage = Stage.TUNNEL
         self.story.status = head.status
         self.story.response_ms = now_ms() - self._sent_at
+        if self._context.rulebook is not None:
+            if not self._passes_response(head):
+                return
+            self._passed(head, b'')
+        self.stage = Stage.TUNNEL
         self._keep = False
         self.silence = self._tunnel_timeout()
         self._to_client(response_bytes(head, b'Upgrade', chunked=False) + rest)

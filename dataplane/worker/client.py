@@ -22,11 +22,12 @@ from dataplane.worker.exchange import Exchange
 from dataplane.worker.framing import BadBody, Body, body_of
 from dataplane.worker.head import BadHead, RequestHead, incomplete, parse_request
 from dataplane.worker.pages import kept_open, page, parser_page, without_body
-from dataplane.worker.seeker import Stage
+from dataplane.worker.routed import Stage
 from dataplane.worker.wheel import Timer
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
+    from dataplane.rules.samples import Sample
     from dataplane.worker.context import Context
     from dataplane.worker.sides import Owner
     from dataplane.worker.upstream import Upstream
@@ -43,7 +44,7 @@ _PIPELINE: Final = Hold.PIPELINE
 class Client(Connection):
     """Serves the requests of one connection, one at a time and in order."""
 
-    __slots__ = ('_began', '_body', '_wall', 'exchange', 'own', 'requests', 'server_timer')
+    __slots__ = ('_began', '_body', '_wall', 'exchange', 'own', 'requests', 'server_timer', 'variables')
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
         super().__init__(context, owner, index, frontend, sock)
@@ -53,6 +54,7 @@ class Client(Connection):
         self._wall = time.time()
         self.own: Upstream | None = None
         self.requests = 0
+        self.variables: dict[str, Sample] = {}
         self.exchange: Exchange | None = None
 
     # -- the connection ----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, cast
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from dataplane.worker.sides import Owner
 
 _LINGER: Final = 1_000
+_TCP_REPAIR: Final = 19  # linux/tcp.h; Python has no name for it
+_RESET: Final = struct.pack('ii', 1, 0)
+_HOPS: Final = {
+    socket.AF_INET: (socket.IPPROTO_IP, socket.IP_TTL), socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS),
+}  # fmt: skip
 
 
 class Phase(IntEnum):
@@ -178,6 +184,10 @@ class Connection(asyncio.Protocol):
         """While it is not read: has its peer gone? Called now and then by its owner."""
         raise NotImplementedError
 
+    def vanish(self) -> None:
+        """Let the end of the connection, which follows, not be told to the client."""
+        hide_end(self._sock)
+
     def close_idle(self) -> None:
         """A soft stop: close it if it waits for a next request."""
         raise NotImplementedError
@@ -200,3 +210,16 @@ class Connection(asyncio.Protocol):
     def _expired(self) -> None:
         """The connection's own timer has fired."""
         raise NotImplementedError
+
+
+def hide_end(sock: socket.socket) -> None:
+    """`silent-drop`: where the system allows it, nothing is sent any more when the socket is closed; else what is sent gets no further
+    than the next router, as HAProxy does it.
+    """
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR, 1)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if sock.family in _HOPS:
+            level, option = _HOPS[sock.family]
+            sock.setsockopt(level, option, 1)

@@ -16,6 +16,7 @@ from dataplane.worker.hashing import Wish
 from dataplane.worker.headers import ForwardedFor
 from dataplane.worker.outbox import Outbox
 from dataplane.worker.pool import Pools
+from dataplane.worker.rulebook import Rulebook
 from dataplane.worker.wheel import Wheel
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Context:
         self.head_limit = 0
         self.max_fields = 0
         self.wishes: dict[int, Wish] = {}
+        self.rulebook: Rulebook | None = None
         self._numbers = 0
         # by id of the option, which is kept beside: to hash it takes 0.7 us of each request
         self._forwarded: dict[int, tuple[ForwardFor, ForwardedFor]] = {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dataplane.core.counters import C
 from dataplane.core.layout import NOBODY
 from dataplane.core.termination import DONE, OUTCOMES, SERVER_CLOSED_DATA, Termination
+from dataplane.rules.writing import for_capture
 from dataplane.worker.httplog import http_line, request_line
 
 if TYPE_CHECKING:
@@ -14,22 +15,24 @@ if TYPE_CHECKING:
     from dataplane.worker.context import Context
     from dataplane.worker.cookies import Ticket
     from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.transaction import Transaction
 
 BADREQ: Final = '<BADREQ>'
 NOSRV: Final = '<NOSRV>'
-_FRONTEND_ONLY: Final = frozenset((C.EREQ, C.DREQ, C.INTERCEPTED))
+_FRONTEND_ONLY: Final = frozenset((C.EREQ, C.INTERCEPTED))
 _BACKEND_ONLY: Final = frozenset((C.ECON, C.ERESP))
 _UNLOGGED_STATUS: Final = 500
 
 
 class Story:
     """What is known of one request when it ends. Times are ms, -1 where it never got that far; `backend`, `server`,
-    `frontend` are indexes (NOBODY: none). `reached` is set once a server was chosen, and stays when it was left again.
+    `frontend` are indexes (NOBODY: none). `reached` is set once a server was chosen, and stays when it was left again; `counter`
+    is what a rule counts instead of the termination; `ruled` what rules saw, where there are any.
     """
 
     __slots__ = (
-        'active', 'ahead', 'backend', 'backend_name', 'connect_ms', 'cookie', 'frontend', 'method', 'reached', 'received',
-        'redispatched', 'request_ms', 'response_ms', 'retries', 'sent', 'server', 'server_name', 'status', 'target',
+        'active', 'ahead', 'backend', 'backend_name', 'connect_ms', 'cookie', 'counter', 'frontend', 'method', 'reached', 'received',
+        'redispatched', 'request_ms', 'response_ms', 'retries', 'ruled', 'sent', 'server', 'server_name', 'status', 'target',
         'version', 'wait_ms', 'wall',
     )  # fmt: skip
 
@@ -40,6 +43,8 @@ class Story:
         self.backend_name = ''
         self.server_name = NOSRV
         self.cookie: Ticket | None = None
+        self.counter: C | None = None
+        self.ruled: Transaction | None = None
         self.wall = wall
         self.request_ms = self.wait_ms = self.connect_ms = self.response_ms = -1
         self.active = 0
@@ -64,9 +69,13 @@ class Story:
 
 def record(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> None:
     """Count and log a request that has ended. Call it while its connection still counts as open."""
-    _count(context, story, end)
+    _count(context, frontend, story, end)
     if frontend.httplog and frontend.log_targets and not (frontend.dontlog_normal and _is_normal(story, end)):
-        context.log.write(frontend.log_targets, _line(context, frontend, client, story, end))
+        ruled = story.ruled
+        if ruled is None:
+            context.log.write(frontend.log_targets, _line(context, frontend, client, story, end))
+        elif ruled.logged:
+            context.log.write_at(frontend.log_targets, _line(context, frontend, client, story, end), ruled.log_level)
 
 
 def _is_normal(story: Story, end: Termination) -> bool:
@@ -74,17 +83,20 @@ def _is_normal(story: Story, end: Termination) -> bool:
     return end is DONE and not story.retries and not story.redispatched and 0 < story.status < _UNLOGGED_STATUS
 
 
-def _count(context: Context, story: Story, end: Termination) -> None:
+def _count(context: Context, frontend: Frontend, story: Story, end: Termination) -> None:
     figures, backend = context.figures, story.backend
     server = story.server if story.reached else NOBODY
     answered = story.response_ms >= 0
-    figures.finished(story.frontend, backend, server, story.status, story.received, story.sent, answered)
+    theirs = 0 if story.ruled is None else story.ruled.server_status
+    figures.finished(story.frontend, backend, server, story.status, story.received, story.sent, answered and not theirs)
+    if theirs:  # what the server has said, whatever rules made of it
+        figures.add(C(C.HRSP_1XX - 1 + theirs // 100), figures.server(server))
     if story.reached and answered:
         figures.timed(backend, server, story.wait_ms, story.connect_ms, story.response_ms, story.active)
     if end is DONE:
         return  # it counts nothing more; to look that up hashes two enumerations, 1.5 us
-    counter = OUTCOMES[end].counter
-    if counter is None:
+    counter = OUTCOMES[end].counter if story.counter is None else story.counter
+    if counter is None or (counter is C.INTERCEPTED and _is_elsewhere(context, frontend, backend)):
         return
     if backend == NOBODY or counter not in _BACKEND_ONLY:
         figures.add(counter, figures.frontend(story.frontend))
@@ -96,11 +108,27 @@ def _count(context: Context, story: Story, end: Termination) -> None:
         figures.add(C.ERESP, figures.backend(backend), figures.server(server))
 
 
+def _is_elsewhere(context: Context, frontend: Frontend, backend: int) -> bool:
+    """Was it no longer the frontend's, but a backend's that is not its other half? Such an interception counts nowhere."""
+    known = context.desk.tables.backends.get(backend)
+    return known is not None and known.id != frontend.id
+
+
 def _flags(story: Story, end: Termination) -> str:
     """The termination, and what became of the persistence cookie."""
     if story.cookie is not None:
         return f'{end}{story.cookie}'
     return '----' if end is DONE else f'{end}--'
+
+
+def _captures(ruled: Transaction) -> str:
+    """What was captured of the request and of the response, in braces, where there are slots."""
+    shown = ''
+    for where, slots in ruled.slots.items():
+        if slots:
+            values = [ruled.captured(where, number) or b'' for number in range(len(slots))]
+            shown += f'{{{"|".join(for_capture(value).decode("latin-1") for value in values)}}} '
+    return shown
 
 
 def _line(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> str:
@@ -127,4 +155,5 @@ def _line(context: Context, frontend: Frontend, client: ClientEnd, story: Story,
         story.redispatched,
         story.ahead,
         story.line,
+        '' if story.ruled is None else _captures(story.ruled),
     )

@@ -31,27 +31,33 @@ from dataplane.core.termination import (
     SERVER_CLOSED_DATA,
     SERVER_TIMEOUT,
     SERVER_TIMEOUT_DATA,
+    TARPITTED,
     Phase,
     RetryOn,
     Termination,
     Who,
 )
+from dataplane.worker.acting import Then, Verdict
 from dataplane.worker.carrier import Carrier
 from dataplane.worker.clock import now_ms
+from dataplane.worker.cookies import Ticket
 from dataplane.worker.ending import record
 from dataplane.worker.framing import CloseBody
-from dataplane.worker.pages import kept_open, own_page, page, without_body
-from dataplane.worker.seeker import Stage
+from dataplane.worker.judging import judge_answer
+from dataplane.worker.pages import closing, kept_open, own_page, page, without_body
+from dataplane.worker.routed import Stage
 
 _OVER: Final = Stage.OVER  # named per request: see core/plane.py
 _IDEMPOTENT: Final = frozenset((b'GET', b'HEAD', b'OPTIONS', b'PUT', b'DELETE'))
 _TIMED_OUT: Final = 408
 _CLIENT_LEFT: Final = {
+    Stage.TARPIT: TARPITTED,
     Stage.ROUTED: CLIENT_LEFT_QUEUE, Stage.QUEUED: CLIENT_LEFT_QUEUE, Stage.CONNECTING: CLIENT_LEFT_CONNECT,
     Stage.TURN_AROUND: CLIENT_LEFT_CONNECT, Stage.HEADERS: CLIENT_LEFT_HEADERS, Stage.BODY: CLIENT_LEFT_DATA,
     Stage.TUNNEL: CLIENT_LEFT_DATA,
 }  # fmt: skip
 _KILLED: Final = {
+    Stage.TARPIT: TARPITTED,
     Stage.ROUTED: KILLED_QUEUE, Stage.QUEUED: KILLED_QUEUE, Stage.CONNECTING: KILLED_CONNECT,
     Stage.TURN_AROUND: KILLED_CONNECT, Stage.HEADERS: KILLED_HEADERS, Stage.BODY: KILLED_DATA,
     Stage.TUNNEL: KILLED_DATA,
@@ -166,6 +172,10 @@ class Exchange(Carrier):
             self._touch_tunnel()
         elif stage is Stage.QUEUED:
             self._fail(QUEUE_TIMEOUT)
+        elif stage is Stage.TARPIT:
+            assert self._ruled is not None
+            assert self._ruled.tarpit is not None
+            self._answer_by(self._ruled.tarpit)
         elif stage is Stage.CONNECTING:
             self._release_upstream()
             self._retry(CONNECT_TIMEOUT)
@@ -208,7 +218,7 @@ class Exchange(Carrier):
         if self._pool is not None and self._pool.observer is not None:
             self._pool.observer.failed(end)
         self._release_upstream()
-        if self.stage is Stage.QUEUED:
+        if self.stage is Stage.QUEUED or self.stage is Stage.TARPIT:
             self._note_wait()
         status = OUTCOMES[end].status
         if story.status > 0:
@@ -226,17 +236,83 @@ class Exchange(Carrier):
             # Not cut: answers to earlier requests may still be on their way.
             self._end(end, keep=False)
             return
-        keep = self._keep and self._request_done and not self._context.stopping
+        self._answer_page(status, end)
+
+    def _may_keep_after(self) -> bool:
+        """May the client's connection stay after an answer of the proxy's own?"""
+        return self._keep and self._request_done and not self._context.stopping
+
+    def _answer_page(self, status: int, end: Termination) -> None:
+        """Answer with the page of a status, and end."""
+        keep = self._may_keep_after()
         own = own_page(status, self._backend, self._frontend)
         if own is None:
             answer = page(status, close=not keep)
         else:
             keep = keep and own.keeping is not None
             answer = own.keeping if keep and own.keeping is not None else own.closing
-        if keep and self.head.version == 0:
+        self._answer_own(status, answer, end, keep=keep)
+
+    def _answer_own(self, status: int, answer: bytes, end: Termination, *, keep: bool) -> None:
+        """Send an answer of the proxy's own, and end."""
+        if self._ruled is not None:
+            status, answer = judge_answer(self._ruled, status, answer, self._rules())
+        self.story.status = status
+        if keep and self.head.version == 0 and not answer.startswith(b'HTTP/1.0'):
             answer = kept_open(answer)
-        self._to_client(without_body(answer) if self.head.method == b'HEAD' else answer)
+        self._to_client(without_body(answer) if self.story.method == b'HEAD' else answer)
         self._end(end, keep=keep)
+
+    # -- rules -------------------------------------------------------------------------------------------------------
+
+    def _obey(self, verdict: Verdict) -> None:
+        """Do as a rule says: the exchange ends here, or, in a tarpit, after a while."""
+        if self._backend is None:
+            self._note_cookie()
+        if verdict.then is Then.WAIT:
+            self._context.desk.leave(self)  # where tables changed while it waited it may hold a place
+            self.stage = Stage.TARPIT
+            self._waiting_since = now_ms()
+            self.story.request_ms = -1
+            assert self._ruled is not None
+            self._ruled.tarpit = verdict
+            timeouts = self._frontend.timeouts if self._backend is None else self._backend.timeouts
+            self._context.wheel.arm(self._client.server_timer, now_ms() + (timeouts.tarpit or 0))
+        elif verdict.answer is not None:
+            self._answer_by(verdict)
+        else:
+            self._release_upstream()
+            self.story.counter, self.story.status = verdict.counter, -1
+            if not self.story.reached:
+                self.story.request_ms = -1
+            if verdict.then is Then.DROP:
+                self._client.vanish()
+            self._end(verdict.end, keep=False, cut=verdict.then is Then.DROP)
+
+    def _note_cookie(self) -> None:
+        """The log's flags speak of the cookie of a `listen` also where its frontend's rules end the request before it is read."""
+        tables = self._context.desk.tables
+        index = tables.backend_of(self._frontend.name)
+        own = None if index is None else tables.backends.get(index)
+        if own is not None and own.id == self._frontend.id and own.cookie is not None:
+            self.story.cookie = Ticket()
+
+    def _answer_by(self, verdict: Verdict) -> None:
+        """Answer what a rule says."""
+        ruled = self._ruled
+        assert ruled is not None
+        assert verdict.answer is not None
+        self._release_upstream()
+        self._buffer = b''
+        if self.stage is Stage.TARPIT:
+            self._note_wait()
+        self.story.counter = verdict.counter
+        status, answer = verdict.answer(ruled)
+        if answer is None:
+            self._answer_page(status, verdict.end)
+            return
+        keep = self._may_keep_after()
+        self._answer_own(status, answer if keep else closing(answer), verdict.end, keep=keep)
 
     def _end(self, end: Termination, *, keep: bool, cut: bool = False) -> None:
         """The one end. The connection to the server is settled by now, so the slot may be given back."""
@@ -246,6 +322,7 @@ class Exchange(Carrier):
         context.desk.leave(self)
         story.active = now_ms() - self.began
         record(context, self._frontend, client, story, end)
+        self._ruled = story.ruled = None  # it knows this exchange: without a cycle both are gone at once
         if cut:
             client.cut()
         else:

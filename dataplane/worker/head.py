@@ -61,6 +61,15 @@ class Head:
         self.upgrade = b''
         self.keep_alive = version == 1
 
+    @property
+    def edits(self) -> dict[int, tuple[int, bytes]]:
+        """What is forwarded otherwise than it came: where a line starts -> where the next begins, what stands there."""
+        return self._edits
+
+    def rewrite(self, raw: bytes, edits: dict[int, tuple[int, bytes]]) -> None:
+        """Be another head of the same message: its framing and persistence are as they were."""
+        self.raw, self._edits = raw, edits
+
     def drop(self, start: int, end: int) -> None:
         """Do not forward the line from `start` to where the next one begins."""
         self._edits[start] = (end, b'')

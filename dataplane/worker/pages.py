@@ -83,6 +83,12 @@ def without_body(answer: bytes) -> bytes:
     return answer[: answer.find(b'\r\n\r\n') + 4] if answer else answer
 
 
+def closing(answer: bytes) -> bytes:
+    """The same answer where the connection closes after it."""
+    end = answer.find(b'\r\n\r\n') + 2
+    return b'%bconnection: close\r\n%b' % (answer[:end], answer[end:])
+
+
 def kept_open(answer: bytes) -> bytes:
     """The same answer for a client of HTTP/1.0 whose connection stays: without a word it would take it for closed."""
     end = answer.find(b'\r\n\r\n') + 2

@@ -10,16 +10,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from dataplane.core.model import Backend, Frontend, PriorityRule
+    from dataplane.core.model import Frontend
     from dataplane.core.tables import Tables
     from dataplane.worker.head import RequestHead
 
 _ESCAPE: Final = re.compile(r'%([0-9A-Fa-f]{2})')
 _UNRESERVED: Final = frozenset('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~')
 _SLASHES: Final = re.compile(r'/{2,}')
-_INTEGER: Final = re.compile(rb'[+-]?[0-9]{1,9}')
-CLASS_LIMIT: Final = 2_047
-OFFSET_LIMIT: Final = 524_287
 
 
 def path_of(target: bytes) -> str:
@@ -51,10 +48,10 @@ def _without_dots(path: str) -> str:
     return resolved + '/' if path.endswith(('/.', '/..')) and resolved != '/' else resolved
 
 
-def choose_backend(tables: Tables, frontend: Frontend, head: RequestHead) -> int | None:
-    """The index of the backend for this request, None when no rule names one that is in use."""
-    if frontend.use_backend is not None:
-        backend = _in_use(tables, frontend.use_backend)
+def choose_backend(tables: Tables, frontend: Frontend, head: RequestHead, named: str | None = None) -> int | None:
+    """The index of the backend for this request, None when none is in use. `named` is what a `use_backend` says."""
+    if named is not None:
+        backend = _in_use(tables, named)
         if backend is not None:
             return backend
     if frontend.use_routes:
@@ -67,29 +64,3 @@ def choose_backend(tables: Tables, frontend: Frontend, head: RequestHead) -> int
 def _in_use(tables: Tables, name: str) -> int | None:
     backend = tables.backend_of(name)
     return None if backend is None or tables.backends[backend].disabled else backend
-
-
-def priority(frontend: Frontend, backend: Backend, head: RequestHead) -> tuple[int, int]:
-    """The class and offset (ms) of a request in the queue; later rules overrule, the backend's come after the frontend's."""
-    klass = offset = 0
-    if not frontend.priority_rules and not backend.priority_rules:
-        return klass, offset
-    for rule in frontend.priority_rules + backend.priority_rules:
-        value = _rule_value(rule, head)
-        if value is None:
-            continue
-        if rule.kind == 'class':
-            klass = max(-CLASS_LIMIT, min(CLASS_LIMIT, value))
-        else:
-            offset = max(-OFFSET_LIMIT, min(OFFSET_LIMIT, value))
-    return klass, offset
-
-
-def _rule_value(rule: PriorityRule, head: RequestHead) -> int | None:
-    """The integer of a rule; None (the rule does nothing) when the header is absent or no integer."""
-    if rule.header is None:
-        return rule.value
-    values = head.values(rule.header.lower().encode())
-    if not values or _INTEGER.fullmatch(values[-1]) is None:
-        return None
-    return int(values[-1])

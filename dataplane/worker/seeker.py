@@ -3,7 +3,7 @@
 A `Seeker` is the core's stream with sockets: the desk says what it owns (`life`), `stage` says what it waits for. Every
 method is one event and returns in the same loop turn; nothing is awaited. The second chapter is in exchange.py.
 
-    ROUTED -> QUEUED -> CONNECTING <-> TURN_AROUND -> (exchange.py) HEADERS -> BODY or TUNNEL -> OVER
+    (TARPIT <-) ROUTED -> QUEUED -> CONNECTING <-> TURN_AROUND -> (exchange.py) HEADERS -> BODY or TUNNEL -> OVER
 
 HAProxy's manual, 8.4, names the timers that are noted in `story`; facts of the retry policy are in core/retry.py.
 """
@@ -11,8 +11,6 @@ HAProxy's manual, 8.4, names the timers that are noted in `story`; facts of the 
 from __future__ import annotations
 
 import errno
-import time
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from dataplane.core.counters import C
@@ -20,37 +18,18 @@ from dataplane.core.layout import ANY, NOBODY
 from dataplane.core.observe import Event
 from dataplane.core.retry import leaves, may_retry, turn_around
 from dataplane.core.state import OpState
-from dataplane.core.stream import HASHED, Admission, Stream
+from dataplane.core.stream import HASHED, Admission
 from dataplane.core.termination import CONNECT_REFUSED, NO_RESOURCE, NO_SERVER, QUEUE_FULL, Termination
 from dataplane.worker.clock import now_ms
-from dataplane.worker.ending import NOSRV, Story
-from dataplane.worker.head import RequestHead
-from dataplane.worker.routing import choose_backend, priority
+from dataplane.worker.ending import NOSRV
+from dataplane.worker.routed import Routed, Stage
 
 if TYPE_CHECKING:
-    from dataplane.core.model import Backend, Frontend, Server
-    from dataplane.worker.context import Context
-    from dataplane.worker.cookies import Jar
-    from dataplane.worker.pool import Pool
-    from dataplane.worker.sides import ClientEnd
-    from dataplane.worker.upstream import Upstream
+    from dataplane.core.model import Server
 
 _NO_RESOURCE: Final = frozenset((
     errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN,
 ))  # fmt: skip
-
-
-class Stage(IntEnum):
-    """What an exchange is waiting for."""
-
-    ROUTED = 0
-    QUEUED = 1
-    CONNECTING = 2
-    TURN_AROUND = 3
-    HEADERS = 4
-    BODY = 5
-    TUNNEL = 6
-    OVER = 7
 
 
 # named per request: see core/plane.py
@@ -61,61 +40,19 @@ _ADMITTED: Final = Admission.SLOT
 _ROUTE_AGAIN: Final = Admission.ROUTE_AGAIN
 
 
-class Seeker(Stream):
+class Seeker(Routed):
     """A request on its way to a server. Its end (`_fail`) and what follows the connection (`_send`) are the exchange's."""
 
-    __slots__ = (
-        '_backend', '_client', '_context', '_frontend', '_jar', '_leaving', '_must_open', '_pool', '_queue_deadline', '_received_at',
-        '_reused', '_upstream', '_waiting_since', 'began', 'head', 'number', 'stage', 'story',
-    )  # fmt: skip
-
-    def __init__(
-        self, context: Context, client: ClientEnd, index: int, frontend: Frontend, head: RequestHead, began: int,
-        wall: float,
-    ) -> None:  # fmt: skip
-        super().__init__(NOBODY)
-        self._context = context
-        self._client = client
-        self._frontend = frontend
-        self._backend: Backend | None = None
-        self._jar: Jar | None = None
-        self.head = head
-        self.number = context.number()
-        self.stage = _ROUTED
-        self.began = began
-        self._received_at = self._waiting_since = now_ms()
-        self._queue_deadline = 0
-        self._pool: Pool | None = None
-        self._upstream: Upstream | None = None
-        self._reused = self._must_open = self._leaving = False
-        self.story = story = Story(index, wall)
-        story.request_ms = self._received_at - began
-        story.asked(head.method, head.target, head.version)
+    __slots__ = ()
 
     # -- routed and admitted -----------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """The head is complete (and `client_body` was called with what came along with it): find a server."""
-        self._context.figures.request(self.story.frontend, self._received_at)
-        self._ask()
-
-    def route(self) -> int:
-        """The backend's index under the tables in force, NOBODY when none is named."""
-        tables = self._context.desk.tables
-        self._frontend = self._context.frontend(self.story.frontend, self._frontend)
-        backend = choose_backend(tables, self._frontend, self.head)
-        if backend is None:
-            return NOBODY
-        if self.wish >= 0 and backend != self.backend:
-            self.wish = ANY  # the server a cookie named is another backend's
-        if self.wish < 0 and (self._context.wishes or self.wish != ANY):
-            self._wish_in(backend)
-        return backend
-
-    def _wish_in(self, backend: int) -> None:
-        """What this stream wishes for in a backend where no cookie names a server."""
-        wish = self._context.wishes.get(backend)
-        self.wish = ANY if wish is None else wish(self.head, self._client.address)
+        context = self._context
+        context.figures.request(self.story.frontend, self._received_at)
+        if context.rulebook is None or self._passes(context.rulebook.frontends.get(self.story.frontend)):
+            self._ask()
 
     def _ask(self) -> None:
         """Choose the route and ask the desk; again while tables change in between, which each time needs a commit."""
@@ -131,33 +68,14 @@ class Seeker(Stream):
             self._learn_backend()
             if first:
                 context.figures.selected(self.backend, self._received_at)
-            self.klass, self.offset = priority(self._frontend, self._backend_of(), self.head)
+            if context.rulebook is not None and not self._passes_backend(context.rulebook):
+                return
             if self._jar is not None:
                 self._read_cookie(self._jar)
+            if context.rulebook is not None and self.wish < 0:
+                self._use_server(context.rulebook)
             admission = context.desk.admit(self)
         self._act(admission)
-
-    def _learn_backend(self) -> None:
-        # A backend that tables lack by now is only ever met by a stream that is about to be refused.
-        backend = self._context.desk.tables.backends.get(self.backend)
-        if backend is None or backend is self._backend:
-            return
-        self._backend = backend
-        self.redispatch = backend.redispatch != 0
-        self._jar = None if backend.cookie is None else self._context.jar(self.backend, backend)
-        self.story.backend = self.backend
-        self.story.backend_name = backend.name
-
-    def _read_cookie(self, jar: Jar) -> None:
-        """The server its cookie names is the one it wishes for."""
-        cells, rota = self._context.cells, self._context.layout.ROTA
-        self.story.cookie = ticket = jar.read(self.head, int(time.time()), lambda server: cells[rota + server] > 0)
-        if ticket.server != NOBODY:
-            self.wish = 2 * ticket.server
-
-    def _backend_of(self) -> Backend:
-        assert self._backend is not None
-        return self._backend
 
     def _act(self, admission: Admission) -> None:
         """Do what the desk decided."""
@@ -206,9 +124,12 @@ class Seeker(Stream):
         self._again(NOBODY)
 
     def _again(self, avoid: int) -> None:
-        admission = self._context.desk.again(self, avoid)
+        context = self._context
+        admission = context.desk.again(self, avoid)
         if self.backend != NOBODY:
             self._learn_backend()
+            if context.rulebook is not None and not self._passes_backend(context.rulebook):
+                return
         self._act(admission)
 
     # -- connected ---------------------------------------------------------------------------------------------------
@@ -332,10 +253,6 @@ class Seeker(Stream):
 
     def _send(self) -> None:
         """The connection is there: send the request."""
-        raise NotImplementedError
-
-    def _fail(self, end: Termination, *, silent: bool = False) -> None:
-        """End otherwise than as it should."""
         raise NotImplementedError
 
     def on_server_data(self, data: bytes) -> None:

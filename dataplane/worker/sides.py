@@ -8,6 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from dataplane.rules.samples import Sample
     from dataplane.worker.upstream import Upstream
     from dataplane.worker.wheel import Timer
 
@@ -44,6 +45,8 @@ class ClientEnd(Protocol):
     requests: int
     server_timer: Timer
     own: Upstream | None
+    variables: dict[str, Sample]
+    """Those of the session (`sess`): they stay from request to request."""
 
     def write(self, data: bytes) -> None:
         """Send bytes; `is_congested` tells when it is time to stop."""
@@ -68,6 +71,9 @@ class ClientEnd(Protocol):
 
     def exchange_done(self, *, keep: bool) -> None:
         """The exchange is over: go on with the next request, or close once everything is sent."""
+
+    def vanish(self) -> None:
+        """Let the end of the connection, which follows, not be told to the client."""
 
     def cut(self) -> None:
         """End the connection at once: its answer cannot be completed."""

@@ -11,18 +11,23 @@ import socket
 from collections.abc import Callable, Iterator, MutableSequence
 from typing import TYPE_CHECKING, Any, Final
 
+from dataplane.core.counters import C
 from dataplane.core.layout import NOBODY, Layout
 from dataplane.core.model import Frontend
+from dataplane.worker.acting import Then
+from dataplane.worker.arrival import Arrival
 from dataplane.worker.client import Client
 from dataplane.worker.clock import now_ms
-from dataplane.worker.connection import Phase
+from dataplane.worker.connection import Phase, hide_end
 from dataplane.worker.context import Context
 from dataplane.worker.hashing import wishes
 from dataplane.worker.listener import Listener
+from dataplane.worker.rulebook import Rulebook
 from dataplane.worker.wheel import TICK
 
 if TYPE_CHECKING:
     from dataplane.core.tables import Tables
+    from dataplane.rules.samples import Sample
     from dataplane.worker.access_log import AccessLog
     from dataplane.worker.desk import Desk
     from dataplane.worker.sides import Checked
@@ -84,14 +89,36 @@ class Traffic:
     def _accepted(self, sock: socket.socket, index: int, known: Frontend) -> None:
         context = self._context
         frontend = context.frontend(index, known)
+        variables: dict[str, Sample] = {}
+        if context.rulebook is not None and not self._lets_in(sock, index, variables):
+            return
         context.figures.opened(index, now_ms())
         client = Client(context, self, index, frontend, sock)
+        client.variables = variables
         self._clients.add(client)
         if frontend.log_targets and not frontend.httplog:
             context.log.write(frontend.log_targets, _connect_line(sock, frontend.name))
         task = self._loop.create_task(self._attach(client, sock, index))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _lets_in(self, sock: socket.socket, index: int, variables: dict[str, Sample]) -> bool:
+        """Do the rules for connections and sessions let a connection in? Otherwise it is closed and only counted."""
+        book, figures = self._context.rulebook, self._context.figures
+        rules = None if book is None else book.frontends.get(index)
+        if rules is None or not (rules.connection or rules.session):
+            return True
+        arrival = Arrival(sock, variables)
+        for rule_list, counter in ((rules.connection, C.DCON), (rules.session, C.DSES)):
+            verdict = rule_list.run(arrival)
+            if verdict is not None:
+                figures.add(C.CONN_TOT, figures.frontend(index), figures.process)
+                figures.add(counter, figures.frontend(index))
+                if verdict.then is Then.DROP:
+                    hide_end(sock)
+                sock.close()
+                return False
+        return True
 
     async def _attach(self, client: Client, sock: socket.socket, index: int) -> None:
         """Let the loop take the socket over; the only task of a client's connection, and a short one."""
@@ -166,6 +193,7 @@ class Traffic:
         context.log.adopt(tables.snapshot.globals, named)
         context.pools.adopt(tables)
         context.wishes = wishes(tables)
+        context.rulebook = Rulebook(tables, context.rulebook) or None
 
     def settle_pools(self) -> None:
         """Close idle connections to servers that take no traffic, are gone, or had their sessions shut down."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dataplane.worker.sides import ServerUser
 
 Address = tuple[socket.AddressFamily, Any]
+Ends = tuple[tuple[str, int], tuple[str, int]]
 _UNDERWAY: Final = (0, errno.EINPROGRESS)
 
 
@@ -239,6 +240,13 @@ class Upstream(asyncio.Protocol):
         """While it is congested: has the server taken more than was added since this was asked last?"""
         before, self._waiting = self._waiting, 0 if self._transport is None else self._transport.get_write_buffer_size()
         return self.congested and self._waiting < before
+
+    def ends(self) -> Ends | None:
+        """Its own address and the server's; None when it is not connected any more."""
+        try:
+            return None if self._sock is None else (self._sock.getsockname(), self._sock.getpeername())
+        except OSError:
+            return None
 
     def is_alive(self) -> bool:
         """May a request be sent on it?"""

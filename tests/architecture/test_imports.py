@@ -13,7 +13,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'dataplane': (),
     'dataplane.wire': (),
     'dataplane.rules': (),
-    'dataplane.core': ('dataplane.wire', 'dataplane.rules.model'),
+    'dataplane.core': ('dataplane.wire', 'dataplane.rules.model', 'dataplane.rules.actions'),
     'dataplane.config': ('dataplane.wire', 'dataplane.core.model', 'dataplane.core.checks', 'dataplane.rules'),
     'dataplane.cli': ('dataplane.wire', 'dataplane.core.model'),
     'dataplane.native': (),  # what exists compiled only

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from dataplane.core.model import PriorityRule
+from dataplane.rules import model
+from dataplane.rules.actions import Rule, Rules, SetPriority
 from tests.integration.harness.proxy import Proxy, server, snapshot
 from tests.integration.harness.raw import HOST, OK, Call, RawClient, RawServer, until
 
@@ -26,7 +27,8 @@ async def test_a_header_orders_the_queue(kind: str, values: tuple[int, ...], exp
         await gate.wait()
         call.send(OK)
 
-    rules = {'priority_rules': (PriorityRule(kind=kind, header='x-priority'),)}
+    wished = model.Expression(model.Call('req.hdr', ('x-priority',)))
+    rules = {'rules': Rules(request=(Rule(SetPriority(wished, offset=kind == 'offset')),))}
     async with (
         RawServer(script) as up,
         Proxy(snapshot([server('s1', up.port, maxconn=1)], frontend=rules)) as proxy,

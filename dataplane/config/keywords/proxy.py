@@ -7,7 +7,7 @@ from typing import Final
 from dataplane.config.keywords.table import accepted, refused, supported, table
 
 TIMEOUTS: Final = (
-    'client', 'server', 'connect', 'queue', 'http-request', 'http-keep-alive', 'tunnel', 'client-fin', 'server-fin', 'check',
+    'client', 'server', 'connect', 'queue', 'tarpit', 'http-request', 'http-keep-alive', 'tunnel', 'client-fin', 'server-fin', 'check',
 )  # fmt: skip
 """Names of the `timeout` lines that count."""
 
@@ -17,7 +17,7 @@ PROXY: Final = table(
         log, maxconn, monitor-uri, retries, retry-on, server, option allbackups, option abortonclose, option dontlog-normal,
         option dontlognull, option forwardfor, option originalto, option http-ignore-probes, option http-keep-alive,
         option http-server-close, option httpclose, option redispatch, timeout client, timeout server,
-        timeout connect, timeout queue, timeout http-request, timeout http-keep-alive, timeout tunnel,
+        timeout connect, timeout queue, timeout tarpit, timeout http-request, timeout http-keep-alive, timeout tunnel,
         timeout client-fin, timeout server-fin, timeout check, option httpchk, option tcp-check, option log-health-checks,
         http-check comment, http-check disable-on-404, http-check send-state, tcp-check comment
     """),
@@ -31,6 +31,8 @@ PROXY: Final = table(
     supported('mode', '`http` only. Without it a proxy is refused: HAProxy would take it for a tcp one'),
     supported('description', 'shown on the statistics page'),
     supported('errorfile', 'a file larger than `tune.bufsize` is refused, never cut'),
+    supported('errorloc, errorloc302, errorloc303'),
+    supported('http-error', 'with `string` or `file`, and fields without expressions'),
     supported('option httplog', 'without `clf`'),
     supported(
         'balance',
@@ -43,13 +45,17 @@ PROXY: Final = table(
     supported('hash-balance-factor', 'with `hash-type consistent`; `random` has no need of it'),
     supported('hash-preserve-affinity', '`always`, `maxconn` or `maxqueue`, with `hash-type consistent`'),
     supported('server-template', 'all of its servers have the one address'),
-    supported('use_backend', 'with a fixed name and without a condition'),
+    supported(
+        'tcp-request connection, tcp-request content, tcp-request session',
+        '`accept`, `reject`, `silent-drop`, variables; `content` also `capture`, `set-log-level` and priorities',
+    ),
+    supported('tcp-request inspect-delay', 'a whole head is waited for anyway, within `timeout http-request`'),
+    supported(
+        'acl, capture request header, capture response header, declare capture, redirect, use-server, use_backend'
+    ),
     supported('cookie', 'without `dynamic`'),
     supported('use-routes', "Sluice's own: then look host and path up in the routes the control plane pushed"),
-    supported(
-        'http-request',
-        'the actions `set-priority-class`, `set-priority-offset` and `use-service`',
-    ),
+    supported('http-request, http-response, http-after-response', 'the actions are listed below'),
     supported('stats enable, stats uri', 'in a `listen` or `frontend` of its own, without servers or backends'),
     accepted(
         'the page looks as it looks',
@@ -59,9 +65,9 @@ PROXY: Final = table(
     """,
     ),
     accepted(
-        'there are no tarpits or TLS handshakes it could limit',
+        'there are no TLS handshakes it could limit',
         """
-        timeout tarpit, timeout client-hs
+        timeout client-hs
     """,
     ),
     accepted('the log tag of the global section is used', 'log-tag'),
@@ -82,10 +88,9 @@ PROXY: Final = table(
     """,
     ),
     refused(
-        'rules with conditions are not supported yet',
+        'it is not supported yet',
         """
-        acl, http-response, http-after-response, redirect, tcp-request connection, tcp-request content,
-        tcp-request inspect-delay, tcp-request session, tcp-response content, tcp-response inspect-delay,
+        tcp-response content, tcp-response inspect-delay,
         quic-initial, monitor fail, force-be-switch, filter, filter-sequence, tcp-request, tcp-response
     """,
     ),
@@ -117,14 +122,13 @@ PROXY: Final = table(
         'log lines have the format of `option httplog` or none',
         """
         log-format, log-format-sd, log-steps, error-log-format, option tcplog, option httpslog,
-        option log-separate-errors, option logasap, unique-id-format, unique-id-header, capture cookie,
-        capture request header, capture response header, declare capture
+        option log-separate-errors, option logasap, unique-id-format, unique-id-header, capture cookie
     """,
     ),
     refused(
-        "answers of the proxy's own are HAProxy's built-in ones or those of `errorfile`",
+        'there are no `http-errors` sections: `errorfile` and `http-error` say what is answered',
         """
-        errorfiles, errorloc, errorloc302, errorloc303, http-error
+        errorfiles
     """,
     ),
     refused(
@@ -139,7 +143,6 @@ PROXY: Final = table(
     ),
     refused('bodies are streamed, never gathered', 'option http-buffer-request, compression'),
     refused('the source address is chosen by the system', 'source, option transparent'),
-    refused('it needs a condition, and rules with conditions are not supported yet', 'use-server'),
     refused('there is no state file to start from', 'load-server-state-from-file, server-state-file-name'),
     refused('rates of connections and sessions are not limited', 'rate-limit sessions'),
     refused(
@@ -162,22 +165,34 @@ PROXY: Final = table(
 """Keywords of `defaults`, `frontend`, `listen` and `backend`; those of several words stand with all of them."""
 
 ACTIONS: Final = table(
-    supported(
-        'set-priority-class, set-priority-offset', 'with `int(N)`, `hdr(NAME)` or `req.hdr(NAME)`, without a condition'
-    ),
+    supported("""
+        add-header, allow, capture, del-header, deny, redirect, reject, replace-header, replace-path, replace-pathq,
+        replace-uri, replace-value, set-header, set-log-level, set-method, set-path, set-pathq, set-priority-class,
+        set-priority-offset, set-query, set-status, set-uri, tarpit, unset-var
+    """),
+    supported('return', 'without `errorfile` and `errorfiles`'),
+    supported('silent-drop', 'without `rst-ttl`'),
+    supported('set-var, set-var-fmt', 'not of `proc`: each worker would have its own'),
     supported('use-service', '`prometheus-exporter [if { path P }]`, in a proxy of its own'),
     refused(
-        'rules set queue priorities only',
+        'patterns are the same in all workers, and change by reloading the configuration',
+        'add-acl, del-acl, del-map, set-map',
+    ),
+    refused(
+        'there are no stick tables yet',
         """
-        add-acl, add-header, add-headers-bin, allow, attach-srv, auth, cache-use, capture, del-acl, del-header,
-        del-headers-bin, del-map, deny, disable-l7-retry, do-log, do-resolve, early-hint, normalize-uri, pause,
-        redirect, reject, replace-header, replace-path, replace-pathq, replace-uri, replace-value, return,
-        sc-add-gpc, sc-inc-gpc, sc-inc-gpc0, sc-inc-gpc1, sc-set-gpt, sc-set-gpt0, send-spoe-group,
-        set-bandwidth-limit, set-bc-mark, set-bc-tos, set-dst, set-dst-port, set-fc-mark, set-fc-tos, set-header,
-        set-headers-bin, set-log-level, set-map, set-mark, set-method, set-nice, set-path, set-pathq, set-query,
-        set-retries, set-src, set-src-port, set-timeout, set-tos, set-uri, set-var, set-var-fmt, silent-drop,
-        strict-mode, tarpit, track-sc0, track-sc1, track-sc2, unset-var, wait-for-body, wait-for-handshake
+        sc-add-gpc, sc-inc-gpc, sc-inc-gpc0, sc-inc-gpc1, sc-set-gpt, sc-set-gpt0, track-sc0, track-sc1, track-sc2
+    """,
+    ),
+    refused('bodies are streamed, never gathered', 'wait-for-body'),
+    refused(
+        'it is not supported yet',
+        """
+        add-headers-bin, attach-srv, auth, cache-use, del-headers-bin, disable-l7-retry, do-log, do-resolve, early-hint,
+        normalize-uri, pause, send-spoe-group, set-bandwidth-limit, set-bc-mark, set-bc-tos, set-dst, set-dst-port,
+        set-fc-mark, set-fc-tos, set-headers-bin, set-mark, set-nice, set-retries, set-src, set-src-port, set-timeout,
+        set-tos, strict-mode, wait-for-handshake
     """,
     ),
 )
-"""Actions of `http-request` that HAProxy knows."""
+"""Actions of `http-request`, `http-response` and `http-after-response` that HAProxy knows."""

@@ -21,12 +21,13 @@ Values = Callable[['Fields', bytes], list[bytes]]
 Parse = Callable[[bytes], 'Sample | None']
 
 
-def parts(value: bytes) -> list[bytes]:
-    """The values between commas; a comma between double quotes separates nothing."""
+def parts(value: bytes, *, bare: bool = True) -> list[bytes]:
+    """The values between commas, `bare`: without blanks around them; a comma between double quotes separates nothing."""
     if b',' not in value:
         return [value]
     if b'"' not in value:
-        return [part.strip(b' \t') for part in value.split(b',')]
+        found = value.split(b',')
+        return [part.strip(b' \t') for part in found] if bare else found
     found, start, quoted, at = [], 0, False, 0
     while at < len(value):
         char = value[at]
@@ -35,11 +36,11 @@ def parts(value: bytes) -> list[bytes]:
         elif char == 0x5C and quoted:
             at += 1
         elif char == 0x2C and not quoted:
-            found.append(value[start:at].strip(b' \t'))
+            found.append(value[start:at])
             start = at + 1
         at += 1
-    found.append(value[start:].strip(b' \t'))
-    return found
+    found.append(value[start:])
+    return [part.strip(b' \t') for part in found] if bare else found
 
 
 def split_values(fields: Fields, wanted: bytes) -> list[bytes]:

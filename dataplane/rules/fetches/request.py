@@ -155,8 +155,24 @@ def _slot(argument: Argument) -> int:
     return argument if isinstance(argument, int) else 0
 
 
+def asked_method(view: View) -> bytes:
+    """The method the client asked with, whatever rules have made of it."""
+    found = view.fact('asked_method')
+    return found if isinstance(found, bytes) else view.method
+
+
+def asked_uri(view: View) -> bytes:
+    """The target the client asked for, likewise."""
+    found = view.fact('asked_uri')
+    return found if isinstance(found, bytes) else view.uri
+
+
 def _kept_method(view: View) -> Sample | None:
-    return view.method or None
+    return asked_method(view) or None
+
+
+def _kept_uri(view: View) -> Sample | None:
+    return path_and_query(asked_uri(view)) or None
 
 
 def _body(view: View) -> Sample | None:
@@ -197,7 +213,7 @@ REQUEST: Final[dict[str, Fetch]] = {
     'req_len': simple(Type.INT, Use.REQUEST_DATA, _req_len),
     'capture.req.hdr': _captured('req'),
     'capture.req.method': simple(Type.STR, Use.REQUEST_KEPT, _kept_method),
-    'capture.req.uri': simple(Type.STR, Use.REQUEST_KEPT, _url),
+    'capture.req.uri': simple(Type.STR, Use.REQUEST_KEPT, _kept_uri),
     'capture.req.ver': simple(Type.STR, Use.REQUEST_KEPT, _captured_version),
     'capture.res.hdr': _captured('res'),
     'http_auth_type': simple(Type.STR, Use.REQUEST, fact('http_auth_type')),

@@ -107,8 +107,8 @@ def test_a_defaults_section_says_it_for_all() -> None:
             "'hash-preserve-affinity' only supports 'always', 'maxconn', 'maxqueue' (got 'x').",
         ),
         (
-            'use-server s if TRUE',
-            "'use-server' in 'backend' section is not supported: it needs a condition, and rules with conditions are not supported yet.",
+            'use-server s',
+            "'use-server' expects a server and a condition behind 'if' or 'unless' (got '').",
         ),
     ],
 )

@@ -33,7 +33,7 @@ def test_proxies_are_numbered_from_2_in_their_order() -> None:
 def test_timeouts_fall_back_as_the_manual_says() -> None:
     text = 'defaults\n mode http\n timeout connect 5s\n timeout http-request 3s\n timeout tunnel 1h\n timeout client 0\nbackend b\n'
     assert snapshot(text).backends[0].timeouts == Timeouts(
-        connect=5_000, queue=5_000, http_request=3_000, http_keep_alive=3_000, tunnel=3_600_000
+        connect=5_000, queue=5_000, tarpit=5_000, http_request=3_000, http_keep_alive=3_000, tunnel=3_600_000
     )
     own = (
         snapshot(f'{text} timeout queue 1s\n timeout http-keep-alive 0\n timeout server-fin 2s\n').backends[0].timeouts

@@ -76,7 +76,7 @@ def test_the_same_text_is_the_same_snapshot() -> None:
 
 
 def test_all_errors_are_reported_at_once_in_the_order_of_the_lines() -> None:
-    text = f'global\n foo\n{HTTP}frontend f\n bind :80 ssl\n default_backend nowhere\n acl x path /\nbackend b\n server s x:y\nbackend b\n'
+    text = f'global\n foo\n{HTTP}frontend f\n bind :80 ssl\n default_backend nowhere\n acl x pathy /\nbackend b\n server s x:y\nbackend b\n'
     assert [int(problem.split(':')[0]) for problem in errors(text)] == [2, 9, 10, 11, 13, 14]
 
 

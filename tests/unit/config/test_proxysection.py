@@ -6,13 +6,16 @@ from dataplane.config.errorfiles import ErrorFiles, no_files
 from dataplane.config.keywords import PROXY, Status
 from dataplane.config.problems import Report
 from dataplane.config.proxysection import ProxySection
+from dataplane.config.ruling import Ruling
 from dataplane.core.model import Balance
 from tests.unit.config.loading import HTTP, backend, backend_error, errors, frontend, frontend_error, snapshot, warnings
 
 
 def test_every_supported_keyword_has_its_handler() -> None:
     supported = {name for name, keyword in PROXY.items() if keyword.status is Status.SUPPORTED}
-    handlers = set(ProxySection(Report(), ErrorFiles(no_files, lambda: 0)).handlers)
+    report = Report()
+    ruling = Ruling(report, {}, no_files, lambda: 0)
+    handlers = set(ProxySection(report, ErrorFiles(no_files, lambda: 0), ruling).handlers)
     assert {name for name in supported if not name.startswith('option ')} == handlers
 
 
@@ -22,7 +25,6 @@ def test_every_supported_keyword_has_its_handler() -> None:
         ('maxconn 50', 'maxconn', 50),
         ('maxconn 0', 'maxconn', 10_000),
         ('default_backend b', 'default_backend', 'b'),
-        ('use_backend b', 'use_backend', 'b'),
         ('use-routes', 'use_routes', True),
         ('id 77', 'id', 77),
         ('disabled', 'disabled', True),
@@ -76,9 +78,11 @@ def test_settings_of_a_backend(line: str, field: str, value: object) -> None:
         ('backlog x', "'backlog' expects an integer argument (got 'x')."),
         ('default_backend', "'default_backend' expects a backend name."),
         ('default_backend b c', "'default_backend' cannot handle unexpected argument 'c'."),
-        ('default_backend %[src]', "'default_backend' : names made at run time ('%[src]') are not supported yet."),
+        ('default_backend %[src]', "Proxy 'f': unable to find required default_backend: '%[src]'."),
         ('use_backend', "'use_backend' expects a backend name."),
-        ('use_backend b if TRUE', "'use_backend' with a condition ('if') is not supported yet."),
+        ('use_backend b if', "'if' expects a condition"),
+        ('use_backend b if nobody', "no such ACL : 'nobody'"),
+        ('use_backend %[nope]', "failed to parse sample expression <nope]> : unknown fetch method 'nope'"),
         ('use-routes x', "'use-routes' cannot handle unexpected argument 'x'."),
         ('id 0', "'id' value must be between 1 and 2147483647 (was 0)"),
         ('id 3 4', "'id' cannot handle unexpected argument '4'."),
@@ -93,14 +97,24 @@ def test_settings_of_a_backend(line: str, field: str, value: object) -> None:
         ('stats uri x', "'stats uri' : a path begins with '/' and has printable characters only (got 'x')."),
         ('stats enable x', "'stats enable' cannot handle unexpected argument 'x'."),
         ('stats auth a:b', "'stats auth' in 'frontend' section is not supported: the statistics page has no accounts"),
-        ('acl a path /', "'acl' in 'frontend' section is not supported: rules with conditions are not supported yet."),
-        ('capture request header X len 10', "'capture request header' in 'frontend' section is not supported"),
+        (
+            'acl a pathx /',
+            "error detected while parsing ACL 'a' : unknown fetch method 'pathx' in ACL expression 'pathx'",
+        ),
+        (
+            'capture request header X len 0',
+            "'capture request header' expects 'header' <header_name> 'len' <len> from 1 to 65535.",
+        ),
+        (
+            'declare capture both len 5',
+            "'declare capture' expects 'request' or 'response', and 'len' <len> from 1 to 65535.",
+        ),
         ('server a 1.1.1.1', "'server' not allowed because frontend 'f' has no backend capability."),
         ('default-server weight 1', "'default-server' not allowed because frontend 'f' has no backend capability."),
         ('blah', "unknown keyword 'blah' in 'frontend' section"),
         ('usebackend x', "unknown keyword 'usebackend' in 'frontend' section; did you mean 'use_backend' maybe ?"),
         ('monitor', "'monitor' supports 'fail' (got '')"),
-        ('timeout foo 1s', "'timeout' supports 'client', 'server', 'connect', 'queue', 'http-request'"),
+        ('timeout foo 1s', "'timeout' supports 'client', 'server', 'connect', 'queue', 'tarpit', 'http-request'"),
         ('no timeout client', 'negation/default currently supported only for log, option'),
     ],
 )
@@ -157,12 +171,12 @@ def test_what_defaults_may_not_say(line: str) -> None:
 
 def test_a_second_unconditional_use_backend_is_never_used() -> None:
     text = f'{HTTP}backend a\nbackend b\nfrontend f\n bind :80\n use_backend b\n use_backend a\n'
-    assert snapshot(text).frontends[0].use_backend == 'b'
+    assert snapshot(text).frontends[0].rules.backends == ('b',)
     assert warnings(text) == ["11: a 'use_backend' without condition comes first at line 10: this one is never used."]
 
 
 @pytest.mark.parametrize(
-    'line', ['option tcpka', 'timeout tarpit 5s', 'guid x', 'stats refresh 5s', 'log-tag x', 'option splice-auto']
+    'line', ['option tcpka', 'timeout client-hs 5s', 'guid x', 'stats refresh 5s', 'log-tag x', 'option splice-auto']
 )
 def test_harmless_lines_are_accepted_with_a_warning(line: str) -> None:
     (found,) = warnings(f'{HTTP} {line}\nfrontend f\n bind :80\n')

@@ -1,85 +1,326 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from dataplane.core.model import PriorityRule
-from tests.unit.config.loading import HTTP, backend, errors, frontend, frontend_error, snapshot
+from dataplane.config import ConfigErrors, load
+from dataplane.rules.actions import (
+    Allow,
+    DelHeader,
+    Deny,
+    Keep,
+    Part,
+    PutHeader,
+    Redirect,
+    Reject,
+    ReplaceHeader,
+    ReplacePart,
+    Reply,
+    Return,
+    SetLogLevel,
+    SetPart,
+    SetPriority,
+    SetStatus,
+    SetVar,
+    Slot,
+    Tarpit,
+    Unless,
+    UnsetVar,
+    Where,
+)
+from dataplane.rules.model import Call, Expression, Format, Match, Variable
+from tests.unit.config.loading import HTTP, backend, backend_error, errors, frontend, frontend_error, snapshot, warnings
+
+INT = Expression(Call('int', (5,)))
+X = Format((b'x',))
 
 
 @pytest.mark.parametrize(
-    'rule, expected',
+    'rule, action',
     [
-        ('set-priority-class int(5)', PriorityRule(kind='class', value=5)),
-        ('set-priority-class int(-5)', PriorityRule(kind='class', value=-5)),
-        ('set-priority-class int(99999)', PriorityRule(kind='class', value=2_047)),
-        ('set-priority-class int(-99999)', PriorityRule(kind='class', value=-2_047)),
-        ('set-priority-offset int(+250)', PriorityRule(kind='offset', value=250)),
-        ('set-priority-offset int(9999999)', PriorityRule(kind='offset', value=524_287)),
-        ('set-priority-class hdr(X-Class)', PriorityRule(kind='class', header='X-Class')),
-        ('set-priority-offset req.hdr(x-offset)', PriorityRule(kind='offset', header='x-offset')),
+        ('allow', Allow()),
+        ('deny', Deny(Reply(403))),
+        ('deny deny_status 429', Deny(Reply(429))),
+        ('deny status 404', Deny(Reply(404, plain=True))),
+        ('deny status 418 content-type a/b string x', Deny(Reply(418, 'a/b', b'x', plain=True))),
+        ('deny default-errorfiles', Deny(Reply(403))),
+        ('tarpit', Tarpit(Reply(500))),
+        ('tarpit deny_status 503', Tarpit(Reply(503))),
+        ('return', Return(Reply(200, plain=True))),
+        ('return status 201 content-type a/b lf-string x hdr A x', Return(Reply(201, 'a/b', X, (('a', X),), plain=True))),
+        ('reject', Reject()),
+        ('silent-drop', Reject(silent=True)),
+        ('redirect location x', Redirect(Where.LOCATION, X)),
+        ('redirect prefix x code 301 drop-query append-slash', Redirect(Where.PREFIX, X, 301, drop_query=True, append_slash=True)),
+        ('redirect scheme x set-cookie A=1 keep-query ignore-empty', Redirect(Where.SCHEME, X, cookie='A=1; path=/;', keep_query=True, ignore_empty=True)),
+        ('redirect location x clear-cookie A=', Redirect(Where.LOCATION, X, cookie='A=; path=/; Max-Age=0;')),
+        ('set-header X-A x', PutHeader('x-a', X, alone=True)),
+        ('add-header X-A x', PutHeader('x-a', X, alone=False)),
+        ('del-header X-A', DelHeader('x-a')),
+        ('del-header X-A -m beg', DelHeader('x-a', Match.BEG)),
+        ('del-header ^X-.* -m reg', DelHeader('^X-.*', Match.REG)),
+        ('del-header Connection', DelHeader('connection')),
+        ('replace-header X-A a(.*) x', ReplaceHeader('x-a', 'a(.*)', X, each=False)),
+        ('replace-value X-A a(.*) x', ReplaceHeader('x-a', 'a(.*)', X, each=True)),
+        ('set-path x', SetPart(Part.PATH, X)),
+        ('set-method x', SetPart(Part.METHOD, X)),
+        ('replace-uri a x', ReplacePart(Part.URI, 'a', X)),
+        ('set-var(txn.a) int(5)', SetVar(Variable('txn', 'a'), INT)),
+        ('set-var(txn.a,ifnotexists) int(5)', SetVar(Variable('txn', 'a'), INT, (Unless.IF_NOT_EXISTS,))),
+        ('set-var-fmt(sess.a) x', SetVar(Variable('sess', 'a'), X)),
+        ('unset-var(req.a)', UnsetVar(Variable('req', 'a'))),
+        ('set-priority-class int(5)', SetPriority(INT, offset=False)),
+        ('set-priority-offset int(5)', SetPriority(INT, offset=True)),
+        ('set-log-level silent', SetLogLevel(None)),
+        ('set-log-level err', SetLogLevel(3)),
+    ],
+)  # fmt: skip
+def test_actions_of_requests(rule: str, action: object) -> None:
+    (found,) = frontend(f'http-request {rule}').rules.request
+    assert (found.action, found.condition) == (action, None)
+    (found,) = backend(f'http-request {rule} unless TRUE').rules.request
+    assert found.action == action
+    assert found.condition is not None
+    assert found.condition.unless
+
+
+@pytest.mark.parametrize(
+    'line, action',
+    [
+        ('http-response deny', Deny(Reply(502))),
+        ('http-response set-status 299 reason "so it is"', SetStatus(299, 'so it is')),
+        ('http-response set-header A x', PutHeader('a', X, alone=True)),
+        ('http-after-response add-header A x', PutHeader('a', X, alone=False)),
+        ('http-after-response set-status 299', SetStatus(299)),
+        ('redirect location x', Redirect(Where.LOCATION, X)),
     ],
 )
-def test_priorities(rule: str, expected: PriorityRule) -> None:
-    assert frontend(f'http-request {rule}').priority_rules == (expected,)
-    assert backend(f'http-request {rule}').priority_rules == (expected,)
+def test_other_lists(line: str, action: object) -> None:
+    rules = backend(line).rules
+    assert [rule.action for rule in (*rules.redirects, *rules.response, *rules.after)] == [action]
 
 
 def test_rules_keep_their_order_those_of_named_defaults_first() -> None:
     text = (
-        'defaults d\n mode http\n http-request set-priority-class int(1)\nfrontend f from d\n bind :80\n'
-        ' http-request set-priority-class int(2)\n http-request set-priority-class int(3)\n'
+        'defaults d\n mode http\n http-request set-log-level err\nfrontend f from d\n bind :80\n'
+        ' http-request deny\n http-request allow\n'
     )
-    assert [rule.value for rule in snapshot(text).frontends[0].priority_rules] == [1, 2, 3]
+    assert [type(rule.action) for rule in snapshot(text).frontends[0].rules.request] == [SetLogLevel, Deny, Allow]
 
 
-def test_the_rules_of_a_listen_are_run_once() -> None:
-    found = snapshot(f'{HTTP}listen l\n bind :80\n http-request set-priority-class int(1)\n')
-    assert len(found.frontends[0].priority_rules) == 1
-    assert found.backends[0].priority_rules == ()
+def test_an_acl_counts_with_all_its_lines_wherever_they_stand() -> None:
+    rules = frontend('acl a path /x\n use_backend b if a !{ src 10.0.0.0/8 } || TRUE\n acl a path_beg /y').rules
+    (switch,) = rules.switches
+    assert switch.condition is not None
+    (first, second) = switch.condition.groups
+    assert [(term.acl.name, len(term.acl.tests), term.negated) for term in first] == [('a', 2, False), ('', 1, True)]
+    assert [term.acl.name for term in second] == ['TRUE']
+
+
+def test_acls_of_defaults_are_not_those_of_its_heirs() -> None:
+    text = 'defaults d\n mode http\n acl a path /\nfrontend f from d\n bind :80\n http-request deny if a\n'
+    assert errors(text) == ["6: 'http-request deny' : no such ACL : 'a'."]
+
+
+def test_backends_are_named_in_the_order_of_their_lines() -> None:
+    rules = frontend('use_backend b if { path /b }\n use_backend %[path] if TRUE\n use_backend b').rules
+    assert rules.backends == ('b', 'b')
+    assert isinstance(rules.switches[1].name, Format)
+
+
+def test_what_is_captured_has_a_slot() -> None:
+    rules = frontend(
+        'capture request header Host len 5\n declare capture request len 7\n capture response header Server len 9\n'
+        ' http-request capture int(5) id 1'
+    ).rules
+    assert rules.request_slots == (Slot(5, 'host'), Slot(7))
+    assert rules.response_slots == (Slot(9, 'server'),)
+
+
+def test_a_rule_of_a_frontend_makes_its_own_slot() -> None:
+    rules = frontend('http-request capture int(5) len 10').rules
+    assert (rules.request[0].action, rules.request_slots) == (Keep(INT, 0), (Slot(10),))
+    (found,) = errors(f'{HTTP}backend b\n http-request capture int(5) len 10\n')
+    assert found.endswith("proxy 'b' has no frontend capability")
+
+
+def test_what_a_reply_says_by_itself_is_ignored_there() -> None:
+    text = f'{HTTP}frontend f\n bind :80\n http-request return hdr content-length 5 content-type a/b\n'
+    assert snapshot(text).frontends[0].rules.request[0].action == Return(Reply(200, plain=True))
+    assert warnings(text) == [
+        "8: header 'content-length' always ignored by the http reply.",
+        "8: content-type 'a/b' ignored by the http reply because neither errorfile nor payload defined.",
+    ]
+
+
+def test_patterns_of_files_are_read_once_and_travel_with_the_snapshot() -> None:
+    asked = []
+
+    def read(path: str, most: int) -> bytes:
+        asked.append(path)
+        return b'# paths\n/a\n/b\n'[:most]
+
+    text = f'{HTTP}backend b\nfrontend f\n bind :80\n http-request deny if {{ path -f l }}\n use_backend b if {{ path -f l }}\n'
+    found = load([('t.cfg', text)], {}, cores=1, read_file=read).snapshot
+    assert asked == ['l']
+    assert [(name, [entry.pattern for entry in entries]) for name, entries in found.pattern_files] == [
+        ('l', ['/a', '/b'])
+    ]
+
+
+def test_a_body_from_a_file_is_bounded() -> None:
+    text = f'global\n tune.bufsize 1024\n{HTTP}backend b\n http-request return content-type a/b file big\n'
+    with pytest.raises(ConfigErrors) as raised:
+        load([('t.cfg', text)], {}, cores=1, read_file=lambda _, most: b'x' * most)
+    assert "file 'big' exceeds the buffer size (1024 bytes)" in str(raised.value.errors[0])
+
+
+def test_what_can_never_hold_is_warned_of() -> None:
+    assert warnings(f'{HTTP}backend b\n http-response deny if {{ path / }}\n') == [
+        "7: anonymous acl will never match because it uses keyword 'path' which is incompatible with 'backend http-response header rule'"
+    ]
 
 
 @pytest.mark.parametrize(
     'rule, complaint',
     [
         ('', "'http-request' expects an action, but got ''."),
-        ('foo', "'http-request' expects an action, but got 'foo'."),
         ('denny', "'http-request' expects an action, but got 'denny'; did you mean 'deny' maybe ?"),
-        ('deny', "'http-request deny' is not supported: rules set queue priorities only."),
-        ('set-var(txn.x) int(1)', "'http-request set-var(txn.x)' is not supported: rules set queue priorities only."),
-        ('set-priority-class', "'http-request set-priority-class' : missing fetch method."),
-        (
-            'set-priority-class int(5) if TRUE',
-            "'http-request set-priority-class' : conditions ('if') are not supported yet.",
-        ),
-        (
-            'set-priority-class int(5) foo',
-            "'http-request set-priority-class' expects either 'if' or 'unless' followed by a condition but found 'foo'.",
-        ),
-        (
-            'set-priority-class int(x)',
-            "'http-request set-priority-class' : fetch method 'int' : failed to parse 'x' as type 'integer'.",
-        ),
-        ('set-priority-class hdr()', "'http-request set-priority-class' : fetch method 'hdr' expects one header name (got '')."),
-        ('set-priority-class hdr(a,2)', "'http-request set-priority-class' : fetch method 'hdr' expects one header name (got 'a,2')."),
-        ('set-priority-class hdr(a', "'http-request set-priority-class' : 'hdr(a' is not supported, only int(N), hdr(NAME) and req.hdr(NAME) are."),
-        ('set-priority-class src', "'http-request set-priority-class' : 'src' is not supported, only int(N), hdr(NAME) and req.hdr(NAME) are."),
-        ('set-priority-class int(5),add(1)', "'http-request set-priority-class' : 'int(5),add(1)' is not supported, only int(N), hdr(NAME) and req.hdr(NAME) are."),
+        ('auth', "'http-request auth' is not supported: it is not supported yet."),
+        ('track-sc0 src', "'http-request track-sc0' is not supported: there are no stick tables yet."),
+        ('set-var(proc.x) int(1)', "'http-request set-var(proc.x)' : 'proc' variables are not supported: each worker would have its own"),
+        ('set-var(x) int(1)', "invalid variable name 'x'."),
+        ('set-var(txn.x int(1)', "invalid or incomplete action."),
+        ('set-var(txn.x,often) int(1)', "unknown condition in 'often'"),
+        ('set-priority-class', 'missing fetch method'),
+        ('set-priority-class int(5) foo', "expects either 'if' or 'unless' followed by a condition but found 'foo'."),
+        ('deny foo', "expects 'if' or 'unless', or what is answered, but found 'foo'"),
+        ('deny status 600', "'status' expects a status from 200 to 599, not '600'"),
+        ('deny if nobody', "no such ACL : 'nobody'."),
+        ('deny if { path / ', "missing closing '}' in condition."),
+        ('return string x', 'a content-type must be defined when a body is given'),
+        ('return status 204 content-type a/b string x', 'No body expected for 204 responses'),
+        ('deny deny_status 418', "status code '418' not handled by default with 'default-errorfiles' argument"),
+        ('return deny_status 403', "expects 'if' or 'unless', or what is answered, but found 'deny_status'"),
+        ('return content-type a/b file gone', "failed to open file 'gone'"),
+        ('return errorfile x', "'errorfile' is not supported"),
+        ('redirect', "redirection type expected ('prefix', 'location', or 'scheme')"),
+        ('redirect location / code 200', 'unsupported HTTP code <200>'),
+        ('redirect elsewhere /', "(was 'elsewhere')"),
+        ('set-header', 'expects the name of a header field'),
+        ('set-header a:b c', "'a:b' is no name of a header field"),
+        ('set-header Transfer-Encoding x', 'framing and connections are the proxy\'s own'),
+        ('del-header content-length', "'content-length' is not supported"),
+        ('del-header x -m dom', "unknown matching method 'dom'"),
+        ('set-header a %[nope]', "unknown fetch method 'nope'"),
+        ('set-header a %[uptime]', "fetch method 'uptime' is not supported yet"),
+        ('replace-header a ( b', "regex '(' is invalid"),
+        ('replace-path (a+)+ b', 'a repeated part of it can be read in several ways'),
+        ('set-method connect', "the method 'connect' is not supported"),
+        ('capture path', "expects 'len' or 'id'"),
+        ('capture path id 3', "unable to find capture id '3' referenced by this rule"),
+        ('set-log-level loud', "unknown log level 'loud'"),
+        ('silent-drop rst-ttl 5', "'rst-ttl' is not supported"),
         ('use-service', "'http-request use-service' : '' is not supported, only 'prometheus-exporter' is."),
-        ('use-service lua.x', "'http-request use-service' : 'lua.x' is not supported, only 'prometheus-exporter' is."),
         ('use-service prometheus-exporter if TRUE', "'http-request use-service' : the only condition supported is 'if { path PATH }'."),
         ('use-service prometheus-exporter if { path x }', "'http-request use-service' : a path begins with '/' and has printable characters only (got 'x')."),
     ],
 )  # fmt: skip
 def test_what_is_no_rule(rule: str, complaint: str) -> None:
-    assert frontend_error(f'http-request {rule}') == [complaint]
+    (found,) = frontend_error(f'http-request {rule}')
+    assert complaint in found
+
+
+@pytest.mark.parametrize(
+    'line, complaint',
+    [
+        ('http-response tarpit', "'http-response' expects an action, but got 'tarpit'"),
+        ('http-response set-status 204', '204 is not supported: it would end the response before its body'),
+        ('http-response set-status 99', 'must be between 200 and 599'),
+        ('http-response capture res.hdr(a) len 5', "expects 'id'"),
+        ('http-after-response deny', "'http-after-response' expects an action, but got 'deny'"),
+        ('redirect location', "expects an argument of 'location'"),
+    ],
+)
+def test_what_is_no_rule_of_another_list(line: str, complaint: str) -> None:
+    (found,) = backend_error(line)
+    assert complaint in found
 
 
 def test_anonymous_defaults_have_no_rules() -> None:
-    assert errors('defaults\n http-request set-priority-class int(1)\n')[0] == (
-        "2: 'http-request' not allowed in anonymous 'defaults' section."
+    assert (
+        errors('defaults\n http-request deny\n')[0] == "2: 'http-request' not allowed in anonymous 'defaults' section."
     )
 
 
 def test_defaults_serve_no_metrics() -> None:
     (found,) = errors('defaults d\n http-request use-service prometheus-exporter\n')
     assert "not supported in 'defaults' section" in found
+
+
+def test_what_serves_statistics_has_no_other_rules() -> None:
+    (found,) = errors(f'{HTTP}listen s\n bind :80\n stats enable\n http-request deny\n')
+    assert "(found 'http-request')" in found
+
+
+def test_the_example_of_the_page_can_be_used() -> None:
+    page = (Path(__file__).parents[3] / 'docs' / 'rules.md').read_text()
+    example = page.partition('```\n')[2].partition('```')[0]
+    found = load(
+        [('t.cfg', HTTP + example)], {}, cores=1, read_file=lambda path, _: b'h app\n' if path.endswith('.map') else b''
+    )
+    assert found.warnings == ()
+    assert len(found.snapshot.frontends[0].rules.request) == 5
+
+
+def test_use_server_names_servers_of_its_section() -> None:
+    text = f'{HTTP}backend b\n server s 1.1.1.1:80\n use-server s if {{ path /x }}\n use-server %[path] unless TRUE\n'
+    rules = snapshot(text).backends[0].rules
+    assert [type(switch.name) for switch in rules.servers] == [str, Format]
+    assert errors(f'{HTTP}backend b\n server s 1.1.1.1:80\n use-server t if TRUE\n') == [
+        "8: unable to find server 't' in proxy 'b' referenced in a 'use-server' rule."
+    ]
+
+
+def test_tcp_request() -> None:
+    rules = frontend(
+        'tcp-request connection reject if { src 10.0.0.0/8 }\n tcp-request session accept\n tcp-request content set-var(txn.a) int(5)\n'
+        ' tcp-request inspect-delay 5s'
+    ).rules
+    assert [rule.action for rule in (*rules.connection, *rules.session, *rules.content)] == [
+        Reject(), Allow(), SetVar(Variable('txn', 'a'), INT),
+    ]  # fmt: skip
+    (found,) = frontend_error('tcp-request connection deny')
+    assert found.startswith("'tcp-request connection' expects an action, but got 'deny'")
+    (found,) = frontend_error('tcp-request inspect-delay 5x')
+    assert 'inspect-delay' in found
+
+
+@pytest.mark.parametrize(
+    'line, status, page',
+    [
+        ('errorloc 503 http://x/', 503, b'HTTP/1.1 302 Found\r\ncache-control: no-cache\r\ncontent-length: 0\r\nlocation: http://x/\r\n\r\n'),
+        ('errorloc303 403 /a', 403, b'HTTP/1.1 303 See Other\r\ncache-control: no-cache\r\ncontent-length: 0\r\nlocation: /a\r\n\r\n'),
+        ('http-error status 404 content-type a/b string x hdr Q r', 404, b'HTTP/1.1 404 Not Found\r\nq: r\r\ncontent-length: 1\r\ncontent-type: a/b\r\n\r\nx'),
+        ('http-error status 429', 429, b'HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n'),
+    ],
+)  # fmt: skip
+def test_pages_that_stand_in_the_file(line: str, status: int, page: bytes) -> None:
+    (found,) = frontend(line).error_pages
+    assert (found.status, found.keeping) == (status, page)
+
+
+@pytest.mark.parametrize(
+    'line, complaint',
+    [
+        ('errorloc 299 /', "'errorloc' : status code '299' not handled."),
+        ('errorloc 503', "'errorloc' expects <status_code> and <url> as arguments (got '')."),
+        ('http-error content-type a/b string x', 'a status that has a page is expected'),
+        ('http-error status 404 content-type a/b lf-string x', "'lf-string' and 'lf-file' are not supported"),
+        ('http-error status 404 hdr a %[src]', "hdr 'a' : expressions are not supported"),
+    ],
+)
+def test_what_is_no_page(line: str, complaint: str) -> None:
+    (found,) = frontend_error(line)
+    assert complaint in found

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dataplane.core.layout import UNLIMITED
 from dataplane.core.limit import bounds, declared, default_fullconn, limit
 from dataplane.core.model import Backend, Frontend
+from dataplane.rules.actions import Rules, Switch
 from tests.unit.core.farm import SMALL
 
 
@@ -66,7 +67,7 @@ def test_default_fullconn_is_a_tenth_of_who_can_reach_it() -> None:
 
     fronts = [
         front(1000, default_backend='b'),
-        front(101, use_backend='b', default_backend='c'),
+        front(101, rules=Rules(switches=(Switch('b'),)), default_backend='c'),
         front(5000, default_backend='c'),
         front(7000, use_routes=True),
     ]

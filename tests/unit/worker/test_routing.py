@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.core.model import Backend, Bind, Frontend, PriorityRule, Route, Snapshot
+from dataplane.core.model import Backend, Bind, Frontend, Route, Snapshot
 from dataplane.core.tables import Tables
 from dataplane.worker.head import RequestHead, parse_request
-from dataplane.worker.routing import choose_backend, path_of, priority
+from dataplane.worker.routing import choose_backend, path_of
 
 BACKENDS = {0: Backend(name='a', id=1), 1: Backend(name='b', id=2), 2: Backend(name='off', id=3, disabled=True)}
 
@@ -37,7 +37,7 @@ def test_paths_are_normalised_for_looking_up(target: str, path: str) -> None:
 
 def test_rules_come_before_routes_and_routes_before_the_default() -> None:
     routed = tables(Route(host='x.example', path_prefix='/api', backend='b'))
-    assert choose_backend(routed, frontend(use_backend='a', use_routes=True), head('/api')) == 0
+    assert choose_backend(routed, frontend(use_routes=True), head('/api'), 'a') == 0
     assert choose_backend(routed, frontend(default_backend='a', use_routes=True), head('/api/v1', 'X.Example:80')) == 1
     assert choose_backend(routed, frontend(default_backend='a', use_routes=True), head('/v1/../api/./x')) == 1
     assert choose_backend(routed, frontend(default_backend='a', use_routes=True), head('/apis')) == 0
@@ -47,26 +47,5 @@ def test_rules_come_before_routes_and_routes_before_the_default() -> None:
 
 def test_disabled_and_unknown_backends_are_passed_over() -> None:
     routed = tables(Route(host='', path_prefix='/', backend='off'))
-    assert choose_backend(routed, frontend(use_backend='off', use_routes=True, default_backend='a'), head()) == 0
-    assert choose_backend(routed, frontend(use_backend='gone', default_backend='off'), head()) is None
-
-
-@pytest.mark.parametrize(
-    'rules, expected',
-    [
-        ((), (0, 0)),
-        ((PriorityRule(kind='class', value=5), PriorityRule(kind='offset', value=-9)), (5, -9)),
-        ((PriorityRule(kind='class', value=9_999), PriorityRule(kind='offset', value=-999_999_999)), (2_047, -524_287)),
-        ((PriorityRule(kind='class', header='X-Prio'),), (-3, 0)),
-        ((PriorityRule(kind='class', value=5), PriorityRule(kind='class', header='X-Absent')), (5, 0)),
-        ((PriorityRule(kind='class', value=5), PriorityRule(kind='class', header='Host')), (5, 0)),
-    ],
-)
-def test_priority_rules(rules: tuple[PriorityRule, ...], expected: tuple[int, int]) -> None:
-    request = head('/', 'x', 'X-Prio: 1', 'x-prio: -3')
-    assert priority(frontend(priority_rules=rules), Backend(name='b', id=1), request) == expected
-
-
-def test_the_backends_rules_come_after_the_frontends() -> None:
-    back = Backend(name='b', id=1, priority_rules=(PriorityRule(kind='class', value=2),))
-    assert priority(frontend(priority_rules=(PriorityRule(kind='class', value=1),)), back, head()) == (2, 0)
+    assert choose_backend(routed, frontend(use_routes=True, default_backend='a'), head(), 'off') == 0
+    assert choose_backend(routed, frontend(default_backend='off'), head(), 'gone') is None

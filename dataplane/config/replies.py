@@ -1,0 +1,131 @@
+"""config: what `deny`, `tarpit` and `return` answer with (configuration manual 4.3: `http-request return`)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from dataplane.config.problems import Rejected, shown
+from dataplane.config.ruling import header_format
+from dataplane.config.values import parse_int
+from dataplane.rules.actions import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataplane.config.ruling import Ruling
+    from dataplane.rules.model import Format
+    from dataplane.rules.scope import Scope
+
+PAGES: Final = frozenset(
+    (200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 421, 422, 425, 429, 500, 501, 502, 503, 504)
+)
+"""Statuses that have a page which `errorfile` may replace."""
+CONDITIONS: Final = ('if', 'unless')
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_BODILESS: Final = (204, 304)
+_RETURNED: Final = 200
+_BODIES: Final = ('string', 'lf-string', 'file', 'lf-file')
+_ELSEWHERE: Final = ('errorfile', 'errorfiles', 'default-errorfiles')
+
+
+@dataclass(slots=True)
+class _Found:
+    status: int
+    content_type: str = ''
+    body: Format | bytes | None = None
+    page: bool = False
+    headers: list[tuple[str, Format]] = field(default_factory=list)
+
+
+def parse_reply(words: Sequence[str], what: str, default: int, scope: Scope, ruling: Ruling) -> tuple[Reply, int]:
+    """The reply that `words` begin with, and how many they are. `what` names the rule, `default` is its status.
+
+    A page of the proxy's own is meant where nothing says what the body is, but for `return`, whose answer is then empty.
+    Raises Rejected.
+    """
+    returned = default == _RETURNED
+    found = _Found(default)
+    at = 0
+    while at < len(words) and words[at] not in CONDITIONS:
+        word = words[at]
+        value = words[at + 1] if at + 1 < len(words) else ''
+        if word == 'status' or (word == 'deny_status' and not returned):
+            found.status = _status(value, word, what)
+            found.page = found.page or word != 'status'
+        elif word == 'content-type':
+            found.content_type = _said(value, word, what)
+        elif word in _BODIES:
+            if found.body is not None:
+                msg = f"{what} : '{word}' : the body is already given"
+                raise Rejected(msg)
+            found.body = _body(word, _said(value, word, what), scope, ruling)
+        elif word == 'hdr':
+            at += 1
+            _header(found, value, words[at + 1 : at + 2], what, scope)
+        elif word == 'default-errorfiles':
+            found.page = True
+            at -= 1
+        elif word in _ELSEWHERE:
+            msg = f"{what} : '{word}' is not supported: 'errorfile' lines and 'file' say what is answered"
+            raise Rejected(msg)
+        else:
+            msg = f"{what} : expects 'if' or 'unless', or what is answered, but found '{shown(word)}'"
+            raise Rejected(msg)
+        at += 2
+    return _reply(found, what, scope, empty=bool(at)), at
+
+
+def _reply(found: _Found, what: str, scope: Scope, *, empty: bool) -> Reply:
+    """`empty`: something was said about the reply, so that it is no page unless that was said."""
+    if found.body is not None and not found.content_type:
+        msg = f'{what} : a content-type must be defined when a body is given'
+        raise Rejected(msg)
+    if found.body is not None and found.status in _BODILESS:
+        msg = f'{what} : No body expected for {found.status} responses'
+        raise Rejected(msg)
+    if found.content_type and found.body is None:
+        text = f"content-type '{shown(found.content_type)}' ignored by the http reply because neither errorfile nor payload defined."
+        scope.warnings.append(text)
+        found.content_type = ''
+    if found.body is None and found.page and not found.headers:
+        if found.status not in PAGES:
+            msg = f"{what} : status code '{found.status}' not handled by default with 'default-errorfiles' argument"
+            raise Rejected(msg)
+        return Reply(found.status)
+    return Reply(found.status, found.content_type, found.body, tuple(found.headers), plain=empty)
+
+
+def _status(value: str, word: str, what: str) -> int:
+    status = parse_int(value, f'{what} : {word}', 200)
+    if status > 599:
+        msg = f"{what} : '{word}' expects a status from 200 to 599, not '{shown(value)}'"
+        raise Rejected(msg)
+    return status
+
+
+def _said(value: str, word: str, what: str) -> str:
+    if not value:
+        msg = f"{what} : '{word}' expects an argument"
+        raise Rejected(msg)
+    return value
+
+
+def _header(found: _Found, name: str, rest: Sequence[str], what: str, scope: Scope) -> None:
+    if not rest or not _TOKEN.fullmatch(name):
+        msg = f"{what} : 'hdr' expects the name of a field and its value (got '{shown(name)}')"
+        raise Rejected(msg)
+    if name.lower() in ('content-length', 'content-type', 'transfer-encoding', 'connection'):
+        scope.warnings.append(f"header '{shown(name)}' always ignored by the http reply.")
+    else:
+        found.headers.append((name.lower(), header_format(rest[0], scope)))
+
+
+def _body(word: str, value: str, scope: Scope, ruling: Ruling) -> Format | bytes:
+    if word == 'string':
+        return value.encode('utf-8', 'surrogateescape')
+    if word == 'file':
+        return ruling.content(value)
+    text = value if word == 'lf-string' else ruling.content(value).decode('utf-8', 'surrogateescape')
+    return header_format(text, scope)  # as HAProxy does: what values bring along cannot look like the text's own

@@ -1,0 +1,101 @@
+"""config: what every line with rules needs: where its expressions stand, its condition, the files of patterns it names.
+
+Messages are those of `dataplane.rules`, behind the words of the line; warnings go to the report.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dataplane.config.draft import Side
+from dataplane.config.problems import Rejected, Report, shown
+from dataplane.rules.acls import added, parse_acl, parse_condition
+from dataplane.rules.formats import parse_format
+from dataplane.rules.model import Flags
+from dataplane.rules.phases import Phase
+from dataplane.rules.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from dataplane.config.draft import ProxyDraft
+    from dataplane.config.errorfiles import ReadFile
+    from dataplane.config.reader import Line
+    from dataplane.rules.model import Condition, Entry, Format
+
+UNANSWERED: Final = frozenset(( 'be_conn_free', 'bytes_in', 'bytes_out', 'cur_client_timeout', 'cur_connect_timeout',
+    'cur_max_retries', 'cur_queue_timeout', 'cur_server_timeout', 'cur_tarpit_timeout', 'cur_tunnel_timeout', 'dst_conn',
+    'dst_is_local', 'fc.timer.total', 'fe_client_timeout', 'fe_tarpit_timeout', 'last_rule_file',
+    'last_rule_line', 'req.timer.hdr', 'req.timer.idle', 'req.timer.queue', 'req.timer.tq', 'res.body', 'res.body_size',
+    'res.timer.data', 'res.timer.hdr', 'so_id', 'so_name', 'src_is_local', 'srv_conn_free',
+    'txn.id32', 'txn.sess_term_state', 'txn.timer.total', 'txn.timer.user', 'unique-id', 'uptime',
+))  # fmt: skip
+"""Fetches that workers do not answer: a rule that asked for one would never do anything."""
+
+MOST: Final = 64 << 20
+"""Bytes of one file of patterns."""
+
+
+class Ruling:
+    """One per configuration. `files`: the entries of all files of patterns that were named so far."""
+
+    def __init__(self, report: Report, env: Mapping[str, str], read_file: ReadFile, bufsize: Callable[[], int]) -> None:
+        self.files: dict[str, tuple[Entry, ...]] = {}
+        self._report = report
+        self._env = env
+        self._read_file = read_file
+        self._bufsize = bufsize
+
+    def scope(self, phase: Phase, proxy: ProxyDraft) -> Scope:
+        """The place of an expression in a proxy's section."""
+        return Scope(
+            phase=phase, env=self._env, acls=proxy.acls, read=self._patterns, files=self.files, without=UNANSWERED
+        )
+
+    def warn(self, line: Line, scope: Scope) -> None:
+        """Hand on what the parsers of `scope` found to look at."""
+        for text in scope.warnings:
+            self._report.warning(line.file, line.number, text)
+        scope.warnings.clear()
+
+    def condition(self, words: Sequence[str], scope: Scope) -> Condition | None:
+        """What ends a line: nothing, or `if` or `unless` and a condition. Raises Rejected."""
+        return parse_condition(words, scope.acls, scope) if words else None
+
+    def acl(self, line: Line, proxy: ProxyDraft) -> None:
+        """A line `acl NAME ...`: wherever it is used, so nothing is said about where its fetches can be used."""
+        scope = self.scope(Phase.REQUEST if proxy.side is Side.FRONTEND else Phase.BACKEND_REQUEST, proxy)
+        try:
+            added(proxy.acls, parse_acl(line.words[1:], scope))
+        except Rejected as problem:
+            msg = f"error detected while parsing ACL '{shown(line.word(1))}' : {problem}."
+            raise Rejected(msg) from None
+        self.warn(line, scope)
+
+    def content(self, path: str) -> bytes:
+        """A file that is sent as it is. Raises Rejected."""
+        most = self._bufsize()
+        data = self._read(path, most)
+        if len(data) > most:
+            msg = f"file '{shown(path)}' exceeds the buffer size ({most} bytes)"
+            raise Rejected(msg)
+        return data
+
+    def _patterns(self, path: str) -> str:
+        data = self._read(path, MOST)
+        if len(data) > MOST:
+            msg = f'pattern file <{shown(path)}> is larger than {MOST} bytes'
+            raise Rejected(msg)
+        return data.decode('utf-8', 'surrogateescape')
+
+    def _read(self, path: str, most: int) -> bytes:
+        try:
+            return self._read_file(path, most + 1)
+        except OSError as problem:
+            msg = f"failed to open file '{shown(path)}' ({problem.strerror or problem})"
+            raise Rejected(msg) from None
+
+
+def header_format(text: str, scope: Scope) -> Format:
+    """A log-format string whose value becomes part of a message's head, so that expressions in it cannot end a line."""
+    return parse_format(text, scope, base=Flags.ENCODED)

@@ -1,0 +1,255 @@
+"""Rules as plain data, continued: what a rule does when its condition holds (configuration manual 4.3), and replies.
+
+Immutable and pickled like the rest of a snapshot. What becomes of an action is up to who evaluates it: `worker.rulebook`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dataplane.rules.model import Condition, Expression, Format, Match, Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the proxy answers in place of a server. `body` None: the page of that status, an `errorfile` or the built-in one.
+
+    `headers`: fields in front of those that say what the body is. `plain`: there is no body but the one written, so that
+    without one the answer is empty.
+    """
+
+    status: int
+    content_type: str = ''
+    body: Format | bytes | None = None
+    headers: tuple[tuple[str, Format], ...] = ()
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Stop evaluating the rules of this list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Answer at once, the request or response goes no further."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Tarpit:
+    """Answer after `timeout tarpit`."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Answer at once, as a server would."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Close the connection without a word; `silent`: without even telling the client (`silent-drop`)."""
+
+    silent: bool = False
+
+
+class Where(StrEnum):
+    """How the target of a redirect is made."""
+
+    LOCATION = 'location'
+    PREFIX = 'prefix'
+    SCHEME = 'scheme'
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Send the client elsewhere. `cookie` is the value of a Set-Cookie field, or nothing."""
+
+    where: Where
+    target: Format
+    code: int = 302
+    cookie: str = ''
+    drop_query: bool = False
+    keep_query: bool = False
+    append_slash: bool = False
+    ignore_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutHeader:
+    """Add a field; `alone`: after all others of that name are gone."""
+
+    name: str
+    value: Format
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DelHeader:
+    """Take away the fields whose names match."""
+
+    name: str
+    match: Match = Match.STR
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceHeader:
+    """Replace a field's value where it matches; `each`: every value of its list by itself (`replace-value`)."""
+
+    name: str
+    regex: str
+    value: Format
+    each: bool
+
+
+class Part(StrEnum):
+    """What of the request line is set or replaced."""
+
+    METHOD = 'method'
+    PATH = 'path'
+    PATHQ = 'pathq'
+    QUERY = 'query'
+    URI = 'uri'
+
+
+@dataclass(frozen=True, slots=True)
+class SetPart:
+    """Give a part of the request line another value."""
+
+    part: Part
+    value: Format
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacePart:
+    """Replace a part of the request line where it matches."""
+
+    part: Part
+    regex: str
+    value: Format
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    """Give the response another status; the reason is the usual one unless it is given."""
+
+    status: int
+    reason: str = ''
+
+
+class Unless(StrEnum):
+    """A condition of `set-var` on the variable or the value itself."""
+
+    ALWAYS = ''
+    IF_EXISTS = 'ifexists'
+    IF_NOT_EXISTS = 'ifnotexists'
+    IF_EMPTY = 'ifempty'
+    IF_NOT_EMPTY = 'ifnotempty'
+    IF_SET = 'ifset'
+    IF_NOT_SET = 'ifnotset'
+    IF_GREATER = 'ifgt'
+    IF_LESS = 'iflt'
+
+
+@dataclass(frozen=True, slots=True)
+class SetVar:
+    """Give a variable the value of an expression or a text."""
+
+    variable: Variable
+    value: Expression | Format
+    only: tuple[Unless, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnsetVar:
+    """Forget a variable."""
+
+    variable: Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Keep the value of an expression in a capture's slot, for the log (`capture`)."""
+
+    value: Expression
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetPriority:
+    """A request's place in queues: `offset` in milliseconds, or its class."""
+
+    value: Expression
+    offset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetLogLevel:
+    """The level of the request's log line; None: there is none (`silent`)."""
+
+    level: int | None
+
+
+Action = (
+    Allow | Deny | Tarpit | Return | Reject | Redirect | PutHeader | DelHeader | ReplaceHeader | SetPart | ReplacePart
+    | SetStatus | SetVar | UnsetVar | Keep | SetPriority | SetLogLevel
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An action and when it is taken."""
+
+    action: Action
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """`use_backend` or `use-server`: the one of this name, or of the name that a format makes."""
+
+    name: str | Format
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for a captured value of at most `length` bytes; `header`: the field it is taken from, unless a rule fills it."""
+
+    length: int
+    header: str = ''
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All rules of one proxy. `after` stands for `http-after-response`; `connection`, `session` and `content` are `tcp-request`'s."""
+
+    connection: tuple[Rule, ...] = ()
+    session: tuple[Rule, ...] = ()
+    content: tuple[Rule, ...] = ()
+    request: tuple[Rule, ...] = ()
+    redirects: tuple[Rule, ...] = ()
+    response: tuple[Rule, ...] = ()
+    after: tuple[Rule, ...] = ()
+    switches: tuple[Switch, ...] = ()
+    servers: tuple[Switch, ...] = ()
+    request_slots: tuple[Slot, ...] = ()
+    response_slots: tuple[Slot, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Is there anything to evaluate?"""
+        return self != NO_RULES
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The backends that `use_backend` lines name; what a format makes cannot be known."""
+        return tuple(switch.name for switch in self.switches if isinstance(switch.name, str))
+
+
+NO_RULES = Rules()

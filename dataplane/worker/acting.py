@@ -1,0 +1,293 @@
+"""What each action of a rule does: `dataplane.rules.actions` made into functions of a transaction.
+
+An act gives a verdict, which ends its list, or None. Acts are closures over what they need; none of them remembers a request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from dataplane.core.counters import C
+from dataplane.core.termination import LOCAL_ANSWER, LOCAL_RESPONSE, REJECTED, RESPONSE_REJECTED, TARPITTED, Termination
+from dataplane.rules.actions import (
+    Action,
+    Allow,
+    DelHeader,
+    Deny,
+    Keep,
+    Part,
+    PutHeader,
+    Redirect,
+    Reject,
+    ReplaceHeader,
+    ReplacePart,
+    Return,
+    SetLogLevel,
+    SetPart,
+    SetPriority,
+    SetStatus,
+    SetVar,
+    Tarpit,
+    Unless,
+    UnsetVar,
+)
+from dataplane.rules.closures import compiled_expression, compiled_format
+from dataplane.rules.fetches.headers import parts
+from dataplane.rules.fetches.request import path_and_query, path_of
+from dataplane.rules.model import Expression, Format, Match
+from dataplane.rules.regexes import compile_regex
+from dataplane.rules.replacing import replacement
+from dataplane.rules.samples import Type
+from dataplane.rules.stores import Store
+from dataplane.worker.replies import Answer, answer_of, redirect_of
+
+if TYPE_CHECKING:
+    from dataplane.rules.samples import Sample
+    from dataplane.rules.view import View
+    from dataplane.worker.transaction import Transaction
+
+CLASS_LIMIT: Final = 2_047
+OFFSET_LIMIT: Final = 524_287
+
+
+class Then(Enum):
+    """What follows from a verdict."""
+
+    GO_ON = 'the list is over, the message goes on'
+    ANSWER = 'the client is answered'
+    WAIT = 'the client is answered after a while'
+    CLOSE = 'the connection ends without a word'
+    DROP = 'the connection ends, and the client is not even told'
+
+
+class Verdict(NamedTuple):
+    """The end of a list of rules. `counter` is what is counted where the termination says otherwise."""
+
+    then: Then
+    end: Termination = LOCAL_ANSWER
+    answer: Answer | None = None
+    counter: C | None = None
+
+
+Act = Callable[..., Verdict | None]
+"""On a `Transaction`; on an `Arrival` what only closes it or sets variables."""
+Change = Callable[['Transaction'], None]
+Holds = Callable[['View'], bool]
+_ALLOW: Final = Verdict(Then.GO_ON)
+
+
+def act_of(action: Action, store: Store, *, response: bool) -> Act:
+    """What an action does."""
+    if isinstance(action, Allow):
+        return lambda _: _ALLOW
+    if isinstance(action, Redirect) and action.ignore_empty:
+        target, wanted = compiled_format(action.target, store), _verdict(action, store, response=response)
+        return lambda transaction: wanted if target(transaction) else None
+    if isinstance(action, Deny | Tarpit | Return | Redirect | Reject):
+        verdict = _verdict(action, store, response=response)
+        return lambda _: verdict
+    if isinstance(action, SetVar):
+        return _set_var(action, store)
+    if isinstance(action, Keep):
+        return _act(_keep(action, store, 'res' if response else 'req'))
+    maker = _MAKERS[type(action)]
+    return _act(maker(action, store))
+
+
+def _act(change: Change) -> Act:
+    """A change gives no verdict."""
+
+    def act(transaction: Transaction) -> None:
+        change(transaction)
+
+    return act
+
+
+def _verdict(action: Deny | Tarpit | Return | Redirect | Reject, store: Store, *, response: bool) -> Verdict:
+    denied, end = (C.DRESP, RESPONSE_REJECTED) if response else (C.DREQ, REJECTED)
+    local = LOCAL_RESPONSE if response else LOCAL_ANSWER
+    if isinstance(action, Deny):
+        return Verdict(Then.ANSWER, end, answer_of(action.reply, store), denied)
+    if isinstance(action, Tarpit):
+        return Verdict(Then.WAIT, TARPITTED, answer_of(action.reply, store), denied)
+    if isinstance(action, Return):
+        return Verdict(Then.ANSWER, local, answer_of(action.reply, store))
+    if isinstance(action, Redirect):
+        return Verdict(Then.ANSWER, local, redirect_of(action, store))
+    return Verdict(Then.DROP if action.silent else Then.CLOSE, end, None, denied)
+
+
+def _put(action: PutHeader, store: Store) -> Change:
+    name, write, alone = action.name.encode(), compiled_format(action.value, store), action.alone
+    return lambda transaction: transaction.put(name, write(transaction), alone=alone)
+
+
+def _delete(action: DelHeader, _: Store) -> Change:
+    name = action.name.encode()
+    if action.match is Match.REG:
+        search = compile_regex(action.name, fold=False).search  # of a name in lower case, as HAProxy's
+        return lambda transaction: transaction.delete(lambda found: search(found) is not None)
+    test = {
+        Match.STR: lambda found: found == name,
+        Match.BEG: lambda found: found.startswith(name),
+        Match.END: lambda found: found.endswith(name),
+        Match.SUB: lambda found: name in found,
+    }[action.match]
+    return lambda transaction: transaction.delete(test)
+
+
+def _replacer(regex: str, value: Format, store: Store) -> Callable[[Transaction], Callable[[bytes], bytes | None]]:
+    """For a transaction, what makes the new value of a value that the expression matches; None of another."""
+    search, write = compile_regex(regex, fold=False).search, compiled_format(value, store)
+
+    def of(transaction: Transaction) -> Callable[[bytes], bytes | None]:
+        expand = replacement(write(transaction))
+
+        def changed(old: bytes) -> bytes | None:
+            found: re.Match[bytes] | None = search(old)
+            return None if found is None else expand(found)
+
+        return changed
+
+    return of
+
+
+def _replace_header(action: ReplaceHeader, store: Store) -> Change:
+    name, of = action.name.encode(), _replacer(action.regex, action.value, store)
+    if not action.each:
+        return lambda transaction: transaction.replace(name, of(transaction))
+
+    def change(transaction: Transaction) -> None:
+        changed = of(transaction)
+
+        def each(old: bytes) -> bytes | None:
+            values = parts(old, bare=False)  # what does not match keeps its blanks
+            new = [value if (made := changed(value.strip(b' \t'))) is None else made for value in values]
+            return b','.join(new) if new != values else None
+
+        transaction.replace(name, each)
+
+    return change
+
+
+def _with_part(part: Part, uri: bytes, value: bytes) -> bytes:
+    """A target with a part of it replaced."""
+    if part is Part.URI:
+        return value
+    shown = path_and_query(uri)
+    authority = uri[: len(uri) - len(shown)] if shown else b'' if uri == b'*' else uri
+    path, mark, query = shown.partition(b'?')
+    if part is Part.PATH:
+        return authority + value + mark + query
+    if part is Part.PATHQ:
+        return authority + value
+    return authority + path + b'?' + value
+
+
+def _set_part(action: SetPart, store: Store) -> Change:
+    part, write = action.part, compiled_format(action.value, store)
+    if part is Part.METHOD:
+        return lambda transaction: transaction.set_method(write(transaction).upper())
+    return lambda transaction: transaction.set_uri(
+        _with_part(part, transaction.uri, write(transaction)), whole=part is Part.URI
+    )
+
+
+def _replace_part(action: ReplacePart, store: Store) -> Change:
+    part, of = action.part, _replacer(action.regex, action.value, store)
+
+    def change(transaction: Transaction) -> None:
+        uri = transaction.uri
+        old = {Part.PATH: path_of, Part.PATHQ: path_and_query}[part](uri) if part is not Part.URI else uri
+        new = of(transaction)(old)
+        if new is not None:
+            transaction.set_uri(_with_part(part, uri, new), whole=part is Part.URI)
+
+    return change
+
+
+def _set_status(action: SetStatus, _: Store) -> Change:
+    reason = action.reason.encode()
+    return lambda transaction: transaction.set_status(action.status, reason)
+
+
+def _set_var(action: SetVar, store: Store) -> Act:
+    scope, name, only = action.variable.scope, action.variable.name, action.only
+    value_of: Callable[[Transaction], Sample | None]
+    if isinstance(action.value, Expression):
+        value_of = compiled_expression(action.value, store)
+    else:
+        value_of = compiled_format(action.value, store)
+
+    def act(transaction: Transaction) -> None:
+        value = value_of(transaction)
+        if value is None:
+            return
+        if only and not all(_fits(one, transaction.variable(scope, name), value) for one in only):
+            return
+        transaction.set_variable(scope, name, value)
+
+    return act
+
+
+def _fits(only: Unless, before: Sample | None, value: Sample) -> bool:
+    """A condition of `set-var`, on what the variable had and what it is to have."""
+    if only in (Unless.IF_EXISTS, Unless.IF_SET, Unless.IF_NOT_SET, Unless.IF_NOT_EXISTS):
+        return (before is not None) is (only in (Unless.IF_EXISTS, Unless.IF_SET))
+    if only in (Unless.IF_EMPTY, Unless.IF_NOT_EMPTY):
+        return (value == b'') is (only is Unless.IF_EMPTY)
+    if type(before) is int and type(value) is int:  # nothing else is compared, a bool neither: it is set
+        return before > value if only is Unless.IF_GREATER else before < value
+    return True
+
+
+def _unset_var(action: UnsetVar, _: Store) -> Change:
+    scope, name = action.variable.scope, action.variable.name
+    return lambda transaction: transaction.set_variable(scope, name, None)
+
+
+def _keep(action: Keep, store: Store, where: str) -> Change:
+    value_of, slot = compiled_expression(action.value, store, Type.STR), action.slot
+
+    def change(transaction: Transaction) -> None:
+        value = value_of(transaction)
+        if isinstance(value, bytes):
+            transaction.capture(where, slot, value)
+
+    return change
+
+
+def _priority(action: SetPriority, store: Store) -> Change:
+    value_of, offset = compiled_expression(action.value, store, Type.INT), action.offset
+
+    def change(transaction: Transaction) -> None:
+        value = value_of(transaction)
+        if not isinstance(value, int):
+            return
+        if offset:
+            transaction.set_priority(None, max(-OFFSET_LIMIT, min(OFFSET_LIMIT, value)))
+        else:
+            transaction.set_priority(max(-CLASS_LIMIT, min(CLASS_LIMIT, value)), None)
+
+    return change
+
+
+def _log_level(action: SetLogLevel, _: Store) -> Change:
+    level = action.level
+    return lambda transaction: transaction.set_log_level(level)
+
+
+_MAKERS: Final[dict[type[Action], Callable[..., Change]]] = {
+    PutHeader: _put,
+    DelHeader: _delete,
+    ReplaceHeader: _replace_header,
+    SetPart: _set_part,
+    ReplacePart: _replace_part,
+    SetStatus: _set_status,
+    UnsetVar: _unset_var,
+    SetPriority: _priority,
+    SetLogLevel: _log_level,
+}

@@ -1,0 +1,84 @@
+"""A connection that has just been accepted, as rules see it: its addresses, and no request yet (`dataplane.rules.view`)."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from typing import TYPE_CHECKING, Final
+
+from dataplane.rules.samples import parse_address
+
+if TYPE_CHECKING:
+    from dataplane.rules.samples import Address, Sample
+    from dataplane.rules.view import Fields
+
+_RANDOM: Final = random.SystemRandom()
+
+
+class Arrival:
+    """The view of one connection. `variables` are those of its session; others end with the list of rules."""
+
+    method: bytes = b''
+    uri: bytes = b''
+    version: bytes = b''
+    request: Fields = ()
+    body: bytes = b''
+    body_size: int = 0
+    status: int = 0
+    response_version: bytes = b''
+    response: Fields = ()
+    response_body: bytes = b''
+
+    def __init__(self, sock: socket.socket, variables: dict[str, Sample]) -> None:
+        peer, local = _named(sock, peer=True), _named(sock, peer=False)
+        self.src: Address | None = parse_address(peer[0])
+        self.src_port = peer[1]
+        self.dst: Address | None = parse_address(local[0])
+        self.dst_port = local[1]
+        self._session = variables
+
+    @property
+    def now_us(self) -> int:
+        """The wall clock."""
+        return time.time_ns() // 1_000
+
+    def random(self) -> int:
+        """32 random bits."""
+        return _RANDOM.getrandbits(32)
+
+    def variable(self, scope: str, name: str) -> Sample | None:
+        """A variable of the session; there is no request that could have others."""
+        return self._session.get(name) if scope == 'sess' else None
+
+    def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
+        """Give a variable of the session a value, or take it away."""
+        if scope == 'sess':
+            if value is None:
+                self._session.pop(name, None)
+            else:
+                self._session[name] = value
+
+    def captured(self, where: str, slot: int) -> bytes | None:
+        """Nothing was captured."""
+        return None
+
+    def capture(self, where: str, slot: int, value: bytes) -> None:
+        """Nothing is captured."""
+
+    def fact(self, name: str) -> Sample | None:
+        """No facts."""
+        return None
+
+    def figure(self, name: str, proxy: str, server: str) -> int | None:
+        """No figures."""
+        return None
+
+
+def _named(sock: socket.socket, *, peer: bool) -> tuple[str, int]:
+    """Address and port; none of a unix socket, nor of a connection that is gone already."""
+    try:
+        name = sock.getpeername() if peer else sock.getsockname()
+    except OSError:
+        return '', 0
+    return (name[0], name[1]) if isinstance(name, tuple) else ('', 0)

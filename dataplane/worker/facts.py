@@ -1,0 +1,215 @@
+"""What rules may ask of a transaction and few do: facts about it, and figures of proxies and servers (`dataplane.rules.view`).
+
+What there is nothing of here (TLS, the PROXY protocol, sessions other than a request) is None, as for a connection without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from dataplane.core import weight
+from dataplane.core.counters import C, per_second
+from dataplane.core.layout import NOBODY
+from dataplane.core.state import OpState
+from dataplane.rules.samples import parse_address
+from dataplane.worker.clock import now_ms
+
+if TYPE_CHECKING:
+    from dataplane.rules.samples import Sample
+    from dataplane.worker.context import Context
+    from dataplane.worker.transaction import Transaction
+
+
+def fact_of(at: Transaction, name: str) -> Sample | None:
+    """The value of a fact; None where there is none, or none yet."""
+    known = _FACTS.get(name)
+    return None if known is None else known(at)
+
+
+def figure_of(at: Transaction, name: str, proxy: str, server: str) -> int | None:
+    """A number about a proxy or server; None where there is none of that name."""
+    tables, story = at.context.desk.tables, at.exchange.story
+    if name in _SERVER_FIGURES:
+        index = tables.server_of(proxy or story.backend_name, server) if server else at.exchange.server
+        return None if index is None or index == NOBODY else _SERVER_FIGURES[name](at.context, index)
+    if name in _BACKEND_FIGURES:
+        index = tables.backend_of(proxy) if proxy else story.backend
+        return None if index is None or index == NOBODY else _BACKEND_FIGURES[name](at.context, index)
+    if name in _FRONTEND_FIGURES:
+        index = tables.frontend_of(proxy) if proxy else story.frontend
+        return None if index is None else _FRONTEND_FIGURES[name](at.context, index)
+    return None
+
+
+def _backend_id(at: Transaction) -> int:
+    backend = at.context.desk.tables.backends.get(at.exchange.story.backend)
+    return at.frontend.id if backend is None else backend.id
+
+
+def _server_id(at: Transaction) -> int | None:
+    story = at.exchange.story
+    server = at.context.desk.tables.servers.get(story.server) if story.reached else None
+    return None if server is None else server.id
+
+
+def _end(at: Transaction, which: int) -> Sample | None:
+    ends = at.exchange.ends()
+    return None if ends is None else parse_address(ends[which][0])
+
+
+def _port(at: Transaction, which: int) -> Sample | None:
+    ends = at.exchange.ends()
+    return None if ends is None else ends[which][1]
+
+
+def _facts() -> dict[str, Callable[[Transaction], Sample | None]]:
+    """All facts by name. A function, since types of these classes are not known yet where modules import each other."""
+    return {
+        'fe_name': lambda at: at.frontend.name.encode(),
+        'fe_id': lambda at: at.frontend.id,
+        'fe_defbe': lambda at: (at.frontend.default_backend or '').encode(),
+        'be_name': lambda at: at.exchange.story.backend_name.encode() or at.frontend.name.encode(),
+        'be_id': _backend_id,
+        'srv_name': lambda at: at.exchange.story.server_name.encode() if at.exchange.story.reached else None,
+        'srv_id': _server_id,
+        'hostname': lambda at: at.context.desk.tables.snapshot.globals.node.encode(),
+        'thread': lambda at: at.context.worker,
+        'act_conn': lambda at: at.context.figures.all_connections(),
+        'prio_class': lambda at: at.exchange.klass,
+        'prio_offset': lambda at: at.exchange.offset,
+        'fc_http_major': lambda _: 1,
+        'bc_http_major': lambda _: 1,
+        '%f': lambda at: at.frontend.name.encode(),
+        '%ft': lambda at: at.frontend.name.encode(),
+        '%b': lambda at: at.exchange.story.backend_name.encode() or at.frontend.name.encode(),
+        '%s': lambda at: at.exchange.story.server_name.encode(),
+        '%ac': lambda at: at.context.figures.all_connections(),
+        '%fc': lambda at: at.context.figures.connections(at.exchange.story.frontend),
+        'asked_method': lambda at: at.exchange.story.method,
+        'asked_uri': lambda at: at.exchange.story.target,
+        'bc_src': lambda at: _end(at, 0),
+        'bc_src_port': lambda at: _port(at, 0),
+        'bc_dst': lambda at: _end(at, 1),
+        'bc_dst_port': lambda at: _port(at, 1),
+        'fc_src': lambda at: at.src,
+        'fc_src_port': lambda at: at.src_port,
+        'fc_dst': lambda at: at.dst,
+        'fc_dst_port': lambda at: at.dst_port,
+        'bc_reused': lambda at: at.exchange.is_reused(),
+        'txn.conn_retries': lambda at: at.exchange.story.retries,
+        'txn.redispatched': lambda at: at.exchange.story.redispatched,
+        'request_us': lambda at: int(at.exchange.story.wall * 1_000_000),
+        'accept_us': lambda at: int(at.exchange.story.wall * 1_000_000),
+        'server_status': lambda at: at.server_status or None,
+        'stopping': lambda at: at.context.stopping,
+        'req.slots': lambda at: len(at.slots['req']),
+        'res.slots': lambda at: len(at.slots['res']),
+        'http_auth_type': lambda at: at.basic_auth()[0] or None,
+        'http_auth_user': lambda at: at.basic_auth()[1] or None,
+        'http_auth_pass': lambda at: at.basic_auth()[2] or None,
+    }
+
+
+Figure = Callable[['Context', int], int]
+
+
+def _of_backend(column: str) -> Figure:
+    return lambda context, index: context.cells[getattr(context.layout, column) + index]
+
+
+def _nbsrv(context: Context, index: int) -> int:
+    """Servers that may be used: active ones, else backups."""
+    cells, at = context.cells, context.layout
+    return cells[at.ACTIVE_UP + index] or cells[at.BACKUP_UP + index]
+
+
+def _is_up(context: Context, index: int) -> int:
+    cells, at = context.cells, context.layout
+    return int(cells[at.OPSTATE + index] != OpState.STOPPED and not cells[at.ADMIN + index])
+
+
+def _queued(context: Context, server: int) -> int:
+    """Who waits for a server of its own: both of its queues."""
+    cells, length = context.cells, context.layout.QUEUE_LENGTH + 2 * server
+    return cells[length] + cells[length + 1]
+
+
+def _avg_queue(context: Context, backend: int) -> int:
+    """Who waits, per server that may be used; as many as wait where there is none."""
+    waiting, servers = context.cells[context.layout.BEWAITING + backend], _nbsrv(context, backend)
+    return -(-waiting // servers) if servers else waiting
+
+
+def _connslots(context: Context, backend: int) -> int:
+    """Free places at servers and in their queues; -1 where a usable server has no limit of both."""
+    tables, free = context.desk.tables, 0
+    for index in tables.members[backend]:
+        server = tables.servers[index]
+        if not _is_up(context, index):
+            continue
+        if server.maxconn == 0 or server.maxqueue == 0:
+            return -1
+        used = context.cells[context.layout.TOTAL + index] + _queued(context, index)
+        free += max(0, server.maxconn + server.maxqueue - used)
+    return free
+
+
+def _rate(blocks: str, second: int) -> Figure:
+    """Events over the last second, all workers together; `blocks` is where a kind has its counters."""
+
+    def figure(context: Context, index: int) -> int:
+        cells, now, total = context.cells, now_ms(), 0
+        counters = getattr(context.layout, blocks)
+        for worker in range(context.layout.workers):
+            at = counters(worker, index) + second
+            total += per_second(cells[at], cells[at + 1], cells[at + 2], now)
+        return total
+
+    return figure
+
+
+def _timeout(name: str) -> Figure:
+    return lambda context, index: getattr(context.desk.tables.backends[index].timeouts, name) or 0
+
+
+def _backend_figures() -> dict[str, Figure]:
+    """All figures of backends."""
+    return {
+        'nbsrv': _nbsrv,
+        'be_conn': _of_backend('BETOTAL'),
+        'be_sess_rate': _rate('backend_counters', C.SESS_SEC),
+        'queue': _of_backend('BEWAITING'),
+        'avg_queue': _avg_queue,
+        'connslots': _connslots,
+        **{f'be_{name}_timeout': _timeout(name) for name in ('server', 'tunnel', 'connect', 'queue', 'tarpit')},
+        'be_max_retries': lambda context, index: context.desk.tables.backends[index].retries,
+    }
+
+
+def _server_figures() -> dict[str, Figure]:
+    """All figures of servers."""
+    return {
+        'srv_conn': _of_backend('TOTAL'),
+        'srv_is_up': _is_up,
+        'srv_queue': _queued,
+        'srv_sess_rate': _rate('server_counters', C.SESS_SEC),
+        'srv_weight': lambda context, index: weight.shown(context.cells[context.layout.EWEIGHT + index]),
+        'srv_uweight': _of_backend('UWEIGHT'),
+        'srv_iweight': lambda context, index: context.desk.tables.servers[index].weight,
+    }
+
+
+def _frontend_figures() -> dict[str, Figure]:
+    """All figures of frontends."""
+    return {
+        'fe_conn': lambda context, index: context.figures.connections(index),
+        'fe_sess_rate': _rate('frontend_counters', C.SESS_SEC),
+        'fe_req_rate': _rate('frontend_counters', C.REQ_SEC),
+    }
+
+
+_FACTS: Final = _facts()
+_FRONTEND_FIGURES: Final = _frontend_figures()
+_BACKEND_FIGURES: Final = _backend_figures()
+_SERVER_FIGURES: Final = _server_figures()

@@ -1,0 +1,81 @@
+"""Rules applied to one exchange: its request, its response, and what the proxy answers by itself.
+
+The order is HAProxy's (manual, 4.3): a request meets the frontend's rules and then the backend's, an answer the backend's and
+then the frontend's; a `listen` that is both is met once. A rule that cannot be carried out ends the exchange with 500.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from dataplane.core.counters import C
+from dataplane.core.termination import RESPONSE_RULE_FAILED, RULE_FAILED
+from dataplane.worker.acting import Then, Verdict
+from dataplane.worker.head import ResponseHead
+from dataplane.worker.transaction import RuleFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dataplane.worker.rulebook import ProxyRules
+    from dataplane.worker.transaction import Transaction
+
+_LOG: Final = logging.getLogger('sluice.rules')
+_FAILED: Final = Verdict(Then.ANSWER, RULE_FAILED, lambda _: (500, None), C.EINT)
+_RESPONSE_FAILED: Final = Verdict(Then.ANSWER, RESPONSE_RULE_FAILED, lambda _: (500, None), C.EINT)
+
+
+def judge_request(transaction: Transaction, rules: ProxyRules) -> Verdict | None:
+    """The verdict of a proxy's rules on a request, whose head is afterwards what they made of it."""
+    transaction.ruled_backends += () if transaction.frontend.name == rules.name else (rules.name,)
+    try:
+        verdict = rules.asked(transaction)
+        transaction.settle_request()
+    except RuleFailed as failure:
+        _LOG.warning('%s: %s', rules.name, failure)
+        return _FAILED
+    return verdict
+
+
+def judge_response(transaction: Transaction, head: ResponseHead, lists: Iterable[ProxyRules]) -> Verdict | None:
+    """The verdict on a server's response, whose head is afterwards what the rules made of it."""
+    transaction.answered(head)
+    try:
+        for rules in lists:
+            verdict = rules.response.run(transaction)
+            if verdict is not None:
+                return verdict
+        transaction.settle_response()
+    except RuleFailed as failure:
+        _LOG.warning('%s: %s', transaction.frontend.name, failure)
+        return _RESPONSE_FAILED
+    return None
+
+
+def judge_passed(transaction: Transaction, lists: Iterable[ProxyRules], added: bytes) -> bytes:
+    """A server's answer after the rules for all answers; they see the fields that the proxy is about to add: what is left of these."""
+    if not any(rules.after for rules in lists):
+        return added
+    for line in added.split(b'\r\n')[:-1]:
+        name, _, value = line.partition(b': ')
+        transaction.put(name, value, alone=False)
+    for rules in lists:
+        rules.after.run(transaction)
+    transaction.settle_response()
+    return b''
+
+
+def judge_answer(
+    transaction: Transaction, status: int, answer: bytes, lists: Iterable[ProxyRules]
+) -> tuple[int, bytes]:
+    """The proxy's own answer after the rules for all answers, and its status."""
+    end = answer.find(b'\r\n\r\n') + 4
+    if end < 4 or not any(rules.after for rules in lists):
+        return status, answer
+    head = ResponseHead(answer[:end], 1, status)
+    transaction.answers(head)
+    for rules in lists:
+        rules.after.run(transaction)
+    transaction.settle_response()
+    return head.status, head.raw + answer[end:]

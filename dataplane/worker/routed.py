@@ -1,0 +1,220 @@
+"""Before anything is sent: a request, the rules of its frontend and backend, and the backend it goes to.
+
+`Routed` is what the chapters of a request have in common (seeker.py, carrier.py, exchange.py): its head, its client, its story.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from dataplane.core.layout import ANY, NOBODY
+from dataplane.core.stream import Stream
+from dataplane.worker.clock import now_ms
+from dataplane.worker.ending import Story
+from dataplane.worker.head import RequestHead, ResponseHead
+from dataplane.worker.judging import judge_passed, judge_request, judge_response
+from dataplane.worker.routing import choose_backend
+from dataplane.worker.transaction import Transaction
+
+if TYPE_CHECKING:
+    from dataplane.core.model import Backend, Frontend
+    from dataplane.core.termination import Termination
+    from dataplane.worker.acting import Verdict
+    from dataplane.worker.context import Context
+    from dataplane.worker.cookies import Jar
+    from dataplane.worker.pool import Pool
+    from dataplane.worker.rulebook import ProxyRules, Rulebook
+    from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.upstream import Ends, Upstream
+
+
+class Stage(IntEnum):
+    """What an exchange is waiting for."""
+
+    TARPIT = -1
+    ROUTED = 0
+    QUEUED = 1
+    CONNECTING = 2
+    TURN_AROUND = 3
+    HEADERS = 4
+    BODY = 5
+    TUNNEL = 6
+    OVER = 7
+
+
+_ROUTED = Stage.ROUTED  # named per request: see core/plane.py
+
+
+class Routed(Stream):
+    """A request with its route. Its ends (`_fail`, `_obey`) are the exchange's."""
+
+    __slots__ = (
+        '_backend', '_client', '_context', '_frontend', '_jar', '_leaving', '_must_open', '_pool', '_queue_deadline', '_received_at',
+        '_reused', '_ruled', '_upstream', '_waiting_since', 'began', 'head', 'number', 'stage', 'story',
+    )  # fmt: skip
+
+    def __init__(
+        self, context: Context, client: ClientEnd, index: int, frontend: Frontend, head: RequestHead, began: int,
+        wall: float,
+    ) -> None:  # fmt: skip
+        super().__init__(NOBODY)
+        self._context = context
+        self._client = client
+        self._frontend = frontend
+        self._backend: Backend | None = None
+        self._jar: Jar | None = None
+        self._ruled: Transaction | None = None
+        self.head = head
+        self.number = context.number()
+        self.stage = _ROUTED
+        self.began = began
+        self._received_at = self._waiting_since = now_ms()
+        self._queue_deadline = 0
+        self._pool: Pool | None = None
+        self._upstream: Upstream | None = None
+        self._reused = self._must_open = self._leaving = False
+        self.story = story = Story(index, wall)
+        story.request_ms = self._received_at - began
+        story.asked(head.method, head.target, head.version)
+
+    def route(self) -> int:
+        """The backend's index under the tables in force, NOBODY when none is named."""
+        tables = self._context.desk.tables
+        self._frontend = self._context.frontend(self.story.frontend, self._frontend)
+        backend = choose_backend(tables, self._frontend, self.head, None if self._ruled is None else self._named())
+        if backend is None:
+            return NOBODY
+        if self.wish >= 0 and backend != self.backend:
+            self.wish = ANY  # the server a cookie named is another backend's
+        if self.wish < 0 and (self._context.wishes or self.wish != ANY):
+            self._wish_in(backend)
+        return backend
+
+    def _wish_in(self, backend: int) -> None:
+        """What this stream wishes for in a backend where no cookie names a server."""
+        wish = self._context.wishes.get(backend)
+        self.wish = ANY if wish is None else wish(self.head, self._client.address)
+
+    def _passes(self, rules: ProxyRules | None) -> bool:
+        """Does a proxy without rules, or with these, let the request go on? Otherwise it has been answered, or will be."""
+        if rules is None:
+            return True
+        ruled = self._ruled
+        if ruled is None:
+            ruled = self._ruled = self.story.ruled = Transaction(self._context, self._client, self, self._frontend)
+        verdict = judge_request(ruled, rules)
+        if verdict is None:
+            return True
+        self._obey(verdict)
+        return False
+
+    def _passes_backend(self, book: Rulebook) -> bool:
+        """Do the rules of its backend, which are asked once, and not where a `listen` is both halves?"""
+        rules = book.backends.get(self.backend)
+        if rules is None or self._backend_of().id == self._frontend.id:
+            return True
+        return (self._ruled is not None and rules.name in self._ruled.ruled_backends) or self._passes(rules)
+
+    def _rules(self) -> list[ProxyRules]:
+        """Whose rules an answer meets: its backend's, then its frontend's."""
+        book, backend = self._context.rulebook, self._backend
+        if book is None:
+            return []
+        found = [book.frontends.get(self.story.frontend)]
+        if backend is not None and backend.id != self._frontend.id:
+            found.insert(0, book.backends.get(self.story.backend))
+        return [rules for rules in found if rules is not None]
+
+    def _passes_response(self, head: ResponseHead) -> bool:
+        """Do the rules let the server's answer go on? Otherwise the client has been answered."""
+        lists = self._rules()
+        if self._ruled is None or not lists:
+            return True
+        verdict = judge_response(self._ruled, head, lists)
+        if verdict is None:
+            return True
+        self.story.response_ms = -1
+        self._obey(verdict)
+        return False
+
+    def _passed(self, head: ResponseHead, added: bytes) -> bytes:
+        """An answer that goes on meets the rules for all answers. What is left to add to it."""
+        if self._ruled is not None:
+            added = judge_passed(self._ruled, self._rules(), added)
+            self.story.status = head.status
+        return added
+
+    def _named(self) -> str | None:
+        """The backend that a `use_backend` names."""
+        book = self._context.rulebook
+        rules = None if book is None else book.frontends.get(self.story.frontend)
+        if rules is None or not rules.switches or self._ruled is None:
+            return None
+        return rules.backend(self._ruled)
+
+    def _use_server(self, book: Rulebook) -> None:
+        """The server that a `use-server` names is the one it wishes for, where no cookie did."""
+        rules = book.backends.get(self.backend)
+        if rules is None or not rules.servers or self._ruled is None:
+            return
+        tables, cells, rota, backend = (
+            self._context.desk.tables,
+            self._context.cells,
+            self._context.layout.ROTA,
+            rules.name,
+        )
+
+        def usable(name: str) -> bool:
+            index = tables.server_of(backend, name)
+            return index is not None and cells[rota + index] > 0
+
+        found = rules.server(self._ruled, usable)
+        index = None if found is None else tables.server_of(backend, found)
+        if index is not None:
+            self.wish = 2 * index
+
+    def early_body(self) -> bytes:
+        """What came of the body before anything was sent."""
+        raise NotImplementedError
+
+    def ends(self) -> Ends | None:
+        """Both addresses of the connection to the server, while there is one."""
+        return None if self._upstream is None else self._upstream.ends()
+
+    def is_reused(self) -> bool:
+        """Has the connection to the server carried other requests?"""
+        return self._reused
+
+    def _learn_backend(self) -> None:
+        # A backend that tables lack by now is only ever met by a stream that is about to be refused.
+        backend = self._context.desk.tables.backends.get(self.backend)
+        if backend is None or backend is self._backend:
+            return
+        self._backend = backend
+        self.redispatch = backend.redispatch != 0
+        self._jar = None if backend.cookie is None else self._context.jar(self.backend, backend)
+        self.story.backend = self.backend
+        self.story.backend_name = backend.name
+
+    def _read_cookie(self, jar: Jar) -> None:
+        """The server its cookie names is the one it wishes for."""
+        cells, rota = self._context.cells, self._context.layout.ROTA
+        self.story.cookie = ticket = jar.read(self.head, int(time.time()), lambda server: cells[rota + server] > 0)
+        if ticket.server != NOBODY:
+            self.wish = 2 * ticket.server
+
+    def _backend_of(self) -> Backend:
+        assert self._backend is not None
+        return self._backend
+
+    # -- the last chapter --------------------------------------------------------------------------------------------
+
+    def _fail(self, end: Termination, *, silent: bool = False) -> None:
+        """End otherwise than as it should."""
+        raise NotImplementedError
+
+    def _obey(self, verdict: Verdict) -> None:
+        """End as a rule says."""
+        raise NotImplementedError

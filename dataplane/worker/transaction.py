@@ -1,0 +1,347 @@
+"""One request and its response as rules see and change them (`dataplane.rules.view`).
+
+Made for a request only where there are rules. Everything is read when a rule asks for it; heads are written back when a list
+of rules has run (`settle_request`, `settle_response`), so that what follows works on a head as if it had come like that.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import random
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from dataplane.rules.fetches.request import path_and_query
+from dataplane.rules.reasons import reason_of
+from dataplane.rules.samples import parse_address
+from dataplane.worker.facts import fact_of, figure_of
+from dataplane.worker.rewriting import Rewriting, fields_of
+from dataplane.worker.scan import is_host
+
+if TYPE_CHECKING:
+    from dataplane.core.model import Frontend
+    from dataplane.rules.actions import Slot
+    from dataplane.rules.samples import Address, Sample
+    from dataplane.rules.view import Fields
+    from dataplane.worker.acting import Verdict
+    from dataplane.worker.context import Context
+    from dataplane.worker.head import Head, RequestHead, ResponseHead
+    from dataplane.worker.routed import Routed
+    from dataplane.worker.sides import ClientEnd
+
+_VERSIONS: Final = (b'1.0', b'1.1')
+_NOT_IN_TARGETS: Final = {byte: f'%{byte:02X}' for byte in (*range(33), 127)}
+_ABSOLUTE: Final = re.compile(rb'[A-Za-z][A-Za-z0-9+.-]*://[^/]')
+_BODILESS: Final = (204, 304)
+_RANDOM: Final = random.SystemRandom()
+
+
+class RuleFailed(Exception):
+    """A rule cannot be carried out; the request is answered with 500."""
+
+
+class Transaction:
+    """The view of one exchange. `slots` are the captures its frontend declares, for the request and for the response."""
+
+    __slots__ = (
+        '_captured',
+        '_changed',
+        '_client',
+        '_fields',
+        '_lines',
+        '_reason',
+        '_session',
+        'context',
+        'exchange',
+        'frontend',
+        'log_level',
+        'logged',
+        'method',
+        'response_head',
+        'ruled_backends',
+        'server_status',
+        'slots',
+        'status',
+        'tarpit',
+        'uri',
+        'variables',
+    )  # fmt: skip
+
+    def __init__(self, context: Context, client: ClientEnd, exchange: Routed, frontend: Frontend) -> None:
+        head = exchange.head
+        self.context = context
+        self._client = client
+        self.exchange = exchange
+        self.frontend = frontend
+        self.method, self.uri = head.method, head.target
+        self._fields: list[tuple[bytes, bytes]] | None = None
+        self._lines: Rewriting | None = None
+        self._changed = False
+        self.response_head: ResponseHead | None = None
+        self._reason: bytes | None = None
+        self.status = 0
+        self.slots: dict[str, tuple[Slot, ...]] = {
+            'req': frontend.rules.request_slots, 'res': frontend.rules.response_slots,
+        }  # fmt: skip
+        self._captured: dict[tuple[str, int], bytes] = {}
+        self._session = client.variables
+        self.variables: dict[tuple[str, str], Sample] = {}
+        self.logged, self.log_level = True, -1
+        self.ruled_backends: tuple[str, ...] = ()
+        self.tarpit: Verdict | None = None
+        self.server_status = 0
+        self._capture_request()
+
+    # -- the request -------------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> bytes:
+        """The request's version."""
+        return _VERSIONS[self.exchange.head.version]
+
+    @property
+    def request(self) -> Fields:
+        """The request's fields, as rules so far have left them."""
+        if self._lines is not None and self.response_head is None:
+            return self._lines.fields
+        if self._fields is None:
+            self._fields = fields_of(self.exchange.head)
+        return self._fields
+
+    @property
+    def body(self) -> bytes:
+        """What came of the body together with the head."""
+        return self.exchange.early_body()
+
+    @property
+    def body_size(self) -> int:
+        """The announced length, or what is there of one that is not announced."""
+        length = self.exchange.head.length
+        return length if length >= 0 else len(self.body)
+
+    @property
+    def src(self) -> Address | None:
+        """The client's address."""
+        return parse_address(self._client.address)
+
+    @property
+    def src_port(self) -> int:
+        """The client's port."""
+        return self._client.port
+
+    @property
+    def dst(self) -> Address | None:
+        """The address the client connected to."""
+        return parse_address(self._client.local_address)
+
+    @property
+    def dst_port(self) -> int:
+        """The port the client connected to."""
+        return self._client.local_port
+
+    def set_method(self, method: bytes) -> None:
+        """Ask with another method. What changes whether the answer has a body is not possible."""
+        if (
+            (method == b'HEAD') is not (self.method == b'HEAD')
+            or method in (b'CONNECT', b'TRACE')
+            or not method.isalpha()
+        ):
+            raise RuleFailed(f'set-method: {self.method!r} cannot become {method!r}')
+        self.method, self._changed = method, True
+
+    def set_uri(self, uri: bytes, *, whole: bool) -> None:
+        """Ask for something else; `whole`: not for another path only, so that an authority in it is the host as well.
+
+        What would end the target is percent-encoded.
+        """
+        if any(byte in _NOT_IN_TARGETS for byte in uri):
+            uri = uri.decode('latin-1').translate(_NOT_IN_TARGETS).encode('latin-1')
+        if not uri.startswith(b'/') and uri != b'*' and _ABSOLUTE.match(uri) is None:
+            raise RuleFailed(f'set-uri: {uri!r} is neither a path nor a whole URI')
+        self.uri, self._changed = uri, True
+        authority = uri[: len(uri) - len(path_and_query(uri))].partition(b'://')[2] if whole else b''
+        if authority and is_host(authority):
+            self.put(b'host', authority, alone=True)
+
+    # -- the response ------------------------------------------------------------------------------------------------
+
+    @property
+    def response(self) -> Fields:
+        """The response's fields, as rules so far have left them."""
+        if self._lines is not None:
+            return self._lines.fields
+        return fields_of(self.response_head) if self.response_head is not None else ()
+
+    @property
+    def response_version(self) -> bytes:
+        """The response's version."""
+        return b'' if self.response_head is None else _VERSIONS[self.response_head.version]
+
+    @property
+    def response_body(self) -> bytes:
+        """Bodies of responses are streamed."""
+        return b''
+
+    def answered(self, head: ResponseHead) -> None:
+        """The response's head is here: fields that change are its from now on."""
+        self.answers(head)
+        self.server_status = head.status
+        self._forget('req')
+        for number, slot in enumerate(self.slots['res']):
+            values = head.values(slot.header.encode()) if slot.header else []
+            if values:
+                self.capture('res', number, values[-1])
+
+    def answers(self, head: ResponseHead) -> None:
+        """This is the head that the client is to see, its server's or the proxy's own."""
+        self.response_head, self._lines, self._changed, self._reason = head, None, False, None
+        self.status = head.status
+
+    def set_status(self, status: int, reason: bytes) -> None:
+        """Answer with another status; one whose message has no body keeps its own."""
+        if self.status not in _BODILESS:
+            self.status, self._reason, self._changed = status, reason or reason_of(status), True
+
+    # -- fields of the message at hand -------------------------------------------------------------------------------
+
+    def put(self, name: bytes, value: bytes, *, alone: bool) -> None:
+        """Add a field to the message at hand."""
+        self._rewriting().put(name, value, alone=alone)
+
+    def delete(self, matches: Callable[[bytes], bool]) -> None:
+        """Take fields from the message at hand."""
+        self._rewriting().delete(matches)
+
+    def replace(self, name: bytes, change: Callable[[bytes], bytes | None]) -> None:
+        """Change values of a field of the message at hand."""
+        self._rewriting().replace(name, change)
+
+    def _rewriting(self) -> Rewriting:
+        self._changed = True
+        if self._lines is None:
+            head: Head = self.exchange.head if self.response_head is None else self.response_head
+            self._lines = Rewriting(head, head.edits)
+        return self._lines
+
+    # -- written back ------------------------------------------------------------------------------------------------
+
+    def settle_request(self) -> None:
+        """A list of request rules has run: the head is what they made of it."""
+        if not self._changed:
+            return
+        head = self.exchange.head
+        lines = self._rewriting()
+        hosts = [value for name, value in lines.fields if name == b'host']
+        if len(hosts) > 1:
+            raise RuleFailed('a request has one Host field')
+        origin = head.origin if self.uri == head.target else self._origin(head)
+        raw, edits = lines.finish(b'%b %b HTTP/1.%d' % (self.method, origin, head.version))
+        head.rewrite(raw, edits)
+        head.method, head.target, head.origin = self.method, self.uri, origin
+        if not any(name == b'upgrade' for name, _ in lines.fields):
+            head.upgrade = b''  # who takes it away wants no other protocol
+        if hosts and is_host(hosts[0]):
+            head.authority = hosts[0]
+        self._lines, self._fields, self._changed = None, None, False
+
+    def _origin(self, head: RequestHead) -> bytes:
+        """What a server is asked for: without scheme and authority where these are what the client said (RFC 9112, 3.2)."""
+        path = path_and_query(self.uri)
+        before = self.uri[: len(self.uri) - len(path)]
+        said = head.target != head.origin and head.target.startswith(before)
+        return path if said and path else self.uri
+
+    def settle_response(self) -> None:
+        """The same of the response's head."""
+        head = self.response_head
+        if not self._changed or head is None:
+            return
+        start = head.raw[: head.raw.index(b'\r\n')]
+        if self._reason is not None:
+            start = b'HTTP/1.%d %d %b' % (head.version, self.status, self._reason)
+        raw, edits = self._rewriting().finish(start)
+        head.rewrite(raw, edits)
+        head.status = self.status
+        self._lines, self._changed, self._reason = None, False, None
+
+    def set_priority(self, klass: int | None, offset: int | None) -> None:
+        """The request's place in queues; None: as it is."""
+        exchange = self.exchange
+        exchange.klass = exchange.klass if klass is None else klass
+        exchange.offset = exchange.offset if offset is None else offset
+
+    def set_log_level(self, level: int | None) -> None:
+        """The level of the log line, None: there is none."""
+        self.logged = level is not None
+        self.log_level = -1 if level is None else level
+
+    # -- what rules keep ---------------------------------------------------------------------------------------------
+
+    @property
+    def now_us(self) -> int:
+        """The wall clock."""
+        return time.time_ns() // 1_000
+
+    def random(self) -> int:
+        """32 random bits."""
+        return _RANDOM.getrandbits(32)
+
+    def variable(self, scope: str, name: str) -> Sample | None:
+        """A variable; those of a session outlive the request."""
+        return self._session.get(name) if scope == 'sess' else self.variables.get((scope, name))
+
+    def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
+        """Give a variable a value, or take it away."""
+        if scope == 'sess':
+            if value is None:
+                self._session.pop(name, None)
+            else:
+                self._session[name] = value
+        elif value is None:
+            self.variables.pop((scope, name), None)
+        else:
+            self.variables[scope, name] = value
+
+    def _forget(self, scope: str) -> None:
+        for key in [key for key in self.variables if key[0] == scope]:
+            del self.variables[key]
+
+    def captured(self, where: str, slot: int) -> bytes | None:
+        """What a slot keeps."""
+        return self._captured.get((where, slot))
+
+    def capture(self, where: str, slot: int, value: bytes) -> None:
+        """Keep a value, as much of it as the slot has room for."""
+        slots = self.slots[where]
+        if slot < len(slots):
+            self._captured[where, slot] = value[: slots[slot].length]
+
+    def _capture_request(self) -> None:
+        """Keep what `capture request header` lines ask for, before any rule runs."""
+        for number, slot in enumerate(self.slots['req']):
+            values = self.exchange.head.values(slot.header.encode()) if slot.header else []
+            if values:
+                self.capture('req', number, values[-1])
+
+    # -- facts and figures -------------------------------------------------------------------------------------------
+
+    def fact(self, name: str) -> Sample | None:
+        """A value that few rules ask for; None where there is none, or none yet."""
+        return fact_of(self, name)
+
+    def figure(self, name: str, proxy: str, server: str) -> int | None:
+        """A number about a proxy or server; None where there is none of that name."""
+        return figure_of(self, name, proxy, server)
+
+    def basic_auth(self) -> tuple[bytes, bytes, bytes]:
+        """Type, user and password of the Authorization field (RFC 7617); empty where there is none."""
+        values = [value for name, value in self.request if name == b'authorization']
+        kind, _, credentials = (values[0] if values else b'').partition(b' ')
+        try:
+            user, _, password = base64.b64decode(credentials.strip(), validate=True).partition(b':')
+        except binascii.Error:
+            return kind, b'', b''
+        return kind, user, password

@@ -1,0 +1,38 @@
+"""What is made of rules when tables are adopted, and what is not made again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dataplane.core.tables import Tables
+from dataplane.worker.rulebook import Rulebook
+from tests.unit.config.loading import HTTP, snapshot
+
+TEXT = f'{HTTP}frontend f\n bind :80\n http-request deny if {{ path_reg ^/x }}\n default_backend b\nbackend b\n http-response del-header x\n'
+
+
+def tables(text: str = TEXT) -> Tables:
+    configuration = snapshot(text)
+    return Tables(
+        1,
+        configuration,
+        frontends=dict(enumerate(configuration.frontends)),
+        backends=dict(enumerate(configuration.backends)),
+    )
+
+
+def test_without_rules_it_is_nothing() -> None:
+    assert not Rulebook(tables(f'{HTTP}backend b\n server s 1.1.1.1:80\n'))
+
+
+def test_what_stayed_as_it_was_is_not_made_again() -> None:
+    first = Rulebook(tables())
+    second = Rulebook(tables(TEXT.replace('del-header x', 'del-header y')), first)
+    assert second.frontends[0] is first.frontends[0]
+    assert second.backends[0] is not first.backends[0]
+
+
+def test_with_other_patterns_all_is_made_again() -> None:
+    first, now = Rulebook(tables()), tables()
+    now = replace(now, snapshot=replace(now.snapshot, pattern_files=(('l', ()),)))
+    assert Rulebook(now, first).frontends[0] is not first.frontends[0]
