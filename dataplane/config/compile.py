@@ -89,6 +89,7 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         log_targets=(*(settings.log_targets if proxy.log_global else ()), *logs),
         httplog=proxy.httplog,
         dontlognull=proxy.dontlognull,
+        log_separate_errors=proxy.log_separate_errors,
         dontlog_normal=proxy.dontlog_normal,
         forwardfor=proxy.forwardfor,
         originalto=proxy.originalto,

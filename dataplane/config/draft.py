@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from dataplane.config.checkdraft import ProbeDraft, ServerChecks
 from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
+from dataplane.rules.actions import NO_FORMATS
 
 if TYPE_CHECKING:
     from dataplane.core.model import Bind, Cookie, ErrorPage, ForwardFor, LogTarget, StatsSocket
-    from dataplane.rules.actions import Rule, Slot, Switch
+    from dataplane.rules.actions import Formats, Rule, Slot, Switch
     from dataplane.rules.model import Acl
 
 
@@ -112,6 +113,9 @@ class ProxyDraft:
     originalto: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     httplog: bool = False
+    log_format_name: str = ''
+    log_separate_errors: bool = False
+    formats: Formats = NO_FORMATS
     dontlognull: bool = False
     dontlog_normal: bool = False
     monitor_uri: bytes | None = None

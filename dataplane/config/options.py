@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FLAGS: Final = {
     'dontlognull': ('dontlognull', False, Side.FRONTEND),
+    'log-separate-errors': ('log_separate_errors', False, Side.FRONTEND),
     'dontlog-normal': ('dontlog_normal', False, Side.FRONTEND),
     'http-ignore-probes': ('http_ignore_probes', False, Side.FRONTEND),
     'abortonclose': ('abortonclose', True, Side.BOTH),
@@ -68,15 +69,6 @@ def _keep_alive(line: Line, proxy: ProxyDraft) -> None:
         proxy.keep_alive = mode
     elif proxy.keep_alive is mode:
         proxy.keep_alive = KeepAlive.KEEP_ALIVE
-
-
-def _httplog(line: Line, proxy: ProxyDraft) -> None:
-    _not_negated(line)
-    if line.word(2) == 'clf':
-        msg = "'option httplog clf' is not supported, only 'option httplog' is."
-        raise Rejected(msg)
-    _no_argument(line, 2)
-    proxy.httplog = True
 
 
 def _redispatch(line: Line, proxy: ProxyDraft) -> None:
@@ -144,7 +136,6 @@ HANDLERS: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
     'httpclose': _keep_alive,
     'httpchk': parse_httpchk,
     'tcp-check': parse_tcp_check_option,
-    'httplog': _httplog,
     'redispatch': _redispatch,
     'forwardfor': _forwardfor,
     'originalto': _originalto,

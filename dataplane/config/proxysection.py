@@ -11,6 +11,7 @@ from dataplane.config.draft import Side, Target
 from dataplane.config.errorpages import parse_errorloc, parse_http_error
 from dataplane.config.general import description_of
 from dataplane.config.keywords import PROXY, TIMEOUTS
+from dataplane.config.logformats import LogFormats
 from dataplane.config.logs import parse_log_line
 from dataplane.config.options import parse_option, sides_of
 from dataplane.config.probing import HANDLERS as PROBING
@@ -48,8 +49,9 @@ _FRONT_TIMEOUTS: Final = ('client', 'client-fin')
 _BACK_TIMEOUTS: Final = ('check', 'server', 'connect', 'queue', 'tunnel', 'server-fin')
 _SIDES: Final = {
     'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND, 'monitor-uri': Side.FRONTEND,
-    'tcp-request connection': Side.FRONTEND, 'tcp-request session': Side.FRONTEND,
+    'tcp-request connection': Side.FRONTEND, 'tcp-request session': Side.FRONTEND, 'capture cookie': Side.FRONTEND,
     'capture request header': Side.FRONTEND, 'capture response header': Side.FRONTEND, 'declare capture': Side.FRONTEND,
+    'log-format': Side.FRONTEND, 'log-format-sd': Side.FRONTEND, 'unique-id-format': Side.FRONTEND, 'unique-id-header': Side.FRONTEND,
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
     'fullconn': Side.BACKEND, 'hash-balance-factor': Side.BACKEND, 'hash-preserve-affinity': Side.BACKEND, 'hash-type': Side.BACKEND,
     'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'use-server': Side.BACKEND, 'server': Side.BACKEND, 'server-template': Side.BACKEND,
@@ -59,6 +61,7 @@ _SIDES: Final = {
 }  # fmt: skip
 _NOT_IN_DEFAULTS: Final = (
     'bind',
+    'capture cookie',
     'redirect',
     'server',
     'server-template',
@@ -81,11 +84,13 @@ class ProxySection:
         self._report = report
         self._error_files = error_files
         self._ruling = ruling
+        self._log_formats = formats = LogFormats(report, ruling)
         self.handlers: dict[str, Callable[[Line, ProxyDraft], None]] = {
             'acl': ruling.acl,
             'backlog': self._backlog,
             'balance': parse_balance,
             'bind': self._bind,
+            'capture cookie': formats.capture_cookie,
             'capture request header': parse_capture,
             'capture response header': parse_capture,
             'cookie': self._cookie,
@@ -110,6 +115,8 @@ class ProxySection:
             'http-reuse': self._http_reuse,
             'id': self._id,
             'log': self._log,
+            'log-format': formats.log_format,
+            'log-format-sd': formats.log_format_sd,
             'maxconn': self._maxconn,
             'mode': self._mode,
             'monitor-uri': self._monitor_uri,
@@ -125,6 +132,8 @@ class ProxySection:
             'tcp-request inspect-delay': parse_inspect_delay,
             'tcp-request session': lambda line, proxy: parse_tcp_request(line, proxy, ruling),
             'use-server': self._use_server,
+            'unique-id-format': formats.unique_id_format,
+            'unique-id-header': formats.unique_id_header,
             'use_backend': self._use_backend,
             'use-routes': self._use_routes,
             **{f'timeout {name}': self._timeout for name in TIMEOUTS},
@@ -138,7 +147,9 @@ class ProxySection:
             raise Rejected(msg)
         if not self._means(name, line, proxy):
             return
-        if name.startswith('option '):
+        if name == 'option httplog':
+            self._log_formats.httplog(line, proxy)
+        elif name.startswith('option '):
             parse_option(line, proxy)
         else:
             self.handlers[name](line, proxy)

@@ -26,7 +26,7 @@ from dataplane.config.keywords import ACTIONS, Status
 from dataplane.config.problems import Rejected, did_you_mean, shown
 from dataplane.config.values import parse_time
 from dataplane.rules.acls import rebound
-from dataplane.rules.actions import Rule, Rules, Slot
+from dataplane.rules.actions import NO_FORMATS, Rule, Rules, Slot
 from dataplane.rules.phases import Phase
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def rules_of(proxy: ProxyDraft) -> Rules:
         servers=tuple(switched(switch, acls) for switch in proxy.server_switches),
         request_slots=tuple(proxy.request_slots),
         response_slots=tuple(proxy.response_slots),
+        formats=proxy.formats if proxy.side & Side.FRONTEND else NO_FORMATS,
     )
 
 

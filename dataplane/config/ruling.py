@@ -23,14 +23,21 @@ if TYPE_CHECKING:
     from dataplane.config.reader import Line
     from dataplane.rules.model import Condition, Entry, Format
 
-UNANSWERED: Final = frozenset(( 'be_conn_free', 'bytes_in', 'bytes_out', 'cur_client_timeout', 'cur_connect_timeout',
-    'cur_max_retries', 'cur_queue_timeout', 'cur_server_timeout', 'cur_tarpit_timeout', 'cur_tunnel_timeout', 'dst_conn',
-    'dst_is_local', 'fc.timer.total', 'fe_client_timeout', 'fe_tarpit_timeout', 'last_rule_file',
-    'last_rule_line', 'req.timer.hdr', 'req.timer.idle', 'req.timer.queue', 'req.timer.tq', 'res.body', 'res.body_size',
-    'res.timer.data', 'res.timer.hdr', 'so_id', 'so_name', 'src_is_local', 'srv_conn_free',
-    'txn.id32', 'txn.sess_term_state', 'txn.timer.total', 'txn.timer.user', 'unique-id', 'uptime',
+UNANSWERED: Final = frozenset((
+    'bc_be_queue', 'bc_err', 'bc_err_name', 'bc_err_str', 'bc_srv_queue', 'be_conn_free', 'cur_client_timeout', 'cur_connect_timeout',
+    'cur_max_retries', 'cur_queue_timeout', 'cur_server_timeout', 'fc_err', 'fc_err_name', 'fc_err_str', 'fc_nb_streams',
+    'cur_tarpit_timeout', 'cur_tunnel_timeout', 'dst_conn', 'dst_is_local', 'fe_client_timeout', 'fe_tarpit_timeout',
+    'last_rule_file', 'last_rule_line', 'req.bytes_out', 'res.body', 'res.body_size', 'res.bytes_in', 'so_id', 'so_name',
+    'src_is_local', 'srv_conn_free', 'uptime',
 ))  # fmt: skip
 """Fetches that workers do not answer: a rule that asked for one would never do anything."""
+
+FINISHED: Final = frozenset((
+    'bc.timer.connect', 'bytes_in', 'bytes_out', 'fc.timer.handshake', 'fc.timer.total', 'req.bytes_in', 'req.timer.hdr', 'req.timer.idle',
+    'req.timer.queue', 'req.timer.tq', 'res.bytes_out', 'res.timer.data', 'res.timer.hdr', 'txn.sess_term_state', 'txn.timer.total',
+    'txn.timer.user',
+))  # fmt: skip
+"""Fetches that are answered for the log line only, when the exchange has ended."""
 
 MOST: Final = 64 << 20
 """Bytes of one file of patterns."""
@@ -49,8 +56,9 @@ class Ruling:
     def scope(self, phase: Phase, proxy: ProxyDraft) -> Scope:
         """The place of an expression in a proxy's section."""
         return Scope(
-            phase=phase, env=self._env, acls=proxy.acls, read=self._patterns, files=self.files, without=UNANSWERED
-        )
+            phase=phase, env=self._env, acls=proxy.acls, read=self._patterns, files=self.files,
+            without=UNANSWERED if phase is Phase.LOG else UNANSWERED | FINISHED,
+        )  # fmt: skip
 
     def warn(self, line: Line, scope: Scope) -> None:
         """Hand on what the parsers of `scope` found to look at."""

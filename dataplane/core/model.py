@@ -165,6 +165,7 @@ class Frontend:
     httplog: bool = False
     dontlognull: bool = False
     dontlog_normal: bool = False
+    log_separate_errors: bool = False
     forwardfor: ForwardFor | None = None
     originalto: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE

@@ -227,6 +227,24 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Formats:
+    """What a proxy's log lines look like, and what is noted for them. None: not of its own.
+
+    `line` and `data` stand for `log-format` and `log-format-sd`; `unique_header`: where servers are told the unique id;
+    `cookie`: the beginning of a cookie's name, and how much of it and its value is kept.
+    """
+
+    line: Format | None = None
+    data: Format | None = None
+    unique_id: Format | None = None
+    unique_header: str = ''
+    cookie: Slot | None = None
+
+
+NO_FORMATS = Formats()
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """All rules of one proxy. `after` stands for `http-after-response`; `connection`, `session` and `content` are `tcp-request`'s."""
 
@@ -241,6 +259,7 @@ class Rules:
     servers: tuple[Switch, ...] = ()
     request_slots: tuple[Slot, ...] = ()
     response_slots: tuple[Slot, ...] = ()
+    formats: Formats = NO_FORMATS
 
     def __bool__(self) -> bool:
         """Is there anything to evaluate?"""

@@ -114,16 +114,21 @@ def _query(uri: bytes) -> bytes:
     return mark + query
 
 
+def _query_text(flags: Flags) -> Writer:
+    """The query with its `?`. There is no dash for none."""
+    return _uri(_query)(flags & ~Flags.MANDATORY)
+
+
 def _version(view: View) -> bytes | None:
     return b'HTTP/' + view.version if view.version else b'<BADREQ>'
 
 
-def _status(view: View) -> bytes | None:
+def _status(view: View) -> bytes:
     return b'%d' % view.status if view.status else b'-1'
 
 
 def _captures(where: str, *, listed: bool) -> Maker:
-    """All slots of one side, in braces or - one word each - for the common log format. Nothing where there are none."""
+    """All slots of one side, in braces or - one word each, with the flags - for the common log format. Nothing where there are none."""
 
     def make(flags: Flags) -> Writer:
         text = text_writer(flags)
@@ -135,7 +140,7 @@ def _captures(where: str, *, listed: bool) -> Maker:
                 return b''
             shown = [None if value is None else for_capture(value) for value in values]
             if listed:
-                return b' '.join(b'"%b"' % value if value is not None else b'-' for value in shown)
+                return b' '.join(text(value) for value in shown)
             return text(b'{%b}' % b'|'.join(value or b'' for value in shown))
 
         return write
@@ -191,12 +196,14 @@ def _milliseconds(_: Flags) -> Writer:
 
 _TIMES: Final = ('Ta', 'Tc', 'Td', 'Th', 'Ti', 'Tq', 'TR', 'Tr', 'Tt', 'Tu', 'Tw')
 _COUNTS: Final = ('B', 'U', 'ac', 'bc', 'bq', 'fc', 'lc', 'rc', 'sc', 'sq')
-_TEXTS: Final = ('CC', 'CS', 'OG', 'b', 'f', 'ft', 's', 'sslc', 'sslv', 'ts', 'tsc')
+_TEXTS: Final = ('CC', 'CS', 'OG', 'b', 'f', 'ft', 's', 'sslc', 'sslv')
+_LETTERS: Final = ('ts', 'tsc')
 
 ALIASES: Final[dict[str, Maker]] = {
     **{name: _number(f'%{name}', -1) for name in _TIMES},
     **{name: _number(f'%{name}', 0) for name in _COUNTS},
     **{name: _fact_text(f'%{name}') for name in _TEXTS},
+    **{name: _number(f'%{name}', 0) for name in _LETTERS},
     'rt': _number('%rt', 0, hexadecimal=True),
     'pid': _number('pid', 0, hexadecimal=True),
     'H': _fact_text('hostname'),
@@ -212,11 +219,11 @@ ALIASES: Final[dict[str, Maker]] = {
     'HM': _text(lambda view: for_log(asked_method(view)) or b'<BADREQ>'),
     'HP': _uri(lambda uri: uri.partition(b'?')[0]),
     'HPO': _uri(path_of),
-    'HQ': _text(lambda view: for_log(_query(asked_uri(view)))),
+    'HQ': _query_text,
     'HU': _uri(lambda uri: uri),
     'HV': _text(_version),
     'r': _text(_request_line),
-    'ST': _text(_status),
+    'ST': lambda _: _status,
     'hr': _captures('req', listed=False),
     'hrl': _captures('req', listed=True),
     'hs': _captures('res', listed=False),
@@ -231,3 +238,6 @@ ALIASES: Final[dict[str, Maker]] = {
     'ms': _milliseconds,
 }
 """What writes each alias, given the flags behind its `%`."""
+
+SOLID: Final = frozenset(('HQ',))
+"""Aliases that stand between two blanks also where they are empty: the blanks do not become one."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.rules.acls import available
-from dataplane.rules.aliases import ALIASES
+from dataplane.rules.aliases import ALIASES, SOLID
 from dataplane.rules.converters import CONVERTERS
 from dataplane.rules.fetches import FETCHES
 from dataplane.rules.matching import WANTED, matcher
@@ -193,26 +193,27 @@ def compiled_format(format_: Format, store: Store | None = None) -> Writer:
         text = b''.join(part for part in parts if isinstance(part, bytes))
         return lambda _: text
     if format_.merge:
-        return _merging(parts)
+        solid = {at for at, part in enumerate(format_.parts) if isinstance(part, Alias) and part.name in SOLID}
+        return _merging(parts, solid)
     if len(parts) == 1 and not isinstance(parts[0], bytes):
         return parts[0]
     return lambda view: b''.join([part if isinstance(part, bytes) else part(view) for part in parts])
 
 
-def _merging(parts: list[bytes | Writer]) -> Writer:
-    """Blanks are parts of their own; one after another, or after nothing, counts for nothing."""
+def _merging(parts: list[bytes | Writer], solid: set[int]) -> Writer:
+    """Blanks are parts of their own; one after another, or at the beginning, counts for nothing. `solid`: parts that are never nothing."""
 
     def write(view: View) -> bytes:
         out: list[bytes] = []
-        blank = False
-        for part in parts:
+        blank = True
+        for at, part in enumerate(parts):
             if part == _SEPARATOR:
                 if not blank:
                     out.append(_SEPARATOR)
                 blank = True
                 continue
             text = part if isinstance(part, bytes) else part(view)
-            if text:
+            if text or at in solid:
                 out.append(text)
                 blank = False
         return b''.join(out)

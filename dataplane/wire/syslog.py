@@ -70,8 +70,8 @@ class Framing:
         self._host = host
         self._stamps = stamps
 
-    def frame(self, text: str, now: float) -> str:
-        """The message for `text` at a wall clock in seconds, without the final line feed."""
+    def frame(self, text: str, now: float, data: str = '-') -> str:
+        """The message for `text` at a wall clock in seconds, without the final line feed; `data`: RFC 5424, 6.3."""
         form = self._form
         if form == 'raw':
             return text
@@ -84,6 +84,6 @@ class Framing:
         if form == 'priority':
             return f'<{self._priority}>{text}'
         if form == 'rfc5424':
-            return f'<{self._priority}>1 {self._stamps.iso(now)} {self._host or "-"} {self._tag} {self._pid} - - {text}'
+            return f'<{self._priority}>1 {self._stamps.iso(now)} {self._host or "-"} {self._tag} {self._pid} - {data} {text}'
         host = f'{self._host} ' if self._host else ''
         return f'<{self._priority}>{self._stamps.syslog(now)} {host}{self._tag}[{self._pid}]: {text}'

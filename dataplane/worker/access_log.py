@@ -181,25 +181,25 @@ class AccessLog:
         for address in [address for address in self._sinks if address not in named]:
             self._shut(self._sinks.pop(address))
 
-    def write(self, targets: Sequence[LogTarget], text: str) -> None:
-        """Log one line of level `info` to every target that wants it."""
+    def write(self, targets: Sequence[LogTarget], text: str, data: str = '-') -> None:
+        """Log one line of level `info` to every target that wants it; `data`: structured data, for RFC 5424."""
         for target in targets:
             known = self._framings.get(id(target))
             if known is None:
                 known = self._framings[id(target)] = target, self._framing(target, _LEVEL)
-            self._put(target, known[1], text)
+            self._put(target, known[1], text, data)
 
-    def write_at(self, targets: Sequence[LogTarget], text: str, level: int) -> None:
+    def write_at(self, targets: Sequence[LogTarget], text: str, level: int, data: str = '-') -> None:
         """Log one line of a level of its own, by its index (`set-log-level`); -1: of the usual one."""
         if level < 0:
-            self.write(targets, text)
+            self.write(targets, text, data)
             return
         for target in targets:
-            self._put(target, self._framing(target, LEVELS[level]), text)
+            self._put(target, self._framing(target, LEVELS[level]), text, data)
 
-    def _put(self, target: LogTarget, framing: Framing | None, text: str) -> None:
+    def _put(self, target: LogTarget, framing: Framing | None, text: str, data: str) -> None:
         if framing is not None:
-            message = framing.frame(text, time.time()).encode('utf-8', 'backslashreplace')
+            message = framing.frame(text, time.time(), data).encode('utf-8', 'surrogateescape')
             self._send(target, message[: target.length - 1])
 
     def _framing(self, target: LogTarget, level_of: str) -> Framing | None:

@@ -68,14 +68,16 @@ class Carrier(Resender):
             self._fail(NO_SERVER)
             return
         self.stage = _HEADERS
-        if self._ruled is not None:
-            self._switch = wants_websocket(head)  # rules may have changed the method
         upstream.uses += 1
         option = context.forwarded(self._frontend, backend)
         forwarded = b'' if option is None else option.line(head, client.address)
         original = context.original_to(self._frontend, backend)
         if original is not None:
             forwarded = b'\r\n'.join(filter(None, (forwarded, original.line(head, client.local_address))))
+        if self._ruled is not None:
+            self._switch = wants_websocket(head)  # rules may have changed the method
+            self._ruled.server_ends = upstream.ends()
+            forwarded = b'\r\n'.join(filter(None, (forwarded, self._ruled.unique_line())))
         close = self._closes_server()
         context.desk.sent(self)
         edits = None if self._jar is None else self._jar.strip(head)

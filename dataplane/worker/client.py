@@ -17,7 +17,7 @@ from dataplane.core.layout import NOBODY
 from dataplane.core.termination import BAD_REQUEST, CLIENT_LEFT_REQUEST, LOCAL_ANSWER, REQUEST_TIMEOUT, Termination
 from dataplane.worker.clock import now_ms
 from dataplane.worker.connection import Connection, Hold, Phase
-from dataplane.worker.ending import Story, record
+from dataplane.worker.ending import Story, record_unserved
 from dataplane.worker.exchange import Exchange
 from dataplane.worker.framing import BadBody, Body, body_of
 from dataplane.worker.head import BadHead, RequestHead, incomplete, parse_request
@@ -44,14 +44,12 @@ _PIPELINE: Final = Hold.PIPELINE
 class Client(Connection):
     """Serves the requests of one connection, one at a time and in order."""
 
-    __slots__ = ('_began', '_body', '_wall', 'exchange', 'own', 'requests', 'server_timer', 'variables')
+    __slots__ = ('_body', 'exchange', 'own', 'requests', 'server_timer', 'variables')
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
         super().__init__(context, owner, index, frontend, sock)
         self.server_timer = Timer(self._server_expired)
         self._body: Body | None = None
-        self._began = now_ms()
-        self._wall = time.time()
         self.own: Upstream | None = None
         self.requests = 0
         self.variables: dict[str, Sample] = {}
@@ -137,6 +135,8 @@ class Client(Connection):
 
     def _begin_head(self) -> None:
         """The first byte of a request is here: `timeout http-request` runs, for a fresh connection since it was accepted."""
+        if self._context.rulebook is not None:
+            self._note_first_byte()
         if self.phase is _IDLE:
             self._began = now_ms()
             self._wall = time.time()
@@ -331,7 +331,7 @@ class Client(Connection):
 
     def _record(self, story: Story, end: Termination) -> None:
         story.active = now_ms() - self._began
-        record(self._context, self._frontend, self, story, end)
+        record_unserved(self._context, self._frontend, self, story, end)
 
     def cut(self) -> None:
         """End the connection at once: its answer cannot be completed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, cast
 
@@ -55,8 +56,8 @@ class Connection(asyncio.Protocol):
     """One accepted connection of frontend number `index`."""
 
     __slots__ = (
-        '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled', '_timer',
-        '_transport', '_unsent', '_write_paused', 'address', 'local_address', 'local_port', 'phase', 'port',
+        '_began', '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled', '_timer',
+        '_transport', '_unsent', '_wall', '_write_paused', 'address', 'idle_ms', 'local_address', 'local_port', 'phase', 'port', 'since',
     )  # fmt: skip
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
@@ -73,7 +74,15 @@ class Connection(asyncio.Protocol):
         self._stalled = 0
         self.address, self.port = '', 0
         self.local_address, self.local_port = '', 0
+        self._wall = time.time()
+        self._began = self.since = now_ms()
+        self.idle_ms = -1
         self.phase = Phase.FRESH
+
+    def _note_first_byte(self) -> None:
+        """A request begins with its first byte; what was before is idle time. Only logs with a format tell them apart."""
+        self._began, self._wall = now_ms(), time.time()
+        self.idle_ms = self._began - self.since
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop has taken the accepted socket over."""

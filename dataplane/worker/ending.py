@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.core.counters import C
 from dataplane.core.layout import NOBODY
-from dataplane.core.termination import DONE, OUTCOMES, SERVER_CLOSED_DATA, Termination
+from dataplane.core.termination import DONE, OUTCOMES, SERVER_CLOSED_DATA, Termination, Who
 from dataplane.rules.writing import for_capture
+from dataplane.wire.syslog import LEVELS
+from dataplane.worker.clock import now_ms
 from dataplane.worker.httplog import http_line, request_line
+from dataplane.worker.logbook import Entry, write_entry
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
@@ -22,6 +25,7 @@ NOSRV: Final = '<NOSRV>'
 _FRONTEND_ONLY: Final = frozenset((C.EREQ, C.INTERCEPTED))
 _BACKEND_ONLY: Final = frozenset((C.ECON, C.ERESP))
 _UNLOGGED_STATUS: Final = 500
+_ERR: Final = LEVELS.index('err')
 
 
 class Story:
@@ -72,15 +76,54 @@ def record(context: Context, frontend: Frontend, client: ClientEnd, story: Story
     _count(context, frontend, story, end)
     if frontend.httplog and frontend.log_targets and not (frontend.dontlog_normal and _is_normal(story, end)):
         ruled = story.ruled
-        if ruled is None:
+        if ruled is not None:
+            _record_ruled(context, frontend, client, story, end, ruled)
+        elif frontend.log_separate_errors and not _is_normal(story, end):
+            context.log.write_at(frontend.log_targets, _line(context, frontend, client, story, end), _ERR)
+        else:
             context.log.write(frontend.log_targets, _line(context, frontend, client, story, end))
-        elif ruled.logged:
-            context.log.write_at(frontend.log_targets, _line(context, frontend, client, story, end), ruled.log_level)
+
+
+def record_unserved(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> None:
+    """The same of what was no request, or was answered before anything was asked of rules."""
+    if context.rulebook is None or not frontend.httplog or not frontend.log_targets:
+        record(context, frontend, client, story, end)
+        return
+    _count(context, frontend, story, end)
+    if not (frontend.dontlog_normal and _is_normal(story, end)):
+        level = _ERR if frontend.log_separate_errors and not _is_normal(story, end) else -1
+        entry = Entry(context, frontend, client, story, end, None)
+        write_entry(entry, _line(context, frontend, client, story, end), level)
+    client.since = now_ms()
+
+
+def _record_ruled(
+    context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination, ruled: Transaction
+) -> None:  # fmt: skip
+    """Log a request that rules have seen: it may have a level of its own, or a format."""
+    client.since = now_ms()
+    if not ruled.logged:
+        return
+    level = ruled.log_level
+    if level < 0 and frontend.log_separate_errors and not _is_normal(story, end):
+        level = _ERR
+    entry = Entry(context, frontend, client, story, end, ruled)
+    usual = (
+        ''
+        if entry.formats is not None and entry.formats.line is not None
+        else _line(context, frontend, client, story, end)
+    )
+    write_entry(entry, usual, level)
 
 
 def _is_normal(story: Story, end: Termination) -> bool:
     """`option dontlog-normal`: complete, at the first try, and not a server error."""
-    return end is DONE and not story.retries and not story.redispatched and 0 < story.status < _UNLOGGED_STATUS
+    return (
+        (end is DONE or end.who is Who.LOCAL)
+        and not story.retries
+        and not story.redispatched
+        and 0 < story.status < _UNLOGGED_STATUS
+    )
 
 
 def _count(context: Context, frontend: Frontend, story: Story, end: Termination) -> None:
@@ -131,6 +174,11 @@ def _captures(ruled: Transaction) -> str:
     return shown
 
 
+def _cookies(ruled: Transaction) -> str:
+    """What `capture cookie` has kept of the request and of the response."""
+    return ' '.join((cookie or b'-').decode('utf-8', 'surrogateescape') for cookie in ruled.cookies)
+
+
 def _line(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> str:
     figures, at, cells = context.figures, context.layout, context.cells
     backend_connections = server_connections = 0
@@ -156,4 +204,5 @@ def _line(context: Context, frontend: Frontend, client: ClientEnd, story: Story,
         story.ahead,
         story.line,
         '' if story.ruled is None else _captures(story.ruled),
+        '- -' if story.ruled is None else _cookies(story.ruled),
     )

@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from dataplane.worker.transaction import Transaction
 
 
-def fact_of(at: Transaction, name: str) -> Sample | None:
-    """The value of a fact; None where there is none, or none yet."""
-    known = _FACTS.get(name)
-    return None if known is None else known(at)
-
-
 def figure_of(at: Transaction, name: str, proxy: str, server: str) -> int | None:
     """A number about a proxy or server; None where there is none of that name."""
     tables, story = at.context.desk.tables, at.exchange.story
@@ -66,16 +60,9 @@ def _port(at: Transaction, which: int) -> Sample | None:
 def _facts() -> dict[str, Callable[[Transaction], Sample | None]]:
     """All facts by name. A function, since types of these classes are not known yet where modules import each other."""
     return {
-        'fe_name': lambda at: at.frontend.name.encode(),
-        'fe_id': lambda at: at.frontend.id,
-        'fe_defbe': lambda at: (at.frontend.default_backend or '').encode(),
-        'be_name': lambda at: at.exchange.story.backend_name.encode() or at.frontend.name.encode(),
         'be_id': _backend_id,
         'srv_name': lambda at: at.exchange.story.server_name.encode() if at.exchange.story.reached else None,
         'srv_id': _server_id,
-        'hostname': lambda at: at.context.desk.tables.snapshot.globals.node.encode(),
-        'thread': lambda at: at.context.worker,
-        'act_conn': lambda at: at.context.figures.all_connections(),
         'prio_class': lambda at: at.exchange.klass,
         'prio_offset': lambda at: at.exchange.offset,
         'fc_http_major': lambda _: 1,
@@ -99,10 +86,7 @@ def _facts() -> dict[str, Callable[[Transaction], Sample | None]]:
         'bc_reused': lambda at: at.exchange.is_reused(),
         'txn.conn_retries': lambda at: at.exchange.story.retries,
         'txn.redispatched': lambda at: at.exchange.story.redispatched,
-        'request_us': lambda at: int(at.exchange.story.wall * 1_000_000),
-        'accept_us': lambda at: int(at.exchange.story.wall * 1_000_000),
         'server_status': lambda at: at.server_status or None,
-        'stopping': lambda at: at.context.stopping,
         'req.slots': lambda at: len(at.slots['req']),
         'res.slots': lambda at: len(at.slots['res']),
         'http_auth_type': lambda at: at.basic_auth()[0] or None,
@@ -209,7 +193,8 @@ def _frontend_figures() -> dict[str, Figure]:
     }
 
 
-_FACTS: Final = _facts()
+FACTS: Final = _facts()
+"""What is known of a transaction that goes on; what the log knows as well is in entryfacts.py."""
 _FRONTEND_FIGURES: Final = _frontend_figures()
 _BACKEND_FIGURES: Final = _backend_figures()
 _SERVER_FIGURES: Final = _server_figures()

@@ -47,6 +47,7 @@ def judge_response(transaction: Transaction, head: ResponseHead, lists: Iterable
             if verdict is not None:
                 return verdict
         transaction.settle_response()
+        transaction.accepted()
     except RuleFailed as failure:
         _LOG.warning('%s: %s', transaction.frontend.name, failure)
         return _RESPONSE_FAILED

@@ -113,9 +113,16 @@ class Routed(Stream):
     def _passes_backend(self, book: Rulebook) -> bool:
         """Do the rules of its backend, which are asked once, and not where a `listen` is both halves?"""
         rules = book.backends.get(self.backend)
-        if rules is None or self._backend_of().id == self._frontend.id:
-            return True
-        return (self._ruled is not None and rules.name in self._ruled.ruled_backends) or self._passes(rules)
+        if (
+            rules is not None
+            and self._backend_of().id != self._frontend.id
+            and (self._ruled is None or rules.name not in self._ruled.ruled_backends)
+            and not self._passes(rules)
+        ):
+            return False
+        if self._ruled is not None:
+            self._ruled.chosen()
+        return True
 
     def _rules(self) -> list[ProxyRules]:
         """Whose rules an answer meets: its backend's, then its frontend's."""

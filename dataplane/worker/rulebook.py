@@ -17,6 +17,7 @@ from dataplane.rules.actions import (
 from dataplane.rules.closures import compiled, compiled_format
 from dataplane.rules.stores import Store
 from dataplane.worker.acting import Act, Holds, Then, Verdict, act_of
+from dataplane.worker.logbook import LogFormats
 
 if TYPE_CHECKING:
     from dataplane.core.model import Backend, Frontend
@@ -59,12 +60,14 @@ class ProxyRules:
     """The rules of one proxy, or of a half of it."""
 
     __slots__ = (
-        'after', 'connection', 'content', 'made_of', 'name', 'redirects', 'request', 'response', 'servers', 'session', 'switches',
+        'after', 'connection', 'content', 'formats', 'made_of', 'name', 'redirects', 'request', 'response', 'servers', 'session',
+        'switches',
     )  # fmt: skip
 
     def __init__(self, name: str, rules: Rules, store: Store) -> None:
         self.name = name
         self.made_of = rules
+        self.formats = LogFormats(rules.formats, store)
         self.connection = RuleList(rules.connection, store, response=False)
         self.session = RuleList(rules.session, store, response=False)
         self.content = RuleList(rules.content, store, response=False)

@@ -43,6 +43,10 @@ class ClientEnd(Protocol):
     local_address: str
     local_port: int
     requests: int
+    idle_ms: int
+    """How long it took until the first byte of the request came; -1: none has."""
+    since: int
+    """When the connection was accepted, or its last request ended (ms)."""
     server_timer: Timer
     own: Upstream | None
     variables: dict[str, Sample]

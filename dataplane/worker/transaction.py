@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Final
 from dataplane.rules.fetches.request import path_and_query
 from dataplane.rules.reasons import reason_of
 from dataplane.rules.samples import parse_address
-from dataplane.worker.facts import fact_of, figure_of
+from dataplane.worker.entryfacts import ENTRY_FACTS
+from dataplane.worker.facts import FACTS, figure_of
+from dataplane.worker.logbook import Entry, formats_of
 from dataplane.worker.rewriting import Rewriting, fields_of
 from dataplane.worker.scan import is_host
 
@@ -54,7 +56,9 @@ class Transaction:
         '_lines',
         '_reason',
         '_session',
+        '_unique',
         'context',
+        'cookies',
         'exchange',
         'frontend',
         'log_level',
@@ -62,6 +66,7 @@ class Transaction:
         'method',
         'response_head',
         'ruled_backends',
+        'server_ends',
         'server_status',
         'slots',
         'status',
@@ -93,6 +98,9 @@ class Transaction:
         self.ruled_backends: tuple[str, ...] = ()
         self.tarpit: Verdict | None = None
         self.server_status = 0
+        self.cookies: list[bytes | None] = [None, None]
+        self.server_ends: tuple[tuple[str, int], tuple[str, int]] | None = None
+        self._unique: bytes | None = None
         self._capture_request()
 
     # -- the request -------------------------------------------------------------------------------------------------
@@ -326,11 +334,45 @@ class Transaction:
             if values:
                 self.capture('req', number, values[-1])
 
+    def chosen(self) -> None:
+        """All rules for the request have run, and its backend is known: what the log and the server are told of it."""
+        formats = formats_of(self.context, self.exchange.story.frontend)
+        if formats is not None and self.cookies[0] is None:
+            self.cookies[0] = formats.cookie_of(self.exchange.head.values(b'cookie'))
+
+    def accepted(self) -> None:
+        """All rules for the response have run: what the log is told of it."""
+        formats = formats_of(self.context, self.exchange.story.frontend)
+        if formats is not None and self.response_head is not None:
+            values = [value.partition(b';')[0] for value in self.response_head.values(b'set-cookie')]
+            self.cookies[1] = formats.cookie_of(values)
+
+    def unique_id(self) -> bytes | None:
+        """The request's id: made when it is first asked for, and the same ever after."""
+        formats = formats_of(self.context, self.exchange.story.frontend)
+        if self._unique is None and formats is not None and formats.unique_id is not None:
+            self._unique = b''  # what a format finds that asks for what it makes
+            self._unique = formats.unique_id(self)
+        return self._unique
+
+    def unique_line(self) -> bytes:
+        """The line in which the server is told the id; empty where it is not."""
+        formats = formats_of(self.context, self.exchange.story.frontend)
+        if formats is None or not formats.unique_header or formats.unique_id is None:
+            return b''
+        return b'%b: %b' % (formats.unique_header, self.unique_id() or b'')
+
     # -- facts and figures -------------------------------------------------------------------------------------------
 
     def fact(self, name: str) -> Sample | None:
         """A value that few rules ask for; None where there is none, or none yet."""
-        return fact_of(self, name)
+        known = FACTS.get(name)
+        if known is not None:
+            return known(self)
+        own = ENTRY_FACTS.get(name)
+        if own is None:
+            return None
+        return own(Entry(self.context, self.frontend, self._client, self.exchange.story, None, self))
 
     def figure(self, name: str, proxy: str, server: str) -> int | None:
         """A number about a proxy or server; None where there is none of that name."""

@@ -33,7 +33,9 @@ PROXY: Final = table(
     supported('errorfile', 'a file larger than `tune.bufsize` is refused, never cut'),
     supported('errorloc, errorloc302, errorloc303'),
     supported('http-error', 'with `string` or `file`, and fields without expressions'),
-    supported('option httplog', 'without `clf`'),
+    supported(
+        'option httplog, option log-separate-errors, log-format, log-format-sd, unique-id-format, unique-id-header, capture cookie'
+    ),
     supported(
         'balance',
         '`roundrobin`, `static-rr`, `leastconn`, `first`, `random[(DRAWS)]`, `source`, `uri`, `url_param` (without '
@@ -70,6 +72,7 @@ PROXY: Final = table(
         timeout client-hs
     """,
     ),
+    accepted('there are no handshakes that could fail, of TLS or of the PROXY protocol', 'error-log-format'),
     accepted('the log tag of the global section is used', 'log-tag'),
     accepted('used by statistics that are not written', 'guid'),
     accepted(
@@ -119,11 +122,8 @@ PROXY: Final = table(
     """,
     ),
     refused(
-        'log lines have the format of `option httplog` or none',
-        """
-        log-format, log-format-sd, log-steps, error-log-format, option tcplog, option httpslog,
-        option log-separate-errors, option logasap, unique-id-format, unique-id-header, capture cookie
-    """,
+        'a request is logged once, when it has ended',
+        'log-steps, option tcplog, option httpslog, option logasap',
     ),
     refused(
         'there are no `http-errors` sections: `errorfile` and `http-error` say what is answered',

@@ -14,7 +14,7 @@ def test_the_table_and_the_handlers_name_the_same_options() -> None:
         for name, keyword in PROXY.items()
         if name.startswith('option ') and keyword.status is Status.SUPPORTED
     }
-    assert table == {*FLAGS, *HANDLERS}
+    assert table == {'httplog', *FLAGS, *HANDLERS}
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,6 @@ def test_httplog() -> None:
         ('option dontlog', "unknown option 'dontlog'; did you mean 'dontlognull' maybe ?"),
         ('option dontlognull x', "'option dontlognull' cannot handle unexpected argument 'x'."),
         ('option http-server-close x', "'option http-server-close' cannot handle unexpected argument 'x'."),
-        ('option httplog foo', "'option httplog' cannot handle unexpected argument 'foo'."),
-        ('option httplog clf', "'option httplog clf' is not supported, only 'option httplog' is."),
-        ('no option httplog', "negation/default is not supported for option 'httplog'."),
         ('default option forwardfor', "negation/default is not supported for option 'forwardfor'."),
         ('option forwardfor foo', "'option forwardfor' only supports optional values: 'except', 'header' and 'if-none' (got 'foo')."),
         ('option forwardfor except', "'option forwardfor except' expects <address>[/mask] as argument (got '')."),

@@ -30,7 +30,7 @@ def written(text: str, view: Transaction | None = None, base: Flags = Flags.NONE
         ('%HU', '/a#22b?x={#23}'), ('%r', 'GET /a#22b?x={#23} HTTP/1.1'), ('%{+Q}r', '"GET /a#22b?x={#23} HTTP/1.1"'), ('%ST', '200'),
         ('%ts %tsc', '-- ----'), ('%ft %b/%s', 'f b/s1'), ('%Tw %Tc', '12 -1'), ('%B %U', '345 0'), ('%rc', '+1'), ('%ac/%fc', '7/0'),
         ('%ID', 'u-1'), ('%H', 'host'), ('%pid %{+X}pid', '4711 1267'), ('%Ts.%ms', '1700000000.123'), ('%{+X}Ts', '6553F100'),
-        ('%T', '14/Nov/2023:22:13:20 +0000'), ('%trg', '14/Nov/2023:22:13:21 +0000'), ('%hr|%hs', '{one||t#7Co}|'), ('%hrl', '"one" - "t#7Co"'),
+        ('%T', '14/Nov/2023:22:13:20 +0000'), ('%trg', '14/Nov/2023:22:13:21 +0000'), ('%hr|%hs', '{one||t#7Co}|'), ('%{+M}hrl', 'one - t#7Co'),
         ('%{+Q}hr', '"{one||t#7Co}"'), ('%CC', ''), ('%{+M}CC', '-'), ('%{+Q}CC', '""'), ('%{+M,+Q}CC', '""'),
         ('%{+Q}o %s %{-Q}s %b', ' "s1" s1 "b"'), ('%[status] %{+Q}[status]', '200 "200"'), ('%{+E}[capture.req.hdr(2)]', 't|o'),
         ('%{+Q,+E}[capture.req.hdr(3)]', '"a\\"\\]\\\\b"'), ('%[capture.req.hdr(1)]', ''), ('%{+M}[capture.req.hdr(1)]', '-'),
