@@ -83,7 +83,7 @@ test-compiled: compile ## what tests the hot rooms, with those compiled
 	cp -r tests deploy docs README.md Makefile pyproject.toml build/compiled/
 	ln -sfn ../../.venv build/compiled/.venv
 	cd build/compiled && $(KEPT) .venv/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/unit/core tests/unit/worker \
-	  $(addprefix tests/integration/test_,http_*.py supervisor_*.py board_kills.py kills.py drain.py guarantees.py reproducer.py) $(PYTEST)
+	  $(addprefix tests/integration/test_,http_*.py ruled_traffic.py supervisor_*.py board_kills.py kills.py drain.py guarantees.py reproducer.py) $(PYTEST)
 
 bench: $(STAMP) ## requests/s and CPU per request beside HAProxy, nginx, Envoy, Caddy; needs wrk and what of them there is
 	@$(if $(filter -h --help --list,$(BENCH)),,$(MAKE) --no-print-directory compile || echo 'not compiled here: only `pure` stands for Sluice' >&2)

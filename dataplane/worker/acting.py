@@ -91,6 +91,8 @@ def act_of(action: Action, store: Store, *, response: bool) -> Act:
         return lambda _: verdict
     if isinstance(action, SetVar):
         return _set_var(action, store)
+    if isinstance(action, UnsetVar):
+        return _unset_var(action)
     if isinstance(action, Keep):
         return _act(_keep(action, store, 'res' if response else 'req'))
     maker = _MAKERS[type(action)]
@@ -216,19 +218,19 @@ def _set_status(action: SetStatus, _: Store) -> Change:
 
 def _set_var(action: SetVar, store: Store) -> Act:
     scope, name, only = action.variable.scope, action.variable.name, action.only
-    value_of: Callable[[Transaction], Sample | None]
+    value_of: Callable[[View], Sample | None]
     if isinstance(action.value, Expression):
         value_of = compiled_expression(action.value, store)
     else:
         value_of = compiled_format(action.value, store)
 
-    def act(transaction: Transaction) -> None:
-        value = value_of(transaction)
+    def act(view: View) -> None:
+        value = value_of(view)
         if value is None:
             return
-        if only and not all(_fits(one, transaction.variable(scope, name), value) for one in only):
+        if only and not all(_fits(one, view.variable(scope, name), value) for one in only):
             return
-        transaction.set_variable(scope, name, value)
+        view.set_variable(scope, name, value)
 
     return act
 
@@ -244,9 +246,13 @@ def _fits(only: Unless, before: Sample | None, value: Sample) -> bool:
     return True
 
 
-def _unset_var(action: UnsetVar, _: Store) -> Change:
+def _unset_var(action: UnsetVar) -> Act:
     scope, name = action.variable.scope, action.variable.name
-    return lambda transaction: transaction.set_variable(scope, name, None)
+
+    def act(view: View) -> None:
+        view.set_variable(scope, name, None)
+
+    return act
 
 
 def _keep(action: Keep, store: Store, where: str) -> Change:
@@ -287,7 +293,6 @@ _MAKERS: Final[dict[type[Action], Callable[..., Change]]] = {
     SetPart: _set_part,
     ReplacePart: _replace_part,
     SetStatus: _set_status,
-    UnsetVar: _unset_var,
     SetPriority: _priority,
     SetLogLevel: _log_level,
 }
