@@ -48,10 +48,7 @@ class ErrorFiles:
             msg = 'errorfile : expects <status_code> and <file> as arguments.'
             raise Rejected(msg)
         line.at_most(2)
-        status = int(code) if re.fullmatch('[0-9]{3}', code, re.ASCII) else 0
-        if status not in CODES:
-            msg = f"errorfile : status code '{shown(code)}' not handled."
-            raise Rejected(msg)
+        status = status_of(code, 'errorfile')
         if (status, path) not in self._pages:
             self._pages[status, path] = self._page(status, path)
         return self._pages[status, path]
@@ -71,6 +68,15 @@ class ErrorFiles:
         except Rejected as problem:
             msg = f"errorfile : '{shown(path)}': {problem}"
             raise Rejected(msg) from None
+
+
+def status_of(code: str, what: str) -> int:
+    """The status that has a page of its own; `what` names the line in the error."""
+    status = int(code) if re.fullmatch('[0-9]{3}', code, re.ASCII) else 0
+    if status not in CODES:
+        msg = f"{what} : status code '{shown(code)}' not handled."
+        raise Rejected(msg)
+    return status
 
 
 def error_page(status: int, text: bytes) -> ErrorPage:

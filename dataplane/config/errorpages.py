@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from dataplane.config.errorfiles import CODES, error_page
+from dataplane.config.errorfiles import CODES, error_page, status_of
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.replies import parse_reply
 from dataplane.config.rules import request_phase
@@ -54,10 +54,7 @@ def parse_errorloc(line: Line, proxy: ProxyDraft) -> None:
     """`errorloc`, `errorloc302` or `errorloc303 CODE URL`: clients are sent there instead. Raises Rejected."""
     keyword, code, url = line.words[0], line.word(1), line.word(2)
     line.at_most(2)
-    status = int(code) if re.fullmatch('[0-9]{3}', code, re.ASCII) else 0
-    if status not in CODES:
-        msg = f"'{keyword}' : status code '{shown(code)}' not handled."
-        raise Rejected(msg)
+    status = status_of(code, f"'{keyword}'")
     if not re.fullmatch('[!-~]+', url):
         msg = f"'{keyword}' expects <status_code> and <url> as arguments (got '{shown(url)}')."
         raise Rejected(msg)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.errorfiles import CODES
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.ruling import header_format
 from dataplane.config.values import parse_int
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from dataplane.rules.model import Format
     from dataplane.rules.scope import Scope
 
-PAGES: Final = frozenset(
-    (200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 421, 422, 425, 429, 500, 501, 502, 503, 504)
-)
-"""Statuses that have a page which `errorfile` may replace."""
 CONDITIONS: Final = ('if', 'unless')
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _BODILESS: Final = (204, 304)
@@ -90,7 +87,7 @@ def _reply(found: _Found, what: str, scope: Scope, *, empty: bool) -> Reply:
         scope.warnings.append(text)
         found.content_type = ''
     if found.body is None and found.page and not found.headers:
-        if found.status not in PAGES:
+        if found.status not in CODES:
             msg = f"{what} : status code '{found.status}' not handled by default with 'default-errorfiles' argument"
             raise Rejected(msg)
         return Reply(found.status)

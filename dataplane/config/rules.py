@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from dataplane.config.actions import (
     AFTER,
@@ -30,7 +30,7 @@ from dataplane.rules.actions import NO_FORMATS, Rule, Rules, Slot
 from dataplane.rules.phases import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dataplane.config.actions import Parser
     from dataplane.config.draft import ProxyDraft
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dataplane.rules.actions import Action, Switch
     from dataplane.rules.model import Acl
 
+_Conditional = TypeVar('_Conditional', 'Rule', 'Switch')
 DEFAULT_METRICS_PATH: Final = '/metrics'
 _VARIABLES: Final = {'set-var': parse_set_var, 'set-var-fmt': parse_set_var, 'unset-var': parse_unset_var}
 
@@ -127,29 +128,26 @@ def _finished(line: Line, action: Action, rest: Sequence[str], place: Place) -> 
     return Rule(action, condition)
 
 
-def bound(rule: Rule, acls: Mapping[str, Acl]) -> Rule:
-    """The rule with its ACLs as the whole section has them."""
-    return rule if rule.condition is None else replace(rule, condition=rebound(rule.condition, acls))
-
-
-def switched(switch: Switch, acls: Mapping[str, Acl]) -> Switch:
-    """Likewise of `use_backend` and `use-server`."""
-    return switch if switch.condition is None else replace(switch, condition=rebound(switch.condition, acls))
+def bound(rules: Iterable[_Conditional], acls: Mapping[str, Acl]) -> tuple[_Conditional, ...]:
+    """The rules with their ACLs as the whole section has them."""
+    return tuple(
+        rule if rule.condition is None else replace(rule, condition=rebound(rule.condition, acls)) for rule in rules
+    )
 
 
 def rules_of(proxy: ProxyDraft) -> Rules:
     """All rules of a proxy. Those of the defaults section it comes from stand before its own."""
     acls = proxy.acls
     return Rules(
-        connection=tuple(bound(rule, acls) for rule in proxy.connection_rules),
-        session=tuple(bound(rule, acls) for rule in proxy.session_rules),
-        content=tuple(bound(rule, acls) for rule in proxy.content_rules),
-        request=tuple(bound(rule, acls) for rule in proxy.request_rules),
-        redirects=tuple(bound(rule, acls) for rule in proxy.redirects),
-        response=tuple(bound(rule, acls) for rule in proxy.response_rules),
-        after=tuple(bound(rule, acls) for rule in proxy.after_rules),
-        switches=tuple(switched(switch, acls) for switch in proxy.switches) if proxy.side & Side.FRONTEND else (),
-        servers=tuple(switched(switch, acls) for switch in proxy.server_switches),
+        connection=bound(proxy.connection_rules, acls),
+        session=bound(proxy.session_rules, acls),
+        content=bound(proxy.content_rules, acls),
+        request=bound(proxy.request_rules, acls),
+        redirects=bound(proxy.redirects, acls),
+        response=bound(proxy.response_rules, acls),
+        after=bound(proxy.after_rules, acls),
+        switches=bound(proxy.switches, acls) if proxy.side & Side.FRONTEND else (),
+        servers=bound(proxy.server_switches, acls),
         request_slots=tuple(proxy.request_slots),
         response_slots=tuple(proxy.response_slots),
         formats=proxy.formats if proxy.side & Side.FRONTEND else NO_FORMATS,
@@ -159,29 +157,29 @@ def rules_of(proxy: ProxyDraft) -> Rules:
 def parse_capture(line: Line, proxy: ProxyDraft) -> None:
     """`capture request|response header NAME len N`."""
     slots = proxy.request_slots if line.word(1) == 'request' else proxy.response_slots
-    name, length = line.word(3), line.word(5)
-    if (
-        not name
-        or line.word(4) != 'len'
-        or not length.isascii()
-        or not length.isdigit()
-        or not 0 < int(length[:9]) < 65_536
-    ):
+    name, length = line.word(3), _length(line, 4)
+    if not name or not length:
         msg = f"'capture {line.word(1)} header' expects 'header' <header_name> 'len' <len> from 1 to 65535."
         raise Rejected(msg)
     line.at_most(5)
-    slots.append(Slot(int(length), name.lower()))
+    slots.append(Slot(length, name.lower()))
 
 
 def parse_declare(line: Line, proxy: ProxyDraft) -> None:
     """`declare capture request|response len N`."""
-    kind, length = line.word(2), line.word(4)
-    good = length.isascii() and length.isdigit() and 0 < int(length[:9]) < 65_536
-    if kind not in ('request', 'response') or line.word(3) != 'len' or not good:
+    kind, length = line.word(2), _length(line, 3)
+    if kind not in ('request', 'response') or not length:
         msg = "'declare capture' expects 'request' or 'response', and 'len' <len> from 1 to 65535."
         raise Rejected(msg)
     line.at_most(4)
-    (proxy.request_slots if kind == 'request' else proxy.response_slots).append(Slot(int(length)))
+    (proxy.request_slots if kind == 'request' else proxy.response_slots).append(Slot(length))
+
+
+def _length(line: Line, at: int) -> int:
+    """What `len N` at a place of the line says, 0 where that is not there or nothing from 1 to 65535."""
+    word = line.word(at + 1)
+    found = line.word(at) == 'len' and re.fullmatch('0*[1-9][0-9]{0,4}', word, re.ASCII)
+    return int(word) if found and int(word) < 65_536 else 0
 
 
 def _service(line: Line, proxy: ProxyDraft) -> None:

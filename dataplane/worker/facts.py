@@ -98,7 +98,7 @@ def _facts() -> dict[str, Callable[[Transaction], Sample | None]]:
 Figure = Callable[['Context', int], int]
 
 
-def _of_backend(column: str) -> Figure:
+def _column(column: str) -> Figure:
     return lambda context, index: context.cells[getattr(context.layout, column) + index]
 
 
@@ -161,9 +161,9 @@ def _backend_figures() -> dict[str, Figure]:
     """All figures of backends."""
     return {
         'nbsrv': _nbsrv,
-        'be_conn': _of_backend('BETOTAL'),
+        'be_conn': _column('BETOTAL'),
         'be_sess_rate': _rate('backend_counters', C.SESS_SEC),
-        'queue': _of_backend('BEWAITING'),
+        'queue': _column('BEWAITING'),
         'avg_queue': _avg_queue,
         'connslots': _connslots,
         **{f'be_{name}_timeout': _timeout(name) for name in ('server', 'tunnel', 'connect', 'queue', 'tarpit')},
@@ -174,12 +174,12 @@ def _backend_figures() -> dict[str, Figure]:
 def _server_figures() -> dict[str, Figure]:
     """All figures of servers."""
     return {
-        'srv_conn': _of_backend('TOTAL'),
+        'srv_conn': _column('TOTAL'),
         'srv_is_up': _is_up,
         'srv_queue': _queued,
         'srv_sess_rate': _rate('server_counters', C.SESS_SEC),
         'srv_weight': lambda context, index: weight.shown(context.cells[context.layout.EWEIGHT + index]),
-        'srv_uweight': _of_backend('UWEIGHT'),
+        'srv_uweight': _column('UWEIGHT'),
         'srv_iweight': lambda context, index: context.desk.tables.servers[index].weight,
     }
 

@@ -28,7 +28,6 @@ _RESPONSE_FAILED: Final = Verdict(Then.ANSWER, RESPONSE_RULE_FAILED, lambda _: (
 
 def judge_request(transaction: Transaction, rules: ProxyRules) -> Verdict | None:
     """The verdict of a proxy's rules on a request, whose head is afterwards what they made of it."""
-    transaction.ruled_backends += () if transaction.frontend.name == rules.name else (rules.name,)
     try:
         verdict = rules.asked(transaction)
         transaction.settle_request()

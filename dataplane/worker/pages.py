@@ -85,14 +85,18 @@ def without_body(answer: bytes) -> bytes:
 
 def closing(answer: bytes) -> bytes:
     """The same answer where the connection closes after it."""
-    end = answer.find(b'\r\n\r\n') + 2
-    return b'%bconnection: close\r\n%b' % (answer[:end], answer[end:])
+    return _saying(answer, b'connection: close\r\n')
 
 
 def kept_open(answer: bytes) -> bytes:
     """The same answer for a client of HTTP/1.0 whose connection stays: without a word it would take it for closed."""
+    return _saying(answer, b'connection: keep-alive\r\n')
+
+
+def _saying(answer: bytes, line: bytes) -> bytes:
+    """The answer with one more line at the end of its head."""
     end = answer.find(b'\r\n\r\n') + 2
-    return b'%bconnection: keep-alive\r\n%b' % (answer[:end], answer[end:])
+    return b'%b%b%b' % (answer[:end], line, answer[end:])
 
 
 def parser_page(status: int) -> bytes:

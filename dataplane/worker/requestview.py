@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataplane.rules.samples import parse_address
+from dataplane.worker.rewriting import fields_of
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Address, Sample
@@ -39,8 +40,7 @@ class RequestView:
     @property
     def request(self) -> Fields:
         """The request's header fields."""
-        lines = [line.partition(b':') for line in self._head.raw.split(b'\r\n')[1:] if line]
-        return [(name.lower(), value.strip(b' \t')) for name, _, value in lines]
+        return fields_of(self._head)
 
     def random(self) -> int:
         """Nothing here is left to chance."""

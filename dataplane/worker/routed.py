@@ -113,13 +113,12 @@ class Routed(Stream):
     def _passes_backend(self, book: Rulebook) -> bool:
         """Do the rules of its backend, which are asked once, and not where a `listen` is both halves?"""
         rules = book.backends.get(self.backend)
-        if (
-            rules is not None
-            and self._backend_of().id != self._frontend.id
-            and (self._ruled is None or rules.name not in self._ruled.ruled_backends)
-            and not self._passes(rules)
-        ):
-            return False
+        if rules is not None and self._backend_of().id != self._frontend.id:
+            asked = self._ruled is not None and rules.name in self._ruled.ruled_backends
+            if not asked and not self._passes(rules):
+                return False
+            if not asked and self._ruled is not None:
+                self._ruled.ruled_backends += (rules.name,)
         if self._ruled is not None:
             self._ruled.chosen()
         return True
