@@ -121,10 +121,15 @@ async def test_without_control_planes_servers_are_drained_on_the_sockets_and_new
 
         await until(is_shown, within=90, what='the control plane shows it', every=0.5)
         assert await site.answering() == {second}, 'it did not end by itself'
-        policy = await site.kube.get('backendpolicies', 'web', site.namespace)
-        assert sorted(line.partition(':')[0] for line in policy['status']['localOverrides']) == sorted(shown)
-        events = await site.kube.list('events', site.namespace, fieldSelector='reason=LocalOverride')
-        assert {event['involvedObject']['name'] for event in events} == {'web'}
+
+        async def is_in_status() -> bool:
+            policy = await site.kube.get('backendpolicies', 'web', site.namespace)
+            lines = policy['status'].get('localOverrides', [])
+            return sorted(line.partition(':')[0] for line in lines) == sorted(shown)
+
+        # the status is written, and the event sent, some time after the control plane knows
+        await until(is_in_status, within=60, what="the policy's status shows it", every=0.5)
+        await until(lambda: is_told(site), within=60, what='an event of the policy tells it', every=0.5)
         await say(f'set server {site.backend}/{first} state ready')
         await site.only(first, second)
 
@@ -139,6 +144,12 @@ async def pods_of(site: Site, component: str) -> list[str]:
 async def none_left(site: Site) -> bool:
     """Whether no control plane's pod is there at all."""
     return await site.control_planes() == []
+
+
+async def is_told(site: Site) -> bool:
+    """Whether events tell of local overrides, and only of the policy's."""
+    events = await site.kube.list('events', site.namespace, fieldSelector='reason=LocalOverride')
+    return {event['involvedObject']['name'] for event in events} == {'web'}
 
 
 async def is_kept(site: Site) -> bool:
