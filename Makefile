@@ -1,16 +1,18 @@
 # Everything a person or a CI job types. Needs Python 3.11 (with venv) and make; all else is installed into .venv.
 # PYTHON=...  the interpreter .venv is made with          WORKERS=n  test processes (default: three for two cores, as they wait)
 # PYTEST=...  further arguments for pytest                SOAK=n     seconds of `make soak` (default 1800)
+# FUZZ_SECONDS=n  how long `make fuzz` searches, altogether (default 120)          FUZZ=...  its arguments, e.g. FUZZ="rules traffic"
 # BENCH=...   arguments for the bench, e.g. BENCH="--case browser-1k --rounds 5" or BENCH=--help
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install check format test test-conformance test-cluster test-node run explore soak wheel compile test-compiled bench bench-guard bench-kubernetes image chart lock clean
+.PHONY: help install check format test test-conformance test-cluster test-node run explore soak wheel compile test-compiled fuzz bench bench-guard bench-kubernetes image chart lock clean
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 || true))
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 SOAK ?= 1800
+FUZZ_SECONDS ?= 120
 BIN := .venv/bin
 STAMP := .venv/.installed
 COMPILED := build/compiled/.built
@@ -66,6 +68,12 @@ explore: $(STAMP) ## every interleaving of the small worlds, to their end (hashe
 soak: $(STAMP) ## the reproducer for half an hour, both variants at once, and a thousand kills
 	$(KEPT) SLUICE_SOAK_SECONDS=$(SOAK) $(BIN)/python -m pytest -q -m soak -n 2 -o timeout=$$(( $(SOAK) + 600 )) $(PYTEST)
 
+FUZZER := .venv/fuzz/.installed
+fuzz: $(STAMP) ## bytes that break what must hold (docs/safe-http.md), for two minutes; atheris from PyPI goes to .venv/fuzz
+	@test -e $(FUZZER) || { $(BIN)/python -m pip install --quiet --require-hashes --no-deps --target .venv/fuzz -r tests/fuzz/requirements.txt && touch $(FUZZER); } \
+	  || echo 'atheris cannot be installed here' >&2
+	@exec $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
 wheel: $(STAMP) ## dist/*.whl for this platform, its hot rooms compiled; needs a C compiler and Python's headers
 	rm -rf dist build/lib* build/bdist*
 	SLUICE_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
@@ -82,7 +90,7 @@ $(COMPILED): $(STAMP) setup.py $(SOURCES)
 test-compiled: compile ## what tests the hot rooms, with those compiled
 	cp -r tests deploy docs README.md Makefile pyproject.toml build/compiled/
 	ln -sfn ../../.venv build/compiled/.venv
-	cd build/compiled && $(KEPT) .venv/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/unit/core tests/unit/worker \
+	cd build/compiled && $(KEPT) .venv/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/unit/core tests/unit/worker tests/integration/safe_http \
 	  $(addprefix tests/integration/test_,http_*.py ruled_traffic.py supervisor_*.py board_kills.py kills.py drain.py guarantees.py reproducer.py) $(PYTEST)
 
 bench: $(STAMP) ## requests/s and CPU per request beside HAProxy, nginx, Envoy, Caddy; needs wrk and what of them there is
@@ -102,10 +110,12 @@ chart: $(STAMP) ## what is made of the chart's values.yaml (schema, README), and
 	$(BIN)/python -m deploy.chart.make
 	SLUICE_GOLDENS=write $(BIN)/python -m pytest -q tests/chart/test_golden.py $(PYTEST)
 
-lock: $(STAMP) ## newest versions the ranges in pyproject.toml allow, with hashes; all extras but bench
+lock: $(STAMP) ## newest versions the ranges in pyproject.toml allow, with hashes; all extras but bench; fuzz has its own
 	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --strip-extras \
 	  --extra dataplane --extra controlplane --extra cli --extra dev --generate-hashes --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
 	  --output-file requirements.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --upgrade --strip-extras --extra fuzz --generate-hashes \
+	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --output-file tests/fuzz/requirements.txt pyproject.toml
 	deploy/image/lock
 
 clean: ## remove .venv, caches and what `make run` left

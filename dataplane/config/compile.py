@@ -31,7 +31,7 @@ def compile_snapshot(
     numbered = list(zip(proxies, number([proxy.id for proxy in proxies], _FIRST_PROXY_ID), strict=True))
     traffic = [(proxy, number_) for proxy, number_ in numbered if not proxy.serves_stats]
     frontends = tuple(_frontend(proxy, id_, settings) for proxy, id_ in traffic if proxy.side & Side.FRONTEND)
-    backends = tuple(_backend(proxy, id_, frontends) for proxy, id_ in traffic if proxy.side & Side.BACKEND)
+    backends = tuple(_backend(proxy, id_, frontends, settings) for proxy, id_ in traffic if proxy.side & Side.BACKEND)
     stats = tuple(_stats_listener(proxy, settings) for proxy in proxies if proxy.serves_stats and not proxy.disabled)
     return Snapshot(
         globals=settings, frontends=frontends, backends=backends, stats_listeners=stats, pattern_files=tuple(files.items()),
@@ -61,7 +61,10 @@ def _global(general: GlobalDraft, cores: int, maxconn: int | None, hostname: str
     values: dict[str, Any] = {'nbthread': max(1, min(cores, MAX_THREADS)), 'node': hostname} | general.values
     if values.get('log_send_hostname') == '':
         values['log_send_hostname'] = hostname
-    settings = Global(**values, maxconn=maxconn or general.maxconn, stats_sockets=tuple(general.stats_sockets))
+    settings = Global(
+        **values, maxconn=maxconn or general.maxconn, stats_sockets=tuple(general.stats_sockets),
+        case_adjust=tuple(general.case_adjust.items()),
+    )  # fmt: skip
     targets = _log_targets(general.logs, hostname=settings.log_send_hostname)
     return replace(settings, log_targets=targets, maxrewrite=min(settings.maxrewrite, settings.bufsize // 2))
 
@@ -96,6 +99,7 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         keep_alive=proxy.keep_alive,
         monitor_uri=proxy.monitor_uri,
         http_ignore_probes=proxy.http_ignore_probes,
+        adjust_case=proxy.adjust_client_case and bool(settings.case_adjust),
         error_pages=tuple(proxy.error_pages.values()),
         description=proxy.description,
         disabled=proxy.disabled,
@@ -117,7 +121,7 @@ def _timeouts(given: dict[str, int]) -> Timeouts:
     return Timeouts(**{name.replace('-', '_'): time for name, time in values.items()})
 
 
-def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend]) -> Backend:
+def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend], settings: Global) -> Backend:
     ids = number([server.id for server in proxy.servers], _FIRST_SERVER_ID)
     return Backend(
         name=proxy.name,
@@ -135,6 +139,7 @@ def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend]) -> Back
         originalto=proxy.originalto,
         keep_alive=proxy.keep_alive,
         http_reuse=proxy.http_reuse,
+        adjust_case=proxy.adjust_server_case and bool(settings.case_adjust),
         cookie=proxy.cookie,
         rules=rules_of(proxy),
         error_pages=tuple(proxy.error_pages.values()),

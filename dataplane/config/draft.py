@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dataplane.config.checkdraft import ProbeDraft, ServerChecks
 from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
-from dataplane.rules.actions import NO_FORMATS
+from dataplane.rules.actions import NO_FORMATS, NamePolicy
 
 if TYPE_CHECKING:
     from dataplane.core.model import Bind, Cookie, ErrorPage, ForwardFor, LogTarget, StatsSocket
@@ -123,6 +123,10 @@ class ProxyDraft:
     abortonclose: bool = True
     allbackups: bool = False
     log_health_checks: bool = False
+    header_names: NamePolicy | None = None
+    checkcache: bool = False
+    adjust_client_case: bool = False
+    adjust_server_case: bool = False
     probe: ProbeDraft = field(default_factory=ProbeDraft)
     error_pages: dict[int, ErrorPage] = field(default_factory=dict)
     description: str = ''
@@ -172,6 +176,7 @@ class GlobalDraft:
     logs: list[LogTarget] = field(default_factory=list)
     stats_sockets: list[StatsSocket] = field(default_factory=list)
     maxconn: int = Global().maxconn
+    case_adjust: dict[str, str] = field(default_factory=dict)
 
     @property
     def bufsize(self) -> int:

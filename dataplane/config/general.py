@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.address import parse_bind
+from dataplane.config.headernames import CaseAdjusting
 from dataplane.config.logs import parse_log_line
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dataplane.config.draft import GlobalDraft
+    from dataplane.config.errorfiles import ReadFile
     from dataplane.config.problems import Report
     from dataplane.config.reader import Line, Scope
 
@@ -45,7 +47,7 @@ _NO_EFFECT: Final = ('user', 'group', 'uid', 'gid', 'expose-fd', 'severity-outpu
 class GlobalSection:
     """Puts the lines of `global` sections into a draft; `setenv` and its kin change the scope at once."""
 
-    def __init__(self, draft: GlobalDraft, scope: Scope, report: Report) -> None:
+    def __init__(self, draft: GlobalDraft, scope: Scope, report: Report, read_file: ReadFile) -> None:
         self._draft, self._scope, self._report = draft, scope, report
         self.handlers: dict[str, Callable[[Line], None]] = {
             'maxconn': self._maxconn,
@@ -73,6 +75,7 @@ class GlobalSection:
             'presetenv': self._setenv,
             'unsetenv': self._unsetenv,
             'resetenv': self._resetenv,
+            **CaseAdjusting(draft, read_file).handlers,
         }
 
     def _set(self, name: str, value: object) -> None:

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.draft import Side
+from dataplane.config.headernames import parse_restrict_names
 from dataplane.config.probing import parse_httpchk, parse_tcp_check_option
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
@@ -27,6 +28,9 @@ FLAGS: Final = {
     'abortonclose': ('abortonclose', True, Side.BOTH),
     'allbackups': ('allbackups', False, Side.BACKEND),
     'log-health-checks': ('log_health_checks', False, Side.BACKEND),
+    'checkcache': ('checkcache', False, Side.BACKEND),
+    'h1-case-adjust-bogus-client': ('adjust_client_case', False, Side.FRONTEND),
+    'h1-case-adjust-bogus-server': ('adjust_server_case', False, Side.BACKEND),
 }
 """Options that are on or off: attribute of the draft, what HAProxy begins with, halves they mean."""
 
@@ -138,6 +142,7 @@ HANDLERS: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
     'tcp-check': parse_tcp_check_option,
     'redispatch': _redispatch,
     'forwardfor': _forwardfor,
+    'http-restrict-req-hdr-names': parse_restrict_names,
     'originalto': _originalto,
 }
 """Options that are more than a flag, by name."""

@@ -35,7 +35,7 @@ class Parser:
         self.proxies: list[ProxyDraft] = []
         self._report = report
         self._scope = Scope(dict(env))
-        self._global_section = GlobalSection(self.general, self._scope, report)
+        self._global_section = GlobalSection(self.general, self._scope, report, read_file)
         self.ruling = Ruling(report, self._scope.env, read_file, lambda: self.general.bufsize)
         errors = ErrorFiles(read_file, lambda: self.general.bufsize)
         self._proxy_section = ProxySection(report, errors, self.ruling)

@@ -22,6 +22,7 @@ from dataplane.config.actions import (
     parse_unset_var,
 )
 from dataplane.config.draft import Side
+from dataplane.config.headernames import request_guard, response_guard
 from dataplane.config.keywords import ACTIONS, Status
 from dataplane.config.problems import Rejected, did_you_mean, shown
 from dataplane.config.values import parse_time
@@ -151,6 +152,8 @@ def rules_of(proxy: ProxyDraft) -> Rules:
         request_slots=tuple(proxy.request_slots),
         response_slots=tuple(proxy.response_slots),
         formats=proxy.formats if proxy.side & Side.FRONTEND else NO_FORMATS,
+        request_guard=request_guard(proxy),
+        response_guard=response_guard(proxy),
     )
 
 

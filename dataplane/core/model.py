@@ -151,7 +151,7 @@ class ErrorPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frontend:
-    """A `frontend`, or the front half of a `listen`. `maxconn` is resolved (never 0)."""
+    """A `frontend`, or the front half of a `listen`. `maxconn` is resolved (never 0); `adjust_case` is about answers."""
 
     name: str
     id: int
@@ -171,6 +171,7 @@ class Frontend:
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     monitor_uri: bytes | None = None
     http_ignore_probes: bool = False
+    adjust_case: bool = False
     error_pages: tuple[ErrorPage, ...] = ()
     description: str = ''
     disabled: bool = False
@@ -277,7 +278,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """A `backend`, the back half of a `listen`, or a pushed backend. `fullconn` is resolved (at least 1)."""
+    """A `backend`, the back half of a `listen`, or a pushed backend. `fullconn` is resolved (at least 1); `adjust_case` is about requests."""
 
     name: str
     id: int
@@ -294,6 +295,7 @@ class Backend:
     originalto: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     http_reuse: str = 'safe'
+    adjust_case: bool = False
     cookie: Cookie | None = None
     rules: Rules = NO_RULES
     error_pages: tuple[ErrorPage, ...] = ()
@@ -348,7 +350,7 @@ class ControlPlane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Global:
-    """The `global` section, resolved."""
+    """The `global` section, resolved. `case_adjust`: names of fields in lower case, and how they are written (`h1-case-adjust`)."""
 
     maxconn: int = 10_000
     nbthread: int = 1
@@ -372,6 +374,7 @@ class Global:
     on_partition: OnPartition = OnPartition.KEEP
     spread_checks: int = 0
     max_spread_checks: int = 0
+    case_adjust: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,9 +196,29 @@ class SetLogLevel:
     level: int | None
 
 
+class NamePolicy(StrEnum):
+    """What becomes of fields of requests whose names have other characters than letters, digits and hyphens."""
+
+    PRESERVE = 'preserve'
+    DELETE = 'delete'
+    REJECT = 'reject'
+
+
+@dataclass(frozen=True, slots=True)
+class RestrictNames:
+    """`option http-restrict-req-hdr-names`."""
+
+    policy: NamePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCache:
+    """`option checkcache`: a response that a cache may keep together with a cookie goes no further."""
+
+
 Action = (
     Allow | Deny | Tarpit | Return | Reject | Redirect | PutHeader | DelHeader | ReplaceHeader | SetPart | ReplacePart
-    | SetStatus | SetVar | UnsetVar | Keep | SetPriority | SetLogLevel
+    | SetStatus | SetVar | UnsetVar | Keep | SetPriority | SetLogLevel | RestrictNames | CheckCache
 )  # fmt: skip
 
 
@@ -246,7 +266,10 @@ NO_FORMATS = Formats()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All rules of one proxy. `after` stands for `http-after-response`; `connection`, `session` and `content` are `tcp-request`'s."""
+    """All rules of one proxy. `after` stands for `http-after-response`; `connection`, `session` and `content` are `tcp-request`'s.
+
+    `request_guard` and `response_guard` are what options ask for, behind the rules for requests and for responses.
+    """
 
     connection: tuple[Rule, ...] = ()
     session: tuple[Rule, ...] = ()
@@ -260,6 +283,8 @@ class Rules:
     request_slots: tuple[Slot, ...] = ()
     response_slots: tuple[Slot, ...] = ()
     formats: Formats = NO_FORMATS
+    request_guard: tuple[Rule, ...] = ()
+    response_guard: tuple[Rule, ...] = ()
 
     def __bool__(self) -> bool:
         """Is there anything to evaluate?"""

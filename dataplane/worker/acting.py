@@ -15,6 +15,7 @@ from dataplane.core.termination import LOCAL_ANSWER, LOCAL_RESPONSE, REJECTED, R
 from dataplane.rules.actions import (
     Action,
     Allow,
+    CheckCache,
     DelHeader,
     Deny,
     Keep,
@@ -24,6 +25,7 @@ from dataplane.rules.actions import (
     Reject,
     ReplaceHeader,
     ReplacePart,
+    RestrictNames,
     Return,
     SetLogLevel,
     SetPart,
@@ -42,6 +44,7 @@ from dataplane.rules.regexes import compile_regex
 from dataplane.rules.replacing import replacement
 from dataplane.rules.samples import Type
 from dataplane.rules.stores import Store
+from dataplane.worker.guarding import FORBIDDEN, UNSAFE, passes_caches, passes_names
 from dataplane.worker.replies import Answer, answer_of, redirect_of
 
 if TYPE_CHECKING:
@@ -93,6 +96,8 @@ def act_of(action: Action, store: Store, *, response: bool) -> Act:
         return _set_var(action, store)
     if isinstance(action, UnsetVar):
         return _unset_var(action)
+    if isinstance(action, RestrictNames | CheckCache):
+        return _guard(action)
     if isinstance(action, Keep):
         return _act(_keep(action, store, 'res' if response else 'req'))
     maker = _MAKERS[type(action)]
@@ -120,6 +125,16 @@ def _verdict(action: Deny | Tarpit | Return | Redirect | Reject, store: Store, *
     if isinstance(action, Redirect):
         return Verdict(Then.ANSWER, local, redirect_of(action, store))
     return Verdict(Then.DROP if action.silent else Then.CLOSE, end, None, denied)
+
+
+def _guard(action: RestrictNames | CheckCache) -> Act:
+    """What an option asks for behind the rules."""
+    end, status, counter = UNSAFE if isinstance(action, CheckCache) else FORBIDDEN
+    verdict = Verdict(Then.ANSWER, end, lambda _: (status, None), counter)
+    if isinstance(action, CheckCache):
+        return lambda transaction: None if passes_caches(transaction) else verdict
+    policy = action.policy
+    return lambda transaction: None if passes_names(transaction, policy) else verdict
 
 
 def _put(action: PutHeader, store: Store) -> Change:

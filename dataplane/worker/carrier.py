@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dataplane.worker.upstream import Upstream
 
 _SWITCHING: Final = 101
+_MOST_INTERIM: Final = 1_000
 # named per request: see core/plane.py
 _HEADERS: Final = Stage.HEADERS
 _BODY: Final = Stage.BODY
@@ -38,7 +39,7 @@ class Carrier(Resender):
 
     __slots__ = (
         '_body', '_chunked',
-        '_client_ended', '_keep', '_request_done', '_reusable', '_sent_at',
+        '_client_ended', '_interim', '_keep', '_request_done', '_reusable', '_sent_at',
         '_server_ended', '_switch', 'silence',
     )  # fmt: skip
 
@@ -47,7 +48,7 @@ class Carrier(Resender):
         wall: float,
     ) -> None:  # fmt: skip
         super().__init__(context, client, index, frontend, head, began, wall)
-        self._sent_at = 0
+        self._sent_at = self._interim = 0
         self.silence: int | None = None
         self._reusable = self._chunked = self._server_ended = self._client_ended = False
         self._request_done = not head.length
@@ -82,6 +83,8 @@ class Carrier(Resender):
         context.desk.sent(self)
         edits = None if self._jar is None else self._jar.strip(head)
         out = request_bytes(head, forwarded, edits, close=close, switch=self._switch)
+        if backend.adjust_case:
+            out = context.casing.of(out)
         if keeps_request(backend.retry_on):
             self._keep_early()
         if self._early:
@@ -186,15 +189,18 @@ class Carrier(Resender):
             data = data[end:]
             if head.status == _SWITCHING:
                 self._open_tunnel(head, data)
-            elif head.status < 200:
+            elif head.status < 200 and self._interim < _MOST_INTERIM:
                 self._inform(head)
+            elif head.status < 200:
+                self._fail(BAD_RESPONSE)
             else:
                 self._answer(head, data)
 
     def _inform(self, head: ResponseHead) -> None:
         """An interim response; HTTP/1.0 clients know none (RFC 9110, 15.2)."""
+        self._interim += 1
         if self.head.version == 1:
-            self._to_client(response_bytes(head, b'', chunked=False))
+            self._to_client(self._written(response_bytes(head, b'', chunked=False)))
         if self._request_done:
             self._await_server(now_ms())
 
@@ -226,6 +232,8 @@ class Carrier(Resender):
         if ruled:
             added = self._passed(head, added)
         out = response_bytes(head, self._connection_field(), added, chunked=self._chunked)
+        if self._frontend.adjust_case:
+            out = self._written(out)
         self._body = body_of(length)
         self.stage = _BODY
         if rest:
@@ -275,6 +283,15 @@ class Carrier(Resender):
             self._to_client(out)
         if self.stage is _BODY:
             self._await_server(now_ms())
+            if body.more and self._upstream is not None:
+                self._upstream.pace(paced=True)
+                self._context.loop.call_soon(self._go_on, body)
+
+    def _go_on(self, body: Body) -> None:
+        """A turn later: look at what else has come of the response's body."""
+        if self._body is body and self.stage is _BODY and self._upstream is not None:
+            self._upstream.pace(paced=False)
+            self._relay(b'')
 
     def _to_client(self, data: bytes) -> None:
         self.story.sent += len(data)
@@ -315,6 +332,8 @@ class Carrier(Resender):
         if pool is None or pools.known(self.server) is not pool:
             upstream.shutdown()
             return
+        if upstream.held:
+            upstream.hold(held=False)  # its next user reads it
         private = self._backend_of().http_reuse == 'never'
         if pool.give(upstream, now_ms(), private=private) and private:
             pools.close(client.own)
@@ -336,7 +355,7 @@ class Carrier(Resender):
         self.stage = Stage.TUNNEL
         self._keep = False
         self.silence = self._tunnel_timeout()
-        self._to_client(response_bytes(head, b'Upgrade', chunked=False) + rest)
+        self._to_client(self._written(response_bytes(head, b'Upgrade', chunked=False)) + rest)
         self._touch_tunnel()
         early = self._client.take_more()
         if early:

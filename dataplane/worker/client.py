@@ -21,7 +21,7 @@ from dataplane.worker.ending import Story, record_unserved
 from dataplane.worker.exchange import Exchange
 from dataplane.worker.framing import BadBody, Body, body_of
 from dataplane.worker.head import BadHead, RequestHead, incomplete, parse_request
-from dataplane.worker.pages import kept_open, page, parser_page, without_body
+from dataplane.worker.pages import empty_page, kept_open, page, parser_page, without_body
 from dataplane.worker.routed import Stage
 from dataplane.worker.wheel import Timer
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from dataplane.worker.sides import Owner
     from dataplane.worker.upstream import Upstream
 
-_OPTIONS_ANSWER: Final = b'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n'
 # named per request: see core/plane.py
 _IDLE: Final = Phase.IDLE
 _HEAD: Final = Phase.HEAD
@@ -178,6 +177,8 @@ class Client(Connection):
             self.exchange = exchange
             exchange.client_body(payload, done=body.done)
             self._await_body(body)
+            if body.more:
+                self._pace(body)
         else:
             self._keep_rest(rest)
         self.exchange = exchange
@@ -188,8 +189,7 @@ class Client(Connection):
         self.requests += 1
         self._context.figures.request(self._index, now_ms())
         keep = self._may_keep(head)
-        option = b'' if keep and head.version else b'connection: keep-alive\r\n' if keep else b'connection: close\r\n'
-        answer = b'%b%b\r\n' % (_OPTIONS_ANSWER, option)
+        answer = empty_page(head.version, keep=keep)
         story = Story(self._index, self._wall)
         story.asked(head.method, head.target, head.version)
         story.status, story.sent, story.request_ms = 200, len(answer), now_ms() - self._began
@@ -226,14 +226,19 @@ class Client(Connection):
             except BadBody:
                 exchange.bad_body()
                 return
-            data = body.rest
-            self._keep_more(data)
+            self._keep_more(body.rest)
             self._await_body(body)
             exchange.client_body(payload, done=body.done)
+            if body.more:
+                self._pace(body)
         elif exchange.stage is Stage.TUNNEL:
             exchange.client_tunnel(data)
         else:
             self._keep_more(data)
+
+    def _go_on(self, body: Body) -> None:
+        if self._body is body and self.exchange is not None:
+            self._during(self.exchange, b'')
 
     def _keep_more(self, data: bytes) -> None:
         """Keep what was sent beyond this request; served later, and in order."""

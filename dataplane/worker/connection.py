@@ -20,6 +20,7 @@ from dataplane.worker.wheel import Timer
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.worker.context import Context
+    from dataplane.worker.framing import Body
     from dataplane.worker.sides import Owner
 
 _LINGER: Final = 1_000
@@ -46,6 +47,7 @@ class Hold(IntEnum):
 
     BODY = 1
     PIPELINE = 2
+    TURN = 4
 
 
 # named per request: see core/plane.py
@@ -103,6 +105,19 @@ class Connection(asyncio.Protocol):
             self._owner.deaf(self)
         else:
             self._transport.resume_reading()
+
+    def _pace(self, body: Body) -> None:
+        """More has come of a body than is looked at in one turn: go on in the next, and read no more until then."""
+        self._hold(Hold.TURN, held=True)
+        self._context.loop.call_soon(self._next_turn, body)
+
+    def _next_turn(self, body: Body) -> None:
+        self._hold(Hold.TURN, held=False)
+        self._go_on(body)
+
+    def _go_on(self, body: Body) -> None:
+        """Look at what else has come of a body, if it is still wanted."""
+        raise NotImplementedError
 
     # -- writing -----------------------------------------------------------------------------------------------------
 

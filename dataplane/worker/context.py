@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dataplane.core.layout import Layout
 from dataplane.core.model import Backend, ForwardFor, Frontend, Global
 from dataplane.worker.access_log import AccessLog
+from dataplane.worker.casing import Casing
 from dataplane.worker.clock import now_ms
 from dataplane.worker.cookies import Jar
 from dataplane.worker.desk import Desk
@@ -50,6 +51,7 @@ class Context:
         self.bufsize = 0
         self.head_limit = 0
         self.max_fields = 0
+        self.casing = Casing(())
         self.wishes: dict[int, Wish] = {}
         self.rulebook: Rulebook | None = None
         self._numbers = 0
@@ -62,6 +64,7 @@ class Context:
         self.bufsize = settings.bufsize
         self.head_limit = settings.bufsize - settings.maxrewrite
         self.max_fields = settings.maxhdr
+        self.casing = Casing(settings.case_adjust)
         self._forwarded.clear()
         self._jars.clear()
 

@@ -260,6 +260,8 @@ class Exchange(Carrier):
         self.story.status = status
         if keep and self.head.version == 0 and not answer.startswith(b'HTTP/1.0'):
             answer = kept_open(answer)
+        if answer:
+            answer = self._written(answer)
         self._to_client(without_body(answer) if self.story.method == b'HEAD' else answer)
         self._end(end, keep=keep)
 

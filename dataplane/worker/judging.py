@@ -45,6 +45,10 @@ def judge_response(transaction: Transaction, head: ResponseHead, lists: Iterable
             verdict = rules.response.run(transaction)
             if verdict is not None:
                 return verdict
+        for rules in lists:
+            verdict = rules.response_guard.run(transaction) if rules.response_guard else None
+            if verdict is not None:
+                return verdict
         transaction.settle_response()
         transaction.accepted()
     except RuleFailed as failure:

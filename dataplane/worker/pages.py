@@ -73,6 +73,12 @@ def page(status: int, *, close: bool) -> bytes:
     return _CLOSE[status] if close else _KEEP[status]
 
 
+def empty_page(version: int, *, keep: bool) -> bytes:
+    """The whole answer to a request that asks for nothing but an answer; `keep`: its connection stays."""
+    answer = b'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'
+    return closing(answer) if not keep else answer if version else kept_open(answer)
+
+
 def own_page(status: int, *owners: Frontend | Backend | None) -> ErrorPage | None:
     """The `errorfile` of the first of these proxies that has one for the status."""
     return next((page for owner in owners if owner for page in owner.error_pages if page.status == status), None)

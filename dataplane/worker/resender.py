@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dataplane.core.counters import C
 from dataplane.core.stream import Life
 from dataplane.worker.clock import now_ms
-from dataplane.worker.framing import CHUNKED, body_of
+from dataplane.worker.framing import CHUNKED, decoded
 from dataplane.worker.seeker import Seeker
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Resender(Seeker):
     def early_body(self) -> bytes:
         """What came of the body before anything was sent, without its framing."""
         framed = b''.join(self._early)
-        return body_of(CHUNKED).feed(framed) if self.head.length == CHUNKED and framed else framed
+        return decoded(framed) if self.head.length == CHUNKED and framed else framed
 
     def _keep_early(self) -> None:
         """The request is about to be sent: keep what there is of it, if another try might be made."""

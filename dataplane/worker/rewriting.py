@@ -61,6 +61,11 @@ class Rewriting:
         self._lines = [line for line in self._lines if line.name in _OURS or not matches(line.name)]
         self._fields = None
 
+    def restore(self, matches: Callable[[bytes], bool]) -> None:
+        """Forward the fields whose names match, also those that were not to be."""
+        for line in self._lines:
+            line.forwarded = line.forwarded or matches(line.name)
+
     def replace(self, name: bytes, change: Callable[[bytes], bytes | None]) -> None:
         """Give the fields of that name the value that `change` makes of theirs, None where it stays."""
         for line in self._lines:

@@ -181,6 +181,10 @@ class Routed(Stream):
         if index is not None:
             self.wish = 2 * index
 
+    def _written(self, answer: bytes) -> bytes:
+        """An answer, at least its head, with the names of its fields as its client wants them."""
+        return self._context.casing.of(answer) if self._frontend.adjust_case else answer
+
     def early_body(self) -> bytes:
         """What came of the body before anything was sent."""
         raise NotImplementedError

@@ -60,7 +60,8 @@ class ProxyRules:
     """The rules of one proxy, or of a half of it."""
 
     __slots__ = (
-        'after', 'connection', 'content', 'formats', 'made_of', 'name', 'redirects', 'request', 'response', 'servers', 'session',
+        'after', 'connection', 'content', 'formats', 'made_of', 'name', 'redirects', 'request', 'request_guard', 'response',
+        'response_guard', 'servers', 'session',
         'switches',
     )  # fmt: skip
 
@@ -72,15 +73,17 @@ class ProxyRules:
         self.session = RuleList(rules.session, store, response=False)
         self.content = RuleList(rules.content, store, response=False)
         self.request = RuleList(rules.request, store, response=False)
+        self.request_guard = RuleList(rules.request_guard, store, response=False)
         self.redirects = RuleList(rules.redirects, store, response=False)
         self.response = RuleList(rules.response, store, response=True)
+        self.response_guard = RuleList(rules.response_guard, store, response=True)
         self.after = RuleList(rules.after, store, response=True)
         self.switches = [_switch(switch, store) for switch in rules.switches]
         self.servers = [_switch(switch, store) for switch in rules.servers]
 
     def asked(self, transaction: Transaction) -> Verdict | None:
         """A request is here."""
-        for rules in (self.content, self.request, self.redirects):
+        for rules in (self.content, self.request, self.request_guard, self.redirects):
             verdict = rules.run(transaction) if rules else None
             if verdict is not None:
                 return verdict

@@ -223,6 +223,10 @@ class Transaction:
         """Take fields from the message at hand."""
         self._rewriting().delete(matches)
 
+    def restore(self, matches: Callable[[bytes], bool]) -> None:
+        """Forward fields of the message at hand that were not to be."""
+        self._rewriting().restore(matches)
+
     def replace(self, name: bytes, change: Callable[[bytes], bytes | None]) -> None:
         """Change values of a field of the message at hand."""
         self._rewriting().replace(name, change)

@@ -47,8 +47,8 @@ class Upstream(asyncio.Protocol):
     """
 
     __slots__ = (
-        '_loop', '_outbox', '_parted', '_sock', '_task', '_transport', '_unsent', '_waiting',
-        'congested', 'generation', 'idle_since', 'link', 'port', 'server', 'user', 'uses',
+        '_loop', '_outbox', '_paced', '_parted', '_sock', '_task', '_transport', '_unsent', '_waiting',
+        'congested', 'generation', 'held', 'idle_since', 'link', 'port', 'server', 'user', 'uses',
     )  # fmt: skip
 
     def __init__(
@@ -59,7 +59,7 @@ class Upstream(asyncio.Protocol):
         self._outbox = outbox
         self._unsent = b''
         self._waiting = 0
-        self.congested = False
+        self.congested = self.held = self._paced = False
         self._parted = parted
         self._sock: socket.socket | None = None
         self._transport: asyncio.Transport | None = None
@@ -229,9 +229,18 @@ class Upstream(asyncio.Protocol):
 
     def hold(self, *, held: bool) -> None:
         """Stop, or go on, reading from the server."""
+        self.held = held
+        self._listen()
+
+    def pace(self, *, paced: bool) -> None:
+        """The same, until its user has looked at what has come."""
+        self._paced = paced
+        self._listen()
+
+    def _listen(self) -> None:
         if self._transport is None or not self.is_alive():
             return
-        if held:
+        if self.held or self._paced:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()

@@ -9,7 +9,7 @@ from dataplane.config.keywords.table import accepted, refused, supported, table
 GLOBAL: Final = table(
     supported("""
         maxconn, nbthread, log, log-tag, log-send-hostname, node, description, pidfile, hard-stop-after,
-        tune.bufsize, tune.maxrewrite, spread-checks, max-spread-checks, tune.http.maxhdr, setenv, presetenv, unsetenv, resetenv
+        h1-case-adjust, h1-case-adjust-file, tune.bufsize, tune.maxrewrite, spread-checks, max-spread-checks, tune.http.maxhdr, setenv, presetenv, unsetenv, resetenv
     """),
     supported(
         'stats',
@@ -156,8 +156,7 @@ GLOBAL: Final = table(
     refused(
         'heads are relayed as they came, but for what the rules of RFC 9112 forbid',
         """
-        h1-accept-payload-with-any-method, h1-case-adjust, h1-case-adjust-file,
-        h1-do-not-close-on-insecure-transfer-encoding
+        h1-accept-payload-with-any-method, h1-do-not-close-on-insecure-transfer-encoding
     """,
     ),
     refused('requests from privileged ports are not told apart', 'harden.reject-privileged-ports.tcp'),

@@ -56,6 +56,12 @@ PROXY: Final = table(
         'acl, capture request header, capture response header, declare capture, redirect, use-server, use_backend'
     ),
     supported('cookie', 'without `dynamic`'),
+    supported('option checkcache', 'what HAProxy blocks is answered 502, as its manual says'),
+    supported('option h1-case-adjust-bogus-client, option h1-case-adjust-bogus-server'),
+    supported(
+        'option http-restrict-req-hdr-names',
+        'without it names with an underscore are not forwarded, and others are: `preserve` forwards all',
+    ),
     supported('use-routes', "Sluice's own: then look host and path up in the routes the control plane pushed"),
     supported('http-request, http-response, http-after-response', 'the actions are listed below'),
     supported('stats enable, stats uri', 'in a `listen` or `frontend` of its own, without servers or backends'),
@@ -90,6 +96,21 @@ PROXY: Final = table(
         option independent-streams, option socket-stats
     """,
     ),
+    accepted(
+        'trailers are checked and dropped, in both directions',
+        'option http-drop-request-trailers, option http-drop-response-trailers',
+    ),
+    refused(
+        'it serves a forward proxy behind: here targets lose their authority, and fields meant for proxies end',
+        'option http-use-proxy-header',
+    ),
+    refused(
+        'what RFC 9110 and 9112 forbid is how requests are smuggled: it is refused whatever a file says (docs/safe-http.md)',
+        """
+        option accept-invalid-http-request, option accept-invalid-http-response,
+        option accept-unsafe-violations-in-http-request, option accept-unsafe-violations-in-http-response
+    """,
+    ),
     refused(
         'it is not supported yet',
         """
@@ -118,7 +139,7 @@ PROXY: Final = table(
         """
         appsession, stick match, stick on, stick store-request, stick store-response, stick-table,
         persist rdp-cookie, force-persist, ignore-persist, option persist, option prefer-last-server,
-        max-keep-alive-queue, max-session-srv-conns, option checkcache
+        max-keep-alive-queue, max-session-srv-conns
     """,
     ),
     refused(
@@ -134,11 +155,7 @@ PROXY: Final = table(
     refused(
         'heads are relayed as they came, but for what the rules of RFC 9112 forbid',
         """
-        option h1-case-adjust-bogus-client, option h1-case-adjust-bogus-server, option http-drop-request-trailers,
-        option http-drop-response-trailers, option http-restrict-req-hdr-names, option http-use-proxy-header,
-        option forwarded, http-send-name-header, option accept-invalid-http-request,
-        option accept-invalid-http-response, option accept-unsafe-violations-in-http-request,
-        option accept-unsafe-violations-in-http-response
+        option forwarded, http-send-name-header
     """,
     ),
     refused('bodies are streamed, never gathered', 'option http-buffer-request, compression'),

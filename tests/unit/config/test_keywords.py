@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dataplane.config.draft import GlobalDraft
+from dataplane.config.errorfiles import no_files
 from dataplane.config.general import GlobalSection
 from dataplane.config.keywords import ACTIONS, BIND, GLOBAL, PROXY, SERVER, Keyword, Status
 from dataplane.config.keywords.table import accepted, refused, supported, table
@@ -14,7 +15,7 @@ TABLES = {'global': GLOBAL, 'proxy': PROXY, 'action': ACTIONS, 'bind': BIND, 'se
 
 
 def test_every_supported_global_keyword_has_its_handler() -> None:
-    handlers = GlobalSection(GlobalDraft(), Scope({}), Report()).handlers
+    handlers = GlobalSection(GlobalDraft(), Scope({}), Report(), no_files).handlers
     assert {name for name, keyword in GLOBAL.items() if keyword.status is Status.SUPPORTED} == set(handlers)
 
 

@@ -15,6 +15,7 @@ from dataplane.worker.framing import (
     LengthBody,
     body_of,
     chunk,
+    decoded,
 )
 
 
@@ -120,3 +121,46 @@ def test_a_bad_end_of_chunk_is_refused_before_its_second_byte() -> None:
 
 def test_a_whole_piece_becomes_one_chunk() -> None:
     assert chunk(b'x' * 255) == b'ff\r\n' + b'x' * 255 + b'\r\n'
+
+
+def paced(data: bytes, *later: bytes) -> tuple[bytes, int]:
+    """The payload, with pieces that come in while there is more to look at, and in how many turns."""
+    body, turns, coming = ChunkedBody(), 1, list(later)
+    out = body.feed(data)
+    while body.more:
+        out += body.feed(coming.pop(0) if coming else b'')
+        turns += 1
+    assert body.done
+    return out, turns
+
+
+def test_tiny_chunks_are_looked_at_some_in_each_turn() -> None:
+    data = b''.join(b'%x\r\n%b\r\n' % (1 + n % 3, b'xyz'[: 1 + n % 3]) for n in range(3_000)) + b'0\r\nT: 1\r\n\r\n'
+    payload = b''.join(b'xyz'[: 1 + n % 3] for n in range(3_000))
+    assert paced(data) == (payload, 12)
+    assert paced(data[:5_000], data[5_000:7_001], data[7_001:]) == (payload, 12)
+    assert decoded(data) == payload
+
+
+def test_one_large_chunk_is_looked_at_in_one_turn() -> None:
+    body = ChunkedBody()
+    assert len(body.feed(b'fffff\r\n' + b'x' * 1_048_575)) == 1_048_575
+    assert not body.more
+
+
+def test_what_follows_the_last_chunk_is_kept_apart_however_many_there_were() -> None:
+    body = ChunkedBody()
+    body.feed(b'1\r\nx\r\n' * 1_000 + LAST_CHUNK + b'GET')
+    while body.more:
+        body.feed(b'')
+    assert (body.done, body.rest) == (True, b'GET')
+
+
+def test_a_fault_far_behind_is_found() -> None:
+    body = ChunkedBody()
+    body.feed(b'1\r\nx\r\n' * 1_000 + b'+1\r\n')
+    for _ in range(2):
+        body.feed(b'')
+        assert body.more
+    with pytest.raises(BadBody):
+        body.feed(b'')

@@ -1,4 +1,4 @@
-"""The rules for heads, one case each; how they look on the wire is in tests/integration/test_http_rules.py."""
+"""The rules for heads, one case each; how they look on the wire is in tests/integration/safe_http."""
 
 from __future__ import annotations
 
