@@ -22,9 +22,9 @@ def project() -> dict[str, Any]:
 
 
 def requirement_names() -> set[str]:
-    """Of all extras but `bench`, whose one package is another proxy of 130 MB."""
+    """Of all extras but `bench` and `fuzz`, whose packages few need and are large."""
     extras: dict[str, list[str]] = project()['project']['optional-dependencies']
-    kept = (extra for name, extra in extras.items() if name != 'bench')
+    kept = (extra for name, extra in extras.items() if name not in ('bench', 'fuzz'))
     return {re.split(r'[\[<>=!~;\s]', one)[0].lower() for extra in kept for one in extra}
 
 
