@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dataplane.core import commit
-from dataplane.core.changes import AdoptFile, AdoptPush, Change, SetAddress
+from dataplane.core.changes import AdoptFile, Change, StructuralChange
 from dataplane.core.counters import C
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
@@ -87,7 +87,7 @@ class Plane:
     def make(self, *changes: Change) -> Outcome:
         """Make changes true on the board, as the supervisor's door does."""
         for change in changes:
-            if isinstance(change, (AdoptFile, AdoptPush, SetAddress)):
+            if isinstance(change, StructuralChange):
                 self.ledger.adopt(self.ledger.propose(change), self.now_ms)
             else:
                 self.ledger.apply(change, self.now_ms)

@@ -19,6 +19,8 @@ from dataplane.core.model import Level
 class Verb(Enum):
     """What a command does; the supervisor has one method for each."""
 
+    ADD_SERVER = auto()
+    DEL_SERVER = auto()
     DISABLE_AGENT = auto()
     DISABLE_HEALTH = auto()
     DISABLE_SERVER = auto()
@@ -29,10 +31,12 @@ class Verb(Enum):
     EXPERIMENTAL_MODE = auto()
     EXPERT_MODE = auto()
     GET_WEIGHT = auto()
+    HARD_RELOAD = auto()
     HELP = auto()
     OPERATOR = auto()
     PROMPT = auto()
     QUIT = auto()
+    RELOAD = auto()
     SET_MAXCONN_FRONTEND = auto()
     SET_MAXCONN_GLOBAL = auto()
     SET_MAXCONN_SERVER = auto()
@@ -45,6 +49,7 @@ class Verb(Enum):
     SHOW_CLI_SOCKETS = auto()
     SHOW_ENV = auto()
     SHOW_INFO = auto()
+    SHOW_PROC = auto()
     SHOW_SERVERS_CONN = auto()
     SHOW_SERVERS_STATE = auto()
     SHOW_SESS = auto()
@@ -78,6 +83,8 @@ def _entry(words: str, verb: Verb, usage: str = '', purpose: str = '', level: Le
 
 _OPER, _ADMIN = Level.OPERATOR, Level.ADMIN
 COMMANDS: Final[tuple[Entry, ...]] = (
+    _entry('add server', Verb.ADD_SERVER, 'add server <bk>/<srv>', 'create a new server', _ADMIN),
+    _entry('del server', Verb.DEL_SERVER, 'del server <bk>/<srv>', 'remove a dynamically added server', _ADMIN),
     _entry('disable agent', Verb.DISABLE_AGENT, 'disable agent', "disable agent checks", _ADMIN),
     _entry('disable health', Verb.DISABLE_HEALTH, 'disable health', 'disable health checks', _ADMIN),
     _entry('disable server', Verb.DISABLE_SERVER, 'disable server (DEPRECATED)',
@@ -132,34 +139,35 @@ ALWAYS: Final[tuple[Entry, ...]] = (
     _entry('quit', Verb.QUIT, 'quit', 'disconnect'),
 )
 _CLOSEST: Final = 5
+Table = tuple[Entry, ...]
 
 
-def find(words: Sequence[str]) -> Entry | None:
+def find(words: Sequence[str], table: Table = COMMANDS) -> Entry | None:
     """The command these words begin with, None when they name none."""
-    for entry in (*COMMANDS, *ALWAYS):
+    for entry in (*table, *ALWAYS):
         if tuple(words[: len(entry.words)]) == entry.words:
             return entry
     return None
 
 
-def unknown(words: Sequence[str]) -> Answer:
+def unknown(words: Sequence[str], table: Table = COMMANDS) -> Answer:
     """The answer to words that name no command."""
     if words and words[0]:
         head = f"Unknown command: '{words[0]}', but maybe one of the following ones is a better match:\n"
     else:
         head = "Unknown command: ''. Please enter one of the following commands only:\n"
-    return Answer(head + _lines(words), Severity.INFO)
+    return Answer(head + _lines(words, table), Severity.INFO)
 
 
-def help_text(words: Sequence[str]) -> Answer:
+def help_text(words: Sequence[str], table: Table = COMMANDS) -> Answer:
     """The answer to `help` followed by `words`."""
-    return Answer(f'The following commands are valid at this level:\n{_lines(words)}', Severity.INFO)
+    return Answer(f'The following commands are valid at this level:\n{_lines(words, table)}', Severity.INFO)
 
 
-def _lines(words: Sequence[str]) -> str:
+def _lines(words: Sequence[str], table: Table) -> str:
     given = [word for word in words if word]
-    depth = max(_common(entry.words, given) for entry in COMMANDS)
-    candidates = [entry for entry in COMMANDS if entry.usage and _common(entry.words, given) >= depth]
+    depth = max(_common(entry.words, given) for entry in table)
+    candidates = [entry for entry in table if entry.usage and _common(entry.words, given) >= depth]
     if depth < len(given):
         if deeper := [entry for entry in candidates if len(entry.words) > depth]:
             candidates = _closest(deeper, given[depth], depth)

@@ -46,10 +46,14 @@ _NAMES: Final = {Severity.ERROR: 'err', Severity.WARNING: 'warning', Severity.NO
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command says: a text without its trailing line feed ('' for silence), and how grave it is."""
+    """What a command says: a text without its trailing line feed ('' for silence), and how grave it is.
+
+    `bare`: no empty line follows it.
+    """
 
     text: str = ''
     severity: Severity = Severity.SILENT
+    bare: bool = False
 
 
 class Complaint(Exception):
@@ -62,7 +66,10 @@ class Complaint(Exception):
 
 @dataclass(slots=True)
 class Session:
-    """State of one connection. `timeout_ms` is how long it may be idle; `ended`: the client said `quit`."""
+    """State of one connection. `timeout_ms` is how long it may be idle; `ended`: the client said `quit`; `parting`: the
+    answer under way is the last one. `place`: whom its commands go to, as the prompt says, on the master CLI; `bound`: to
+    nobody else any more.
+    """
 
     level: Level
     timeout_ms: int
@@ -72,6 +79,9 @@ class Session:
     expert: bool = False
     experimental: bool = False
     ended: bool = False
+    parting: bool = False
+    place: str = ''
+    bound: bool = False
 
     def may(self, level: Level) -> bool:
         """Whether the session has at least `level`."""
@@ -86,15 +96,16 @@ class Session:
     def frame(self, answer: Answer, *, last: bool, uptime_s: int) -> str:
         """The bytes of an answer with what follows it. `last`: no other command of the same line comes after it."""
         text = f'{self._prefix(answer.severity)}{answer.text}\n' if answer.text else ''
+        end = '' if answer.bare else '\n'
         if self.mode is Mode.PROMPT and last:
-            return f'{text}\n{self.prompt(uptime_s)}'
-        return f'{text}\n'
+            return f'{text}{end}{self.prompt(uptime_s)}'
+        return f'{text}{end}'
 
     def prompt(self, uptime_s: int) -> str:
         """The prompt alone: `> `, with the time the process has been up when it was asked for."""
         if not self.timed:
-            return '> '
-        return f'[{uptime_s // 86400}:{uptime_s // 3600 % 24:02}:{uptime_s // 60 % 60:02}:{uptime_s % 60:02}]> '
+            return f'{self.place}> '
+        return f'{self.place}[{uptime_s // 86400}:{uptime_s // 3600 % 24:02}:{uptime_s // 60 % 60:02}:{uptime_s % 60:02}]> '
 
     def _prefix(self, severity: Severity) -> str:
         if severity is Severity.SILENT or self.severity is SeverityOutput.NONE:

@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.address import Address, parse_bind
-from dataplane.config.general import parse_mode
 from dataplane.config.keywords import BIND
 from dataplane.config.problems import Rejected, Report, shown
 from dataplane.config.settings import read_settings
+from dataplane.config.statssocket import parse_mode
 from dataplane.config.values import parse_int
 from dataplane.core.model import Bind
 

@@ -9,6 +9,7 @@ from dataplane.config.draft import Side
 from dataplane.config.general import MAX_THREADS
 from dataplane.config.proxysection import DEFAULT_STATS_URI
 from dataplane.config.rules import rules_of
+from dataplane.config.statefiles import state_file
 from dataplane.core.model import Backend, Frontend, Global, Server, Snapshot, StatsListener, Timeouts
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def compile_snapshot(
     numbered = list(zip(proxies, number([proxy.id for proxy in proxies], _FIRST_PROXY_ID), strict=True))
     traffic = [(proxy, number_) for proxy, number_ in numbered if not proxy.serves_stats]
     frontends = tuple(_frontend(proxy, id_, settings) for proxy, id_ in traffic if proxy.side & Side.FRONTEND)
-    backends = tuple(_backend(proxy, id_, frontends, settings) for proxy, id_ in traffic if proxy.side & Side.BACKEND)
+    backends = tuple(
+        _backend(proxy, id_, frontends, settings, general) for proxy, id_ in traffic if proxy.side & Side.BACKEND
+    )
     stats = tuple(_stats_listener(proxy, settings) for proxy in proxies if proxy.serves_stats and not proxy.disabled)
     return Snapshot(
         globals=settings, frontends=frontends, backends=backends, stats_listeners=stats, pattern_files=tuple(files.items()),
@@ -121,12 +124,12 @@ def _timeouts(given: dict[str, int]) -> Timeouts:
     return Timeouts(**{name.replace('-', '_'): time for name, time in values.items()})
 
 
-def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend], settings: Global) -> Backend:
+def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend], settings: Global, general: GlobalDraft) -> Backend:
     ids = number([server.id for server in proxy.servers], _FIRST_SERVER_ID)
     return Backend(
         name=proxy.name,
         id=id_,
-        servers=tuple(_server(server, own, proxy.name) for server, own in zip(proxy.servers, ids, strict=True)),
+        servers=tuple(compiled_server(server, own, proxy.name) for server, own in zip(proxy.servers, ids, strict=True)),
         balance=proxy.balance,
         timeouts=_timeouts(proxy.timeouts),
         retries=proxy.retries,
@@ -144,6 +147,7 @@ def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend], setting
         rules=rules_of(proxy),
         error_pages=tuple(proxy.error_pages.values()),
         probe=proxy.probe.compiled(proxy.timeouts, log_checks=proxy.log_health_checks),
+        state_file=state_file(proxy, general),
         description=proxy.description,
         disabled=proxy.disabled,
         where=proxy.where,
@@ -162,7 +166,7 @@ def default_fullconn(proxy: ProxyDraft, frontends: Iterable[Frontend]) -> int:
     return max(1, -(-sum(reaching) // 10))
 
 
-def _server(server: ServerDraft, id_: int, proxy: str) -> Server:
+def compiled_server(server: ServerDraft, id_: int, proxy: str) -> Server:
     """HAProxy's rule after parsing: minconn alone or above maxconn lifts maxconn; maxconn alone is a static limit."""
     maxconn = max(server.maxconn, server.minconn)
     return Server(

@@ -128,6 +128,8 @@ class ProxyDraft:
     adjust_client_case: bool = False
     adjust_server_case: bool = False
     probe: ProbeDraft = field(default_factory=ProbeDraft)
+    load_states: str = ''
+    state_file_name: str = ''
     error_pages: dict[int, ErrorPage] = field(default_factory=dict)
     description: str = ''
     stats: bool = False
@@ -177,6 +179,8 @@ class GlobalDraft:
     stats_sockets: list[StatsSocket] = field(default_factory=list)
     maxconn: int = Global().maxconn
     case_adjust: dict[str, str] = field(default_factory=dict)
+    state_base: str = ''
+    state_file: str = ''
 
     @property
     def bufsize(self) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from dataplane.config.address import parse_bind
 from dataplane.config.headernames import CaseAdjusting
 from dataplane.config.logs import parse_log_line
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
+from dataplane.config.statefiles import parse_global
+from dataplane.config.statssocket import parse_stats_socket
 from dataplane.config.values import parse_int, parse_size, parse_time
-from dataplane.core.model import ControlPlane, Level, OnPartition, StatsSocket
+from dataplane.core.model import ControlPlane, OnPartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,21 +28,6 @@ _NODE: Final = re.compile(r'[A-Za-z0-9._-]+', re.ASCII)
 _URL: Final = re.compile(r'(wss?|https?)://[^\s/?#@]+(/[^\s#]*)?')
 _LINK_FILES: Final = ('token-file', 'ca-file', 'cert-file', 'key-file')
 _VARIABLE: Final = re.compile(r'[A-Za-z_][A-Za-z0-9_]*', re.ASCII)
-_PAIRS: Final = (
-    'mode',
-    'level',
-    'user',
-    'group',
-    'uid',
-    'gid',
-    'expose-fd',
-    'name',
-    'severity-output',
-    'maxconn',
-    'backlog',
-    'id',
-)
-_NO_EFFECT: Final = ('user', 'group', 'uid', 'gid', 'expose-fd', 'severity-output', 'maxconn', 'backlog', 'id', 'name')
 
 
 class GlobalSection:
@@ -69,6 +55,8 @@ class GlobalSection:
             'tune.bufsize': self._size('bufsize'),
             'tune.maxrewrite': self._size('maxrewrite'),
             'tune.http.maxhdr': self._maxhdr,
+            'server-state-base': lambda line: parse_global(line, draft),
+            'server-state-file': lambda line: parse_global(line, draft),
             'stats': self._stats,
             'control-plane': self._control_plane,
             'setenv': self._setenv,
@@ -183,7 +171,7 @@ class GlobalSection:
     def _stats(self, line: Line) -> None:
         what = line.word(1)
         if what == 'socket':
-            self._draft.stats_sockets.append(self._stats_socket(line))
+            self._draft.stats_sockets.append(parse_stats_socket(line, self._report))
         elif what == 'timeout':
             line.at_most(2)
             self._set('stats_timeout', self._positive(parse_time(line.word(2), 'stats timeout')))
@@ -203,43 +191,6 @@ class GlobalSection:
             msg = "'stats timeout' expects a positive value"
             raise Rejected(msg)
         return timeout
-
-    def _stats_socket(self, line: Line) -> StatsSocket:
-        if not line.word(2):
-            msg = "'stats socket' in global section expects an address or a path to a UNIX socket"
-            raise Rejected(msg)
-        addresses = parse_bind(line.word(2))
-        address = addresses[0]
-        if (
-            len(addresses) > 1
-            or address.low != address.high
-            or address.fd is not None
-            or (address.path or '').startswith('\0')
-        ):
-            msg = f"'stats socket' : expects one address with one port or one path (got '{shown(line.word(2))}')"
-            raise Rejected(msg)
-        options = self._socket_options(line)
-        mode = parse_mode(options['mode'], 'stats socket') if 'mode' in options else None
-        level = options.get('level', Level.OPERATOR)
-        if level not in tuple(Level):
-            msg = f"'stats socket' : 'level' only supports 'user', 'operator', and 'admin' (got '{shown(level)}')"
-            raise Rejected(msg)
-        return StatsSocket(path=address.path, host=address.host, port=address.low, mode=mode, level=Level(level))
-
-    def _socket_options(self, line: Line) -> dict[str, str]:
-        options: dict[str, str] = {}
-        for at in range(3, len(line.words), 2):
-            option, value = line.word(at), line.word(at + 1)
-            if option not in _PAIRS:
-                msg = f"'stats socket' : unknown keyword '{shown(option)}'."
-                raise Rejected(msg)
-            if not value:
-                msg = f"'stats socket' : '{option}' : missing value"
-                raise Rejected(msg)
-            if option in _NO_EFFECT:
-                self._report.warning(line.file, line.number, f"'stats socket' : '{option}' has no effect.")
-            options[option] = value
-        return options
 
     def _setenv(self, line: Line) -> None:
         name = line.words[0]
@@ -272,11 +223,3 @@ def description_of(line: Line) -> str:
         msg = "'description' expects a string argument of printable characters."
         raise Rejected(msg)
     return text
-
-
-def parse_mode(word: str, what: str) -> int:
-    """Permissions of a unix socket: an octal number."""
-    if not re.fullmatch('[0-7]{1,4}', word, re.ASCII):
-        msg = f"'{what}' : 'mode' : missing or invalid mode '{shown(word)}' (octal integer expected)"
-        raise Rejected(msg)
-    return int(word, 8)

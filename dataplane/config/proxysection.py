@@ -32,6 +32,7 @@ from dataplane.config.rules import (
 )
 from dataplane.config.ruling import header_format
 from dataplane.config.servers import parse_default_server, parse_server_line, parse_server_template
+from dataplane.config.statefiles import parse_load, parse_name
 from dataplane.config.values import MAX_INT, parse_int, parse_time
 from dataplane.rules.actions import Switch
 from dataplane.rules.phases import Phase
@@ -55,6 +56,7 @@ _SIDES: Final = {
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
     'fullconn': Side.BACKEND, 'hash-balance-factor': Side.BACKEND, 'hash-preserve-affinity': Side.BACKEND, 'hash-type': Side.BACKEND,
     'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'use-server': Side.BACKEND, 'server': Side.BACKEND, 'server-template': Side.BACKEND,
+    'load-server-state-from-file': Side.BACKEND, 'server-state-file-name': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
     **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
     **dict.fromkeys(PROBING, Side.BACKEND),
@@ -114,6 +116,7 @@ class ProxySection:
             'http-response': lambda line, proxy: parse_http_response(line, proxy, ruling),
             'http-reuse': self._http_reuse,
             'id': self._id,
+            'load-server-state-from-file': parse_load,
             'log': self._log,
             'log-format': formats.log_format,
             'log-format-sd': formats.log_format_sd,
@@ -124,6 +127,7 @@ class ProxySection:
             'retries': self._retries,
             'retry-on': parse_retry_on,
             'server': self._server,
+            'server-state-file-name': parse_name,
             'server-template': self._server_template,
             'stats enable': self._stats_enable,
             'stats uri': self._stats_uri,

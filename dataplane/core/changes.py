@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dataplane.core.health import Verdict
-from dataplane.core.model import AdminState, Backend, Origin, Reach, Route, Snapshot
+from dataplane.core.model import AdminState, Backend, Origin, Reach, Route, Server, Snapshot
+from dataplane.core.savedstate import SavedState
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,15 @@ class SetTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreState:
+    """Put a server that nobody has changed yet into the state a file says it had, as far as its declaration is the same."""
+
+    backend: str
+    server: str
+    saved: SavedState
+
+
+@dataclass(frozen=True, slots=True)
 class SetFrontendMaxconn:
     """Set a frontend's maxconn (at least 1)."""
 
@@ -119,6 +129,22 @@ class SetAddress:
     server: str
     host: str
     port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddServer:
+    """Add a server to a backend of the file, until the file is read again. Structural. Its `id` 0: the lowest that is free."""
+
+    backend: str
+    server: Server
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveServer:
+    """Take a server in maintenance out of a backend of the file, until the file is read again. Structural."""
+
+    backend: str
+    server: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +185,11 @@ CellChange = (
     | SetWeight
     | SetMaxconn
     | ShutdownSessions
+    | RestoreState
     | SetFrontendMaxconn
     | SetGlobalMaxconn
     | SetLease
     | HealthChange
 )
-StructuralChange = SetAddress | AdoptFile | AdoptPush
+StructuralChange = SetAddress | AddServer | RemoveServer | AdoptFile | AdoptPush
 Change = CellChange | StructuralChange

@@ -47,21 +47,37 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything a configuration is made of. `states`: the control plane's wishes; `addresses`: set at run time."""
+    """Everything a configuration is made of. `states`: the control plane's wishes; `addresses`: set at run time.
+
+    `added` and `removed`: servers that joined or left a backend of the file at run time; both are forgotten with the file.
+    """
 
     file: Snapshot = field(default_factory=Snapshot)
     backends: tuple[Backend, ...] = ()
     routes: tuple[Route, ...] = ()
     states: Mapping[Key, tuple[AdminState, int]] = field(default_factory=dict)
     addresses: Mapping[Key, tuple[str, int]] = field(default_factory=dict)
+    added: tuple[tuple[str, Server], ...] = ()
+    removed: frozenset[Key] = frozenset()
 
     def declared(self) -> dict[Key, Server]:
-        """The servers as file and push have them, by (backend, server)."""
-        return {(b.name, s.name): s for b in (*self.file.backends, *self.backends) for s in b.servers}
+        """The servers as file, push and additions have them, by (backend, server)."""
+        found = {(b.name, s.name): s for b in (*self.file.backends, *self.backends) for s in b.servers}
+        return {key: s for key, s in found.items() if key not in self.removed} | {(b, s.name): s for b, s in self.added}
 
     def following(self, file: Snapshot) -> Sources:
-        """With another file."""
-        return self._keeping(replace(self, file=file))
+        """With another file, which alone says what servers its backends have."""
+        return self._keeping(replace(self, file=file, added=(), removed=frozenset()))
+
+    def adding(self, backend: str, server: Server) -> Sources:
+        """With one more server, under a name that the backend does not have."""
+        return replace(self, added=(*self.added, (backend, server)))
+
+    def removing(self, key: Key) -> Sources:
+        """Without a server of the file, or one that was added."""
+        added = tuple((backend, server) for backend, server in self.added if (backend, server.name) != key)
+        addresses = {known: address for known, address in self.addresses.items() if known != key}
+        return replace(self, added=added, removed=self.removed | {key}, addresses=addresses)
 
     def pushing(
         self, backends: Sequence[Backend], routes: Sequence[Route], states: Mapping[Key, tuple[AdminState, int]]
@@ -100,7 +116,7 @@ def compose(sources: Sources, previous: Snapshot, base: Sources = _NOTHING) -> S
     _check(sources, pushed, kept)
     before = {backend.name: backend for backend in previous.backends if backend.pushed}
     taken = {backend.id for backend in sources.file.backends} | {front.id for front in sources.file.frontends}
-    composed = [_address(backend, sources.addresses) for backend in sources.file.backends]
+    composed = [_address(_edited(backend, sources), sources.addresses) for backend in sources.file.backends]
     for backend in _number(pushed, before, taken, FIRST_PROXY_ID):
         same = kept.get(backend.name)
         if same is None or same.id != backend.id:
@@ -152,6 +168,15 @@ def _number(items: tuple[Named, ...], before: Mapping[str, Named], taken: set[in
             ids[item.name] = first
             taken.add(first)
     return tuple(item if item.id == ids[item.name] else replace(item, id=ids[item.name]) for item in items)
+
+
+def _edited(backend: Backend, sources: Sources) -> Backend:
+    """The backend with the servers it has at run time; those added come last, in the order they came."""
+    gone = {server for name, server in sources.removed if name == backend.name}
+    more = tuple(server for name, server in sources.added if name == backend.name)
+    if not gone and not more:
+        return backend
+    return replace(backend, servers=(*(server for server in backend.servers if server.name not in gone), *more))
 
 
 def _address(backend: Backend, addresses: Mapping[Key, tuple[str, int]]) -> Backend:

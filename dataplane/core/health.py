@@ -111,6 +111,9 @@ class Health:
         fresh = declared(new)
         check = self.check if (new.check is None) == (old.check is None) else fresh.check
         agent = self.agent if (new.agent is None) == (old.agent is None) else fresh.agent
+        if old.dynamic and not new.dynamic:
+            # a file took over who was added at run time, and what it declares it wants
+            check, agent = replace(check, enabled=new.check is not None), replace(agent, enabled=new.agent is not None)
         tracked = self.tracked if new.track == old.track else fresh.tracked
         via = self.via if new.track == old.track else fresh.via
         return replace(self, check=check, agent=agent, tracked=tracked, via=via)
@@ -121,8 +124,8 @@ def declared(server: Server) -> Health:
     check = server.check
     down = check is not None and check.init_state in (InitState.DOWN, InitState.FULLY_DOWN)
     return Health(
-        check=Side(verdict=Verdict.DOWN if down else Verdict.UP, enabled=check is not None),
-        agent=Side(enabled=server.agent is not None),
+        check=Side(verdict=Verdict.DOWN if down else Verdict.UP, enabled=check is not None and not server.dynamic),
+        agent=Side(enabled=server.agent is not None and not server.dynamic),
         tracked=OpState.RUNNING if server.track is not None else None,
         via='/'.join(server.track) if server.track is not None else '',
     )

@@ -20,11 +20,14 @@ from types import MappingProxyType
 
 from dataplane.core.allocate import Indexes, allocate
 from dataplane.core.changes import (
+    AddServer,
     AdoptFile,
     AdoptPush,
     CellChange,
     ForceHealth,
     HealthChange,
+    RemoveServer,
+    RestoreState,
     SetAdmin,
     SetFrontendMaxconn,
     SetGlobalMaxconn,
@@ -41,9 +44,11 @@ from dataplane.core.changes import (
 from dataplane.core.columns import Columns
 from dataplane.core.commit import Commit
 from dataplane.core.compose import Refused, Sources, compose
+from dataplane.core.dynamic import NOT_IN_MAINTENANCE, adding, removing
 from dataplane.core.layout import Layout
 from dataplane.core.model import AdminState, Origin
 from dataplane.core.record import ServerRecord, appeared
+from dataplane.core.restored import restored
 from dataplane.core.rotation import Rotation
 from dataplane.core.state import OpState
 from dataplane.core.tables import Tables
@@ -62,13 +67,15 @@ class Proposal:
     """A structural change that could be made. `tables` is what workers prepare.
 
     Without a difference that workers can see (`is_structural` False: only weights, limits and states differ) the number of
-    `tables` is the one in force, and nothing needs to be prepared.
+    `tables` is the one in force, and nothing needs to be prepared. `removes`: the index of a server that must be in
+    maintenance, still when this is adopted.
     """
 
     tables: Tables
     sources: Sources
     base: Sources
     is_structural: bool
+    removes: int | None = None
 
 
 class Ledger:
@@ -213,11 +220,16 @@ class Ledger:
 
     def propose(self, change: StructuralChange) -> Proposal:
         """What the change would lead to; nothing changes yet. Raises Refused with every problem found."""
+        removes = None
         match change:
             case AdoptFile():
                 sources = self._sources.following(change.snapshot)
             case AdoptPush():
                 sources = self._sources.pushing(change.backends, change.routes, change.states)
+            case AddServer():
+                sources = adding(self._sources, self.tables, change)
+            case RemoveServer():
+                sources, removes = removing(self._sources, self.tables, self._records, change)
             case _:
                 server = self.server(change.backend, change.server).server
                 address = change.host, server.port if change.port is None else change.port
@@ -227,12 +239,16 @@ class Ledger:
         check_wheels(tables, self._records, self.layout.wheels)
         if isinstance(change, AdoptPush):
             _check_states(change, tables)
-        return Proposal(tables, sources, self._sources, is_structural)
+        return Proposal(tables, sources, self._sources, is_structural, removes)
 
     def adopt(self, proposal: Proposal, now_ms: int) -> None:
-        """The proposal becomes the truth, with the cell changes applied since. Raises RuntimeError if another came between."""
+        """The proposal becomes the truth, with the cell changes applied since. Raises RuntimeError if another came between,
+        and Refused when one of the cell changes forbids it.
+        """
         if proposal.base is not self._sources:
             raise RuntimeError(f'tables {proposal.tables.number} were proposed for a configuration that is no more')
+        if proposal.removes is not None and self._records[proposal.removes].effective is not AdminState.MAINT:
+            raise Refused((NOT_IN_MAINTENANCE,))
         before, self.tables, self._sources = self.tables, proposal.tables, proposal.sources
         old = self._records | self._departed
         self._records = {}
@@ -310,7 +326,7 @@ class Ledger:
 
 
 def _changed(
-    record: ServerRecord, change: SetAdmin | SetMaxconn | ShutdownSessions | HealthChange, now: int
+    record: ServerRecord, change: SetAdmin | SetMaxconn | ShutdownSessions | RestoreState | HealthChange, now: int
 ) -> ServerRecord:
     """The record after a change of its server. Raises Refused when a value is out of range."""
     try:
@@ -321,6 +337,8 @@ def _changed(
                 return record.limited(change.maxconn)
             case SetHealth() | ForceHealth() | SwitchCheck() | SetTarget():
                 return record.examined(change, now)
+            case RestoreState():
+                return restored(record, change.saved, now)
             case _:
                 return record.shut(change.generation)
     except ValueError as problem:

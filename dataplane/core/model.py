@@ -209,6 +209,7 @@ class Server:
     `minconn` equals `maxconn` where the limit is static (HAProxy's post-parse rule has been applied). `share`: how much of a
     limit over all data planes is this one's, None where the limit is its own; `share_due`: there is none yet. `slowstart`:
     ms in which it warms up, 0: at once. `hash_key`: what its points on a ring are made from, 'id', 'addr' or 'addr-port'.
+    `dynamic`: it was added at run time, so that it begins in maintenance, with its checks switched off.
     """
 
     name: str
@@ -235,6 +236,7 @@ class Server:
     observe: Observe | None = None
     shutdown_when_down: bool = False
     shutdown_backups_when_up: bool = False
+    dynamic: bool = False
     where: str = ''
 
 
@@ -278,7 +280,9 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """A `backend`, the back half of a `listen`, or a pushed backend. `fullconn` is resolved (at least 1); `adjust_case` is about requests."""
+    """A `backend`, the back half of a `listen`, or a pushed backend. `fullconn` is resolved (at least 1); `adjust_case` is about requests.
+    `state_file`: where its servers' states are read from at the start, '' for nowhere.
+    """
 
     name: str
     id: int
@@ -300,6 +304,7 @@ class Backend:
     rules: Rules = NO_RULES
     error_pages: tuple[ErrorPage, ...] = ()
     probe: Probe = field(default_factory=Probe)
+    state_file: str = ''
     description: str = ''
     disabled: bool = False
     pushed: bool = False

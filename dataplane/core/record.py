@@ -207,7 +207,7 @@ class ServerRecord:
             record = replace(record, maxconn=maxconn, minconn=minconn)
         if new.disabled != old.disabled:
             record = record.asked(Origin.CONFIG, AdminState.MAINT if new.disabled else AdminState.READY, now)
-        if (new.check, new.agent, new.track) != (old.check, old.agent, old.track):
+        if (new.check, new.agent, new.track, new.dynamic) != (old.check, old.agent, old.track, old.dynamic):
             record = replace(record, health=record.health.redeclared(old, new))
             if new.track is None and old.track is not None:
                 record = record.flagged(admin.inherited(record.admin, AdminState.READY), now)
@@ -215,16 +215,22 @@ class ServerRecord:
 
 
 def appeared(server: Server, index: int, backend_index: int, backend: str, now: int) -> ServerRecord:
-    """The record of a server nobody has set anything on yet. What is not in maintenance runs, unless `init-state` says it is down."""
+    """The record of a server nobody has set anything on yet. What is not in maintenance runs, unless `init-state` says it is down.
+
+    One that was added at run time begins in maintenance, as if that had been asked for on the stats socket.
+    """
     maxconn, minconn = declared(server.maxconn, server.minconn)
     found = unchecked(server)
+    flags = admin.initial(server.disabled)
+    if server.dynamic:
+        flags = admin.wish(flags, Origin.CLI, AdminState.MAINT)
     return ServerRecord(
         index=index,
         backend_index=backend_index,
         backend=backend,
         server=server,
-        admin=admin.initial(server.disabled),
-        opstate=state.OpState.STOPPED if server.disabled else found.opstate(),
+        admin=flags,
+        opstate=state.OpState.STOPPED if admin.effective(flags) is AdminState.MAINT else found.opstate(),
         uweight=server.weight,
         iweight=server.weight,
         maxconn=maxconn,

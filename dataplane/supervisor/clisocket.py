@@ -12,14 +12,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from dataplane.cli.grammar import Command, Reader, TooBig
 from dataplane.cli.servers import socket_name
 from dataplane.cli.session import Answer, Mode, Session, Severity
 from dataplane.core.model import Global, Level, StatsSocket
 from dataplane.supervisor.unixsocket import Place, listen_unix
-from dataplane.supervisor.verbs import Verbs
 from dataplane.supervisor.wait import Patience
 
 MAX_CONNECTIONS: Final = 256
@@ -32,11 +31,24 @@ class CannotListen(Exception):
     """A stats socket could not be opened; the text names it and says why."""
 
 
-class CliServer:
-    """All stats sockets of a data plane. `settings` gives the `global` section in force, `uptime` seconds for timed prompts."""
+class Interpreter(Protocol):
+    """What does the commands."""
 
-    def __init__(self, verbs: Verbs, *, settings: Callable[[], Global], uptime: Callable[[], int]) -> None:
-        self._verbs, self._settings, self._uptime = verbs, settings, uptime
+    sockets: tuple[StatsSocket, ...]
+
+    async def run(self, command: Command, session: Session, patience: Patience) -> Answer:
+        """Do one command and say what is to be said."""
+
+
+class CliServer:
+    """All stats sockets of a data plane. `settings` gives the `global` section in force, `uptime` seconds for timed prompts;
+    `place` is what prompts begin with.
+    """
+
+    def __init__(
+        self, verbs: Interpreter, *, settings: Callable[[], Global], uptime: Callable[[], int], place: str = ''
+    ) -> None:
+        self._verbs, self._settings, self._uptime, self._place = verbs, settings, uptime, place
         self._servers: list[asyncio.Server] = []
         self._places: list[Place] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,7 +109,7 @@ class CliServer:
             return
         self._tasks.add(task)
         settings = self._settings()
-        session = Session(level, settings.stats_timeout)
+        session = Session(level, settings.stats_timeout, place=self._place)
         connection = _Connection(reader, writer, session, Reader(line_limit=settings.bufsize))
         try:
             await connection.talk(self._verbs, self._uptime)
@@ -120,7 +132,7 @@ class _Connection:
         self._arrived, self._room, self._closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.read_ahead = asyncio.create_task(self._read_ahead())
 
-    async def talk(self, verbs: Verbs, uptime: Callable[[], int]) -> None:
+    async def talk(self, verbs: Interpreter, uptime: Callable[[], int]) -> None:
         """Do what the client sends until it has had enough. Raises ConnectionError or TimeoutError when it is gone."""
         try:
             while (line := await self._next_line()) is not None:
@@ -135,7 +147,7 @@ class _Connection:
             await self._write(self._session.frame(answer, last=False, uptime_s=0))
         await self._part()
 
-    async def _do(self, line: list[Command], verbs: Verbs, uptime: Callable[[], int]) -> None:
+    async def _do(self, line: list[Command], verbs: Interpreter, uptime: Callable[[], int]) -> None:
         for position, command in enumerate(line, start=1):
             is_last = position == len(line)
             patience = Patience(self._closed, lambda is_last=is_last: not is_last or self._lines.pending)  # type: ignore[misc]
@@ -144,6 +156,9 @@ class _Connection:
             if self._session.ended:
                 return
             await self._write(self._session.frame(answer, last=is_last, uptime_s=uptime()))
+            if self._session.parting:
+                self._session.ended = True
+                return
 
     async def _next_line(self) -> list[Command] | None:
         """The next line; None when the client has closed its side and all is done, or has been silent for too long."""

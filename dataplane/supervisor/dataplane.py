@@ -11,7 +11,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from functools import partial
 from typing import Any, Final
@@ -20,7 +20,7 @@ from dataplane.board import Bells, Board
 from dataplane.core.changes import AdoptFile, SetLease
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger, Refused
-from dataplane.core.model import Global, Reach, Snapshot
+from dataplane.core.model import Global, Reach, Snapshot, StatsSocket
 from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.health.checker import Checker
 from dataplane.supervisor.checkfigures import BoardView, CheckFigures
@@ -35,10 +35,12 @@ from dataplane.supervisor.lastgood import LastGood, StateDir, bootstrap
 from dataplane.supervisor.lease import TrafficLease
 from dataplane.supervisor.listeners import Listeners
 from dataplane.supervisor.logs import Log
+from dataplane.supervisor.mastercli import MasterVerbs
 from dataplane.supervisor.outages import Outages
 from dataplane.supervisor.process import Forwarder, notify
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.reload import Reload
+from dataplane.supervisor.restoring import restoring
 from dataplane.supervisor.slowstart import Slowstart
 from dataplane.supervisor.sources import Sources
 from dataplane.supervisor.statelog import StateLog
@@ -48,8 +50,8 @@ from dataplane.supervisor.translate import translate
 from dataplane.supervisor.upkeep import Upkeep
 from dataplane.supervisor.verbs import Verbs
 from dataplane.supervisor.watchdog import Watchdog
+from dataplane.supervisor.whom import hello
 from dataplane.supervisor.workers import Workers
-from dataplane.wire.events import Hello
 
 MAX_SERVERS: Final = 16_384
 MAX_BACKENDS: Final = 4_096
@@ -90,6 +92,7 @@ class DataPlane:
         *,
         software: str,
         quiet: bool,
+        master: StatsSocket | None = None,
     ) -> None:
         self._loop = loop
         self._snapshot, settings = snapshot, snapshot.globals
@@ -135,6 +138,8 @@ class DataPlane:
         self._software, self._disk = software, StateDir(settings.state_dir)
         self._figures: Figures
         self._cli: CliServer | None = None
+        self._asked_for = master
+        self._master: CliServer | None = None
         self._stats: StatsServer | None = None
         self._subscriber: Subscriber | None = None
         self._lease: TrafficLease | None = None
@@ -179,7 +184,8 @@ class DataPlane:
     async def _first_revisions(self) -> LastGood | None:
         """What is true from the first worker's first byte on: the file, and the newest of what was pushed that can be used."""
         try:
-            await self._publisher.submit([AdoptFile(self._snapshot)], source='start')
+            restored = await restoring(self._snapshot, self._log)
+            await self._publisher.submit([AdoptFile(self._snapshot), *restored], source='start')
         except Refused as refused:
             raise CannotStart('\n'.join(refused.problems)) from refused
         if self.settings.control_plane is None:
@@ -210,7 +216,6 @@ class DataPlane:
 
     async def _open_doors(self) -> None:
         """Statistics and the runtime protocol, now that there is something to show."""
-        now = time.monotonic_ns() // 1_000_000
         self._figures = Figures(
             cells=self._board.cells,
             layout=self._board.layout,
@@ -220,7 +225,7 @@ class DataPlane:
                 release_date=_RELEASE_DATE,
                 started_ms=self._began,
                 started_at=int(time.time()),
-                boot_ms=now - self._began,
+                boot_ms=_monotonic_ms() - self._began,
             ),
             supervision=self._supervision,
             clock=_monotonic_ms,
@@ -239,8 +244,16 @@ class DataPlane:
         try:
             self._stats = await serve_stats(self._snapshot.stats_listeners, self._figures, self._condition)
             await self._cli.start(self.settings.stats_sockets)
+            if self._asked_for is not None:
+                self._master = self._master_cli(verbs)
+                await self._master.start((self._asked_for,))
         except CannotListen as problem:
             raise CannotStart(str(problem)) from problem
+
+    def _master_cli(self, verbs: Verbs) -> CliServer:
+        uptime = self._figures.uptime_s
+        master = MasterVerbs(verbs, self._workers, self._reload, self._reloading, version=self._software, uptime=uptime)
+        return CliServer(master, settings=lambda: self.settings, uptime=uptime, place=master.place)
 
     def _supervision(self) -> Supervision:
         return Supervision(
@@ -266,18 +279,7 @@ class DataPlane:
         settings = self.settings
         if settings.control_plane is None or self._lease is None:
             return
-        about = Hello(
-            dp_id=self._disk.identity(settings.node),
-            term=0,
-            seq=0,
-            term_seen=0,
-            state_hash='',
-            workers=settings.nbthread,
-            node=settings.node,
-            pod=os.environ.get('POD_NAME', ''),
-            pod_uid=os.environ.get('POD_UID', ''),
-            software=self._software,
-        )
+        about = hello(settings, self._disk.identity(settings.node), os.environ, self._software)
         self._subscriber = Subscriber(
             self._publisher,
             Holdings(self._board.cells, self._board.layout),
@@ -306,10 +308,11 @@ class DataPlane:
         if self._stop is Stop.RUNNING:
             self._begin(self._reloading(), 'reload')
 
-    async def _reloading(self) -> None:
+    async def _reloading(self, hear: Callable[[str, str], None] | None = None) -> bool:
         notify(f'RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1_000}')
-        await self._reload()
+        succeeded = await self._reload(hear)
         notify('READY=1')
+        return succeeded
 
     def soft_stop(self) -> None:
         """Not ready from now on; after `grace` accept no more, finish what runs, then end; at once after `hard-stop-after`."""
@@ -366,7 +369,7 @@ class DataPlane:
                     await self._subscriber.close()
             except TimeoutError:
                 self._log('warning', 'The control plane did not take the goodbye in time.')
-        for server in (self._cli, self._stats):
+        for server in (self._cli, self._stats, self._master):
             if server is not None:
                 await server.close()
         self._checker.close()

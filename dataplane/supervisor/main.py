@@ -14,15 +14,17 @@ import gc
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 import uvloop
 
 from dataplane.config.conditions import evaluate
 from dataplane.config.problems import Rejected
+from dataplane.config.statssocket import parse_master_socket
 from dataplane.core import plane
-from dataplane.core.model import Snapshot
+from dataplane.core.model import Snapshot, StatsSocket
 from dataplane.supervisor.listeners import CannotListen, Listeners
 from dataplane.supervisor.logs import say
 from dataplane.supervisor.options import USAGE, Misused, Options, parse
@@ -36,6 +38,9 @@ from dataplane.supervisor.process import (
     write_pidfile,
 )
 from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, tell, tell_diags
+
+if TYPE_CHECKING:
+    from dataplane.supervisor.dataplane import DataPlane
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +71,12 @@ def _configured(options: Options) -> int:
     """Read the configuration; check it only, or go on with it."""
     sources = Sources.of(options, os.environ)
     quiet = options.quiet
-    for warning in options.warnings if not quiet else ():
+    try:
+        master, told = (None, []) if options.master is None else parse_master_socket(options.master)
+    except Rejected as problem:
+        say('ALERT', f'{problem}')
+        return 1
+    for warning in [*options.warnings, *told] if not quiet else ():
         say('WARNING', warning)
     try:
         loaded = sources.read()
@@ -89,7 +99,7 @@ def _configured(options: Options) -> int:
     if not listens(loaded.snapshot):
         say('ALERT', f'[sluice.main()] {NO_LISTENER} Exiting.')
         return 1
-    return _listening(options, sources, loaded.snapshot)
+    return _listening(options, sources, loaded.snapshot, master)
 
 
 def _checked(snapshot: Snapshot, *, quiet: bool) -> int:
@@ -102,7 +112,7 @@ def _checked(snapshot: Snapshot, *, quiet: bool) -> int:
     return status
 
 
-def _listening(options: Options, sources: Sources, snapshot: Snapshot) -> int:
+def _listening(options: Options, sources: Sources, snapshot: Snapshot, master: StatsSocket | None) -> int:
     """Open the listening sockets, go to the background if asked to, and run."""
     raise_descriptor_limit()
     listeners = Listeners(snapshot.globals.nbthread)
@@ -126,21 +136,27 @@ def _listening(options: Options, sources: Sources, snapshot: Snapshot) -> int:
     except OSError as error:
         say('ALERT', f'Cannot create pidfile {pidfile} : {error.strerror}')
         return 1
+
+    def plane(loop: asyncio.AbstractEventLoop) -> DataPlane:
+        # here, because it is most of the start's time, which `-c` and `-v` need not spend
+        from dataplane.supervisor.dataplane import DataPlane
+
+        software, quiet = _software(), options.quiet
+        return DataPlane(loop, sources, snapshot, listeners, software=software, quiet=quiet, master=master)
+
     try:
-        return _run(options, sources, snapshot, listeners, pipe)
+        return _run(plane, pipe)
     finally:
         if pidfile is not None:
             remove_pidfile(pidfile, os.getpid())
 
 
-def _run(options: Options, sources: Sources, snapshot: Snapshot, listeners: Listeners, pipe: int | None) -> int:
+def _run(make: Callable[[asyncio.AbstractEventLoop], DataPlane], pipe: int | None) -> int:
     """Serve until told to stop. `pipe`: in the foreground somebody waits for the start."""
-    # here, because it is most of the start's time, which `-c` and `-v` need not spend
-    from dataplane.supervisor.dataplane import CannotStart, DataPlane
+    from dataplane.supervisor.dataplane import CannotStart
 
     async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        plane = DataPlane(loop, sources, snapshot, listeners, software=_software(), quiet=options.quiet)
+        plane = make(asyncio.get_running_loop())
         try:
             await plane.start()
             # what exists now lives as long as the process: no collection need ever look at it

@@ -24,6 +24,7 @@ Usage : sluice-dataplane [-f <cfgfile|cfgdir>]* [ -vdVD ] [ -n <maxconn> ] [ -N 
         -cc check condition : evaluate a condition and exit
         -n sets the maximum total # of connections
         -L set local peer name (accepted, not used)
+        -S <address>[,level,<level>][,mode,<mode>] opens the master CLI
         -p writes the pid to this file
         -dD tells what '.diag' lines say
         -dW fails if any warning is emitted
@@ -68,6 +69,7 @@ class Options:
     maxconn: int | None = None
     pidfile: str | None = None
     directory: str | None = None
+    master: str | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -130,9 +132,7 @@ def _set(options: Options, option: str, value: str) -> None:
                 "'-x' is ignored: sockets are kept by the running process; send it SIGUSR2 to load a new configuration."
             )
         case '-S':
-            options.warnings.append(
-                "'-S' is ignored: there is no master CLI; use the 'stats socket' of the configuration."
-            )
+            options.master = value
         case _:
             return
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from dataplane.core.changes import AdoptFile, AdoptPush, CellChange, Change, SetAddress, StructuralChange
+from dataplane.core.changes import CellChange, Change, StructuralChange
 from dataplane.core.commit import Commit
 from dataplane.core.ledger import Ledger, Proposal, Refused
 from dataplane.core.tables import Tables
@@ -155,7 +155,12 @@ class Publisher:
             proposal = self.ledger.propose(structural)
             if proposal.is_structural:
                 await self._prepare(proposal.tables)
-            return await self._commit(proposal, (), source)
+            try:
+                return await self._commit(proposal, (), source)
+            except Refused:
+                # what was prepared has a number that the next change's tables will have, too
+                self._discard(proposal.tables.number)
+                raise
 
     async def _commit(self, proposal: Proposal | None, cells: tuple[CellChange, ...], source: str) -> _Open:
         ready = _Ready(proposal, cells, source, self._loop.create_future())
@@ -184,9 +189,12 @@ class Publisher:
             self._preparation = None
             os.close(fd)
         if problem is not None:
-            for worker in self._progress.members:
-                self._post.send(worker, {'op': 'discard', 'number': tables.number})
+            self._discard(tables.number)
             raise Refused((problem,))
+
+    def _discard(self, number: int) -> None:
+        for worker in self._progress.members:
+            self._post.send(worker, {'op': 'discard', 'number': number})
 
     def _prepared(self, worker: int, number: int, problem: str | None) -> None:
         under_way = self._preparation
@@ -318,7 +326,7 @@ def _steps(changes: Sequence[Change]) -> list[tuple[StructuralChange | None, tup
     """Each structural change by itself, and what stands between them together."""
     steps: list[tuple[StructuralChange | None, tuple[CellChange, ...]]] = []
     for change in changes:
-        if isinstance(change, SetAddress | AdoptFile | AdoptPush):
+        if isinstance(change, StructuralChange):
             steps.append((change, ()))
         elif steps and steps[-1][0] is None:
             steps[-1] = (None, (*steps[-1][1], change))

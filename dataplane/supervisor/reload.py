@@ -41,19 +41,22 @@ class Reload:
     ) -> None:
         self.snapshot = snapshot
         self.done = 0
+        self.failed = 0
         self._sources = sources
         self._publisher = publisher
         self._workers = workers
         self._listeners = listeners
-        self._log = log
+        self._say = log
+        self._hear: Say = _nobody
         self._adopted = adopted
         self._one_at_a_time = asyncio.Lock()
         self._changing = asyncio.Lock()
         self._has_ended = False
 
-    async def __call__(self) -> bool:
-        """Reload once. Returns whether the new configuration is in force; why not was logged."""
+    async def __call__(self, hear: Say | None = None) -> bool:
+        """Reload once. Returns whether the new configuration is in force; why not was logged, and told to `hear`, too."""
         async with self._one_at_a_time:
+            self._hear = _nobody if hear is None else hear
             try:
                 await self._reload()
             except (Unusable, CannotListen, Refused) as problem:
@@ -61,10 +64,15 @@ class Reload:
                 for text in texts:
                     self._log('alert', text)
                 self._log('alert', 'Reload refused: the running configuration is kept.')
+                self.failed += 1
                 return False
             self.done += 1
             self._log('notice', f'Reloaded: revision {self._publisher.revision} is in force on all workers.')
             return True
+
+    def _log(self, level: str, text: str) -> None:
+        self._say(level, text)
+        self._hear(level, text)
 
     async def end(self) -> None:
         """Reload no more. Returns when what had begun to change is changed; who still reads will be refused."""
@@ -109,6 +117,10 @@ class Reload:
             if listener.holds_backlog():
                 self._log('warning', f'Connections that waited on {listener.bind.address} were closed with it.')
             self._listeners.close(listener)
+
+
+def _nobody(level: str, text: str) -> None:
+    """Nobody waits for what is said but the log."""
 
 
 def unchangeable(old: Snapshot, new: Snapshot) -> list[str]:

@@ -33,6 +33,7 @@ from dataplane.supervisor import healthverbs
 from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.healthverbs import HealthVerbs
 from dataplane.supervisor.questions import Answers, unanswered
+from dataplane.supervisor.serververbs import ServerVerbs
 from dataplane.supervisor.wait import Patience, wait_for
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Workers(Protocol):
         """End one stream. Whether somebody had it, and who did not answer."""
 
 
-class Verbs(HealthVerbs):
+class Verbs(HealthVerbs, ServerVerbs):
     """One method per verb. `wall_ms` is wall-clock ms, from which session generations are made."""
 
     def __init__(
@@ -93,7 +94,8 @@ class Verbs(HealthVerbs):
         self.sockets: tuple[StatsSocket, ...] = ()
         self._publisher, self._workers, self._figures = publisher, workers, figures
         self._environment, self._wall_ms = environment, wall_ms
-        self._methods: Final[dict[Verb, _Method]] = {verb: getattr(self, f'_{verb.name.lower()}') for verb in Verb}
+        verbs = [entry.verb for entry in (*commands.COMMANDS, *commands.ALWAYS)]
+        self._methods: Final[dict[Verb, _Method]] = {verb: getattr(self, f'_{verb.name.lower()}') for verb in verbs}
 
     async def run(self, command: Command, session: Session, patience: Patience) -> Answer:
         """Do one command and say what is to be said. `patience` tells whether the client still waits for the answer."""
@@ -184,6 +186,11 @@ class Verbs(HealthVerbs):
                 return await self._set_weight((words[0], *words[2:]), session, patience)
             case ('addr',):
                 return await self._set_address(record, words[2:])
+            case ('fqdn',):
+                text = 'failed because no resolution is configured.' if words[2:] else 'requires a FQDN.'
+                raise Complaint(f'set server <b>/<s> fqdn {text}')
+            case ('ssl',):
+                raise Complaint("'set server <srv> ssl' cannot be set.  default-server should define ssl settings")
             case (word,) if word in healthverbs.SET_WORDS:
                 return await self._submit(healthverbs.setting(record, word, words[2:]))
         raise Complaint(SET_SERVER_USAGE)
@@ -299,15 +306,6 @@ class Verbs(HealthVerbs):
 
     async def _wait(self, words: _Words, _session: Session, patience: Patience) -> Answer:
         return await wait_for(words, patience, self._hindrance)
-
-    def _hindrance(self, word: str) -> str:
-        """Why a server cannot be removed yet, '' when it can. Raises Complaint when waiting will not help (HAProxy: del server)."""
-        record = self._server(word)
-        if record.effective is not AdminState.MAINT:
-            raise Complaint('Only servers in maintenance mode can be deleted.')
-        if self._figures.attached(record.index):
-            return 'Server still has connections attached to it, cannot remove it.'
-        return ''
 
     # -- the session itself -----------------------------------------------------------------------------------------
 

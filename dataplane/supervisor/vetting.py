@@ -8,6 +8,7 @@ from typing import Final
 from dataplane.core.changes import (
     CellChange,
     ForceHealth,
+    RestoreState,
     SetAdmin,
     SetFrontendMaxconn,
     SetGlobalMaxconn,
@@ -47,7 +48,7 @@ def _vet(ledger: Ledger, change: CellChange) -> None:
             ledger.server(change.backend, change.server).limited(change.maxconn)
         case ForceHealth():
             ledger.server(change.backend, change.server).examined(change, 0)
-        case SetAdmin() | ShutdownSessions() | SetHealth() | SwitchCheck() | SetTarget():
+        case SetAdmin() | ShutdownSessions() | SetHealth() | SwitchCheck() | SetTarget() | RestoreState():
             ledger.server(change.backend, change.server)
 
 

@@ -13,14 +13,34 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import yarl
+
+from dataplane.core.model import Global
+from dataplane.wire.events import Hello
 
 NOT_LEADER: Final = 4421
 LINK_PATH: Final = '/v1/push'
 _HOPS: Final = 2
 _ADDRESS: Final = re.compile(r'(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):(?P<port>[0-9]{1,5})', re.ASCII)
+
+
+def hello(settings: Global, identity: str, environment: Mapping[str, str], software: str) -> Hello:
+    """How this data plane introduces itself, before it knows anything of what the control plane says."""
+    return Hello(
+        dp_id=identity,
+        term=0,
+        seq=0,
+        term_seen=0,
+        state_hash='',
+        workers=settings.nbthread,
+        node=settings.node,
+        pod=environment.get('POD_NAME', ''),
+        pod_uid=environment.get('POD_UID', ''),
+        software=software,
+    )
 
 
 def link_of(url: str) -> yarl.URL:

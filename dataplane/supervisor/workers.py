@@ -128,6 +128,11 @@ class Workers:
         """Process ids by number."""
         return {number: worker.pid for number, worker in sorted(self._now.items())}
 
+    def processes(self) -> list[tuple[int, int, int]]:
+        """Number, process id and age in seconds of each worker process."""
+        now = time.monotonic()
+        return [(number, worker.pid, int(now - worker.started)) for number, worker in sorted(self._now.items())]
+
     async def wait_serving(self) -> None:
         """Return when every worker accepts connections."""
         while len(self.serving()) < self._settings.nbthread:
@@ -277,6 +282,15 @@ class Workers:
         if worker is not None:
             self.log('alert', f'Worker {number} ({worker.pid}) is killed: {why}.')
             signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
+
+    async def replace(self, why: str) -> None:
+        """End every worker with all its connections. Returns when others serve in their places."""
+        before = set(self.pids.values())
+        for number in self.alive():
+            self.kill(number, why)
+        while before & set(self.pids.values()) or len(self.serving()) < self._settings.nbthread:
+            self._changed.clear()
+            await self._changed.wait()
 
     def _died(self, worker: Worker) -> None:
         self._loop.remove_reader(worker.pidfd)

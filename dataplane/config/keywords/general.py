@@ -143,11 +143,10 @@ GLOBAL: Final = table(
     ),
     refused('rates of connections and sessions are not limited', 'maxconnrate, maxsessrate'),
     refused('no program is started for a check', 'external-check'),
-    refused(
-        'there is no state file to start from: `state-dir` keeps what the control plane said',
-        """
-        server-state-base, server-state-file, stats-file
-    """,
+    refused('counters begin at 0', 'stats-file'),
+    supported(
+        'server-state-base, server-state-file',
+        'read at the start; a reload keeps the states as they are, without a file',
     ),
     refused('unix addresses are taken as they are written', 'unix-bind'),
     refused('rules and variables are not supported yet', 'set-var, set-var-fmt'),

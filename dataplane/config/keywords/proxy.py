@@ -160,7 +160,10 @@ PROXY: Final = table(
     ),
     refused('bodies are streamed, never gathered', 'option http-buffer-request, compression'),
     refused('the source address is chosen by the system', 'source, option transparent'),
-    refused('there is no state file to start from', 'load-server-state-from-file, server-state-file-name'),
+    supported(
+        'load-server-state-from-file, server-state-file-name',
+        'at the start; a reload keeps the states as they are, without a file',
+    ),
     refused('rates of connections and sessions are not limited', 'rate-limit sessions'),
     refused(
         'the statistics page has no accounts: let it listen where only friends are',

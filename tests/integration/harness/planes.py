@@ -54,7 +54,9 @@ def routed(port: int) -> str:
 
 @dataclass
 class DataPlane:
-    """One data plane. Its configuration is in `text`; `port` is the one its tests talk to. `under`: what starts the program."""
+    """One data plane. Its configuration is in `text`; `port` is the one its tests talk to. `under`: what starts the program;
+    `options`: further words of its command line.
+    """
 
     directory: Path
     name: str
@@ -67,6 +69,7 @@ class DataPlane:
     extra: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     under: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     cli: Cli = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +93,7 @@ class DataPlane:
 
     async def start(self) -> None:
         """Start it, and return when its stats socket answers and all workers are there."""
-        argv = [*self.under, *python('dataplane.supervisor.main', '-f', str(self.write()))]
+        argv = [*self.under, *python('dataplane.supervisor.main', *self.options, '-f', str(self.write()))]
         self.child = await spawn(argv, name=self.name, directory=self.directory, environment=self.environment)
         await until(self._is_up, within=_START, what=f'{self.name} is up')
 

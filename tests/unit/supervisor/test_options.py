@@ -15,6 +15,7 @@ def test_what_has_a_value() -> None:
     options = parse(['-n', '500', '-p', '/run/x', '-C', '/etc', '-L', 'peer', '-cc', 'streq(a,a)'])
     assert (options.maxconn, options.pidfile, options.directory) == (500, '/run/x', '/etc')
     assert options.condition == 'streq(a,a)'
+    assert parse(['-S', '/s,level,user']).master == '/s,level,user'
     assert options.warnings == []
 
 
@@ -52,7 +53,6 @@ def test_version(word: str, detail: int) -> None:
         (['-sf', '12', '13', '-f', 'a'], 'SIGUSR1'),
         (['-st', '-f', 'a'], 'SIGTERM'),
         (['-x', '/s', '-f', 'a'], 'SIGUSR2'),
-        (['-S', '/s', '-f', 'a'], 'stats socket'),
         (['-m', '100', '-f', 'a'], 'maxconn'),
         (['-N', '100', '-f', 'a'], 'maxconn'),
         (['-dM', '-f', 'a'], '-dM'),

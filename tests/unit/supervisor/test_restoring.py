@@ -1,0 +1,83 @@
+"""State files on the disk, as far as backends ask for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dataplane.cli.servers import STATE_HEADER
+from dataplane.core.changes import Change, RestoreState, SetAddress
+from dataplane.core.model import Backend, Server, Snapshot
+from dataplane.supervisor.restoring import restoring
+
+
+class Told:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, level: str, text: str) -> None:
+        self.lines.append(f'{level} {text}')
+
+
+def line(backend: str, server: str, host: str = '10.0.0.1', port: int = 80) -> str:
+    return f'3 {backend} 1 {server} {host} 2 0 1 1 100 1 0 2 0 0 0 0 - {port} - 0 0 - - 0'
+
+
+def write(path: Path, *lines: str) -> str:
+    path.write_text('\n'.join(('1', STATE_HEADER, *lines, '')))
+    return str(path)
+
+
+def backend(name: str, path: str, *servers: str, host: str = '10.0.0.1') -> Backend:
+    made = tuple(Server(name=one, id=at, host=host, port=80) for at, one in enumerate(servers, 1))
+    return Backend(name=name, id=3, servers=made, state_file=path)
+
+
+def keys(changes: list[Change]) -> list[tuple[str, str]]:
+    return [(change.backend, change.server) for change in changes if isinstance(change, RestoreState)]
+
+
+async def test_each_backend_has_what_its_own_file_says_of_it(tmp_path: Path) -> None:
+    one = write(tmp_path / 'one', line('a', 'x'), line('b', 'x'), line('c', 'x'), line('a', 'gone'))
+    two = write(tmp_path / 'two', line('c', 'x'), line('a', 'y'))
+    snapshot = Snapshot(backends=(backend('a', one, 'x', 'y'), backend('b', '', 'x'), backend('c', two, 'x')))
+    told = Told()
+    assert keys(await restoring(snapshot, told)) == [('a', 'x'), ('c', 'x')]
+    assert not told.lines
+
+
+async def test_a_disabled_backend_and_one_without_servers_need_no_file(tmp_path: Path) -> None:
+    missing = str(tmp_path / 'missing')
+    snapshot = Snapshot(backends=(replace(backend('a', missing, 'x'), disabled=True), backend('b', missing)))
+    told = Told()
+    assert await restoring(snapshot, told) == []
+    assert not told.lines
+
+
+async def test_what_cannot_be_used_is_told_and_the_rest_is_used(tmp_path: Path) -> None:
+    bad = tmp_path / 'bad'
+    bad.write_text('nothing')
+    good = write(tmp_path / 'good', line('c', 'x', port=70_000), line('c', 'y'))
+    missing = str(tmp_path / 'missing')
+    snapshot = Snapshot(
+        backends=(backend('a', str(bad), 'x'), backend('b', missing, 'x'), backend('c', good, 'x', 'y'))
+    )
+    told = Told()
+    assert keys(await restoring(snapshot, told)) == [('c', 'y')]
+    assert told.lines == [
+        f"warning config : [{bad}:1] : Can't get version of the server state file.",
+        f"warning config : Can't open server state file '{missing}': No such file or directory.",
+        f"warning config : [{good}:3] : server-state application failed for server 'c/x', invalid srv_port value '70000'",
+    ]
+
+
+async def test_a_port_set_at_run_time_lives_on_and_an_address_where_a_name_is_declared(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / 'f', line('a', 'x', '10.0.0.9', 81), line('b', 'x', '10.0.0.9'), line('b', 'y', 'name.example')
+    )
+    snapshot = Snapshot(backends=(backend('a', path, 'x'), backend('b', path, 'x', 'y', host='name.example')))
+    changes = await restoring(snapshot, Told())
+    assert [change for change in changes if isinstance(change, SetAddress)] == [
+        SetAddress('a', 'x', '10.0.0.1', 81),
+        SetAddress('b', 'x', '10.0.0.9', 80),
+    ]

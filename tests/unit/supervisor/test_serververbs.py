@@ -1,0 +1,106 @@
+"""`add server`, `del server` and when a server is removable, on a supervisor without processes."""
+
+from __future__ import annotations
+
+import pytest
+
+from dataplane.cli.grammar import Command, words
+from dataplane.cli.session import Answer, Session, Severity
+from dataplane.core.model import AdminState, Level
+from dataplane.supervisor.wait import Patience
+from tests.inprocess import Plane
+
+
+async def say(plane: Plane, line: str, level: Level = Level.ADMIN) -> Answer:
+    return await plane.verbs().run(Command(words(line)), Session(level, 10_000), Patience())
+
+
+@pytest.mark.parametrize(
+    'line, text',
+    [
+        ('add server', "Require 'backend/server'."),
+        ('add server px', "Require 'backend/server'."),
+        ('add server x/n 10.0.0.1:80', 'No such backend.'),
+        ('add server px/n', "'server' expects <name> and <addr>[:<port>] as arguments."),
+        ('add server px/s1 10.0.0.1:80', 'Already exists a server with the same name in backend.'),
+        ('add server px/n 10.0.0.1:80 id 2', "'id' : custom id 2 already used at  ('server s2')."),
+        ('del server', "Require 'backend/server'."),
+        ('del server px/x', 'No such server.'),
+        ('del server x/s1', 'No such backend.'),
+        ('del server px/s1', 'Only servers in maintenance mode can be deleted.'),
+        ('set server px/s1 fqdn', 'set server <b>/<s> fqdn requires a FQDN.'),
+        ('set server px/s1 fqdn a.b', 'set server <b>/<s> fqdn failed because no resolution is configured.'),
+        (
+            'set server px/s1 ssl on',
+            "'set server <srv> ssl' cannot be set.  default-server should define ssl settings",
+        ),
+    ],
+)
+async def test_errors(line: str, text: str) -> None:
+    plane = Plane()
+    assert await say(plane, line) == Answer(text, Severity.ERROR)
+    assert plane.revision == 1
+
+
+async def test_a_server_comes_and_goes() -> None:
+    plane = Plane()
+    assert await say(plane, 'add server px/n 10.0.0.1:80 weight 7') == Answer('New server registered.', Severity.INFO)
+    index = plane.server('px', 'n')
+    record = plane.ledger.records[index]
+    assert (record.effective, record.uweight, record.server.id) == (AdminState.MAINT, 7, 4)
+    assert await say(plane, 'enable server px/n') == Answer()
+    assert (await say(plane, 'del server px/n')).text == 'Only servers in maintenance mode can be deleted.'
+    await say(plane, 'disable server px/n')
+    assert await say(plane, 'del server #3/#4') == Answer('Server deleted.', Severity.INFO)
+    assert plane.ledger.tables.server_of('px', 'n') is None
+    assert set(plane.sources) == {'cli'}
+
+
+async def test_what_has_no_effect_is_told_before() -> None:
+    lines = (await say(Plane(), 'add server empty/n 10.0.0.1:80 tfo')).text.split('\n')
+    assert lines[0].startswith("'tfo' has no effect")
+    assert lines[1:] == ['New server registered.']
+
+
+async def test_a_server_that_is_still_used_is_waited_for() -> None:
+    plane = Plane()
+    await say(plane, 'disable server px/s1')
+    served = plane.layout.served(1, plane.server('px', 's1'))
+    plane.cells[served] = 1
+    reason = 'Server still has connections attached to it, cannot remove it.'
+    assert await say(plane, 'del server px/s1') == Answer(reason, Severity.ERROR)
+    assert (await say(plane, 'wait 2 srv-removable px/s1')).text == f'Wait delay expired. {reason}'
+    plane.cells[served] = 0
+    assert (await say(plane, 'wait 2 srv-removable px/s1')).text == 'Done.'
+    assert (await say(plane, 'del server px/s1')).text == 'Server deleted.'
+
+
+async def test_a_server_that_another_tracks_stays() -> None:
+    plane = Plane()
+    await say(plane, 'add server px/c 10.0.0.1:80 check')
+    assert (await say(plane, 'add server px/t 10.0.0.1:80 track px/c')).text == 'New server registered.'
+    said = 'This server cannot be removed at runtime due to other configuration elements pointing to it.'
+    assert (await say(plane, 'del server px/c')).text == said
+    assert (await say(plane, 'wait 2 srv-removable px/c')).text == f'Failed. {said}'
+    assert (await say(plane, 'del server px/t')).text == 'Server deleted.'
+    assert (await say(plane, 'del server px/c')).text == 'Server deleted.'
+
+
+async def test_workers_that_did_not_confirm_are_named_behind_it() -> None:
+    plane = Plane(missing=(1,))
+    answer = await say(plane, 'add server px/n 10.0.0.1:80')
+    assert answer == Answer('New server registered.\nApplied, but not confirmed by worker 1.', Severity.WARNING)
+
+
+@pytest.mark.parametrize('line', ['add server px/n 10.0.0.1:80', 'add server help', 'del server px/s3'])
+@pytest.mark.parametrize('level', [Level.USER, Level.OPERATOR])
+async def test_only_an_administrator_may(line: str, level: Level) -> None:
+    plane = Plane()
+    assert (await say(plane, line, level)).text == 'Permission denied'
+    assert plane.revision == 1
+
+
+async def test_the_words_that_are_taken() -> None:
+    lines = (await say(Plane(), 'add server help')).text.split('\n')
+    assert lines[0] == 'List of keywords supported for dynamic servers:'
+    assert 'weight' in lines
