@@ -19,7 +19,9 @@ from dataplane.core.model import Level
 class Verb(Enum):
     """What a command does; the supervisor has one method for each."""
 
+    ADD_BACKEND = auto()
     ADD_SERVER = auto()
+    DEL_BACKEND = auto()
     DEL_SERVER = auto()
     DISABLE_AGENT = auto()
     DISABLE_HEALTH = auto()
@@ -35,6 +37,7 @@ class Verb(Enum):
     HELP = auto()
     OPERATOR = auto()
     PROMPT = auto()
+    PUBLISH_BACKEND = auto()
     QUIT = auto()
     RELOAD = auto()
     SET_MAXCONN_FRONTEND = auto()
@@ -57,6 +60,7 @@ class Verb(Enum):
     SHOW_VERSION = auto()
     SHUTDOWN_SESSION = auto()
     SHUTDOWN_SESSIONS_SERVER = auto()
+    UNPUBLISH_BACKEND = auto()
     USER = auto()
     WAIT = auto()
 
@@ -83,7 +87,9 @@ def _entry(words: str, verb: Verb, usage: str = '', purpose: str = '', level: Le
 
 _OPER, _ADMIN = Level.OPERATOR, Level.ADMIN
 COMMANDS: Final[tuple[Entry, ...]] = (
+    _entry('add backend', Verb.ADD_BACKEND, 'add backend <backend>', 'add a new backend', _ADMIN),
     _entry('add server', Verb.ADD_SERVER, 'add server <bk>/<srv>', 'create a new server', _ADMIN),
+    _entry('del backend', Verb.DEL_BACKEND, 'del backend <backend>', 'delete a backend', _ADMIN),
     _entry('del server', Verb.DEL_SERVER, 'del server <bk>/<srv>', 'remove a dynamically added server', _ADMIN),
     _entry('disable agent', Verb.DISABLE_AGENT, 'disable agent', "disable agent checks", _ADMIN),
     _entry('disable health', Verb.DISABLE_HEALTH, 'disable health', 'disable health checks', _ADMIN),
@@ -98,6 +104,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('expert-mode', Verb.EXPERT_MODE, level=_ADMIN),
     _entry('get weight', Verb.GET_WEIGHT, 'get weight <bk>/<srv>', "report a server's current weight"),
     _entry('operator', Verb.OPERATOR, 'operator', 'lower the level of the current CLI session to operator'),
+    _entry('publish backend', Verb.PUBLISH_BACKEND, 'publish backend <bk>', 'mark backend as ready for traffic', _ADMIN),
     _entry('set maxconn frontend', Verb.SET_MAXCONN_FRONTEND, 'set maxconn frontend <frontend> <value>',
            "change a frontend's maxconn setting", _ADMIN),
     _entry('set maxconn global', Verb.SET_MAXCONN_GLOBAL, 'set maxconn global <value>',
@@ -129,6 +136,8 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('shutdown session', Verb.SHUTDOWN_SESSION, 'shutdown session [id]', 'kill a specific session', _ADMIN),
     _entry('shutdown sessions server', Verb.SHUTDOWN_SESSIONS_SERVER, 'shutdown sessions server <bk>/<srv>',
            'kill sessions on a server', _ADMIN),
+    _entry('unpublish backend', Verb.UNPUBLISH_BACKEND, 'unpublish backend <bk>',
+           'remove backend for traffic processing', _ADMIN),
     _entry('user', Verb.USER, 'user', 'lower the level of the current CLI session to user'),
     _entry('wait', Verb.WAIT, 'wait {-h|<delay_ms>} cond [args...]',
            'wait the specified delay or condition (-h to see list)', _ADMIN),

@@ -25,9 +25,11 @@ _FIRST_SERVER_ID = 1
 
 def compile_snapshot(
     general: GlobalDraft, proxies: Sequence[ProxyDraft], files: Mapping[str, tuple[Entry, ...]], *, cores: int,
-    maxconn: int | None, hostname: str,
+    maxconn: int | None, hostname: str, defaults: Sequence[ProxyDraft] = (),
 ) -> Snapshot:  # fmt: skip
-    """The snapshot of drafts that have no errors. `maxconn` is the command line's and goes before the file's."""
+    """The snapshot of drafts that have no errors. `maxconn` is the command line's and goes before the file's; `defaults`
+    are the named sections.
+    """
     settings = _global(general, cores, maxconn, hostname)
     numbered = list(zip(proxies, number([proxy.id for proxy in proxies], _FIRST_PROXY_ID), strict=True))
     traffic = [(proxy, number_) for proxy, number_ in numbered if not proxy.serves_stats]
@@ -38,6 +40,7 @@ def compile_snapshot(
     stats = tuple(_stats_listener(proxy, settings) for proxy in proxies if proxy.serves_stats and not proxy.disabled)
     return Snapshot(
         globals=settings, frontends=frontends, backends=backends, stats_listeners=stats, pattern_files=tuple(files.items()),
+        defaults=tuple(_defaults(proxy, settings, general) for proxy in defaults),
     )  # fmt: skip
 
 
@@ -124,7 +127,9 @@ def _timeouts(given: dict[str, int]) -> Timeouts:
     return Timeouts(**{name.replace('-', '_'): time for name, time in values.items()})
 
 
-def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend], settings: Global, general: GlobalDraft) -> Backend:
+def _backend(
+    proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend], settings: Global, general: GlobalDraft
+) -> Backend:
     ids = number([server.id for server in proxy.servers], _FIRST_SERVER_ID)
     return Backend(
         name=proxy.name,
@@ -150,8 +155,15 @@ def _backend(proxy: ProxyDraft, id_: int, frontends: Sequence[Frontend], setting
         state_file=state_file(proxy, general),
         description=proxy.description,
         disabled=proxy.disabled,
+        published=proxy.published,
         where=proxy.where,
     )
+
+
+def _defaults(proxy: ProxyDraft, settings: Global, general: GlobalDraft) -> tuple[str, Backend]:
+    """A named `defaults` section: its mode, and the backend that would begin with it."""
+    heir = proxy.heir('backend', proxy.name, proxy.file, proxy.line)
+    return proxy.mode or '', replace(_backend(heir, 0, (), settings, general), fullconn=proxy.fullconn)
 
 
 def default_fullconn(proxy: ProxyDraft, frontends: Iterable[Frontend]) -> int:

@@ -87,6 +87,7 @@ class ProxyDraft:
     default_backend: Target | None = None
     switches: list[Switch] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
+    forced_switches: list[Switch] = field(default_factory=list)
     server_switches: list[Switch] = field(default_factory=list)
     server_targets: list[Target] = field(default_factory=list)
     use_routes: bool = False
@@ -128,6 +129,7 @@ class ProxyDraft:
     adjust_client_case: bool = False
     adjust_server_case: bool = False
     probe: ProbeDraft = field(default_factory=ProbeDraft)
+    published: bool = True
     load_states: str = ''
     state_file_name: str = ''
     error_pages: dict[int, ErrorPage] = field(default_factory=dict)
@@ -163,6 +165,7 @@ class ProxyDraft:
         new.response_rules, new.after_rules = list(self.response_rules), list(self.after_rules)
         new.request_slots, new.response_slots = list(self.request_slots), list(self.response_slots)
         new.acls, new.switches, new.targets, new.server_switches, new.server_targets = {}, [], [], [], []
+        new.forced_switches = []
         new.error_pages = dict(self.error_pages)
         new.binds, new.servers = [], []
         new.default_server = replace(self.default_server)

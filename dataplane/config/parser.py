@@ -55,6 +55,11 @@ class Parser:
                 except Rejected as problem:
                     self._report.error(line.file, line.number, str(problem))
 
+    @property
+    def named_defaults(self) -> list[ProxyDraft]:
+        """The `defaults` sections that can be named, of each name the last."""
+        return [found[-1] for name, found in self._named.items() if name]
+
     def _begin(self, section: str, name: str, proxy: ProxyDraft | None = None, *, skipping: bool = False) -> None:
         self._section, self._proxy, self._skipping = section, proxy, skipping
         self._scope.section = name or section

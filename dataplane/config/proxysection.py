@@ -22,6 +22,7 @@ from dataplane.config.rules import (
     checked_path,
     parse_capture,
     parse_declare,
+    parse_force_switch,
     parse_http_after_response,
     parse_http_request,
     parse_http_response,
@@ -32,7 +33,7 @@ from dataplane.config.rules import (
 )
 from dataplane.config.ruling import header_format
 from dataplane.config.servers import parse_default_server, parse_server_line, parse_server_template
-from dataplane.config.statefiles import parse_load, parse_name
+from dataplane.config.statefiles import HANDLERS as STATE_FILES
 from dataplane.config.values import MAX_INT, parse_int, parse_time
 from dataplane.rules.actions import Switch
 from dataplane.rules.phases import Phase
@@ -56,13 +57,15 @@ _SIDES: Final = {
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
     'fullconn': Side.BACKEND, 'hash-balance-factor': Side.BACKEND, 'hash-preserve-affinity': Side.BACKEND, 'hash-type': Side.BACKEND,
     'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'use-server': Side.BACKEND, 'server': Side.BACKEND, 'server-template': Side.BACKEND,
-    'load-server-state-from-file': Side.BACKEND, 'server-state-file-name': Side.BACKEND,
+    'be-unpublished': Side.BACKEND, 'force-be-switch': Side.FRONTEND, 'load-server-state-from-file': Side.BACKEND, 'server-state-file-name': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
     **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
     **dict.fromkeys(PROBING, Side.BACKEND),
 }  # fmt: skip
 _NOT_IN_DEFAULTS: Final = (
+    'be-unpublished',
     'bind',
+    'force-be-switch',
     'capture cookie',
     'redirect',
     'server',
@@ -91,6 +94,7 @@ class ProxySection:
             'acl': ruling.acl,
             'backlog': self._backlog,
             'balance': parse_balance,
+            'be-unpublished': self._unpublished,
             'bind': self._bind,
             'capture cookie': formats.capture_cookie,
             'capture request header': parse_capture,
@@ -103,10 +107,9 @@ class ProxySection:
             'disabled': self._disabled,
             'enabled': self._disabled,
             'errorfile': self._errorfile,
-            'errorloc': parse_errorloc,
-            'errorloc302': parse_errorloc,
-            'errorloc303': parse_errorloc,
+            **dict.fromkeys(('errorloc', 'errorloc302', 'errorloc303'), parse_errorloc),
             'http-error': lambda line, proxy: parse_http_error(line, proxy, ruling),
+            'force-be-switch': lambda line, proxy: parse_force_switch(line, proxy, ruling),
             'fullconn': self._fullconn,
             'hash-balance-factor': parse_factor,
             'hash-preserve-affinity': parse_affinity,
@@ -116,7 +119,6 @@ class ProxySection:
             'http-response': lambda line, proxy: parse_http_response(line, proxy, ruling),
             'http-reuse': self._http_reuse,
             'id': self._id,
-            'load-server-state-from-file': parse_load,
             'log': self._log,
             'log-format': formats.log_format,
             'log-format-sd': formats.log_format_sd,
@@ -127,7 +129,6 @@ class ProxySection:
             'retries': self._retries,
             'retry-on': parse_retry_on,
             'server': self._server,
-            'server-state-file-name': parse_name,
             'server-template': self._server_template,
             'stats enable': self._stats_enable,
             'stats uri': self._stats_uri,
@@ -142,6 +143,7 @@ class ProxySection:
             'use-routes': self._use_routes,
             **{f'timeout {name}': self._timeout for name in TIMEOUTS},
             **PROBING,
+            **STATE_FILES,
         }
 
     def handle(self, name: str, line: Line, proxy: ProxyDraft) -> None:
@@ -175,6 +177,11 @@ class ProxySection:
             text = f"'{name.removeprefix('option ')}' ignored because {kind}{hint}"
         self._report.warning(line.file, line.number, text)
         return False
+
+    @staticmethod
+    def _unpublished(line: Line, proxy: ProxyDraft) -> None:
+        line.at_most(0)
+        proxy.published = False
 
     def _bind(self, line: Line, proxy: ProxyDraft) -> None:
         proxy.binds += parse_bind_line(line, proxy.kind, len(proxy.binds) + 1, self._report)

@@ -27,7 +27,7 @@ from dataplane.config.keywords import ACTIONS, Status
 from dataplane.config.problems import Rejected, did_you_mean, shown
 from dataplane.config.values import parse_time
 from dataplane.rules.acls import rebound
-from dataplane.rules.actions import NO_FORMATS, Rule, Rules, Slot
+from dataplane.rules.actions import NO_FORMATS, Rule, Rules, Slot, Switch
 from dataplane.rules.phases import Phase
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dataplane.config.draft import ProxyDraft
     from dataplane.config.reader import Line
     from dataplane.config.ruling import Ruling
-    from dataplane.rules.actions import Action, Switch
+    from dataplane.rules.actions import Action
     from dataplane.rules.model import Acl
 
 _Conditional = TypeVar('_Conditional', 'Rule', 'Switch')
@@ -86,6 +86,19 @@ def parse_redirect_line(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
     place = Place("'redirect'", ruling.scope(request_phase(proxy), proxy), proxy, ruling)
     action, taken = parse_redirect(line.words[1:], place)
     proxy.redirects.append(_finished(line, action, line.words[1 + taken :], place))
+
+
+def parse_force_switch(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
+    """`force-be-switch if|unless CONDITION`: then no backend is passed over for not being published, or being disabled."""
+    if line.word(1) not in ('if', 'unless'):
+        msg = (
+            f"'force-be-switch' requires either 'if' or 'unless' followed by a condition (got '{shown(line.word(1))}')."
+        )
+        raise Rejected(msg)
+    scope = ruling.scope(request_phase(proxy), proxy)
+    condition = ruling.condition(line.words[1:], scope)
+    ruling.warn(line, scope)
+    proxy.forced_switches.append(Switch('', condition))
 
 
 def request_phase(proxy: ProxyDraft) -> Phase:
@@ -149,6 +162,7 @@ def rules_of(proxy: ProxyDraft) -> Rules:
         after=bound(proxy.after_rules, acls),
         switches=bound(proxy.switches, acls) if proxy.side & Side.FRONTEND else (),
         servers=bound(proxy.server_switches, acls),
+        forced=bound(proxy.forced_switches, acls) if proxy.side & Side.FRONTEND else (),
         request_slots=tuple(proxy.request_slots),
         response_slots=tuple(proxy.response_slots),
         formats=proxy.formats if proxy.side & Side.FRONTEND else NO_FORMATS,

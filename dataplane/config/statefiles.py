@@ -55,3 +55,7 @@ def _under(base: str, name: str) -> str:
     if not base or not name or name.startswith('/'):
         return name
     return f'{base.removesuffix("/")}/{name}'
+
+
+HANDLERS: Final = {'load-server-state-from-file': parse_load, 'server-state-file-name': parse_name}
+"""Lines of proxies."""

@@ -148,6 +148,30 @@ class RemoveServer:
 
 
 @dataclass(frozen=True, slots=True)
+class AddBackend:
+    """Add a backend without servers, not published, as a named `defaults` section of the file says. Structural."""
+
+    name: str
+    defaults: str
+    mode: str = ''
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveBackend:
+    """Take a backend of the file that is not published and has no servers away, until the file is read again. Structural."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishBackend:
+    """Let `use_backend` and `default_backend` take a backend of the file, or pass it over. Structural."""
+
+    name: str
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptFile:
     """A configuration file was loaded, at start or on reload. Structural."""
 
@@ -191,5 +215,6 @@ CellChange = (
     | SetLease
     | HealthChange
 )
-StructuralChange = SetAddress | AddServer | RemoveServer | AdoptFile | AdoptPush
+BackendChange = AddBackend | RemoveBackend | PublishBackend
+StructuralChange = SetAddress | AddServer | RemoveServer | BackendChange | AdoptFile | AdoptPush
 Change = CellChange | StructuralChange

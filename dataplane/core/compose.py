@@ -7,7 +7,7 @@ the id it had.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
@@ -49,7 +49,8 @@ class Refused(Exception):
 class Sources:
     """Everything a configuration is made of. `states`: the control plane's wishes; `addresses`: set at run time.
 
-    `added` and `removed`: servers that joined or left a backend of the file at run time; both are forgotten with the file.
+    `added` and `removed`: servers that joined or left a backend of the file at run time; `more` and `less`: backends that did.
+    All are forgotten with the file. `published`: set at run time, until the file says something else.
     """
 
     file: Snapshot = field(default_factory=Snapshot)
@@ -59,6 +60,9 @@ class Sources:
     addresses: Mapping[Key, tuple[str, int]] = field(default_factory=dict)
     added: tuple[tuple[str, Server], ...] = ()
     removed: frozenset[Key] = frozenset()
+    more: tuple[Backend, ...] = ()
+    less: frozenset[str] = frozenset()
+    published: Mapping[str, bool] = field(default_factory=dict)
 
     def declared(self) -> dict[Key, Server]:
         """The servers as file, push and additions have them, by (backend, server)."""
@@ -67,7 +71,33 @@ class Sources:
 
     def following(self, file: Snapshot) -> Sources:
         """With another file, which alone says what servers its backends have."""
-        return self._keeping(replace(self, file=file, added=(), removed=frozenset()))
+        said = {backend.name: backend.published for backend in file.backends}
+        before = {backend.name: backend.published for backend in self.file.backends}
+        kept = {
+            name: shown for name, shown in self.published.items() if name in said and said[name] is before.get(name)
+        }
+        new = replace(self, file=file, added=(), removed=frozenset(), more=(), less=frozenset(), published=kept)
+        return self._keeping(new)
+
+    def backing(self, backend: Backend) -> Sources:
+        """With one more backend."""
+        return replace(self, more=(*self.more, backend))
+
+    def without(self, name: str) -> Sources:
+        """Without a backend of the file, or one that was added."""
+        shown = {known: published for known, published in self.published.items() if known != name}
+        more = tuple(backend for backend in self.more if backend.name != name)
+        return replace(self, more=more, less=self.less | {name}, published=shown)
+
+    def showing(self, name: str, *, published: bool) -> Sources:
+        """With a backend that requests may be sent to, or may not."""
+        return replace(self, published={**self.published, name: published})
+
+    @property
+    def local(self) -> Iterator[Backend]:
+        """The backends of the file as they are at run time, with their servers; addresses are those declared."""
+        for backend in (*(one for one in self.file.backends if one.name not in self.less), *self.more):
+            yield _edited(backend, self)
 
     def adding(self, backend: str, server: Server) -> Sources:
         """With one more server, under a name that the backend does not have."""
@@ -115,8 +145,8 @@ def compose(sources: Sources, previous: Snapshot, base: Sources = _NOTHING) -> S
     kept = _kept(sources, base, previous)
     _check(sources, pushed, kept)
     before = {backend.name: backend for backend in previous.backends if backend.pushed}
-    taken = {backend.id for backend in sources.file.backends} | {front.id for front in sources.file.frontends}
-    composed = [_address(_edited(backend, sources), sources.addresses) for backend in sources.file.backends]
+    composed = [_address(backend, sources.addresses) for backend in sources.local]
+    taken = {backend.id for backend in composed} | {front.id for front in sources.file.frontends}
     for backend in _number(pushed, before, taken, FIRST_PROXY_ID):
         same = kept.get(backend.name)
         if same is None or same.id != backend.id:
@@ -174,9 +204,10 @@ def _edited(backend: Backend, sources: Sources) -> Backend:
     """The backend with the servers it has at run time; those added come last, in the order they came."""
     gone = {server for name, server in sources.removed if name == backend.name}
     more = tuple(server for name, server in sources.added if name == backend.name)
-    if not gone and not more:
-        return backend
-    return replace(backend, servers=(*(server for server in backend.servers if server.name not in gone), *more))
+    if gone or more:
+        backend = replace(backend, servers=(*(server for server in backend.servers if server.name not in gone), *more))
+    published = sources.published.get(backend.name, backend.published)
+    return backend if published is backend.published else replace(backend, published=published)
 
 
 def _address(backend: Backend, addresses: Mapping[Key, tuple[str, int]]) -> Backend:
@@ -192,7 +223,7 @@ def _address(backend: Backend, addresses: Mapping[Key, tuple[str, int]]) -> Back
 
 def _check(sources: Sources, pushed: tuple[Backend, ...], kept: Collection[str]) -> None:
     problems: list[tuple[str, str]] = []
-    owned = {backend.name: backend.where for backend in sources.file.backends}
+    owned = {backend.name: backend.where for backend in sources.local}
     names = set(owned)
     for backend in pushed:
         if backend.name in owned:

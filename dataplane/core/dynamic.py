@@ -50,6 +50,7 @@ def adding(sources: Sources, tables: Tables, change: AddServer) -> Sources:
 def _check_leader(tables: Tables, backend: str, server: Server) -> None:
     """Whom a newcomer tracks must be there, and be checked, itself or through whom it tracks."""
     key = server.track
+    name = '/'.join(server.track or ())
     seen: set[Key] = set()
     while key is not None and key not in seen:
         seen.add(key)
@@ -57,10 +58,11 @@ def _check_leader(tables: Tables, backend: str, server: Server) -> None:
         if index is None:
             raise _refused(backend, f"unable to find required server '{'/'.join(key)}' for tracking.")
         leader = tables.servers[index]
+        if leader.dynamic:
+            raise _refused(backend, f'unable to use {name} for tracking as it is a dynamic server.')
         if leader.check is not None or leader.agent is not None:
             return
         key = leader.track
-    name = '/'.join(server.track or ())
     raise _refused(backend, f'unable to use {name} for tracking as it does not have any check nor agent enabled.')
 
 
@@ -92,16 +94,16 @@ def is_pointed_to(tables: Tables, key: Key) -> bool:
         named = {switch.name for switch in backend.rules.servers if isinstance(switch.name, str)}
         if backend.name == key[0] and key[1] in named:
             return True
+    return ('server', '/'.join(key)) in asked(tables)
+
+
+def asked(tables: Tables) -> Iterator[tuple[str, str]]:
+    """What the rules of all proxies ask for by name: its kind, and the name, a server's with its backend's."""
     proxies: list[Frontend | Backend] = [*tables.frontends.values(), *tables.backends.values()]
-    return any(asked == key for proxy in proxies if proxy.rules for asked in _asked(proxy.rules, proxy.name))
-
-
-def _asked(rules: object, proxy: str) -> Iterator[Key]:
-    """The servers that the rules of a proxy ask for, as far as they name them themselves."""
-    for named in _named(rules):
-        if named.kind == 'server':
-            backend, slash, server = named.name.rpartition('/')
-            yield (backend if slash else proxy), server
+    for proxy in proxies:
+        for named in _named(proxy.rules) if proxy.rules else ():
+            alone = named.kind == 'server' and '/' not in named.name
+            yield named.kind, f'{proxy.name}/{named.name}' if alone else named.name
 
 
 def _named(part: object) -> Iterator[Named]:

@@ -19,13 +19,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from dataplane.core.allocate import Indexes, allocate
+from dataplane.core.backends import changed
 from dataplane.core.changes import (
+    AddBackend,
     AddServer,
     AdoptFile,
     AdoptPush,
     CellChange,
     ForceHealth,
     HealthChange,
+    PublishBackend,
+    RemoveBackend,
     RemoveServer,
     RestoreState,
     SetAdmin,
@@ -228,6 +232,8 @@ class Ledger:
                 sources = self._sources.pushing(change.backends, change.routes, change.states)
             case AddServer():
                 sources = adding(self._sources, self.tables, change)
+            case AddBackend() | RemoveBackend() | PublishBackend():
+                sources = changed(self._sources, self.tables, change)
             case RemoveServer():
                 sources, removes = removing(self._sources, self.tables, self._records, change)
             case _:

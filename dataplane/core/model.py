@@ -281,7 +281,7 @@ class Balance:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
     """A `backend`, the back half of a `listen`, or a pushed backend. `fullconn` is resolved (at least 1); `adjust_case` is about requests.
-    `state_file`: where its servers' states are read from at the start, '' for nowhere.
+    `state_file`: see `server-state-file`, '' for none. One that is not `published` is passed over as a disabled one is, and runs on.
     """
 
     name: str
@@ -307,6 +307,7 @@ class Backend:
     state_file: str = ''
     description: str = ''
     disabled: bool = False
+    published: bool = True
     pushed: bool = False
     where: str = ''
 
@@ -384,11 +385,14 @@ class Global:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A whole configuration: what a file compiles to, or that file together with what was pushed."""
+    """A whole configuration: what a file compiles to, or that file together with what was pushed. `defaults`: of each named
+    section its mode, and the backend that begins with it, whose fullconn may be 0.
+    """
 
     globals: Global = field(default_factory=Global)
     frontends: tuple[Frontend, ...] = ()
     backends: tuple[Backend, ...] = ()
     routes: tuple[Route, ...] = ()
     stats_listeners: tuple[StatsListener, ...] = ()
+    defaults: tuple[tuple[str, Backend], ...] = ()
     pattern_files: tuple[tuple[str, tuple[Entry, ...]], ...] = ()

@@ -58,6 +58,11 @@ class Tables:
         """Index of a backend, None if there is none of that name."""
         return self._backends.get(name)
 
+    def eligible(self, backend: int) -> bool:
+        """May a request be sent to this backend by `use_backend`, `default_backend` or a route?"""
+        known = self.backends[backend]
+        return known.published and not known.disabled
+
     def server_of(self, backend: str, server: str) -> int | None:
         """Index of a server, None if that backend has none of that name."""
         return self._servers.get((backend, server))

@@ -268,7 +268,7 @@ NO_FORMATS = Formats()
 class Rules:
     """All rules of one proxy. `after` stands for `http-after-response`; `connection`, `session` and `content` are `tcp-request`'s.
 
-    `request_guard` and `response_guard` are what options ask for, behind the rules for requests and for responses.
+    `forced` stands for `force-be-switch`, and names nobody; `request_guard` and `response_guard` are what options ask for, behind the rules for requests and for responses.
     """
 
     connection: tuple[Rule, ...] = ()
@@ -280,6 +280,7 @@ class Rules:
     after: tuple[Rule, ...] = ()
     switches: tuple[Switch, ...] = ()
     servers: tuple[Switch, ...] = ()
+    forced: tuple[Switch, ...] = ()
     request_slots: tuple[Slot, ...] = ()
     response_slots: tuple[Slot, ...] = ()
     formats: Formats = NO_FORMATS

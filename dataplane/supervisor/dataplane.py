@@ -137,10 +137,7 @@ class DataPlane:
         )
         self._software, self._disk = software, StateDir(settings.state_dir)
         self._figures: Figures
-        self._cli: CliServer | None = None
-        self._asked_for = master
-        self._master: CliServer | None = None
-        self._stats: StatsServer | None = None
+        self._doors, self._master = list[CliServer | StatsServer](), master
         self._subscriber: Subscriber | None = None
         self._lease: TrafficLease | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -240,13 +237,15 @@ class DataPlane:
             environment=os.environ,
             wall_ms=lambda: time.time_ns() // 1_000_000,
         )
-        self._cli = CliServer(verbs, settings=lambda: self.settings, uptime=self._figures.uptime_s)
+        cli = CliServer(verbs, settings=lambda: self.settings, uptime=self._figures.uptime_s)
+        doors = [(cli, self.settings.stats_sockets)]
+        if self._master is not None:
+            doors.append((self._master_cli(verbs), (self._master,)))
         try:
-            self._stats = await serve_stats(self._snapshot.stats_listeners, self._figures, self._condition)
-            await self._cli.start(self.settings.stats_sockets)
-            if self._asked_for is not None:
-                self._master = self._master_cli(verbs)
-                await self._master.start((self._asked_for,))
+            self._doors.append(await serve_stats(self._snapshot.stats_listeners, self._figures, self._condition))
+            for door, sockets in doors:
+                await door.start(sockets)
+                self._doors.append(door)
         except CannotListen as problem:
             raise CannotStart(str(problem)) from problem
 
@@ -369,9 +368,8 @@ class DataPlane:
                     await self._subscriber.close()
             except TimeoutError:
                 self._log('warning', 'The control plane did not take the goodbye in time.')
-        for server in (self._cli, self._stats, self._master):
-            if server is not None:
-                await server.close()
+        for door in self._doors:
+            await door.close()
         self._checker.close()
         self._watchdog.close()
         self._upkeep.close()

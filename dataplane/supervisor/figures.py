@@ -230,7 +230,7 @@ class Figures:
             'qcur': cells[at.QUEUE_LENGTH + at.backend_queue(index)],
             'scur': sum(self._per_worker(at.beconn, index)),
             'slim': cells[at.FULLCONN + index],
-            'status': 'UP' if cells[at.IN_ROTATION + index] or not members else 'DOWN',
+            'status': ('UP' if cells[at.IN_ROTATION + index] or not members else 'DOWN') + _unpublished(backend),
             'weight': in_use,
             'uweight': in_use,
             'act': cells[at.ACTIVE_UP + index],
@@ -321,6 +321,11 @@ class Figures:
             for state, queue, target in zip(states, queues, given, strict=True)
         )
 
+    def engaged(self, backend: int) -> bool:
+        """Whether any stream is in a backend, or waits in its queue."""
+        waiting = self._cells[self._at.QUEUE_LENGTH + self._at.backend_queue(backend)]
+        return bool(waiting) or any(self._per_worker(self._at.beconn, backend))
+
     def info(self) -> dict[str, Value]:
         """`show info`, without the fields that are always 0."""
         tables, cells, at, supervision = self.tables, self._cells, self._at, self.supervision
@@ -386,3 +391,7 @@ def _haproxy_flags(flags: int) -> int:
     if flags & Admin.PDRAIN:
         known |= Admin.FDRAIN
     return int(known)
+
+
+def _unpublished(backend: Backend) -> str:
+    return '' if backend.published else ' (UNPUB)'

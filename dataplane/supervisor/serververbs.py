@@ -40,7 +40,7 @@ class ServerVerbs:
         except Rejected as problem:
             raise Complaint(str(problem)) from None
         answer = await self._submit(AddServer(backend.name, server))
-        return _said((*warnings, 'New server registered.'), answer)
+        return said((*warnings, 'New server registered.'), answer)
 
     async def _del_server(self, words: tuple[str, ...], _session: object, _patience: object) -> Answer:
         word = words[0] if words else ''
@@ -49,7 +49,7 @@ class ServerVerbs:
             raise Complaint(reason)
         record = self._server(word)
         answer = await self._submit(RemoveServer(record.backend, record.name))
-        return _said(('Server deleted.',), answer)
+        return said(('Server deleted.',), answer)
 
     def _hindrance(self, word: str) -> str:
         """Why a server cannot be removed yet, '' when it can. Raises Complaint when waiting will not help."""
@@ -61,7 +61,7 @@ class ServerVerbs:
         return _ATTACHED if self._figures.attached(record.index) else ''
 
 
-def _said(lines: tuple[str, ...], answer: Answer) -> Answer:
+def said(lines: tuple[str, ...], answer: Answer) -> Answer:
     """What was done, and behind it what the change itself had to tell (workers that did not confirm it)."""
     if not answer.text:
         return Answer('\n'.join(lines), Severity.INFO)

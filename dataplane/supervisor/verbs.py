@@ -30,6 +30,7 @@ from dataplane.core.compose import Refused
 from dataplane.core.ledger import Ledger, ServerRecord
 from dataplane.core.model import AdminState, Level, Origin, StatsSocket
 from dataplane.supervisor import healthverbs
+from dataplane.supervisor.backendverbs import BackendVerbs
 from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.healthverbs import HealthVerbs
 from dataplane.supervisor.questions import Answers, unanswered
@@ -79,7 +80,7 @@ class Workers(Protocol):
         """End one stream. Whether somebody had it, and who did not answer."""
 
 
-class Verbs(HealthVerbs, ServerVerbs):
+class Verbs(HealthVerbs, ServerVerbs, BackendVerbs):
     """One method per verb. `wall_ms` is wall-clock ms, from which session generations are made."""
 
     def __init__(
@@ -305,7 +306,7 @@ class Verbs(HealthVerbs, ServerVerbs):
         return Answer(' '.join(words), Severity.INFO)
 
     async def _wait(self, words: _Words, _session: Session, patience: Patience) -> Answer:
-        return await wait_for(words, patience, self._hindrance)
+        return await wait_for(words, patience, self._hindrance_of)
 
     # -- the session itself -----------------------------------------------------------------------------------------
 

@@ -21,8 +21,13 @@ USAGE: Final = """Usage: wait {-h|<duration>} [condition [args...]]
   - <condition> indicates what to wait for, no longer than the specified
     duration. Supported conditions are:
     - <none> : by default, just sleep for the specified duration.
-    - srv-removable <px>/<sv> : wait for this server to become removable."""
-_REMOVABLE: Final = frozenset({'srv-removable', 'server-removable'})
+    - srv-removable <px>/<sv> : wait for this server to become removable.
+    - be-removable <px> : wait for this backend to become removable."""
+_REMOVABLE: Final = {
+    'srv-removable': 'Missing server name (<backend>/<server>).',
+    'server-removable': 'Missing server name (<backend>/<server>).',
+    'be-removable': 'Missing backend name.',
+}
 
 
 @dataclass(slots=True)
@@ -45,27 +50,29 @@ class Patience:
         return False
 
 
-async def wait_for(words: tuple[str, ...], patience: Patience, hindrance: Callable[[str], str]) -> Answer:
-    """Do `wait`. `hindrance` says why a server cannot be removed ('' when it can) and raises Complaint when it never will."""
+async def wait_for(words: tuple[str, ...], patience: Patience, hindrance: Callable[[str, str], str]) -> Answer:
+    """Do `wait`. `hindrance(condition, name)` says why a server or backend cannot be removed ('' when it can) and raises
+    Complaint when it never will.
+    """
     if words[:1] == ('-h',):
         return Answer(USAGE, Severity.INFO)
     seconds = wait_delay(words[0] if words else '')
     condition = words[1] if len(words) > 1 else ''
     if condition in _REMOVABLE:
         if len(words) < 3:
-            raise Complaint('Missing server name (<backend>/<server>).')
-        return await _until_removable(words[2], seconds, patience, hindrance)
+            raise Complaint(_REMOVABLE[condition])
+        return await _until_removable(lambda: hindrance(condition, words[2]), seconds, patience)
     if condition:
         return Answer(USAGE, Severity.INFO if condition == '-h' else Severity.ERROR)
     return _done() if await patience.last(seconds) else _complain('Interrupted.')
 
 
-async def _until_removable(name: str, seconds: float, patience: Patience, hindrance: Callable[[str], str]) -> Answer:
+async def _until_removable(hindrance: Callable[[], str], seconds: float, patience: Patience) -> Answer:
     loop = asyncio.get_running_loop()
     start = loop.time()
     while True:
         try:
-            reason = hindrance(name)
+            reason = hindrance()
         except Complaint as complaint:
             return _complain(f'Failed. {complaint.answer.text}')
         if not reason:

@@ -20,6 +20,7 @@ from dataplane.worker.transaction import Transaction
 
 if TYPE_CHECKING:
     from dataplane.core.model import Backend, Frontend
+    from dataplane.core.tables import Tables
     from dataplane.core.termination import Termination
     from dataplane.worker.acting import Verdict
     from dataplane.worker.context import Context
@@ -83,7 +84,10 @@ class Routed(Stream):
         """The backend's index under the tables in force, NOBODY when none is named."""
         tables = self._context.desk.tables
         self._frontend = self._context.frontend(self.story.frontend, self._frontend)
-        backend = choose_backend(tables, self._frontend, self.head, None if self._ruled is None else self._named())
+        if self._ruled is None:
+            backend = choose_backend(tables, self._frontend, self.head)
+        else:
+            backend = self._switched(tables, self._ruled)
         if backend is None:
             return NOBODY
         if self.wish >= 0 and backend != self.backend:
@@ -152,13 +156,20 @@ class Routed(Stream):
             self.story.status = head.status
         return added
 
-    def _named(self) -> str | None:
-        """The backend that a `use_backend` names."""
+    def _switched(self, tables: Tables, ruled: Transaction) -> int | None:
+        """The index of the backend that the frontend's rules lead to, as far as they have a say in it."""
         book = self._context.rulebook
         rules = None if book is None else book.frontends.get(self.story.frontend)
-        if rules is None or not rules.switches or self._ruled is None:
-            return None
-        return rules.backend(self._ruled)
+        if rules is None or not (rules.switches or rules.forced):
+            return choose_backend(tables, self._frontend, self.head)
+        forced = bool(rules.forced) and rules.forces(ruled)
+
+        def passed_over(name: str) -> bool:
+            index = tables.backend_of(name)
+            return index is not None and not forced and not tables.eligible(index)
+
+        named = rules.backend(ruled, passed_over)
+        return choose_backend(tables, self._frontend, self.head, named, forced=forced)
 
     def _use_server(self, book: Rulebook) -> None:
         """The server that a `use-server` names is the one it wishes for, where no cookie did."""

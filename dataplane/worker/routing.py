@@ -48,19 +48,24 @@ def _without_dots(path: str) -> str:
     return resolved + '/' if path.endswith(('/.', '/..')) and resolved != '/' else resolved
 
 
-def choose_backend(tables: Tables, frontend: Frontend, head: RequestHead, named: str | None = None) -> int | None:
-    """The index of the backend for this request, None when none is in use. `named` is what a `use_backend` says."""
+def choose_backend(
+    tables: Tables, frontend: Frontend, head: RequestHead, named: str | None = None, *, forced: bool = False
+) -> int | None:
+    """The index of the backend for this request, None when none is in use. `named` is what a `use_backend` says.
+
+    `forced`: those that are disabled or not published count, too.
+    """
     if named is not None:
-        backend = _in_use(tables, named)
+        backend = _in_use(tables, named, forced)
         if backend is not None:
             return backend
     if frontend.use_routes:
         backend = tables.route(head.authority.decode('latin-1'), path_of(head.origin))
-        if backend is not None and not tables.backends[backend].disabled:
+        if backend is not None and (forced or tables.eligible(backend)):
             return backend
-    return _in_use(tables, frontend.default_backend) if frontend.default_backend is not None else None
+    return _in_use(tables, frontend.default_backend, forced) if frontend.default_backend is not None else None
 
 
-def _in_use(tables: Tables, name: str) -> int | None:
+def _in_use(tables: Tables, name: str, forced: bool) -> int | None:
     backend = tables.backend_of(name)
-    return None if backend is None or tables.backends[backend].disabled else backend
+    return backend if backend is None or forced or tables.eligible(backend) else None

@@ -60,7 +60,7 @@ class ProxyRules:
     """The rules of one proxy, or of a half of it."""
 
     __slots__ = (
-        'after', 'connection', 'content', 'formats', 'made_of', 'name', 'redirects', 'request', 'request_guard', 'response',
+        'after', 'connection', 'content', 'forced', 'formats', 'made_of', 'name', 'redirects', 'request', 'request_guard', 'response',
         'response_guard', 'servers', 'session',
         'switches',
     )  # fmt: skip
@@ -80,6 +80,7 @@ class ProxyRules:
         self.after = RuleList(rules.after, store, response=True)
         self.switches = [_switch(switch, store) for switch in rules.switches]
         self.servers = [_switch(switch, store) for switch in rules.servers]
+        self.forced = [_switch(switch, store) for switch in rules.forced]
 
     def asked(self, transaction: Transaction) -> Verdict | None:
         """A request is here."""
@@ -89,9 +90,16 @@ class ProxyRules:
                 return verdict
         return None
 
-    def backend(self, transaction: Transaction) -> str | None:
-        """The name of the backend that the first `use_backend` whose condition holds says, None where none does."""
-        return next(_named(self.switches, transaction), None)
+    def backend(self, transaction: Transaction, passed_over: Callable[[str], bool]) -> str | None:
+        """The name of the backend that the first `use_backend` whose condition holds says, None where none does.
+
+        One that names a backend which is passed over counts for nothing.
+        """
+        return next((name for name in _named(self.switches, transaction) if not passed_over(name)), None)
+
+    def forces(self, transaction: Transaction) -> bool:
+        """Does a `force-be-switch` hold, so that no backend is passed over?"""
+        return next(_named(self.forced, transaction), None) is not None
 
     def server(self, transaction: Transaction, usable: Callable[[str], bool]) -> str | None:
         """Likewise of `use-server`; one that cannot be used is passed over."""

@@ -115,7 +115,7 @@ PROXY: Final = table(
         'it is not supported yet',
         """
         tcp-response content, tcp-response inspect-delay,
-        quic-initial, monitor fail, force-be-switch, filter, filter-sequence, tcp-request, tcp-response
+        quic-initial, monitor fail, filter, filter-sequence, tcp-request, tcp-response
     """,
     ),
     refused('no program is started for a check', 'external-check command, external-check path, option external-check'),
@@ -179,7 +179,7 @@ PROXY: Final = table(
     ),
     refused('FastCGI is not supported', 'use-fcgi-app'),
     refused('TLS is not supported yet', 'crt'),
-    refused('backends are published as they are', 'be-unpublished'),
+    supported('be-unpublished, force-be-switch'),
     refused('tcp mode is not supported yet', 'dispatch, option http_proxy'),
 )
 """Keywords of `defaults`, `frontend`, `listen` and `backend`; those of several words stand with all of them."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataplane.board import Bells, Board
-from dataplane.core.changes import AdoptFile, CellChange, SetAddress
+from dataplane.core.changes import AdoptFile, Change, StructuralChange
 from dataplane.core.commit import stage
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
@@ -145,10 +145,10 @@ class Proxy:
         plane.leave(0)
         self.board.unlock()
 
-    async def change(self, *changes: CellChange | SetAddress | Snapshot) -> Effects:
+    async def change(self, *changes: Change | Snapshot) -> Effects:
         """Bring changes through prepare, commit and effects; returns what they did."""
         for change in changes:
-            if isinstance(change, Snapshot | SetAddress):
+            if isinstance(change, Snapshot | StructuralChange):
                 structural = AdoptFile(self._logging(change)) if isinstance(change, Snapshot) else change
                 proposal = self.ledger.propose(structural)
                 self.desk.prepare(proposal.tables)

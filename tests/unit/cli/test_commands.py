@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dataplane.cli.commands import ALWAYS, COMMANDS, Verb, find, help_text, unknown
+from dataplane.cli.master import COMMANDS_OF_MASTER
 from dataplane.cli.session import Severity
 from dataplane.core.model import Level
 
@@ -16,7 +17,8 @@ def usages(text: str) -> list[str]:
 
 
 def test_every_verb_has_one_command() -> None:
-    verbs = [entry.verb for entry in (*COMMANDS, *ALWAYS)]
+    own = [entry for entry in COMMANDS_OF_MASTER[4:] if entry not in COMMANDS]
+    verbs = [entry.verb for entry in (*COMMANDS, *ALWAYS, *own)]
     assert sorted(verbs, key=lambda verb: verb.name) == sorted(Verb, key=lambda verb: verb.name)
 
 
@@ -41,7 +43,7 @@ def test_shutdown_session_and_sessions_are_two() -> None:
 
 def test_nothing_is_answered_with_everything() -> None:
     text = unknown(('',)).text
-    assert text.startswith("Unknown command: ''. Please enter one of the following commands only:\n  disable agent ")
+    assert text.startswith("Unknown command: ''. Please enter one of the following commands only:\n  add backend ")
     assert text.endswith(TAIL)
     assert len(text.splitlines()) == 1 + len([entry for entry in COMMANDS if entry.usage]) + 3
     assert 'expert-mode' not in text

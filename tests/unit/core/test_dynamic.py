@@ -141,6 +141,8 @@ def test_a_tracker_may_follow_one_that_is_checked_through_another() -> None:
     do(farm, AddServer('b', new(track=('b', 'y'))))
     farm.apply(SetAdmin('b', 'y', MAINT))
     assert refusal(farm, RemoveServer('b', 'y')) == POINTED_TO
+    said = 'unable to use b/n for tracking as it is a dynamic server.'
+    assert refusal(farm, AddServer('b', new('m', track=('b', 'n')))) == said
 
 
 def test_what_the_control_plane_pushed_is_its_own() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dataplane.cli.grammar import Command, words
 from dataplane.cli.session import Answer, Session, Severity
+from dataplane.core.checks import ServerCheck
 from dataplane.core.model import AdminState, Level
 from dataplane.supervisor.wait import Patience
-from tests.inprocess import Plane
+from tests.inprocess import SNAPSHOT, Plane
 
 
 async def say(plane: Plane, line: str, level: Level = Level.ADMIN) -> Answer:
@@ -76,10 +79,11 @@ async def test_a_server_that_is_still_used_is_waited_for() -> None:
 
 
 async def test_a_server_that_another_tracks_stays() -> None:
-    plane = Plane()
-    await say(plane, 'add server px/c 10.0.0.1:80 check')
+    checked = replace(SNAPSHOT.backends[0].servers[0], name='c', id=9, check=ServerCheck())
+    plane = Plane(replace(SNAPSHOT, backends=(replace(SNAPSHOT.backends[0], servers=(checked,)),)))
     assert (await say(plane, 'add server px/t 10.0.0.1:80 track px/c')).text == 'New server registered.'
     said = 'This server cannot be removed at runtime due to other configuration elements pointing to it.'
+    await say(plane, 'disable server px/c')
     assert (await say(plane, 'del server px/c')).text == said
     assert (await say(plane, 'wait 2 srv-removable px/c')).text == f'Failed. {said}'
     assert (await say(plane, 'del server px/t')).text == 'Server deleted.'

@@ -10,11 +10,11 @@ from dataplane.supervisor.wait import USAGE, Patience, wait_for
 ATTACHED = 'Server still has connections attached to it, cannot remove it.'
 
 
-def free(_name: str) -> str:
+def free(_condition: str, _name: str) -> str:
     return ''
 
 
-def busy(_name: str) -> str:
+def busy(_condition: str, _name: str) -> str:
     return ATTACHED
 
 
@@ -36,16 +36,16 @@ async def test_the_delay_expires(word: str) -> None:
 async def test_it_ends_when_the_condition_comes_true() -> None:
     looks = []
 
-    def later(name: str) -> str:
-        looks.append(name)
+    def later(condition: str, name: str) -> str:
+        looks.append((condition, name))
         return ATTACHED if len(looks) < 4 else ''
 
     assert (await wait_for(('10s', 'srv-removable', 'px/s1'), Patience(), later)).text == 'Done.'
-    assert looks == ['px/s1'] * 4
+    assert looks == [('srv-removable', 'px/s1')] * 4
 
 
 async def test_what_will_never_be_is_not_waited_for() -> None:
-    def never(_name: str) -> str:
+    def never(_condition: str, _name: str) -> str:
         raise Complaint('No such server.')
 
     answer = await wait_for(('1h', 'srv-removable', 'px/x'), Patience(), never)
@@ -88,6 +88,7 @@ async def test_usage(words: tuple[str, ...], expected: Answer) -> None:
         ((), 'Expects a duration in milliseconds.'),
         (('x',), 'Invalid duration.'),
         (('5', 'srv-removable'), 'Missing server name (<backend>/<server>).'),
+        (('5', 'be-removable'), 'Missing backend name.'),
     ],
 )
 async def test_malformed(words: tuple[str, ...], text: str) -> None:

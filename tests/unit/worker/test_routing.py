@@ -49,3 +49,16 @@ def test_disabled_and_unknown_backends_are_passed_over() -> None:
     routed = tables(Route(host='', path_prefix='/', backend='off'))
     assert choose_backend(routed, frontend(use_routes=True, default_backend='a'), head(), 'off') == 0
     assert choose_backend(routed, frontend(default_backend='off'), head(), 'gone') is None
+
+
+def test_backends_that_are_not_published_are_passed_over_unless_that_is_asked_for() -> None:
+    hidden = Backend(name='b', id=2, published=False)
+    routed = Tables(
+        1, Snapshot(routes=(Route(host='', path_prefix='/', backend='b'),)), backends={**BACKENDS, 1: hidden}
+    )
+    for forced, found in ((False, 0), (True, 1)):
+        assert choose_backend(routed, frontend(default_backend='a'), head(), 'b', forced=forced) == found
+        assert choose_backend(routed, frontend(default_backend='a', use_routes=True), head(), forced=forced) == found
+    assert choose_backend(routed, frontend(default_backend='b'), head()) is None
+    assert choose_backend(routed, frontend(default_backend='b'), head(), forced=True) == 1
+    assert choose_backend(routed, frontend(default_backend='off'), head(), forced=True) == 2
