@@ -7,6 +7,7 @@ What a request meets, from the outside in:
 - `core` is the pure room: it decides who is served, who waits and who is refused, and what a change means for them. No
   asyncio, no clock, no socket, no randomness of its own. It works on cells of integers that somebody hands it.
 - `board` is those cells in shared memory, with the one lock under which every decision of every worker is taken.
+- `stick` is stick tables in shared memory of their own, with locks of their own; `mutex` is the lock both are under.
 
 What a change meets:
 

@@ -18,41 +18,27 @@ gives the lock to the next who asks, together with the news (EOWNERDEAD). What m
 4. A mapping outlasts every hold in it. pthread keeps the robust mutexes a thread holds in a list that runs through the mutexes
    themselves, and the next lock of any board writes into the one before it: were that unmapped, it would be a segfault.
 
-The library is called through `ctypes.PyDLL`, which keeps the GIL: releasing it costs more than a hold, and no process
-here has a second thread that could use it. Linux with glibc 2.30 or newer on a 64-bit machine; everything else is refused
-by name.
+The mutex itself is in `dataplane.mutex`.
 """
 
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import mmap
 import os
-import time
 import warnings
-from collections.abc import Callable, MutableSequence, Sequence
-from enum import Enum
+from collections.abc import MutableSequence, Sequence
 from typing import TYPE_CHECKING, Final, Self, cast
+
+from dataplane.mutex import ROOM, Held, RobustMutex
 
 if TYPE_CHECKING:
     from dataplane.core.layout import Layout
 
-try:
-    from dataplane.native.mutex import Mutex
-except ImportError:  # not compiled: ctypes does it
-    Mutex = None  # type: ignore[assignment,misc]
+__all__ = ['Bells', 'Board', 'Held']
 
 CELL: Final = 8
-# pthread_mutex_t has 40 bytes on x86_64 and 48 on aarch64, pthread_mutexattr_t 4 and 8; the constants are glibc's on both
-_MUTEX_ROOM: Final = 64
-_ATTRIBUTES_ROOM: Final = 16
-_PROCESS_SHARED: Final = 1
-_ROBUST: Final = 1
-_ERROR_CHECK: Final = 2
-# the futex word is the mutex' first field; its other two bits say that somebody waits and that the owner died
-_TID_MASK: Final = 0x3FFF_FFFF
 # not in `fcntl` before Python 3.13
 _F_ADD_SEALS: Final = 1033
 _F_SEAL_SEAL: Final = 0x1
@@ -60,34 +46,26 @@ _F_SEAL_SHRINK: Final = 0x2
 _F_SEAL_GROW: Final = 0x4
 
 
-class Held(Enum):
-    """What `lock_within` came back with. TIMEOUT: the lock is not held; the other two: it is."""
-
-    CLEAN = 'clean'
-    TORN = 'torn'
-    TIMEOUT = 'timeout'
-
-    def __bool__(self) -> bool:
-        raise TypeError('Held has three values: compare it, TORN and CLEAN both hold the lock')
-
-
-class _Timespec(ctypes.Structure):
-    _fields_ = (('seconds', ctypes.c_long), ('nanoseconds', ctypes.c_long))
-
-
 class Board:
     """One mapping of one board. A process that got the board across `fork` may go on using the parent's object.
 
-    `lock()` takes the lock, however long it takes. True: the holder before us died inside its hold (see the module, 1). Raises
-    OSError when this thread holds it already (EDEADLK) or when it was given up for good (ENOTRECOVERABLE). `unlock()` ends
-    the hold; OSError (EPERM) when this thread does not hold the lock. Both together, with nobody else there: 350 ns by ctypes on
-    a 2-core x86_64 virtual machine.
+    `lock` and `unlock`, `lock_within`, `consistent` and `holder` are those of its mutex.
     """
 
     __slots__ = (
-        '_clocklock', '_consistent', '_lock', '_map', '_mutex', '_page', '_unlock', '_until', '_view', '_word', 'cells', 'fd', 'layout',
-        'lock', 'unlock',
-    )  # fmt: skip
+        '_map',
+        '_mutex',
+        '_page',
+        '_view',
+        'cells',
+        'consistent',
+        'fd',
+        'holder',
+        'layout',
+        'lock',
+        'lock_within',
+        'unlock',
+    )
 
     def __init__(self, fd: int, layout: Layout) -> None:
         """Map the board behind `fd`, which is owned by this object from here on. Use `create` or `attach`."""
@@ -95,9 +73,6 @@ class Board:
         found = os.fstat(fd).st_size
         if found != expected:
             raise ValueError(f'board on descriptor {fd} has {found} bytes, its layout needs {expected}')
-        libc = ctypes.PyDLL('libc.so.6')
-        if not hasattr(libc, 'pthread_mutex_clocklock'):
-            raise OSError(errno.ENOSYS, 'the board needs glibc 2.30 or newer: pthread_mutex_clocklock is missing')
         self.fd = fd
         self.layout = layout
         self._map = mmap.mmap(fd, expected)
@@ -105,15 +80,9 @@ class Board:
         self._view: memoryview[int] = self._page[mmap.PAGESIZE :].cast('q')
         # the core works on any mutable sequence of integers; a memoryview is one except for insert and del, which it never uses
         self.cells = cast('MutableSequence[int]', self._view)
-        self._word: memoryview[int] = self._page[:4].cast('I')
-        # byref of an object that is made once: 25 % cheaper per call than an address with argtypes
-        self._mutex = ctypes.byref((ctypes.c_char * _MUTEX_ROOM).from_buffer(self._map))
-        self._until = _Timespec()
-        self._lock = libc.pthread_mutex_lock
-        self._unlock = libc.pthread_mutex_unlock
-        self.lock, self.unlock = self._calls()
-        self._consistent = libc.pthread_mutex_consistent
-        self._clocklock = libc.pthread_mutex_clocklock
+        self._mutex = mutex = RobustMutex(self._page[:ROOM])
+        self.lock, self.unlock, self.lock_within = mutex.lock, mutex.unlock, mutex.lock_within
+        self.consistent, self.holder = mutex.consistent, mutex.holder
 
     @classmethod
     def create(cls, layout: Layout) -> Self:
@@ -123,7 +92,7 @@ class Board:
             os.ftruncate(fd, mmap.PAGESIZE + layout.size * CELL)
             fcntl.fcntl(fd, _F_ADD_SEALS, _F_SEAL_SHRINK | _F_SEAL_GROW | _F_SEAL_SEAL)
             board = cls(fd, layout)
-            board._init_mutex()
+            board._mutex.init()
         except BaseException:
             os.close(fd)
             raise
@@ -134,70 +103,6 @@ class Board:
         """The board another process made and sent as `fd`. Raises ValueError when its size is not that of `layout`."""
         return cls(fd, layout)
 
-    def _init_mutex(self) -> None:
-        libc = ctypes.PyDLL('libc.so.6')
-        attributes = ctypes.create_string_buffer(_ATTRIBUTES_ROOM)
-        _check(libc.pthread_mutexattr_init(attributes), 'pthread_mutexattr_init')
-        _check(libc.pthread_mutexattr_setpshared(attributes, _PROCESS_SHARED), 'pthread_mutexattr_setpshared')
-        _check(libc.pthread_mutexattr_setrobust(attributes, _ROBUST), 'pthread_mutexattr_setrobust')
-        # error-checking costs nothing measurable and turns a hold inside a hold into an exception instead of a hang
-        _check(libc.pthread_mutexattr_settype(attributes, _ERROR_CHECK), 'pthread_mutexattr_settype')
-        _check(libc.pthread_mutex_init(self._mutex, attributes), 'pthread_mutex_init')
-        _check(libc.pthread_mutexattr_destroy(attributes), 'pthread_mutexattr_destroy')
-
-    def _calls(self) -> tuple[Callable[[], bool], Callable[[], None]]:
-        """`lock` and `unlock`: those of mutex.pyx in `dataplane.native` where the package was compiled, which do the same."""
-        if Mutex is None:
-            return self._take, self._give
-        mutex = Mutex(self._map)
-        return mutex.lock, mutex.unlock
-
-    def _take(self) -> bool:
-        code = self._lock(self._mutex)
-        if code == 0:
-            return False
-        if code == errno.EOWNERDEAD:
-            return True
-        raise _error(code, 'pthread_mutex_lock')
-
-    def lock_within(self, seconds: float) -> Held:
-        """Take the lock if it can be had within `seconds` (0 or less: at once or not at all); on TIMEOUT it is not held.
-
-        Blocks the calling thread. Raises OSError as `lock` does.
-        """
-        until = time.monotonic_ns() + max(0, int(seconds * 1e9))
-        self._until.seconds, self._until.nanoseconds = divmod(until, 1_000_000_000)
-        code = self._clocklock(self._mutex, time.CLOCK_MONOTONIC, ctypes.byref(self._until))
-        if code == 0:
-            return Held.CLEAN
-        if code == errno.EOWNERDEAD:
-            return Held.TORN
-        if code == errno.ETIMEDOUT:
-            return Held.TIMEOUT
-        raise _error(code, 'pthread_mutex_clocklock')
-
-    def consistent(self) -> None:
-        """Say that all derived cells are rebuilt. Only between a TORN lock and its unlock; anywhere else OSError."""
-        _check(self._consistent(self._mutex), 'pthread_mutex_consistent')
-
-    def _give(self) -> None:
-        code = self._unlock(self._mutex)
-        if code:
-            raise _error(code, 'pthread_mutex_unlock')
-
-    def holder(self) -> int:
-        """Thread id of who holds the lock at this moment, 0 when nobody does (also when its holder died inside a hold).
-
-        The id is that of the process' main thread, thus its pid, in every process of a data plane. It may be out of
-        date when it is looked at: good for naming who to look into, never for deciding that the lock is free.
-        """
-        return self._word[0] & _TID_MASK
-
-    def _is_held_here(self) -> bool:
-        """Whether a thread of this process is inside a hold."""
-        holder = self.holder()
-        return bool(holder) and os.path.exists(f'/proc/self/task/{holder}')
-
     def close(self) -> None:
         """Drop this mapping and its descriptor. The board lives on in the other processes. Idempotent.
 
@@ -205,11 +110,11 @@ class Board:
         """
         if self.fd < 0:
             return
-        if self._is_held_here():
+        if self._mutex.is_held_here():
             raise RuntimeError(f'the board is closed inside a hold of thread {self.holder()}')
-        del self._mutex, self.lock, self.unlock
+        del self.lock, self.unlock
+        self._mutex.release()
         try:
-            self._word.release()
             self._view.release()
             self._page.release()
             self._map.close()
@@ -219,7 +124,7 @@ class Board:
         self.fd = -1
 
     def __del__(self) -> None:
-        if getattr(self, 'fd', -1) >= 0 and hasattr(self, '_word') and self._is_held_here():
+        if getattr(self, 'fd', -1) >= 0 and hasattr(self, '_mutex') and self._mutex.is_held_here():
             # whoever forgot it inside a hold has failed there; it stays mapped for as long as the process lives
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._map))
             warnings.warn('a board was forgotten inside a hold', ResourceWarning, source=self, stacklevel=2)
@@ -280,12 +185,3 @@ class Bells:
         fds, self.fds = self.fds, ()
         for fd in fds:
             os.close(fd)
-
-
-def _check(code: int, call: str) -> None:
-    if code:
-        raise _error(code, call)
-
-
-def _error(code: int, call: str) -> OSError:
-    return OSError(code, f'{call}: {os.strerror(code)}')

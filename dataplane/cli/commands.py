@@ -21,6 +21,7 @@ class Verb(Enum):
 
     ADD_BACKEND = auto()
     ADD_SERVER = auto()
+    CLEAR_TABLE = auto()
     DEL_BACKEND = auto()
     DEL_SERVER = auto()
     DISABLE_AGENT = auto()
@@ -45,6 +46,7 @@ class Verb(Enum):
     SET_MAXCONN_SERVER = auto()
     SET_SERVER = auto()
     SET_SEVERITY_OUTPUT = auto()
+    SET_TABLE = auto()
     SET_TIMEOUT = auto()
     SET_WEIGHT = auto()
     SHOW_BACKEND = auto()
@@ -57,6 +59,7 @@ class Verb(Enum):
     SHOW_SERVERS_STATE = auto()
     SHOW_SESS = auto()
     SHOW_STAT = auto()
+    SHOW_TABLE = auto()
     SHOW_VERSION = auto()
     SHUTDOWN_SESSION = auto()
     SHUTDOWN_SESSIONS_SERVER = auto()
@@ -89,6 +92,8 @@ _OPER, _ADMIN = Level.OPERATOR, Level.ADMIN
 COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('add backend', Verb.ADD_BACKEND, 'add backend <backend>', 'add a new backend', _ADMIN),
     _entry('add server', Verb.ADD_SERVER, 'add server <bk>/<srv>', 'create a new server', _ADMIN),
+    _entry('clear table', Verb.CLEAR_TABLE, 'clear table <table> [<filter>]*',
+           'remove an entry from a table (filter: data/key)', _OPER),
     _entry('del backend', Verb.DEL_BACKEND, 'del backend <backend>', 'delete a backend', _ADMIN),
     _entry('del server', Verb.DEL_SERVER, 'del server <bk>/<srv>', 'remove a dynamically added server', _ADMIN),
     _entry('disable agent', Verb.DISABLE_AGENT, 'disable agent', "disable agent checks", _ADMIN),
@@ -115,6 +120,8 @@ COMMANDS: Final[tuple[Entry, ...]] = (
            "change a server's state, weight, address or ssl", _ADMIN),
     _entry('set severity-output', Verb.SET_SEVERITY_OUTPUT, 'set severity-output [none|number|string]',
            'set presence of severity level in feedback information'),
+    _entry('set table', Verb.SET_TABLE, 'set table <table> key <k> [data.* <v>]*',
+           "update or create a table entry's data", _OPER),
     _entry('set timeout', Verb.SET_TIMEOUT, 'set timeout [cli] <delay>', 'change a timeout setting'),
     _entry('set weight', Verb.SET_WEIGHT, 'set weight <bk>/<srv>  (DEPRECATED)',
            "change a server's weight (use 'set server' instead)", _ADMIN),
@@ -132,6 +139,8 @@ COMMANDS: Final[tuple[Entry, ...]] = (
            'report the list of current streams or dump this exact stream', _OPER),
     _entry('show stat', Verb.SHOW_STAT, 'show stat [desc|json|no-maint|typed|up]*',
            'report counters for each proxy and server'),
+    _entry('show table', Verb.SHOW_TABLE, 'show table <table> [<filter>]*',
+           "report table usage stats or dump this table's contents (filter: data/key)"),
     _entry('show version', Verb.SHOW_VERSION, 'show version', 'show version of the current process'),
     _entry('shutdown session', Verb.SHUTDOWN_SESSION, 'shutdown session [id]', 'kill a specific session', _ADMIN),
     _entry('shutdown sessions server', Verb.SHUTDOWN_SESSIONS_SERVER, 'shutdown sessions server <bk>/<srv>',

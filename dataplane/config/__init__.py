@@ -17,6 +17,7 @@ from dataplane.config.compile import compile_snapshot
 from dataplane.config.errorfiles import ReadFile, no_files
 from dataplane.config.parser import Parser
 from dataplane.config.problems import ConfigErrors, Problem, Report
+from dataplane.config.sticktables import check_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +56,7 @@ def load(
     parser = Parser(env, report, read_file)
     parser.parse(files)
     check(parser.proxies, report, pushed='control_plane' in parser.general.values)
+    check_tables(parser.proxies, parser.ruling.uses, report)
     order = {name: index for index, (name, _) in enumerate(files)}
     errors, warnings = _sorted(report.errors, order), _sorted(report.warnings, order)
     if errors:

@@ -10,6 +10,7 @@ from dataplane.config.general import MAX_THREADS
 from dataplane.config.proxysection import DEFAULT_STATS_URI
 from dataplane.config.rules import rules_of
 from dataplane.config.statefiles import state_file
+from dataplane.config.sticktables import tables_of
 from dataplane.core.model import Backend, Frontend, Global, Server, Snapshot, StatsListener, Timeouts
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def compile_snapshot(
     return Snapshot(
         globals=settings, frontends=frontends, backends=backends, stats_listeners=stats, pattern_files=tuple(files.items()),
         defaults=tuple(_defaults(proxy, settings, general) for proxy in defaults),
+        stick_tables=tables_of(proxies),
     )  # fmt: skip
 
 
@@ -198,6 +200,7 @@ def compiled_server(server: ServerDraft, id_: int, proxy: str) -> Server:
         cookie=server.cookie,
         slowstart=server.slowstart,
         hash_key=server.hash_key,
+        non_stick=server.non_stick,
         **server.checks.compiled(proxy),
         where=f'{server.file}:{server.line}',
     )

@@ -17,7 +17,8 @@ from dataplane.rules.actions import NO_FORMATS, NamePolicy
 
 if TYPE_CHECKING:
     from dataplane.core.model import Bind, Cookie, ErrorPage, ForwardFor, LogTarget, StatsSocket
-    from dataplane.rules.actions import Formats, Rule, Slot, Switch
+    from dataplane.core.stick.definition import Definition
+    from dataplane.rules.actions import Formats, Rule, Slot, Stick, Switch
     from dataplane.rules.model import Acl
 
 
@@ -52,6 +53,7 @@ class ServerDraft:
     cookie: str = ''
     slowstart: int = 0
     hash_key: str = 'id'
+    non_stick: bool = False
     checks: ServerChecks = field(default_factory=ServerChecks)
     file: str = ''
     line: int = 0
@@ -90,6 +92,10 @@ class ProxyDraft:
     forced_switches: list[Switch] = field(default_factory=list)
     server_switches: list[Switch] = field(default_factory=list)
     server_targets: list[Target] = field(default_factory=list)
+    stick_table: Definition | None = None
+    stick_table_where: str = ''
+    sticks: list[Stick] = field(default_factory=list)
+    answer_sticks: list[Stick] = field(default_factory=list)
     use_routes: bool = False
     acls: dict[str, Acl] = field(default_factory=dict)
     connection_rules: list[Rule] = field(default_factory=list)
@@ -166,6 +172,7 @@ class ProxyDraft:
         new.request_slots, new.response_slots = list(self.request_slots), list(self.response_slots)
         new.acls, new.switches, new.targets, new.server_switches, new.server_targets = {}, [], [], [], []
         new.forced_switches = []
+        new.sticks, new.answer_sticks, new.stick_table = [], [], None
         new.error_pages = dict(self.error_pages)
         new.binds, new.servers = [], []
         new.default_server = replace(self.default_server)

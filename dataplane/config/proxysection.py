@@ -34,6 +34,7 @@ from dataplane.config.rules import (
 from dataplane.config.ruling import header_format
 from dataplane.config.servers import parse_default_server, parse_server_line, parse_server_template
 from dataplane.config.statefiles import HANDLERS as STATE_FILES
+from dataplane.config.sticktables import STICKS, parse_stick, parse_stick_table
 from dataplane.config.values import MAX_INT, parse_int, parse_time
 from dataplane.rules.actions import Switch
 from dataplane.rules.phases import Phase
@@ -56,7 +57,7 @@ _SIDES: Final = {
     'log-format': Side.FRONTEND, 'log-format-sd': Side.FRONTEND, 'unique-id-format': Side.FRONTEND, 'unique-id-header': Side.FRONTEND,
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
     'fullconn': Side.BACKEND, 'hash-balance-factor': Side.BACKEND, 'hash-preserve-affinity': Side.BACKEND, 'hash-type': Side.BACKEND,
-    'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'use-server': Side.BACKEND, 'server': Side.BACKEND, 'server-template': Side.BACKEND,
+    'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'use-server': Side.BACKEND, **dict.fromkeys(STICKS, Side.BACKEND), 'server': Side.BACKEND, 'server-template': Side.BACKEND,
     'be-unpublished': Side.BACKEND, 'force-be-switch': Side.FRONTEND, 'load-server-state-from-file': Side.BACKEND, 'server-state-file-name': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
     **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
@@ -77,6 +78,8 @@ _NOT_IN_DEFAULTS: Final = (
     'description',
     'stats enable',
     'stats uri',
+    'stick-table',
+    *STICKS,
 )
 _FATAL: Final = ('server', 'default-server', 'server-template')
 _INSTEAD: Final = {'maxconn': 'fullconn', 'fullconn': 'maxconn'}
@@ -97,15 +100,13 @@ class ProxySection:
             'be-unpublished': self._unpublished,
             'bind': self._bind,
             'capture cookie': formats.capture_cookie,
-            'capture request header': parse_capture,
-            'capture response header': parse_capture,
+            **dict.fromkeys(('capture request header', 'capture response header'), parse_capture),
             'cookie': self._cookie,
             'declare capture': parse_declare,
             'default_backend': self._default_backend,
             'default-server': self._default_server,
             'description': self._description,
-            'disabled': self._disabled,
-            'enabled': self._disabled,
+            **dict.fromkeys(('disabled', 'enabled'), self._disabled),
             'errorfile': self._errorfile,
             **dict.fromkeys(('errorloc', 'errorloc302', 'errorloc303'), parse_errorloc),
             'http-error': lambda line, proxy: parse_http_error(line, proxy, ruling),
@@ -132,6 +133,8 @@ class ProxySection:
             'server-template': self._server_template,
             'stats enable': self._stats_enable,
             'stats uri': self._stats_uri,
+            'stick-table': parse_stick_table,
+            **dict.fromkeys(STICKS, lambda line, proxy: parse_stick(line, proxy, ruling)),
             'tcp-request connection': lambda line, proxy: parse_tcp_request(line, proxy, ruling),
             'tcp-request content': lambda line, proxy: parse_tcp_request(line, proxy, ruling),
             'tcp-request inspect-delay': parse_inspect_delay,

@@ -25,6 +25,7 @@ from dataplane.config.draft import Side
 from dataplane.config.headernames import request_guard, response_guard
 from dataplane.config.keywords import ACTIONS, Status
 from dataplane.config.problems import Rejected, did_you_mean, shown
+from dataplane.config.sticktables import parse_counting, parse_track
 from dataplane.config.values import parse_time
 from dataplane.rules.acls import rebound
 from dataplane.rules.actions import NO_FORMATS, Rule, Rules, Slot, Switch
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
     from dataplane.config.draft import ProxyDraft
     from dataplane.config.reader import Line
     from dataplane.config.ruling import Ruling
-    from dataplane.rules.actions import Action
+    from dataplane.rules.actions import Action, Stick
     from dataplane.rules.model import Acl
 
-_Conditional = TypeVar('_Conditional', 'Rule', 'Switch')
+_Conditional = TypeVar('_Conditional', 'Rule', 'Switch', 'Stick')
 DEFAULT_METRICS_PATH: Final = '/metrics'
-_VARIABLES: Final = {'set-var': parse_set_var, 'set-var-fmt': parse_set_var, 'unset-var': parse_unset_var}
+_VARIABLES: Final = {'set-var': parse_set_var, 'set-var-fmt': parse_set_var, 'unset-var': parse_unset_var,
+    **dict.fromkeys(('sc-add-gpc', 'sc-inc-gpc', 'sc-inc-gpc0', 'sc-inc-gpc1', 'sc-set-gpt', 'sc-set-gpt0'), parse_counting),
+}  # fmt: skip
 
 
 def parse_http_request(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
@@ -119,6 +122,8 @@ def _rule(
     bare = name.partition('(')[0]
     if bare in _VARIABLES:
         action, taken = _VARIABLES[bare](name, words, place)
+    elif name.startswith('track-sc') and actions is not AFTER:
+        action, taken = parse_track(name, words, place)
     elif name in actions:
         action, taken = actions[name](words, place)
     else:
@@ -163,6 +168,8 @@ def rules_of(proxy: ProxyDraft) -> Rules:
         switches=bound(proxy.switches, acls) if proxy.side & Side.FRONTEND else (),
         servers=bound(proxy.server_switches, acls),
         forced=bound(proxy.forced_switches, acls) if proxy.side & Side.FRONTEND else (),
+        sticks=bound(proxy.sticks, acls) if proxy.side & Side.BACKEND else (),
+        answer_sticks=bound(proxy.answer_sticks, acls) if proxy.side & Side.BACKEND else (),
         request_slots=tuple(proxy.request_slots),
         response_slots=tuple(proxy.response_slots),
         formats=proxy.formats if proxy.side & Side.FRONTEND else NO_FORMATS,

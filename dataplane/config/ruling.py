@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.config.draft import Side
 from dataplane.config.problems import Rejected, Report, shown
+from dataplane.config.tableuse import Use
 from dataplane.rules.acls import added, parse_acl, parse_condition
 from dataplane.rules.formats import parse_format
 from dataplane.rules.model import Flags
@@ -44,10 +45,11 @@ MOST: Final = 64 << 20
 
 
 class Ruling:
-    """One per configuration. `files`: the entries of all files of patterns that were named so far."""
+    """One per configuration. `files`: the entries of all files of patterns that were named so far; `uses`: of stick tables."""
 
     def __init__(self, report: Report, env: Mapping[str, str], read_file: ReadFile, bufsize: Callable[[], int]) -> None:
         self.files: dict[str, tuple[Entry, ...]] = {}
+        self.uses: list[Use] = []
         self._report = report
         self._env = env
         self._read_file = read_file
@@ -58,6 +60,7 @@ class Ruling:
         return Scope(
             phase=phase, env=self._env, acls=proxy.acls, read=self._patterns, files=self.files,
             without=UNANSWERED if phase is Phase.LOG else UNANSWERED | FINISHED,
+            proxy='' if proxy.kind == 'defaults' else proxy.name,
         )  # fmt: skip
 
     def warn(self, line: Line, scope: Scope) -> None:
@@ -65,6 +68,10 @@ class Ruling:
         for text in scope.warnings:
             self._report.warning(line.file, line.number, text)
         scope.warnings.clear()
+        self.uses += (Use(line.file, line.number, table, 'an expression') for table in scope.tables)
+        self.uses += (Use(line.file, line.number, table, what, key) for table, what, key in scope.keyed)
+        scope.tables.clear()
+        scope.keyed.clear()
 
     def condition(self, words: Sequence[str], scope: Scope) -> Condition | None:
         """What ends a line: nothing, or `if` or `unless` and a condition. Raises Rejected."""

@@ -26,7 +26,7 @@ _MAX_TEMPLATE: Final = 16_384
 _NAME: Final = re.compile(r'[A-Za-z0-9_.:-]+', re.ASCII)
 _FLAGS: Final = {
     'backup': ('backup', True), 'no-backup': ('backup', False), 'disabled': ('disabled', True),
-    'enabled': ('disabled', False),
+    'enabled': ('disabled', False), 'non-stick': ('non_stick', True), 'stick': ('non_stick', False),
 }  # fmt: skip
 _COUNTS: Final = {
     'maxconn': ('maxconn', 0), 'minconn': ('minconn', 0), 'maxqueue': ('maxqueue', 0), 'max-reuse': ('max_reuse', -1),

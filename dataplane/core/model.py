@@ -13,11 +13,11 @@ from enum import StrEnum
 from typing import Final
 
 from dataplane.core.checks import AgentCheck, Observe, Probe, ServerCheck
+from dataplane.core.stick.definition import Definition
 from dataplane.rules.actions import NO_RULES, Rules
 from dataplane.rules.model import Entry, Expression
 
-DEFAULT_RETRY_ON: Final = frozenset({'conn-failure'})
-"""`retry-on` where nothing else is said."""
+DEFAULT_RETRY_ON: Final = frozenset({'conn-failure'})  # where no `retry-on` is said
 
 
 class OnPartition(StrEnum):
@@ -237,6 +237,7 @@ class Server:
     shutdown_when_down: bool = False
     shutdown_backups_when_up: bool = False
     dynamic: bool = False
+    non_stick: bool = False
     where: str = ''
 
 
@@ -396,3 +397,4 @@ class Snapshot:
     stats_listeners: tuple[StatsListener, ...] = ()
     defaults: tuple[tuple[str, Backend], ...] = ()
     pattern_files: tuple[tuple[str, tuple[Entry, ...]], ...] = ()
+    stick_tables: tuple[Definition, ...] = ()

@@ -1,4 +1,4 @@
-"""The board's lock without ctypes between: lock and unlock of dataplane.board, a call of pthread's each.
+"""The shared lock without ctypes between: lock and unlock of dataplane.mutex, a call of pthread's each.
 
 Both are the whole of a hold's price where nobody else is there: 11,000 instructions per request by ctypes, 1,400 by these.
 """
@@ -16,7 +16,7 @@ cdef extern from '<pthread.h>' nogil:
 
 
 cdef class Mutex:
-    """The mutex at the beginning of a writable mapping, made by whoever made the board."""
+    """The mutex at the beginning of writable shared memory, made by whoever made the memory."""
 
     cdef unsigned char[::1] _mapping  # keeps it mapped
     cdef pthread_mutex_t *_mutex
@@ -26,7 +26,7 @@ cdef class Mutex:
         self._mutex = <pthread_mutex_t *>&self._mapping[0]
 
     def lock(self):
-        """See dataplane.board.Board. The interpreter's lock is kept: giving it up costs more than a hold."""
+        """See dataplane.mutex.RobustMutex. The interpreter's lock is kept: giving it up costs more than a hold."""
         cdef int code = pthread_mutex_lock(self._mutex)
         if code == 0:
             return False
@@ -35,7 +35,7 @@ cdef class Mutex:
         raise OSError(code, f'pthread_mutex_lock: {os.strerror(code)}')
 
     def unlock(self):
-        """See dataplane.board.Board."""
+        """See dataplane.mutex.RobustMutex."""
         cdef int code = pthread_mutex_unlock(self._mutex)
         if code:
             raise OSError(code, f'pthread_mutex_unlock: {os.strerror(code)}')

@@ -5,29 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-_TABLES: Final = 'stick tables are not looked into by expressions yet'
-_COUNTERS: Final = """
-    bytes_in_rate bytes_out_rate clr_gpc clr_gpc0 clr_gpc1 conn_cnt conn_cur conn_rate get_gpc get_gpc0 get_gpc1 get_gpt get_gpt0
-    glitch_cnt glitch_rate gpc0_rate gpc1_rate gpc_rate http_err_cnt http_err_rate http_fail_cnt http_fail_rate http_req_cnt
-    http_req_rate inc_gpc inc_gpc0 inc_gpc1 kbytes_in kbytes_out sess_cnt sess_rate
-"""
-_TRACKED: Final = 'key tracked trackers'
-_LOOKED_UP: Final = """
-    bytes_in_rate bytes_out_rate clr_gpc clr_gpc0 clr_gpc1 conn_cnt conn_cur conn_rate expire glitch_cnt glitch_rate gpc gpc0
-    gpc0_rate gpc1 gpc1_rate gpc_rate gpt gpt0 http_err_cnt http_err_rate http_fail_cnt http_fail_rate http_req_cnt http_req_rate
-    idle inc_gpc inc_gpc0 inc_gpc1 kbytes_in kbytes_out server_id sess_cnt sess_rate trackers
-"""
-_BY_INDEX: Final = frozenset(['clr_gpc', 'get_gpc', 'get_gpt', 'gpc_rate', 'inc_gpc'])
+_GLITCHES: Final = 'glitches of HTTP/2 and HTTP/3 are not counted: neither is spoken'
 
 
-def _counters() -> Iterable[str]:
-    """`sc_`, `src_` and the numbered ones, which have no counters by index."""
-    for name in _COUNTERS.split():
-        yield from (f'sc_{name}', f'src_{name}')
-        if name not in _BY_INDEX:
-            yield from (f'sc{number}_{name}' for number in range(3))
-    for name in _TRACKED.split():
-        yield from (f'{prefix}_{name}' for prefix in ('sc', 'sc0', 'sc1', 'sc2'))
+def _glitches() -> Iterable[str]:
+    """What is counted of them in stick tables."""
+    for name in ('glitch_cnt', 'glitch_rate'):
+        yield from (f'{prefix}_{name}' for prefix in ('sc', 'src', 'sc0', 'sc1', 'sc2'))
 
 
 def _ssl_names() -> Iterable[str]:
@@ -61,7 +45,7 @@ def _all(*groups: tuple[str, Iterable[str]]) -> dict[str, str]:
 
 
 FETCHES: Final[dict[str, str]] = _all(
-    (_TABLES, [*_counters(), 'src_updt_conn_cnt', 'table_avl', 'table_cnt']),
+    (_GLITCHES, _glitches()),
     ('TLS connections are not looked into', _ssl_names()),
     ('what is below HTTP is not looked into', ["bc_glitches", "bc_nb_streams", "bc_rtt", "bc_rttvar", "bc_settings_streams_limit", "bs.aborted", "bs.debug_str", "bs.id", "bs.rst_code", "fc_fackets", "fc_glitches", "fc_lost", "fc_pp_tlv", "fc_reordering", "fc_retrans", "fc_rtt", "fc_rttvar", "fc_sacked", "fc_saved_syn", "fc_settings_streams_limit", "fc_unacked", "fs.aborted", "fs.debug_str", "fs.id", "fs.rst_code", "payload", "payload_lv", "rdp_cookie", "rdp_cookie_cnt", "req.payload", "req.payload_lv", "req.rdp_cookie", "req.rdp_cookie_cnt", "res.payload", "res.payload_lv", "distcc_body", "distcc_param"]),
     ('hellos of TLS are not looked into', ["rep_ssl_hello_type", "req.ssl_alpn", "req.ssl_cipherlist", "req.ssl_ec_ext", "req.ssl_hello_type", "req.ssl_keyshare_groups", "req.ssl_sigalgs", "req.ssl_sni", "req.ssl_st_ext", "req.ssl_supported_groups", "req.ssl_ver", "req_ssl_hello_type", "req_ssl_sni", "req_ssl_ver", "res.ssl_hello_type"]),
@@ -73,7 +57,7 @@ FETCHES: Final[dict[str, str]] = _all(
 """Why each fetch is not here."""
 
 CONVERTERS: Final[dict[str, str]] = _all(
-    (_TABLES, [*(f'table_{name}' for name in _LOOKED_UP.split()), 'in_table']),
+    (_GLITCHES, ('table_glitch_cnt', 'table_glitch_rate')),
     ('devices are not detected', ('51d.single', 'da-csv-conv')),
     ('ciphers are not supported', ('aes_cbc_dec', 'aes_cbc_enc', 'aes_gcm_dec', 'aes_gcm_enc')),
     ('web tokens are not looked into', ["jwt_decrypt_jwk", "jwt_decrypt_cert", "jwt_decrypt_secret", "jwt_header_query", "jwt_payload_query", "jwt_verify", "jwt_verify_cert"]),

@@ -216,9 +216,39 @@ class CheckCache:
     """`option checkcache`: a response that a cache may keep together with a cookie goes no further."""
 
 
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Track the entry of a key in a table with counter `number`, unless that tracks one; `asked`: a request is counted, too."""
+
+    number: int
+    key: Expression
+    table: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Add to a general counter (`gpc0`, `gpc1` or an element of `gpc`) of what counter `number` tracks."""
+
+    number: int
+    data: str
+    element: int
+    amount: int | Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Give a general tag (`gpt0` or an element of `gpt`) of what counter `number` tracks a value."""
+
+    number: int
+    data: str
+    element: int
+    value: int | Expression
+
+
 Action = (
     Allow | Deny | Tarpit | Return | Reject | Redirect | PutHeader | DelHeader | ReplaceHeader | SetPart | ReplacePart
-    | SetStatus | SetVar | UnsetVar | Keep | SetPriority | SetLogLevel | RestrictNames | CheckCache
+    | SetStatus | SetVar | UnsetVar | Keep | SetPriority | SetLogLevel | RestrictNames | CheckCache | Track | Add | Tag
 )  # fmt: skip
 
 
@@ -235,6 +265,17 @@ class Switch:
     """`use_backend` or `use-server`: the one of this name, or of the name that a format makes."""
 
     name: str | Format
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stick:
+    """`stick match`, `stick store-request` or both (`stick on`), or `stick store-response`: the server of a key in a table."""
+
+    table: str
+    key: Expression
+    match: bool
+    store: bool
     condition: Condition | None = None
 
 
@@ -281,6 +322,8 @@ class Rules:
     switches: tuple[Switch, ...] = ()
     servers: tuple[Switch, ...] = ()
     forced: tuple[Switch, ...] = ()
+    sticks: tuple[Stick, ...] = ()
+    answer_sticks: tuple[Stick, ...] = ()
     request_slots: tuple[Slot, ...] = ()
     response_slots: tuple[Slot, ...] = ()
     formats: Formats = NO_FORMATS

@@ -10,7 +10,7 @@ from dataplane.rules.phases import Phase
 from dataplane.rules.problems import Rejected
 
 if TYPE_CHECKING:
-    from dataplane.rules.model import Acl, Entry
+    from dataplane.rules.model import Acl, Entry, Expression
 
 
 def no_files(name: str) -> str:
@@ -27,6 +27,8 @@ class Scope:
     `read`: the text of a pattern file, or Rejected. `files`: entries of the pattern files read so far, by name; share one
     mapping between all scopes of a configuration, and put it into the snapshot for `stores.Store`.
     `without`: fetches that nothing can answer there, though they are known.
+    `proxy`: whose table is meant where none is named. `tables`: the tables that were named;
+    `keyed`: those whose keys an action makes: table, action and what is to be a key.
     `warnings`: what the user should look at, in HAProxy's words, without file and line.
     """
 
@@ -36,4 +38,7 @@ class Scope:
     read: Callable[[str], str] = no_files
     files: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
+    proxy: str = ''
+    tables: list[str] = field(default_factory=list)
+    keyed: list[tuple[str, str, Expression]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from dataplane.rules.samples import Address, Sample
+from dataplane.rules.tables import Table, Tracked
 
 Fields = Sequence[tuple[bytes, bytes]]
 """Header fields in order: the name in lower case, the value without blanks around it."""
@@ -110,6 +111,12 @@ class View(Protocol):
 
     def fact(self, name: str) -> Sample | None:
         """A value that few rules ask for, by the name of its fetch, or of its alias in a log format behind a `%`."""
+
+    def tracked(self, number: int) -> Tracked | None:
+        """The stick table and key that counter `number` tracks, None where it tracks none."""
+
+    def table(self, name: str) -> Table | None:
+        """The stick table of that name."""
 
     def figure(self, name: str, proxy: str, server: str) -> int | None:
         """A number about a proxy or server, by the name of its fetch; empty names mean the transaction's own."""

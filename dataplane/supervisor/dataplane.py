@@ -41,6 +41,7 @@ from dataplane.supervisor.process import Forwarder, notify
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.reload import Reload
 from dataplane.supervisor.restoring import restoring
+from dataplane.supervisor.shelf import Shelf
 from dataplane.supervisor.slowstart import Slowstart
 from dataplane.supervisor.sources import Sources
 from dataplane.supervisor.statelog import StateLog
@@ -100,13 +101,9 @@ class DataPlane:
         self._log = Log(settings, quiet=quiet)
         self._forwarder = Forwarder(self._log)
         at = Layout(
-            workers=settings.nbthread,
-            servers=MAX_SERVERS,
-            backends=MAX_BACKENDS,
-            frontends=MAX_FRONTENDS,
-            entries=MAX_WAITING,
-            wheels=MAX_SLOTS,
-        )
+            workers=settings.nbthread, servers=MAX_SERVERS, backends=MAX_BACKENDS, frontends=MAX_FRONTENDS,
+            entries=MAX_WAITING, wheels=MAX_SLOTS,
+        )  # fmt: skip
         self._board, self._bells = Board.create(at), Bells.create(settings.nbthread)
         rng = random.Random()
         self._holds = Holds(
@@ -116,14 +113,18 @@ class DataPlane:
         self._listeners = listeners
         self._workers = Workers(loop, self._board, self._bells, listeners, settings)
         self._publisher = Publisher(loop, self._ledger, self._holds, self._workers)
-        self._publisher.adopting = partial(begin, self._board.cells, at)
+        self._shelf = shelf = Shelf(loop, at.workers, self._log)
+        self._publisher.adopting += partial(begin, self._board.cells, at), shelf.adopt
+        self._publisher.descriptors, self._workers.descriptors = shelf.descriptors, shelf.current
         self._upkeep = Upkeep(loop, self._board, self._bells, self._holds, self._ledger)
         self._slowstart = Slowstart(loop, self._publisher)
         self._workers.barrier, self._workers.clear = self._publisher, self._upkeep.clear
+        self._upkeep.cleared = shelf.forget
         self._workers.log, self._workers.failed = self._log, self._failed
         self._watchdog = Watchdog(
             loop, self._board, self._holds, self._workers, lambda: self.settings.isolation_timeout
         )
+        self._watchdog.holders, shelf.stuck = shelf.holders, self._watchdog.stuck
         self._outages = Outages(self._ledger, self._board.cells, at, _monotonic_ms)
         self._checker = self._check(at, rng)
         self._reload = Reload(
@@ -237,6 +238,7 @@ class DataPlane:
             environment=os.environ,
             wall_ms=lambda: time.time_ns() // 1_000_000,
         )
+        verbs.stick_tables = lambda: self._shelf.tables
         cli = CliServer(verbs, settings=lambda: self.settings, uptime=self._figures.uptime_s)
         doors = [(cli, self.settings.stats_sockets)]
         if self._master is not None:
@@ -256,16 +258,11 @@ class DataPlane:
 
     def _supervision(self) -> Supervision:
         return Supervision(
-            revision=self._publisher.revision,
-            pause_us=self._publisher.pause_us,
-            pause_max_us=self._publisher.pause_max_us,
-            workers=len(self._workers.serving()),
-            restarts=self._workers.restarts,
-            stopping=self._stop is not Stop.RUNNING,
-            dropped_logs=self._log.dropped,
-            lease_in_force=None if self._lease is None else self._lease.reach is Reach.HEARD,
+            revision=self._publisher.revision, pause_us=self._publisher.pause_us, pause_max_us=self._publisher.pause_max_us,
+            workers=len(self._workers.serving()), restarts=self._workers.restarts, stopping=self._stop is not Stop.RUNNING,
+            dropped_logs=self._log.dropped, lease_in_force=None if self._lease is None else self._lease.reach is Reach.HEARD,
             lease_ms=0 if self._lease is None else self._lease.left_ms(),
-        )
+        )  # fmt: skip
 
     def _condition(self) -> Condition:
         pushed = None
@@ -373,6 +370,7 @@ class DataPlane:
         self._checker.close()
         self._watchdog.close()
         self._upkeep.close()
+        self._shelf.close()
         self._slowstart.close()
         self._listeners.close_all()
         for task in self._tasks:

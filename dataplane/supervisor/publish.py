@@ -102,7 +102,8 @@ class _Preparation:
 class Publisher:
     """One per supervisor. `run` is its committing task; the workers' side calls `join`, `left`, `heard`.
 
-    `adopting(before, after)` is called when other tables are about to be committed.
+    Each of `adopting`, of before and after, is called when other tables are about to be committed; `descriptors` gives those that go with tables,
+    or raises Refused.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ledger: Ledger, holds: Holds, post: Post) -> None:
@@ -111,7 +112,8 @@ class Publisher:
         self.pause_us = 0
         self.pause_max_us = 0
         self.watchers: list[Watcher] = []
-        self.adopting: Callable[[Tables, Tables], None] = _nothing
+        self.adopting: list[Callable[[Tables, Tables], None]] = []
+        self.descriptors: Callable[[Tables], tuple[int, ...]] = _none
         self._loop = loop
         self._holds = holds
         self._post = post
@@ -154,7 +156,7 @@ class Publisher:
         async with self._structural:
             proposal = self.ledger.propose(structural)
             if proposal.is_structural:
-                await self._prepare(proposal.tables)
+                await self._prepare(proposal.tables, self.descriptors(proposal.tables))
             try:
                 return await self._commit(proposal, (), source)
             except Refused:
@@ -170,7 +172,7 @@ class Publisher:
 
     # -- prepare ----------------------------------------------------------------------------------------------------
 
-    async def _prepare(self, tables: Tables) -> None:
+    async def _prepare(self, tables: Tables, more: tuple[int, ...]) -> None:
         """Have every member build what it will need. Raises Refused when one cannot or does not answer."""
         waiting = set(self._progress.members)
         if not waiting:
@@ -179,7 +181,7 @@ class Publisher:
         self._preparation = under_way = _Preparation(tables.number, waiting, self._loop.create_future())
         try:
             for worker in tuple(waiting):
-                self._post.send(worker, {'op': 'prepare', 'number': tables.number}, (fd,))
+                self._post.send(worker, {'op': 'prepare', 'number': tables.number}, (fd, *more))
             async with asyncio.timeout(PREPARE_PATIENCE):
                 problem = await under_way.answer
         except TimeoutError:
@@ -227,7 +229,8 @@ class Publisher:
             else:
                 before = self.ledger.tables
                 self.ledger.adopt(ready.proposal, now)
-                self.adopting(before, self.ledger.tables)
+                for adopt in self.adopting:
+                    adopt(before, self.ledger.tables)
             for change in ready.cells:
                 self.ledger.apply(change, now)
         except (Refused, RuntimeError) as problem:
@@ -318,8 +321,9 @@ class Publisher:
         self._pass()
 
 
-def _nothing(before: Tables, after: Tables) -> None:
-    """Nobody wants to know yet."""
+def _none(tables: Tables) -> tuple[int, ...]:
+    """Nothing goes with tables."""
+    return ()
 
 
 def _steps(changes: Sequence[Change]) -> list[tuple[StructuralChange | None, tuple[CellChange, ...]]]:

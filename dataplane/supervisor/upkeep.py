@@ -7,6 +7,7 @@ servers that left and hold nothing any more are given back once a second.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from dataplane.board import Bells, Board
@@ -31,6 +32,7 @@ class Upkeep:
         self._bells = bells
         self._holds = holds
         self._ledger = ledger
+        self.cleared: Callable[[int], Awaitable[None]] = _nothing
         self._due: asyncio.Handle | None = None
         self._reclaim: asyncio.TimerHandle | None = None
         self._looked_at = 0
@@ -66,12 +68,16 @@ class Upkeep:
             self.pump_soon()
 
     async def clear(self, worker: int) -> None:
-        """Give back all that a dead worker owned and keep what it counted; only then may its number be used again."""
+        """Give back all that a dead worker owned and keep what it counted; only then may its number be used again.
+
+        `cleared` does so for what is not on the board.
+        """
         while not (await self._holds.hold(lambda plane: plane.clear(worker))).result:  # noqa: ASYNC110 - slices, one turn apart
             await asyncio.sleep(0)
         bury(self._board.cells, self._board.layout, worker, self._ledger.tables, self._ledger.departed)
         for number in range(self._board.layout.workers):
             self._bells.ring(number)
+        await self.cleared(worker)
 
     def _reclaim_departed(self) -> None:
         """Free the indexes of departed servers that nobody holds, targets, waits for or lists."""
@@ -89,3 +95,7 @@ class Upkeep:
         for server in hold.result:
             forget(self._board.cells, self._board.layout, server)
         self._ledger.reclaim(hold.result)
+
+
+async def _nothing(worker: int) -> None:
+    """A worker owns nothing elsewhere."""

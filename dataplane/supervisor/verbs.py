@@ -35,6 +35,7 @@ from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.healthverbs import HealthVerbs
 from dataplane.supervisor.questions import Answers, unanswered
 from dataplane.supervisor.serververbs import ServerVerbs
+from dataplane.supervisor.tableverbs import TableVerbs
 from dataplane.supervisor.wait import Patience, wait_for
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Workers(Protocol):
         """End one stream. Whether somebody had it, and who did not answer."""
 
 
-class Verbs(HealthVerbs, ServerVerbs, BackendVerbs):
+class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs):
     """One method per verb. `wall_ms` is wall-clock ms, from which session generations are made."""
 
     def __init__(

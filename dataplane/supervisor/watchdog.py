@@ -26,7 +26,10 @@ _PATIENCE: Final = 0.02
 
 
 class Watchdog:
-    """One per supervisor. `isolation` gives `isolation-timeout` in ms, `workers` are those it watches."""
+    """One per supervisor. `isolation` gives `isolation-timeout` in ms, `workers` are those it watches.
+
+    `holders` gives the thread ids of those who hold a lock beside the board's.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class Watchdog:
         self._holds = holds
         self._workers = workers
         self._isolation = isolation
+        self.holders: Callable[[], tuple[int, ...]] = tuple
         self._due = 0.0
         self._on_time = 0
         self._killed = 0
@@ -65,7 +69,10 @@ class Watchdog:
         late = time.monotonic() - self._due
         self._on_time = self._on_time + 1 if late < _LATE else 0
         now = time.monotonic_ns() // 1_000_000
-        for worker in self._workers.watched():
+        # who holds what the others wait for goes first
+        holders = self.holders()
+        pids = self._workers.pids
+        for worker in sorted(self._workers.watched(), key=lambda worker: pids.get(worker) not in holders):
             age = now - self._cells[self._at.HEARTBEAT + worker]
             if age > ASIDE_AFTER and self._cells[self._at.ASIDE + worker] != Aside.YES:
                 self._holds.attempt(lambda plane, worker=worker: plane.set_aside(worker), _PATIENCE)  # type: ignore[misc]

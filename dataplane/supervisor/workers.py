@@ -89,6 +89,7 @@ class Workers:
     ) -> None:
         self.barrier: Barrier
         self.clear: Callable[[int], Coroutine[Any, Any, None]]
+        self.descriptors: Callable[[Tables], tuple[int, ...]] = lambda tables: ()
         self.failed: Callable[[str, BaseException], None]
         self.log: Callable[[str, str], None] = lambda level, text: None
         self.restarts = 0
@@ -237,7 +238,8 @@ class Workers:
         try:
             self._board.cells[at.HEARTBEAT + worker.number] = time.monotonic_ns() // 1_000_000
             worker.state = State.JOINED
-            self.send(worker.number, message, (self._board.fd, fd, *self._bells.fds))
+            more = self.descriptors(tables)
+            self.send(worker.number, message, (self._board.fd, fd, *self._bells.fds, *more))
         finally:
             os.close(fd)
         if self._parting:

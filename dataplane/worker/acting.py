@@ -14,6 +14,7 @@ from dataplane.core.counters import C
 from dataplane.core.termination import LOCAL_ANSWER, LOCAL_RESPONSE, REJECTED, RESPONSE_REJECTED, TARPITTED, Termination
 from dataplane.rules.actions import (
     Action,
+    Add,
     Allow,
     CheckCache,
     DelHeader,
@@ -32,7 +33,9 @@ from dataplane.rules.actions import (
     SetPriority,
     SetStatus,
     SetVar,
+    Tag,
     Tarpit,
+    Track,
     Unless,
     UnsetVar,
 )
@@ -46,6 +49,7 @@ from dataplane.rules.samples import Type
 from dataplane.rules.stores import Store
 from dataplane.worker.guarding import FORBIDDEN, UNSAFE, passes_caches, passes_names
 from dataplane.worker.replies import Answer, answer_of, redirect_of
+from dataplane.worker.tracking import add_act, tag_act, track_act
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Sample
@@ -98,6 +102,12 @@ def act_of(action: Action, store: Store, *, response: bool) -> Act:
         return _unset_var(action)
     if isinstance(action, RestrictNames | CheckCache):
         return _guard(action)
+    if isinstance(action, Track):
+        return track_act(action, store)
+    if isinstance(action, Add):
+        return add_act(action, store)
+    if isinstance(action, Tag):
+        return tag_act(action, store)
     if isinstance(action, Keep):
         return _act(_keep(action, store, 'res' if response else 'req'))
     maker = _MAKERS[type(action)]

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Final
 from dataplane.rules.samples import parse_address
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dataplane.rules.samples import Address, Sample
     from dataplane.rules.view import Fields
+    from dataplane.stick import StickTable
+    from dataplane.worker.tracking import Tracking
 
 _RANDOM: Final = random.SystemRandom()
 
@@ -30,13 +34,15 @@ class Arrival:
     response: Fields = ()
     response_body: bytes = b''
 
-    def __init__(self, sock: socket.socket, variables: dict[str, Sample]) -> None:
+    def __init__(self, sock: socket.socket, tables: Mapping[str, StickTable]) -> None:
         peer, local = _named(sock, peer=True), _named(sock, peer=False)
         self.src: Address | None = parse_address(peer[0])
         self.src_port = peer[1]
         self.dst: Address | None = parse_address(local[0])
         self.dst_port = local[1]
-        self._session = variables
+        self.variables: dict[str, Sample] = {}
+        self.tracking: Tracking | None = None
+        self._tables = tables
 
     @property
     def now_us(self) -> int:
@@ -49,15 +55,15 @@ class Arrival:
 
     def variable(self, scope: str, name: str) -> Sample | None:
         """A variable of the session; there is no request that could have others."""
-        return self._session.get(name) if scope == 'sess' else None
+        return self.variables.get(name) if scope == 'sess' else None
 
     def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
         """Give a variable of the session a value, or take it away."""
         if scope == 'sess':
             if value is None:
-                self._session.pop(name, None)
+                self.variables.pop(name, None)
             else:
-                self._session[name] = value
+                self.variables[name] = value
 
     def captured(self, where: str, slot: int) -> bytes | None:
         """Nothing was captured."""
@@ -69,6 +75,14 @@ class Arrival:
     def fact(self, name: str) -> Sample | None:
         """No facts."""
         return None
+
+    def tracked(self, number: int) -> tuple[StickTable, bytes] | None:
+        """What a counter of the session tracks."""
+        return None if self.tracking is None else self.tracking.get(number)
+
+    def table(self, name: str) -> StickTable | None:
+        """A stick table."""
+        return self._tables.get(name)
 
     def figure(self, name: str, proxy: str, server: str) -> int | None:
         """No figures."""

@@ -27,7 +27,6 @@ from dataplane.worker.wheel import Timer
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
-    from dataplane.rules.samples import Sample
     from dataplane.worker.context import Context
     from dataplane.worker.sides import Owner
     from dataplane.worker.upstream import Upstream
@@ -43,7 +42,7 @@ _PIPELINE: Final = Hold.PIPELINE
 class Client(Connection):
     """Serves the requests of one connection, one at a time and in order."""
 
-    __slots__ = ('_body', 'exchange', 'own', 'requests', 'server_timer', 'variables')
+    __slots__ = ('_body', 'exchange', 'own', 'requests', 'server_timer')
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
         super().__init__(context, owner, index, frontend, sock)
@@ -51,7 +50,6 @@ class Client(Connection):
         self._body: Body | None = None
         self.own: Upstream | None = None
         self.requests = 0
-        self.variables: dict[str, Sample] = {}
         self.exchange: Exchange | None = None
 
     # -- the connection ----------------------------------------------------------------------------------------------

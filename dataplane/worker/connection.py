@@ -19,9 +19,11 @@ from dataplane.worker.wheel import Timer
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
+    from dataplane.rules.samples import Sample
     from dataplane.worker.context import Context
     from dataplane.worker.framing import Body
     from dataplane.worker.sides import Owner
+    from dataplane.worker.tracking import Tracking
 
 _LINGER: Final = 1_000
 _TCP_REPAIR: Final = 19  # linux/tcp.h; Python has no name for it
@@ -59,7 +61,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         '_began', '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled', '_timer',
-        '_transport', '_unsent', '_wall', '_write_paused', 'address', 'idle_ms', 'local_address', 'local_port', 'phase', 'port', 'since',
+        '_transport', '_unsent', '_wall', '_write_paused', 'address', 'idle_ms', 'local_address', 'local_port', 'phase', 'port', 'since', 'tracking', 'variables',
     )  # fmt: skip
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
@@ -79,6 +81,8 @@ class Connection(asyncio.Protocol):
         self._wall = time.time()
         self._began = self.since = now_ms()
         self.idle_ms = -1
+        self.variables: dict[str, Sample] = {}
+        self.tracking: Tracking | None = None
         self.phase = Phase.FRESH
 
     def _note_first_byte(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dataplane.core.layout import Layout
 from dataplane.core.model import Backend, ForwardFor, Frontend, Global
+from dataplane.stick import StickTable
 from dataplane.worker.access_log import AccessLog
 from dataplane.worker.casing import Casing
 from dataplane.worker.clock import now_ms
@@ -18,6 +19,7 @@ from dataplane.worker.headers import ForwardedFor
 from dataplane.worker.outbox import Outbox
 from dataplane.worker.pool import Pools
 from dataplane.worker.rulebook import Rulebook
+from dataplane.worker.sticking import Numbers
 from dataplane.worker.wheel import Wheel
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class Context:
         self.casing = Casing(())
         self.wishes: dict[int, Wish] = {}
         self.rulebook: Rulebook | None = None
+        self.tables: dict[str, StickTable] = {}
+        self.numbers = Numbers(desk.tables)
         self._numbers = 0
         # by id of the option, which is kept beside: to hash it takes 0.7 us of each request
         self._forwarded: dict[int, tuple[ForwardFor, ForwardedFor]] = {}

@@ -12,6 +12,7 @@ from dataplane.wire.syslog import LEVELS
 from dataplane.worker.clock import now_ms
 from dataplane.worker.httplog import http_line, request_line
 from dataplane.worker.logbook import Entry, write_entry
+from dataplane.worker.tracking import count_unserved
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
@@ -86,6 +87,8 @@ def record(context: Context, frontend: Frontend, client: ClientEnd, story: Story
 
 def record_unserved(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> None:
     """The same of what was no request, or was answered before anything was asked of rules."""
+    if client.tracking is not None:
+        count_unserved(client.tracking, end)
     if context.rulebook is None or not frontend.httplog or not frontend.log_targets:
         record(context, frontend, client, story, end)
         return

@@ -46,6 +46,7 @@ from dataplane.worker.framing import CloseBody
 from dataplane.worker.judging import judge_answer
 from dataplane.worker.pages import closing, kept_open, own_page, page, without_body
 from dataplane.worker.routed import Stage
+from dataplane.worker.tracking import count_ended
 
 _OVER: Final = Stage.OVER  # named per request: see core/plane.py
 _IDEMPOTENT: Final = frozenset((b'GET', b'HEAD', b'OPTIONS', b'PUT', b'DELETE'))
@@ -324,6 +325,8 @@ class Exchange(Carrier):
         context.desk.leave(self)
         story.active = now_ms() - self.began
         record(context, self._frontend, client, story, end)
+        if self._ruled is not None and context.tables:
+            count_ended(self._ruled, end, story.received, story.sent)
         self._ruled = story.ruled = None  # it knows this exchange: without a cycle both are gone at once
         if cut:
             client.cut()

@@ -13,6 +13,7 @@ from dataplane.core.counters import C
 from dataplane.core.termination import RESPONSE_RULE_FAILED, RULE_FAILED
 from dataplane.worker.acting import Then, Verdict
 from dataplane.worker.head import ResponseHead
+from dataplane.worker.tracking import count_answered, count_refused
 from dataplane.worker.transaction import RuleFailed
 
 if TYPE_CHECKING:
@@ -34,12 +35,16 @@ def judge_request(transaction: Transaction, rules: ProxyRules) -> Verdict | None
     except RuleFailed as failure:
         _LOG.warning('%s: %s', rules.name, failure)
         return _FAILED
+    if verdict is not None and transaction.context.tables:
+        count_refused(transaction, verdict)
     return verdict
 
 
 def judge_response(transaction: Transaction, head: ResponseHead, lists: Iterable[ProxyRules]) -> Verdict | None:
     """The verdict on a server's response, whose head is afterwards what the rules made of it."""
     transaction.answered(head)
+    if transaction.context.tables:
+        count_answered(transaction, head.status)
     try:
         for rules in lists:
             verdict = rules.response.run(transaction)

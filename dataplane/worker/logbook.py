@@ -15,6 +15,7 @@ from dataplane.rules.closures import compiled_format
 from dataplane.rules.samples import parse_address
 from dataplane.worker.entryfacts import ENTRY_FACTS
 from dataplane.worker.facts import FACTS, figure_of
+from dataplane.worker.tracking import tracked_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dataplane.rules.samples import Address, Sample
     from dataplane.rules.stores import Store
     from dataplane.rules.view import Fields
+    from dataplane.stick import StickTable
     from dataplane.worker.context import Context
     from dataplane.worker.ending import Story
     from dataplane.worker.sides import ClientEnd
@@ -175,6 +177,14 @@ class Entry:
             return own(self)
         known = None if self.ruled is None else FACTS.get(name)
         return None if known is None or self.ruled is None else known(self.ruled)
+
+    def tracked(self, number: int) -> tuple[StickTable, bytes] | None:
+        """What a counter tracks, of the request or else of its session."""
+        return tracked_by(self.client, self.ruled, number)
+
+    def table(self, name: str) -> StickTable | None:
+        """A stick table."""
+        return self.context.tables.get(name)
 
     def figure(self, name: str, proxy: str, server: str) -> int | None:
         """A number about a proxy or server."""

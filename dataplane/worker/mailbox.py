@@ -139,7 +139,7 @@ class Mailbox:
                 self._desk.effects(revision, lambda effects: self._applied(revision, effects))
             case 'prepare':
                 number = message['number']
-                self._preparing[number] = self._begin(self._prepare(number, unpack(fds[0])))
+                self._preparing[number] = self._begin(self._prepare(number, unpack(fds[0]), fds[1:]))
             case 'discard':
                 self._discard(message['number'])
             case 'listen':
@@ -182,8 +182,8 @@ class Mailbox:
             }
         )
 
-    async def _prepare(self, number: int, parts: Iterator[object]) -> None:
-        """Unpack tables beside those in use, a part per turn of the loop."""
+    async def _prepare(self, number: int, parts: Iterator[object], fds: tuple[int, ...]) -> None:
+        """Unpack tables beside those in use, a part per turn of the loop; `fds` are those of their stick tables."""
         answer: Message = {'op': 'prepared', 'number': number}
         tables: object = None
         try:
@@ -192,6 +192,7 @@ class Mailbox:
                 await asyncio.sleep(0)
             if not isinstance(tables, Tables) or tables.number != number:
                 raise ValueError(f'tables {number} were announced, {tables!r:.80} came')
+            self._traffic.shelf.prepare(number, tables.snapshot.stick_tables, fds)
             self._desk.prepare(tables)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the answer is that this worker cannot
             answer['problem'] = f'{type(problem).__name__}: {problem}'
@@ -203,6 +204,7 @@ class Mailbox:
         if preparing is not None:
             preparing.cancel()
         self._desk.discard(number)
+        self._traffic.shelf.discard(number)
 
     # -- listening ----------------------------------------------------------------------------------------------------------
 

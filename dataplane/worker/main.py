@@ -81,9 +81,10 @@ async def _first(loop: asyncio.AbstractEventLoop, channel: Channel) -> Packet:
 
 
 def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet) -> Mailbox:
-    """Build the worker from the join message: descriptors are the board, the tables, and all bells."""
-    board_fd, tables_fd, *bell_fds = packet.fds
+    """Build the worker from the join message: descriptors are the board, the tables, all bells and all stick tables."""
     layout = Layout(**packet.message['layout'])
+    board_fd, tables_fd, *others = packet.fds
+    bell_fds, stick_fds = others[: layout.workers + 1], others[layout.workers + 1 :]
     worker = packet.message['worker']
     board = Board.attach(board_fd, layout)
     bells = Bells.from_fds(bell_fds)
@@ -93,6 +94,7 @@ def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet) -> 
     desk = Desk(board, bells, worker, tables, loop=loop, rng=random.Random())
     log = AccessLog(loop, board.cells, layout, worker)
     traffic = Traffic(loop=loop, desk=desk, board_cells=board.cells, layout=layout, worker=worker, log=log)
+    traffic.bring(stick_fds)
     return Mailbox(loop, channel, board, bells, worker, desk=desk, traffic=traffic, log=log)
 
 

@@ -12,6 +12,7 @@ from dataplane.worker.rewriting import fields_of
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Address, Sample
+    from dataplane.rules.tables import Table, Tracked
     from dataplane.rules.view import Fields
     from dataplane.worker.head import RequestHead
 
@@ -62,6 +63,14 @@ class RequestView:
 
     def fact(self, name: str) -> Sample | None:
         """No facts."""
+        return None
+
+    def tracked(self, number: int) -> Tracked | None:
+        """Nothing is tracked."""
+        return None
+
+    def table(self, name: str) -> Table | None:
+        """No tables."""
         return None
 
     def figure(self, name: str, proxy: str, server: str) -> int | None:

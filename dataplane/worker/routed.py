@@ -16,6 +16,8 @@ from dataplane.worker.ending import Story
 from dataplane.worker.head import RequestHead, ResponseHead
 from dataplane.worker.judging import judge_passed, judge_request, judge_response
 from dataplane.worker.routing import choose_backend
+from dataplane.worker.sticking import learn, stick
+from dataplane.worker.tracking import REQUEST
 from dataplane.worker.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -108,6 +110,8 @@ class Routed(Stream):
         ruled = self._ruled
         if ruled is None:
             ruled = self._ruled = self.story.ruled = Transaction(self._context, self._client, self, self._frontend)
+            if self._client.tracking is not None:
+                self._client.tracking.count(*REQUEST)
         verdict = judge_request(ruled, rules)
         if verdict is None:
             return True
@@ -144,6 +148,9 @@ class Routed(Stream):
             return True
         verdict = judge_response(self._ruled, head, lists)
         if verdict is None:
+            server = self._context.desk.tables.servers.get(self.server)
+            if self._context.tables and server is not None:
+                learn(self._ruled, lists, server)
             return True
         self.story.response_ms = -1
         self._obey(verdict)
@@ -195,6 +202,22 @@ class Routed(Stream):
     def _written(self, answer: bytes) -> bytes:
         """An answer, at least its head, with the names of its fields as its client wants them."""
         return self._context.casing.of(answer) if self._frontend.adjust_case else answer
+
+    def _stick(self, book: Rulebook) -> None:
+        """The server that a `stick` line knows is the one it wishes for, where nothing else said one; what is to be learnt is noted."""
+        rules, ruled = book.backends.get(self.backend), self._ruled
+        if rules is None or ruled is None or not rules.sticks:
+            return
+        context, backend = self._context, self.backend
+        cells, rota = context.cells, context.layout.ROTA
+
+        def find(number: int) -> int:
+            index = context.numbers.find(backend, number)
+            return index if index != NOBODY and cells[rota + index] > 0 else NOBODY
+
+        server = stick(ruled, rules, find, decided=self.wish >= 0)
+        if server != NOBODY:
+            self.wish = 2 * server
 
     def early_body(self) -> bytes:
         """What came of the body before anything was sent."""

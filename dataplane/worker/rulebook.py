@@ -18,6 +18,7 @@ from dataplane.rules.closures import compiled, compiled_format
 from dataplane.rules.stores import Store
 from dataplane.worker.acting import Act, Holds, Then, Verdict, act_of
 from dataplane.worker.logbook import LogFormats
+from dataplane.worker.sticking import StickRule
 
 if TYPE_CHECKING:
     from dataplane.core.model import Backend, Frontend
@@ -60,9 +61,8 @@ class ProxyRules:
     """The rules of one proxy, or of a half of it."""
 
     __slots__ = (
-        'after', 'connection', 'content', 'forced', 'formats', 'made_of', 'name', 'redirects', 'request', 'request_guard', 'response',
-        'response_guard', 'servers', 'session',
-        'switches',
+        'after', 'answer_sticks', 'connection', 'content', 'forced', 'formats', 'made_of', 'name', 'redirects', 'request',
+        'request_guard', 'response', 'response_guard', 'servers', 'session', 'sticks', 'switches',
     )  # fmt: skip
 
     def __init__(self, name: str, rules: Rules, store: Store) -> None:
@@ -81,6 +81,8 @@ class ProxyRules:
         self.switches = [_switch(switch, store) for switch in rules.switches]
         self.servers = [_switch(switch, store) for switch in rules.servers]
         self.forced = [_switch(switch, store) for switch in rules.forced]
+        self.sticks = [StickRule(one, store) for one in rules.sticks]
+        self.answer_sticks = [StickRule(one, store) for one in rules.answer_sticks]
 
     def asked(self, transaction: Transaction) -> Verdict | None:
         """A request is here."""

@@ -74,6 +74,8 @@ class Seeker(Routed):
                 self._read_cookie(self._jar)
             if context.rulebook is not None and self.wish < 0:
                 self._use_server(context.rulebook)
+            if context.rulebook is not None and context.tables:
+                self._stick(context.rulebook)
             admission = context.desk.admit(self)
         self._act(admission)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Sample
+    from dataplane.worker.tracking import Tracking
     from dataplane.worker.upstream import Upstream
     from dataplane.worker.wheel import Timer
 
@@ -51,6 +52,8 @@ class ClientEnd(Protocol):
     own: Upstream | None
     variables: dict[str, Sample]
     """Those of the session (`sess`): they stay from request to request."""
+    tracking: Tracking | None
+    """What `tcp-request connection` and `session` rules track, as long as the connection is there."""
 
     def write(self, data: bytes) -> None:
         """Send bytes; `is_congested` tells when it is time to stop."""

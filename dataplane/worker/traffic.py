@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from collections.abc import Callable, Iterator, MutableSequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.core.counters import C
@@ -22,12 +22,14 @@ from dataplane.worker.connection import Phase, hide_end
 from dataplane.worker.context import Context
 from dataplane.worker.hashing import wishes
 from dataplane.worker.listener import Listener
-from dataplane.worker.rulebook import Rulebook
+from dataplane.worker.rulebook import ProxyRules, Rulebook
+from dataplane.worker.shelf import Shelf
+from dataplane.worker.sticking import Numbers
+from dataplane.worker.tracking import SESSION
 from dataplane.worker.wheel import TICK
 
 if TYPE_CHECKING:
     from dataplane.core.tables import Tables
-    from dataplane.rules.samples import Sample
     from dataplane.worker.access_log import AccessLog
     from dataplane.worker.desk import Desk
     from dataplane.worker.sides import Checked
@@ -44,6 +46,7 @@ class Traffic:
         worker: int, log: AccessLog,
     ) -> None:  # fmt: skip
         self._loop = loop
+        self.shelf = Shelf(layout.workers, worker)
         self._context = Context(loop, desk, board_cells, layout, worker, log)
         self._clients: set[Client] = set()
         self._deaf: set[Checked] = set()
@@ -89,12 +92,17 @@ class Traffic:
     def _accepted(self, sock: socket.socket, index: int, known: Frontend) -> None:
         context = self._context
         frontend = context.frontend(index, known)
-        variables: dict[str, Sample] = {}
-        if context.rulebook is not None and not self._lets_in(sock, index, variables):
-            return
+        arrival = None
+        if context.rulebook is not None:
+            rules = context.rulebook.frontends.get(index)
+            if rules is not None and (rules.connection or rules.session):
+                arrival = Arrival(sock, context.tables)
+                if not self._lets_in(arrival, sock, index, rules):
+                    return
         context.figures.opened(index, now_ms())
         client = Client(context, self, index, frontend, sock)
-        client.variables = variables
+        if arrival is not None:
+            client.variables, client.tracking = arrival.variables, arrival.tracking
         self._clients.add(client)
         if frontend.log_targets and not frontend.httplog:
             context.log.write(frontend.log_targets, _connect_line(sock, frontend.name))
@@ -102,13 +110,9 @@ class Traffic:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _lets_in(self, sock: socket.socket, index: int, variables: dict[str, Sample]) -> bool:
+    def _lets_in(self, arrival: Arrival, sock: socket.socket, index: int, rules: ProxyRules) -> bool:
         """Do the rules for connections and sessions let a connection in? Otherwise it is closed and only counted."""
-        book, figures = self._context.rulebook, self._context.figures
-        rules = None if book is None else book.frontends.get(index)
-        if rules is None or not (rules.connection or rules.session):
-            return True
-        arrival = Arrival(sock, variables)
+        figures = self._context.figures
         for rule_list, counter in ((rules.connection, C.DCON), (rules.session, C.DSES)):
             verdict = rule_list.run(arrival)
             if verdict is not None:
@@ -117,7 +121,11 @@ class Traffic:
                 if verdict.then is Then.DROP:
                     hide_end(sock)
                 sock.close()
+                if arrival.tracking is not None:
+                    arrival.tracking.release()
                 return False
+        if arrival.tracking is not None:
+            arrival.tracking.count(*SESSION)
         return True
 
     async def _attach(self, client: Client, sock: socket.socket, index: int) -> None:
@@ -136,6 +144,8 @@ class Traffic:
             return
         self._clients.discard(client)
         self._deaf.discard(client)
+        if client.tracking is not None:
+            client.tracking.release()
         self._context.figures.closed(frontend)
         for listener in self._listeners:
             listener.resume()
@@ -194,6 +204,16 @@ class Traffic:
         context.pools.adopt(tables)
         context.wishes = wishes(tables)
         context.rulebook = Rulebook(tables, context.rulebook) or None
+        self.shelf.adopt(tables.number)
+        context.tables = self.shelf.tables
+        context.numbers = Numbers(tables)
+
+    def bring(self, stick_tables: Sequence[int]) -> None:
+        """The descriptors of the stick tables that the tables in force have."""
+        tables = self._context.desk.tables
+        self.shelf.prepare(tables.number, tables.snapshot.stick_tables, stick_tables)
+        self.shelf.adopt(tables.number)
+        self._context.tables = self.shelf.tables
 
     def settle_pools(self) -> None:
         """Close idle connections to servers that take no traffic, are gone, or had their sessions shut down."""

@@ -22,17 +22,20 @@ from dataplane.worker.facts import FACTS, figure_of
 from dataplane.worker.logbook import Entry, formats_of
 from dataplane.worker.rewriting import Rewriting, fields_of
 from dataplane.worker.scan import is_host
+from dataplane.worker.tracking import tracked_by
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.rules.actions import Slot
     from dataplane.rules.samples import Address, Sample
     from dataplane.rules.view import Fields
+    from dataplane.stick import StickTable
     from dataplane.worker.acting import Verdict
     from dataplane.worker.context import Context
     from dataplane.worker.head import Head, RequestHead, ResponseHead
     from dataplane.worker.routed import Routed
     from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.tracking import Tracking
 
 _VERSIONS: Final = (b'1.0', b'1.1')
 _NOT_IN_TARGETS: Final = {byte: f'%{byte:02X}' for byte in (*range(33), 127)}
@@ -49,30 +52,9 @@ class Transaction:
     """The view of one exchange. `slots` are the captures its frontend declares, for the request and for the response."""
 
     __slots__ = (
-        '_captured',
-        '_changed',
-        '_client',
-        '_fields',
-        '_lines',
-        '_reason',
-        '_session',
-        '_unique',
-        'context',
-        'cookies',
-        'exchange',
-        'frontend',
-        'log_level',
-        'logged',
-        'method',
-        'response_head',
-        'ruled_backends',
-        'server_ends',
-        'server_status',
-        'slots',
-        'status',
-        'tarpit',
-        'uri',
-        'variables',
+        '_captured', '_changed', '_client', '_fields', '_lines', '_reason', '_session', '_unique', 'context', 'cookies', 'exchange',
+        'frontend', 'log_level', 'logged', 'method', 'response_head', 'ruled_backends', 'server_ends', 'server_status', 'slots',
+        'status', 'stores', 'tarpit', 'tracking', 'uri', 'variables',
     )  # fmt: skip
 
     def __init__(self, context: Context, client: ClientEnd, exchange: Routed, frontend: Frontend) -> None:
@@ -101,6 +83,8 @@ class Transaction:
         self.cookies: list[bytes | None] = [None, None]
         self.server_ends: tuple[tuple[str, int], tuple[str, int]] | None = None
         self._unique: bytes | None = None
+        self.tracking: Tracking | None = None
+        self.stores: list[tuple[StickTable, bytes]] = []
         self._capture_request()
 
     # -- the request -------------------------------------------------------------------------------------------------
@@ -377,6 +361,14 @@ class Transaction:
         if own is None:
             return None
         return own(Entry(self.context, self.frontend, self._client, self.exchange.story, None, self))
+
+    def tracked(self, number: int) -> tuple[StickTable, bytes] | None:
+        """What a counter tracks, of the request or else of its session."""
+        return tracked_by(self._client, self, number)
+
+    def table(self, name: str) -> StickTable | None:
+        """A stick table."""
+        return self.context.tables.get(name)
 
     def figure(self, name: str, proxy: str, server: str) -> int | None:
         """A number about a proxy or server; None where there is none of that name."""

@@ -62,6 +62,11 @@ PROXY: Final = table(
         'option http-restrict-req-hdr-names',
         'without it names with an underscore are not forwarded, and others are: `preserve` forwards all',
     ),
+    supported(
+        'stick-table',
+        'without `peers`, `write-to`, `server_key` and glitches; at most 100 tables of 16m entries. Exact over all workers',
+    ),
+    supported('stick match, stick on, stick store-request, stick store-response'),
     supported('use-routes', "Sluice's own: then look host and path up in the routes the control plane pushed"),
     supported('http-request, http-response, http-after-response', 'the actions are listed below'),
     supported('stats enable, stats uri', 'in a `listen` or `frontend` of its own, without servers or backends'),
@@ -135,9 +140,9 @@ PROXY: Final = table(
     ),
     refused('one of its steps must be named', 'tcp-check, http-check'),
     refused(
-        'stick tables, and persistence without a cookie, are not supported yet',
+        'persistence of this kind is not supported yet',
         """
-        appsession, stick match, stick on, stick store-request, stick store-response, stick-table,
+        appsession,
         persist rdp-cookie, force-persist, ignore-persist, option persist, option prefer-last-server,
         max-keep-alive-queue, max-session-srv-conns
     """,
@@ -188,7 +193,8 @@ ACTIONS: Final = table(
     supported("""
         add-header, allow, capture, del-header, deny, redirect, reject, replace-header, replace-path, replace-pathq,
         replace-uri, replace-value, set-header, set-log-level, set-method, set-path, set-pathq, set-priority-class,
-        set-priority-offset, set-query, set-status, set-uri, tarpit, unset-var
+        set-priority-offset, set-query, set-status, set-uri, tarpit, unset-var, sc-add-gpc, sc-inc-gpc, sc-inc-gpc0, sc-inc-gpc1,
+        sc-set-gpt, sc-set-gpt0, track-sc0, track-sc1, track-sc2
     """),
     supported('return', 'without `errorfile` and `errorfiles`'),
     supported('silent-drop', 'without `rst-ttl`'),
@@ -197,12 +203,6 @@ ACTIONS: Final = table(
     refused(
         'patterns are the same in all workers, and change by reloading the configuration',
         'add-acl, del-acl, del-map, set-map',
-    ),
-    refused(
-        'there are no stick tables yet',
-        """
-        sc-add-gpc, sc-inc-gpc, sc-inc-gpc0, sc-inc-gpc1, sc-set-gpt, sc-set-gpt0, track-sc0, track-sc1, track-sc2
-    """,
     ),
     refused('bodies are streamed, never gathered', 'wait-for-body'),
     refused(

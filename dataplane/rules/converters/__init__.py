@@ -10,12 +10,13 @@ from dataplane.rules.converters.lookups import LOOKUPS
 from dataplane.rules.converters.maps import MAPS
 from dataplane.rules.converters.notation import NOTATION
 from dataplane.rules.converters.numbers import NUMBERS
+from dataplane.rules.converters.tables import TABLES
 from dataplane.rules.converters.texts import TEXTS
 from dataplane.rules.converters.times import TIMES
 from dataplane.rules.converters.variables import VARIABLES
 from dataplane.rules.table import Converter
 
 CONVERTERS: Final[dict[str, Converter]] = (
-    TEXTS | NUMBERS | ENCODINGS | NOTATION | DIGESTS | TIMES | VARIABLES | LOOKUPS | MAPS
+    TEXTS | NUMBERS | ENCODINGS | NOTATION | DIGESTS | TIMES | VARIABLES | LOOKUPS | MAPS | TABLES
 )
 """Every converter that is known."""

@@ -13,11 +13,12 @@ from dataplane.rules.fetches.internal import INTERNAL
 from dataplane.rules.fetches.parameters import PARAMETERS
 from dataplane.rules.fetches.request import REQUEST
 from dataplane.rules.fetches.response import RESPONSE
+from dataplane.rules.fetches.tables import TABLES
 from dataplane.rules.model import Match
 from dataplane.rules.table import Fetch
 
 FETCHES: Final[dict[str, Fetch]] = (
-    CONSTANTS | INTERNAL | FIGURES | CLIENT | REQUEST | HEADERS | COOKIES | PARAMETERS | RESPONSE
+    CONSTANTS | INTERNAL | FIGURES | CLIENT | REQUEST | HEADERS | COOKIES | PARAMETERS | RESPONSE | TABLES
 )
 """Every fetch that is known, with the names that are kept for old files."""
 

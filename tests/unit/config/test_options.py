@@ -139,5 +139,5 @@ def test_redispatch_takes_one_integer() -> None:
 
 def test_an_option_that_is_refused_is_so_in_defaults_too() -> None:
     assert errors('defaults\n option persist\n') == [
-        "2: 'option persist' in 'defaults' section is not supported: stick tables, and persistence without a cookie, are not supported yet."
+        "2: 'option persist' in 'defaults' section is not supported: persistence of this kind is not supported yet."
     ]

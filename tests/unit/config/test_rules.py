@@ -188,7 +188,7 @@ def test_what_can_never_hold_is_warned_of() -> None:
         ('', "'http-request' expects an action, but got ''."),
         ('denny', "'http-request' expects an action, but got 'denny'; did you mean 'deny' maybe ?"),
         ('auth', "'http-request auth' is not supported: it is not supported yet."),
-        ('track-sc0 src', "'http-request track-sc0' is not supported: there are no stick tables yet."),
+        ('track-sc0', "'http-request track-sc0' : missing fetch method."),
         ('set-var(proc.x) int(1)', "'http-request set-var(proc.x)' : 'proc' variables are not supported: each worker would have its own"),
         ('set-var(x) int(1)', "invalid variable name 'x'."),
         ('set-var(txn.x int(1)', "invalid or incomplete action."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dataplane.rules.samples import Address, Sample, parse_address
+from dataplane.rules.tables import Table, Tracked
 
 FACTS: dict[str, Sample] = {
     'be_id': 3, 'be_name': b'b', 'fe_id': 2, 'fe_name': b'f', 'hostname': b'host', 'http_first_req': True, 'so_id': 1,
@@ -37,6 +38,8 @@ class Transaction:
     variables: dict[tuple[str, str], Sample] = field(default_factory=dict)
     captures: dict[tuple[str, int], bytes] = field(default_factory=dict)
     draws: list[int] = field(default_factory=list)
+    tables: dict[str, Table] = field(default_factory=dict)
+    counters: dict[int, Tracked] = field(default_factory=dict)
 
     def random(self) -> int:
         return self.draws.pop(0) if self.draws else 0x01234567
@@ -58,6 +61,12 @@ class Transaction:
 
     def fact(self, name: str) -> Sample | None:
         return self.facts.get(name)
+
+    def tracked(self, number: int) -> Tracked | None:
+        return self.counters.get(number)
+
+    def table(self, name: str) -> Table | None:
+        return self.tables.get(name)
 
     def figure(self, name: str, proxy: str, server: str) -> int | None:
         return self.figures.get((name, proxy, server))

@@ -199,8 +199,8 @@ async def test_who_dies_leaves_the_barrier_and_is_named() -> None:
 async def test_other_tables_are_told_of_just_before_their_commit() -> None:
     async with door() as at:
         told: list[tuple[int, int, int]] = []
-        at.publisher.adopting = lambda before, after: told.append(
-            (before.number, after.number, at.board.cells[AT.TABLES])
+        at.publisher.adopting.append(
+            lambda before, after: told.append((before.number, after.number, at.board.cells[AT.TABLES]))
         )
         await at.publisher.submit([AdoptFile(snapshot(3))], source='reload')
         await at.publisher.submit([admin('s0')], source='cli')

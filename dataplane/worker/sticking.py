@@ -1,0 +1,110 @@
+"""`stick` lines: which server a key is to have, and which one it has got (configuration manual, 4.2 `stick`; facts of HAProxy 2.6-3.4).
+
+Before a request is admitted its backend's lines are gone through once, in order: the first key that is matched and whose server may be
+used decides, unless `use-server` or a cookie did; keys to be stored are noted, one per table. They are stored with the number of the
+server that answers, once its answer has passed all rules, and so are those that `store-response` lines find in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from dataplane.core.layout import NOBODY
+from dataplane.rules.closures import compiled, compiled_expression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dataplane.core.model import Server
+    from dataplane.core.tables import Tables
+    from dataplane.rules.actions import Stick
+    from dataplane.rules.stores import Store
+    from dataplane.stick import StickTable
+    from dataplane.worker.rulebook import ProxyRules
+    from dataplane.worker.transaction import Transaction
+
+_MOST: Final = 8
+"""Tables one request may store to."""
+
+
+class StickRule:
+    """One `stick` line, ready for use."""
+
+    __slots__ = ('_holds', '_key_of', '_table', 'match', 'store')
+
+    def __init__(self, stick: Stick, store: Store) -> None:
+        self._holds = None if stick.condition is None else compiled(stick.condition, store)
+        self._key_of = compiled_expression(stick.key, store)
+        self._table = stick.table
+        self.match = stick.match
+        self.store = stick.store
+
+    def key(self, ruled: Transaction) -> tuple[StickTable, bytes] | None:
+        """The table and the key of a message; None where the condition does not hold or there is no key."""
+        table = ruled.table(self._table)
+        if table is None or (self._holds is not None and not self._holds(ruled)):
+            return None
+        sample = self._key_of(ruled)
+        key = None if sample is None else table.key_of(sample)
+        return None if key is None else (table, key)
+
+
+class Numbers:
+    """Servers of backends by their numbers, which is what tables keep. Made anew when tables come into force."""
+
+    __slots__ = ('_known', '_tables')
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._known: dict[int, dict[int, int]] = {}
+
+    def find(self, backend: int, number: int) -> int:
+        """The index of a backend's server of that number, NOBODY where it has none."""
+        known = self._known.get(backend)
+        if known is None:
+            servers = self._tables.servers
+            known = self._known[backend] = {servers[index].id: index for index in self._tables.members.get(backend, ())}
+        return known.get(number, NOBODY)
+
+
+def stick(ruled: Transaction, rules: ProxyRules, find: Callable[[int], int], *, decided: bool) -> int:
+    """Go through the lines for requests. `find` gives the server of a number if it may be used; `decided`: another line has.
+
+    Answers the server to be used, NOBODY where none is said.
+    """
+    server = NOBODY
+    ruled.stores = []
+    for rule in rules.sticks:
+        found = rule.key(ruled)
+        if found is None:
+            continue
+        table, key = found
+        if rule.match and table.holds(key):
+            number = table.read(key, 'server_id') or 0
+            if number and not decided and server == NOBODY:
+                server = find(number)
+            table.count(key)  # nothing, but it was used
+        if rule.store:
+            _note(ruled.stores, table, key)
+    return server
+
+
+def _note(stores: list[tuple[StickTable, bytes]], table: StickTable, key: bytes) -> None:
+    """Only the first key of each table is stored."""
+    if len(stores) < _MOST and all(known is not table for known, _ in stores):
+        stores.append((table, key))
+
+
+def learn(ruled: Transaction, lists: Iterable[ProxyRules], server: Server) -> None:
+    """The answer goes on: keep its server for all keys that were noted, and for those that are in the answer."""
+    stores = list(ruled.stores)
+    for rules in lists:
+        for rule in rules.answer_sticks:
+            found = rule.key(ruled)
+            if found is not None:
+                _note(stores, *found)
+    if server.non_stick:
+        return
+    for table, key in stores:
+        table.put(key, (('server_id', 0, server.id),), make=True)
