@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dataplane.core import commit
 from dataplane.core.changes import AdoptFile, Change, StructuralChange
@@ -16,11 +17,14 @@ from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import Backend, Balance, Bind, Frontend, Global, Server, Snapshot
 from dataplane.health.watch import Watch
+from dataplane.supervisor.aids import Surroundings
 from dataplane.supervisor.checkfigures import CheckFigures
 from dataplane.supervisor.figures import Figures, Identity, Supervision
+from dataplane.supervisor.memory import pools
 from dataplane.supervisor.outages import Outages
 from dataplane.supervisor.publish import Applied
 from dataplane.supervisor.questions import Answers
+from dataplane.supervisor.ring import Ring
 from dataplane.supervisor.verbs import Verbs
 
 SNAPSHOT = Snapshot(
@@ -51,6 +55,38 @@ class Outcome:
 
 
 @dataclass
+class CountersSeen:
+    """What was to be cleared: 'max', 'all', or the index of a server."""
+
+    silent: tuple[int, ...] = ()
+    cleared: list[str | int] = field(default_factory=list)
+
+    async def all(self, *, everything: bool) -> tuple[int, ...]:
+        self.cleared.append('all' if everything else 'max')
+        return self.silent
+
+    async def server(self, index: int) -> tuple[int, ...]:
+        self.cleared.append(index)
+        return self.silent
+
+
+@dataclass
+class DoorsSeen:
+    """What was done to frontends."""
+
+    done: list[tuple[str, str]] = field(default_factory=list)
+
+    async def disable(self, frontend: Frontend) -> None:
+        self.done.append(('disable', frontend.name))
+
+    async def enable(self, frontend: Frontend) -> None:
+        self.done.append(('enable', frontend.name))
+
+    async def shutdown(self, frontend: Frontend) -> None:
+        self.done.append(('shutdown', frontend.name))
+
+
+@dataclass
 class Plane:
     """Everything the stats socket needs. `now_ms` is the clock; `missing` what the next changes report, `silent` who does
     not answer questions."""
@@ -64,9 +100,13 @@ class Plane:
     rows: list[dict[str, object]] = field(default_factory=list)
     watches: dict[tuple[int, bool], Watch] = field(default_factory=dict)
     supervision: Supervision = field(default_factory=Supervision)
+    said: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    counters: CountersSeen = field(default_factory=CountersSeen)
+    doors: DoorsSeen = field(default_factory=DoorsSeen)
 
     def __post_init__(self) -> None:
-        self.layout = Layout(workers=4, servers=64, backends=16, frontends=8, entries=32)
+        self.layout = Layout(workers=4, servers=64, backends=16, frontends=8, entries=32, listeners=4)
         self.cells = array('q', bytes(8 * self.layout.size))
         self.ledger = Ledger(self.layout)
         self.revision = 0
@@ -82,7 +122,11 @@ class Plane:
             wall=lambda: 1_700_000_100.0,
             checks=CheckFigures(self.ledger, self.watches, lambda: self.now_ms),
             outages=self.outages,
+            doors=lambda frontend: 'STOP' if frontend.disabled else 'OPEN',
         )
+        self.ring = Ring(lambda: 1_700_000_000.0)
+        self.environment = {'HOME': '/root'}
+        self.pids = {0: 4_000_001, 1: 4_000_002}
 
     def make(self, *changes: Change) -> Outcome:
         """Make changes true on the board, as the supervisor's door does."""
@@ -109,7 +153,21 @@ class Plane:
         return any(row['id'] == session_id for row in self.rows), self.silent
 
     def verbs(self, wall_ms: Callable[[], int] = lambda: 5_000) -> Verbs:
-        return Verbs(publisher=self, workers=self, figures=self.figures, environment={'HOME': '/root'}, wall_ms=wall_ms)
+        return Verbs(
+            publisher=self,
+            workers=self,
+            figures=self.figures,
+            counters=self.counters,
+            doors=self.doors,
+            around=Surroundings(self.ring, ('[WARNING]  (1) : careful',), self),
+            pools=lambda: pools(self.cells, self.layout, self.ledger.tables),
+            wall_ms=wall_ms,
+        )
+
+    async def ask(self, what: str, **fields: Any) -> Answers:
+        """Of two workers, what `said` has for the question."""
+        self.asked.append((what, fields))
+        return Answers(rows=self.rows, said=self.said.get(what, []), silent=self.silent)
 
     def server(self, backend: str, server: str) -> int:
         """Index of a server."""

@@ -83,10 +83,10 @@ async def data_plane(file: Path) -> AsyncIterator[DataPlane]:
     raise_descriptor_limit()
     go_first()
     sources = Sources.of(Options(files=[str(file)]), os.environ)
-    snapshot = sources.read().snapshot
-    listeners = Listeners(snapshot.globals.nbthread)
-    listeners.open_missing(snapshot.frontends)
-    plane = DataPlane(asyncio.get_running_loop(), sources, snapshot, listeners, software='bench', quiet=True)
+    loaded = sources.read()
+    listeners = Listeners(loaded.snapshot.globals.nbthread)
+    listeners.open_missing(loaded.snapshot.frontends)
+    plane = DataPlane(asyncio.get_running_loop(), sources, loaded, listeners, software='bench', quiet=True)
     try:
         await plane.start()
         gc.collect()

@@ -21,14 +21,17 @@ class Verb(Enum):
 
     ADD_BACKEND = auto()
     ADD_SERVER = auto()
+    CLEAR_COUNTERS = auto()
     CLEAR_TABLE = auto()
     DEL_BACKEND = auto()
     DEL_SERVER = auto()
     DISABLE_AGENT = auto()
+    DISABLE_FRONTEND = auto()
     DISABLE_HEALTH = auto()
     DISABLE_SERVER = auto()
     ECHO = auto()
     ENABLE_AGENT = auto()
+    ENABLE_FRONTEND = auto()
     ENABLE_HEALTH = auto()
     ENABLE_SERVER = auto()
     EXPERIMENTAL_MODE = auto()
@@ -49,18 +52,30 @@ class Verb(Enum):
     SET_TABLE = auto()
     SET_TIMEOUT = auto()
     SET_WEIGHT = auto()
+    SHOW_ACTIVITY = auto()
     SHOW_BACKEND = auto()
     SHOW_CLI_LEVEL = auto()
     SHOW_CLI_SOCKETS = auto()
+    SHOW_DEFAULT_SERVER = auto()
+    SHOW_DEFAULTS = auto()
     SHOW_ENV = auto()
+    SHOW_ERRORS = auto()
+    SHOW_EVENTS = auto()
+    SHOW_FD = auto()
     SHOW_INFO = auto()
+    SHOW_POOLS = auto()
     SHOW_PROC = auto()
+    SHOW_SCHEMA_JSON = auto()
     SHOW_SERVERS_CONN = auto()
     SHOW_SERVERS_STATE = auto()
     SHOW_SESS = auto()
+    SHOW_STARTUP_LOGS = auto()
     SHOW_STAT = auto()
     SHOW_TABLE = auto()
+    SHOW_TASKS = auto()
+    SHOW_THREADS = auto()
     SHOW_VERSION = auto()
+    SHUTDOWN_FRONTEND = auto()
     SHUTDOWN_SESSION = auto()
     SHUTDOWN_SESSIONS_SERVER = auto()
     UNPUBLISH_BACKEND = auto()
@@ -92,16 +107,21 @@ _OPER, _ADMIN = Level.OPERATOR, Level.ADMIN
 COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('add backend', Verb.ADD_BACKEND, 'add backend <backend>', 'add a new backend', _ADMIN),
     _entry('add server', Verb.ADD_SERVER, 'add server <bk>/<srv>', 'create a new server', _ADMIN),
+    _entry('clear counters', Verb.CLEAR_COUNTERS, 'clear counters [all | server <bk>/<srv>]',
+           'clear max statistics counters (or all counters)', _OPER),
     _entry('clear table', Verb.CLEAR_TABLE, 'clear table <table> [<filter>]*',
            'remove an entry from a table (filter: data/key)', _OPER),
     _entry('del backend', Verb.DEL_BACKEND, 'del backend <backend>', 'delete a backend', _ADMIN),
     _entry('del server', Verb.DEL_SERVER, 'del server <bk>/<srv>', 'remove a dynamically added server', _ADMIN),
     _entry('disable agent', Verb.DISABLE_AGENT, 'disable agent', "disable agent checks", _ADMIN),
+    _entry('disable frontend', Verb.DISABLE_FRONTEND, 'disable frontend <frontend>', 'temporarily disable specific frontend',
+           _ADMIN),
     _entry('disable health', Verb.DISABLE_HEALTH, 'disable health', 'disable health checks', _ADMIN),
     _entry('disable server', Verb.DISABLE_SERVER, 'disable server (DEPRECATED)',
            "disable a server for maintenance (use 'set server' instead)", _ADMIN),
     _entry('echo', Verb.ECHO, 'echo <text>', 'print text to the output'),
     _entry('enable agent', Verb.ENABLE_AGENT, 'enable agent', 'enable agent checks', _ADMIN),
+    _entry('enable frontend', Verb.ENABLE_FRONTEND, 'enable frontend <frontend>', 're-enable specific frontend', _ADMIN),
     _entry('enable health', Verb.ENABLE_HEALTH, 'enable health', 'enable health checks', _ADMIN),
     _entry('enable server', Verb.ENABLE_SERVER, 'enable server  (DEPRECATED)',
            "enable a disabled server (use 'set server' instead)", _ADMIN),
@@ -125,23 +145,38 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('set timeout', Verb.SET_TIMEOUT, 'set timeout [cli] <delay>', 'change a timeout setting'),
     _entry('set weight', Verb.SET_WEIGHT, 'set weight <bk>/<srv>  (DEPRECATED)',
            "change a server's weight (use 'set server' instead)", _ADMIN),
+    _entry('show activity', Verb.SHOW_ACTIVITY, 'show activity',
+           'show per-worker activity stats (for support/developers)'),
     _entry('show backend', Verb.SHOW_BACKEND, 'show backend', 'list backends in the current running config'),
     _entry('show cli level', Verb.SHOW_CLI_LEVEL, 'show cli level', 'display the level of the current CLI session'),
     _entry('show cli sockets', Verb.SHOW_CLI_SOCKETS, 'show cli sockets', 'dump list of cli sockets'),
+    _entry('show default-server', Verb.SHOW_DEFAULT_SERVER, 'show default-server [<backend>]',
+           'list default-server settings that servers may begin with'),
+    _entry('show defaults', Verb.SHOW_DEFAULTS, 'show defaults', 'list named defaults sections'),
     _entry('show env', Verb.SHOW_ENV, 'show env [var]', 'dump environment variables known to the process', _OPER),
+    _entry('show errors', Verb.SHOW_ERRORS, 'show errors [<px>] [request|response]',
+           'report last request and/or response errors for each proxy', _OPER),
+    _entry('show events', Verb.SHOW_EVENTS, 'show events [<sink>] [-w] [-n] [-0]', 'show event sink state'),
+    _entry('show fd', Verb.SHOW_FD, 'show fd [num]', 'dump list of file descriptors in use or a specific one', _OPER),
     _entry('show info', Verb.SHOW_INFO, 'show info [desc|json|typed|float]*',
            'report information about the running process'),
+    _entry('show pools', Verb.SHOW_POOLS, 'show pools', 'report information about the memory usage'),
+    _entry('show schema json', Verb.SHOW_SCHEMA_JSON, 'show schema json', 'report schema used for stats'),
     _entry('show servers conn', Verb.SHOW_SERVERS_CONN, 'show servers conn [<backend>]',
            'dump server connections status (all or for a single backend)'),
     _entry('show servers state', Verb.SHOW_SERVERS_STATE, 'show servers state [<backend>]',
            'dump volatile server information (all or for a single backend)'),
     _entry('show sess', Verb.SHOW_SESS, 'show sess [help|<id>|all|susp|older...]',
            'report the list of current streams or dump this exact stream', _OPER),
+    _entry('show startup-logs', Verb.SHOW_STARTUP_LOGS, 'show startup-logs', 'report logs emitted during startup', _OPER),
     _entry('show stat', Verb.SHOW_STAT, 'show stat [desc|json|no-maint|typed|up]*',
            'report counters for each proxy and server'),
     _entry('show table', Verb.SHOW_TABLE, 'show table <table> [<filter>]*',
            "report table usage stats or dump this table's contents (filter: data/key)"),
+    _entry('show tasks', Verb.SHOW_TASKS, 'show tasks', 'show running tasks'),
+    _entry('show threads', Verb.SHOW_THREADS, 'show threads', 'show some information about the workers'),
     _entry('show version', Verb.SHOW_VERSION, 'show version', 'show version of the current process'),
+    _entry('shutdown frontend', Verb.SHUTDOWN_FRONTEND, 'shutdown frontend <frontend>', 'stop a specific frontend', _ADMIN),
     _entry('shutdown session', Verb.SHUTDOWN_SESSION, 'shutdown session [id]', 'kill a specific session', _ADMIN),
     _entry('shutdown sessions server', Verb.SHUTDOWN_SESSIONS_SERVER, 'shutdown sessions server <bk>/<srv>',
            'kill sessions on a server', _ADMIN),

@@ -15,12 +15,12 @@ from typing import Final
 
 Value = int | float | str
 
-_ORIGIN: Final = {'M': 'Metric', 'S': 'Status', 'K': 'Key', 'C': 'Config', 'P': 'Product'}
-_NATURE: Final = {
+ORIGINS: Final = {'M': 'Metric', 'S': 'Status', 'K': 'Key', 'C': 'Config', 'P': 'Product'}
+NATURES: Final = {
     'G': 'Gauge', 'L': 'Limit', 'm': 'Min', 'M': 'Max', 'R': 'Rate', 'C': 'Counter', 'D': 'Duration', 'A': 'Age',
     'T': 'Time', 'N': 'Name', 'O': 'Output', 'a': 'Avg',
 }  # fmt: skip
-_SCOPE: Final = {'P': 'Process', 'S': 'Service', 's': 'System', 'C': 'Cluster'}
+SCOPES: Final = {'P': 'Process', 'S': 'Service', 's': 'System', 'C': 'Cluster'}
 
 
 class Form(Enum):
@@ -51,7 +51,7 @@ class Field:
         return {
             'field': {'pos': self.position, 'name': self.name},
             'processNum': 1,
-            'tags': {'origin': _ORIGIN[origin], 'nature': _NATURE[nature], 'scope': _SCOPE[scope]},
+            'tags': {'origin': ORIGINS[origin], 'nature': NATURES[nature], 'scope': SCOPES[scope]},
             'value': {'type': self.type, 'value': value},
         }
 

@@ -7,7 +7,7 @@ look for them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dataplane.cli.fields import Form, Value, described, present, table, to_json
@@ -99,11 +99,23 @@ NbThreadGroups CGS u32 Thread groups
 _ZERO: Final[Mapping[str, Value]] = {field.name: 0 for field in FIELDS if field.type != 'str'}
 # what depends on how HAProxy was built or configured is left out unless it is given
 _OPTIONAL: Final = frozenset({'ZlibMemUsage', 'MaxZlibMemUsage', 'BytesOutRate', 'Idle_pct'})
+_FLOATS: Final = frozenset({
+    'Uptime_sec', 'ConnRate', 'SessRate', 'SslRate', 'SslFrontendKeyRate', 'SslFrontendSessionReuse_pct', 'SslBackendKeyRate',
+    'CompressBpsIn', 'CompressBpsOut', 'Start_time_sec',
+})  # fmt: skip
+_FLOAT_RATES: Final = frozenset({'SslFrontendKeyRate', 'SslFrontendSessionReuse_pct'})
+"""Gauges that HAProxy tags as rates where they are floats."""
+_FLOATING: Final = tuple(
+    replace(field, type='flt', tags='MRP' if field.name in _FLOAT_RATES else field.tags)
+    if field.name in _FLOATS
+    else field
+    for field in FIELDS
+)
 
 
 @dataclass(frozen=True, slots=True)
 class InfoRequest:
-    """Operands of `show info`. `floats`: seconds with their fraction."""
+    """Operands of `show info`. `floats`: seconds and rates with their fraction."""
 
     form: Form = Form.TEXT
     describe: bool = False
@@ -124,15 +136,20 @@ def uptime(seconds: int) -> str:
 def render(values: Mapping[str, Value], request: InfoRequest) -> str:
     """The answer without its last line feed, from the values that are known; other numbers are 0."""
     known = {name: zero for name, zero in _ZERO.items() if name not in _OPTIONAL} | dict(values)
-    pairs = list(present(FIELDS, known))
+    pairs = list(present(_FLOATING if request.floats else FIELDS, known))
     if request.form is Form.JSON:
         return to_json([field.document(value) for field, value in pairs])
     lines = (
         described(
-            field.typed(value) if request.form is Form.TYPED else f'{field.name}: {value}',
+            field.typed(_shown(value)) if request.form is Form.TYPED else f'{field.name}: {_shown(value)}',
             field,
             describe=request.describe,
         )
         for field, value in pairs
     )
     return '\n'.join(lines)
+
+
+def _shown(value: Value) -> Value:
+    """A number with a fraction in microseconds, without zeros that say nothing."""
+    return f'{value:.6f}'.rstrip('0').rstrip('.') if isinstance(value, float) else value

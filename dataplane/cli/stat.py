@@ -46,7 +46,7 @@ iid KGS u32 Number of the proxy
 sid KGS u32 Number of the server
 throttle MaP u32 Percentage of the weight in use during slowstart
 lbtot MCP u64 Requests that load balancing sent here
-tracked CFS str Server whose state is followed
+tracked CNS str Server whose state is followed
 type CGS u32 0 frontend, 1 backend, 2 server, 3 listener
 rate MRP u32 Sessions over the last second
 rate_lim CLP u32 Limit of new sessions per second
@@ -82,9 +82,9 @@ agent_code MOP u32 Code of the last agent check
 agent_duration MDP u64 Milliseconds the last agent check took
 check_desc MOP str Words for check_status
 agent_desc MOP str Words for agent_status
-check_rise CLP u32 Checks that must pass to come up
-check_fall CLP u32 Checks that must fail to go down
-check_health MGP u32 Health, from 0 to rise+fall-1
+check_rise CGS u32 Checks that must pass to come up
+check_fall CGS u32 Checks that must fail to go down
+check_health CGS u32 Health, from 0 to rise+fall-1
 agent_rise CLP u32 Agent checks that must pass to come up
 agent_fall CLP u32 Agent checks that must fail to go down
 agent_health MGP u32 Agent's health, from 0 to rise+fall-1
@@ -135,10 +135,14 @@ resbin MCP u64 Bytes of responses received
 resbout MCP u64 Bytes of responses sent on
 cache_hint_hits MCP u64 Requests found in the cache by a hint
 """)
+_RESOLVERS: Final = (
+    '# id,pid,sent,send_error,valid,update,cname,cname_error,any_err,nx,timeout,refused,other,invalid,too_big,truncated,'
+    'outdated,'
+)
 HEADER: Final = '# ' + ''.join(f'{column.name},' for column in COLUMNS) + '-,'
 _RESTRICTED: Final = frozenset({'addr', 'cookie', 'algo'})
 _STOPPED: Final = ('DOWN', 'MAINT')
-_BACKEND_TAGS: Final = {'act': 'MGP', 'bck': 'MGP'}
+_BACKEND_TAGS: Final = {'act': 'MGP', 'bck': 'MGP', 'rate': 'MGP', 'rate_max': 'MGP'}
 
 
 class Kind(IntEnum):
@@ -176,7 +180,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class StatRequest:
-    """Operands of `show stat`. `proxy`: None for all, else a name or a number; `kinds`: bit per Kind, -1 all; `sid` -1: all."""
+    """Operands of `show stat`. `proxy`: None for all, else a name or a number; `kinds`: bit per Kind, -1 all; `sid` -1: all.
+
+    `resolvers`: the other domain, of which there is nothing to show.
+    """
 
     form: Form = Form.TEXT
     describe: bool = False
@@ -185,6 +192,7 @@ class StatRequest:
     sid: int = -1
     up: bool = False
     no_maint: bool = False
+    resolvers: bool = False
 
 
 _KIND_BIT: Final = {Kind.FRONTEND: 1, Kind.BACKEND: 2, Kind.SERVER: 4, Kind.LISTENER: 8}
@@ -192,13 +200,15 @@ _FLAGS: Final = frozenset({'typed', 'json', 'desc', 'up', 'no-maint'})
 
 
 def parse(words: tuple[str, ...]) -> StatRequest:
-    """Read `[domain proxy] [{iid|name} type sid] [typed|json] [desc] [up|no-maint]`; raises Complaint.
+    """Read `[domain proxy|resolvers] [{iid|name} type sid] [typed|json] [desc] [up|no-maint]`; raises Complaint.
 
     As in HAProxy other words are ignored, among them a proxy without its two companions.
     """
+    resolvers = False
     if words[:1] == ('domain',):
-        if words[1:2] != ('proxy',):
+        if words[1:2] not in {('proxy',), ('resolvers',)}:
             raise Complaint('Invalid statistics domain.')
+        resolvers = words[1] == 'resolvers'
         words = words[2:]
     proxy, kinds, sid = None, -1, -1
     if len(words) >= 3 and words[0] not in _FLAGS:
@@ -212,6 +222,7 @@ def parse(words: tuple[str, ...]) -> StatRequest:
         sid,
         'up' in words,
         'no-maint' in words,
+        resolvers,
     )
 
 
@@ -220,6 +231,11 @@ def _number(word: str) -> int:
         return int(word)
     except ValueError:
         return 0
+
+
+def show_resolvers(request: StatRequest) -> str:
+    """The answer about name servers: there are none."""
+    return {Form.JSON: '[]', Form.TYPED: '', Form.TEXT: _RESOLVERS}[request.form]
 
 
 def select(rows: Iterable[Row], request: StatRequest) -> list[Row]:
@@ -254,10 +270,12 @@ def _with_tallies(rows: list[Row]) -> list[Row]:
 def _wanted(row: Row, request: StatRequest) -> bool:
     if request.kinds != -1 and not request.kinds & _KIND_BIT[row.kind]:
         return False
-    if row.kind is not Kind.SERVER:
+    if row.kind not in (Kind.SERVER, Kind.LISTENER):
         return True
     if request.sid not in {-1, row.sid}:
         return False
+    if row.kind is Kind.LISTENER:
+        return True
     status = str(row.values['status'])
     if request.up and status.startswith(_STOPPED):
         return False

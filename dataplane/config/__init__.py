@@ -9,7 +9,7 @@ thing raised is `ConfigErrors`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dataplane.config.checks import check
@@ -29,12 +29,16 @@ __all__ = ['ConfigErrors', 'Loaded', 'Problem', 'load']
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that can be used. `diags` are the texts of `.diag` lines, for diagnostic mode only."""
+    """A configuration that can be used. `diags` are the texts of `.diag` lines, for diagnostic mode only.
+
+    `environment`: the variables as `setenv` and its kin have left them.
+    """
 
     snapshot: Snapshot
     warnings: tuple[Problem, ...] = ()
     notices: tuple[Problem, ...] = ()
     diags: tuple[Problem, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(
@@ -65,7 +69,7 @@ def load(
         parser.general, parser.proxies, parser.ruling.files, cores=cores, maxconn=maxconn, hostname=hostname,
         defaults=parser.named_defaults,
     )  # fmt: skip
-    return Loaded(snapshot, warnings, tuple(report.notices), tuple(report.diags))
+    return Loaded(snapshot, warnings, tuple(report.notices), tuple(report.diags), parser.environment)
 
 
 def _sorted(problems: Iterable[Problem], order: Mapping[str, int]) -> tuple[Problem, ...]:

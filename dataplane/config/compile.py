@@ -108,6 +108,7 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         monitor_uri=proxy.monitor_uri,
         http_ignore_probes=proxy.http_ignore_probes,
         adjust_case=proxy.adjust_client_case and bool(settings.case_adjust),
+        socket_stats=proxy.socket_stats,
         error_pages=tuple(proxy.error_pages.values()),
         description=proxy.description,
         disabled=proxy.disabled,
@@ -136,6 +137,7 @@ def _backend(
     return Backend(
         name=proxy.name,
         id=id_,
+        forced_id=proxy.id > 0,
         servers=tuple(compiled_server(server, own, proxy.name) for server, own in zip(proxy.servers, ids, strict=True)),
         balance=proxy.balance,
         timeouts=_timeouts(proxy.timeouts),
@@ -186,6 +188,7 @@ def compiled_server(server: ServerDraft, id_: int, proxy: str) -> Server:
     return Server(
         name=server.name,
         id=id_,
+        forced_id=server.id > 0,
         host=server.host,
         port=server.port,
         weight=server.weight,

@@ -127,6 +127,7 @@ class ProxyDraft:
     dontlog_normal: bool = False
     monitor_uri: bytes | None = None
     http_ignore_probes: bool = False
+    socket_stats: bool = False
     abortonclose: bool = True
     allbackups: bool = False
     log_health_checks: bool = False

@@ -25,6 +25,7 @@ FLAGS: Final = {
     'log-separate-errors': ('log_separate_errors', False, Side.FRONTEND),
     'dontlog-normal': ('dontlog_normal', False, Side.FRONTEND),
     'http-ignore-probes': ('http_ignore_probes', False, Side.FRONTEND),
+    'socket-stats': ('socket_stats', False, Side.FRONTEND),
     'abortonclose': ('abortonclose', True, Side.BOTH),
     'allbackups': ('allbackups', False, Side.BACKEND),
     'log-health-checks': ('log_health_checks', False, Side.BACKEND),

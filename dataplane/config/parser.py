@@ -45,6 +45,11 @@ class Parser:
         self._section = ''
         self._skipping = False
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables as the last line has left them."""
+        return dict(self._scope.env)
+
     def parse(self, files: Iterable[tuple[str, str]]) -> None:
         """Read every file; errors are noted in the report. A section goes on into no other file."""
         for file, text in files:

@@ -106,3 +106,13 @@ def wished(flags: int, origin: Origin) -> AdminState:
     """The state one side asks for: the control plane's own wish, or what the data plane itself (CLI or file) says."""
     mine = _PM | _PD
     return effective(flags & mine if origin is Origin.PUSH else flags & ~mine)
+
+
+def shown(flags: int) -> int:
+    """The flags as HAProxy numbers them: a wish of the control plane is shown as its flag for the same."""
+    known = flags & LOCAL_MASK
+    if flags & Admin.PMAINT:
+        known |= Admin.FMAINT
+    if flags & Admin.PDRAIN:
+        known |= Admin.FDRAIN
+    return int(known)

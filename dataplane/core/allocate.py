@@ -56,6 +56,13 @@ def allocate(snapshot: Snapshot, current: Tables, indexes: Indexes) -> tuple[Tab
         'backends',
         {*current.backends, *held.values(), *indexes.resting},
     )
+    listeners = _assign(
+        [(one.name, bind.address) for one in snapshot.frontends if one.socket_stats for bind in one.binds],
+        lambda place: current.listener_of(*place),
+        at.listeners,
+        'listeners with statistics of their own',
+        current.listeners,
+    )
     servers = _servers(snapshot, current, indexes)
     members: dict[int, tuple[int, ...]] = {
         backends[backend.name]: tuple(servers[backend.name, server.name] for server in backend.servers)
@@ -68,6 +75,7 @@ def allocate(snapshot: Snapshot, current: Tables, indexes: Indexes) -> tuple[Tab
         {backends[backend.name]: backend for backend in snapshot.backends},
         {servers[backend.name, server.name]: server for backend in snapshot.backends for server in backend.servers},
         members,
+        {index: place for place, index in listeners.items()},
     )
     return tables, is_structural
 

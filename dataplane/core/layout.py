@@ -67,7 +67,7 @@ class Algorithm(IntEnum):
 UNLIMITED: Final = -1
 NOBODY: Final = -1
 ANY: Final = -1
-LAYOUT_VERSION: Final = 4
+LAYOUT_VERSION: Final = 5
 
 _SERVER_COLUMNS: Final = (
     # commit
@@ -103,10 +103,19 @@ class Layout:
     """
 
     def __init__(
-        self, *, workers: int, servers: int, backends: int, frontends: int, entries: int, wheels: int = 0
+        self,
+        *,
+        workers: int,
+        servers: int,
+        backends: int,
+        frontends: int,
+        entries: int,
+        wheels: int = 0,
+        listeners: int = 0,
     ) -> None:
         self.workers, self.servers, self.backends = workers, servers, backends
         self.frontends, self.entries, self.departed = frontends, entries, workers
+        self.listeners = listeners
         self._next = 0
         # board: commit
         self.VERSION = self._take(1)
@@ -143,11 +152,7 @@ class Layout:
         self.SERVED = self._take(workers * servers)
         self.IDLE = self._take(workers * servers)
         self.BECONN = self._take(workers * backends)
-        # counters: one block of COUNTERS cells per (worker or departed) x (frontend, backend, server), own
-        self._frontend_counters = self._take((workers + 1) * frontends * COUNTERS)
-        self._backend_counters = self._take((workers + 1) * backends * COUNTERS)
-        self._server_counters = self._take((workers + 1) * servers * COUNTERS)
-        self._process_counters = self._take((workers + 1) * COUNTERS)
+        self._take_counters()
         # entries, one row of ENTRY_STRIDE cells each; the attribute is the cell of entry 0
         first = self._take(entries * ENTRY_STRIDE)
         for offset, name in enumerate(_ENTRY_CELLS):
@@ -236,8 +241,17 @@ class Layout:
         """What it was made with: `Layout(**maxima)` is the same one, in another process."""
         return {
             'workers': self.workers, 'servers': self.servers, 'backends': self.backends, 'frontends': self.frontends,
-            'entries': self.entries, 'wheels': self.wheels,
+            'entries': self.entries, 'wheels': self.wheels, 'listeners': self.listeners,
         }  # fmt: skip
+
+    def _take_counters(self) -> None:
+        """One block of COUNTERS cells per (worker or departed) x (frontend, backend, server, listener with `socket-stats`), own."""
+        blocks = (self.workers + 1) * COUNTERS
+        self._frontend_counters = self._take(blocks * self.frontends)
+        self._backend_counters = self._take(blocks * self.backends)
+        self._server_counters = self._take(blocks * self.servers)
+        self._listener_counters = self._take(blocks * self.listeners)
+        self._process_counters = self._take(blocks)
 
     def _take(self, cells: int) -> int:
         start = self._next
@@ -271,6 +285,10 @@ class Layout:
     def server_counters(self, row: int, server: int) -> int:
         """First cell of the counter block of a server."""
         return self._server_counters + (row * self.servers + server) * COUNTERS
+
+    def listener_counters(self, row: int, listener: int) -> int:
+        """First cell of the counter block of a listening address."""
+        return self._listener_counters + (row * self.listeners + listener) * COUNTERS
 
     def process_counters(self, row: int) -> int:
         """First cell of the counter block of the whole process."""

@@ -139,9 +139,8 @@ class Bind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorPage:
-    """`errorfile`: the whole answer to send in place of the built-in one of `status`.
-
-    `closing` is sent where the connection closes after it; `keeping` where it goes on, None when it cannot after this page.
+    """`errorfile`: the whole answer to send in place of the built-in one of `status`. `closing` is sent where the connection closes
+    after it; `keeping` where it goes on, None when it cannot after this page.
     """
 
     status: int
@@ -172,6 +171,7 @@ class Frontend:
     monitor_uri: bytes | None = None
     http_ignore_probes: bool = False
     adjust_case: bool = False
+    socket_stats: bool = False
     error_pages: tuple[ErrorPage, ...] = ()
     description: str = ''
     disabled: bool = False
@@ -207,15 +207,16 @@ class Server:
     """One `server` line or one pushed server. `maxconn` 0: unlimited. `port` 0: the port the client connected to.
 
     `minconn` equals `maxconn` where the limit is static (HAProxy's post-parse rule has been applied). `share`: how much of a
-    limit over all data planes is this one's, None where the limit is its own; `share_due`: there is none yet. `slowstart`:
-    ms in which it warms up, 0: at once. `hash_key`: what its points on a ring are made from, 'id', 'addr' or 'addr-port'.
-    `dynamic`: it was added at run time, so that it begins in maintenance, with its checks switched off.
+    limit over all data planes is this one's, None where the limit is its own; `share_due`: there is none yet. `slowstart`: ms in which it
+    warms up, 0: at once. `hash_key`: what its points on a ring are made from, 'id', 'addr' or 'addr-port'. `forced_id`: the file says its
+    id. `dynamic`: it was added at run time, so that it begins in maintenance, with its checks switched off.
     """
 
     name: str
     id: int
     host: str
     port: int
+    forced_id: bool = False
     weight: int = 1
     maxconn: int = 0
     minconn: int = 0
@@ -287,6 +288,7 @@ class Backend:
 
     name: str
     id: int
+    forced_id: bool = False
     servers: tuple[Server, ...] = ()
     balance: Balance = Balance()
     timeouts: Timeouts = Timeouts()
@@ -386,9 +388,7 @@ class Global:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A whole configuration: what a file compiles to, or that file together with what was pushed. `defaults`: of each named
-    section its mode, and the backend that begins with it, whose fullconn may be 0.
-    """
+    """A configuration: of a file, or with what was pushed. `defaults`: of each named section its mode and the backend that begins with it, whose fullconn may be 0."""
 
     globals: Global = field(default_factory=Global)
     frontends: tuple[Frontend, ...] = ()

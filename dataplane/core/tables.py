@@ -16,7 +16,10 @@ ROUTE_HOSTS_ANY = ''
 
 @dataclass(frozen=True)
 class Tables:
-    """A configuration and its indexes. `members`: the servers of a backend in configuration order."""
+    """A configuration and its indexes. `members`: the servers of a backend in configuration order.
+
+    `listeners`: frontend and address of what is counted for itself (`option socket-stats`).
+    """
 
     number: int
     snapshot: Snapshot = field(default_factory=Snapshot)
@@ -24,9 +27,11 @@ class Tables:
     backends: dict[int, Backend] = field(default_factory=dict)
     servers: dict[int, Server] = field(default_factory=dict)
     members: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    listeners: dict[int, tuple[str, str]] = field(default_factory=dict)
     _frontends: dict[str, int] = field(init=False, repr=False, compare=False)
     _backends: dict[str, int] = field(init=False, repr=False, compare=False)
     _servers: dict[tuple[str, str], int] = field(init=False, repr=False, compare=False)
+    _listeners: dict[tuple[str, str], int] = field(init=False, repr=False, compare=False)
     _routes: dict[str, dict[str, int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -42,6 +47,7 @@ class Tables:
                 for server in servers
             },
         )
+        put(self, '_listeners', {place: index for index, place in self.listeners.items()})
         put(self, '_routes', self._index_routes(self.snapshot.routes))
 
     def _index_routes(self, routes: tuple[Route, ...]) -> dict[str, dict[str, int]]:
@@ -53,6 +59,10 @@ class Tables:
     def frontend_of(self, name: str) -> int | None:
         """Index of a frontend, None if there is none of that name."""
         return self._frontends.get(name)
+
+    def listener_of(self, frontend: str, address: str) -> int | None:
+        """Index of a listening address, None if it is not counted for itself."""
+        return self._listeners.get((frontend, address))
 
     def backend_of(self, name: str) -> int | None:
         """Index of a backend, None if there is none of that name."""

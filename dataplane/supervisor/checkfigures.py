@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from dataplane.cli.fields import Value
@@ -52,6 +52,24 @@ class CheckFigures:
 
     def __init__(self, ledger: Ledger, watches: Mapping[tuple[int, bool], Watch], clock: Callable[[], int]) -> None:
         self._ledger, self._watches, self._clock = ledger, watches, clock
+        self._cleared: dict[tuple[str, str], int] = {}
+
+    def clear(self, indexes: Iterable[int]) -> None:
+        """Count failures of these servers' checks, and how often they went down, from 0 again."""
+        records = self._ledger.records
+        if len(self._cleared) > len(records):  # names come and go for ever
+            there = {(record.backend, record.name) for record in records.values()}
+            self._cleared = {key: downs for key, downs in self._cleared.items() if key in there}
+        for index in indexes:
+            record, watch = records[index], self._watches.get((index, False))
+            self._cleared[record.backend, record.name] = record.downs
+            if watch is not None:
+                watch.failures = watch.errors = 0
+
+    def _downs(self, record: ServerRecord) -> int:
+        """How often it went down since that was cleared; a server that is declared anew counts from 0 by itself."""
+        before = self._cleared.get((record.backend, record.name), 0)
+        return record.downs - before if record.downs >= before else record.downs
 
     def _watch(self, index: int, *, agent: bool) -> Watch | None:
         """A check that is enabled, its counter as the record wants it."""
@@ -100,7 +118,7 @@ class CheckFigures:
             down = self._clock() - record.changed_at if record.opstate is OpState.STOPPED else 0
             values |= {
                 'chkfail': check.failures,
-                'chkdown': record.downs,
+                'chkdown': self._downs(record),
                 'downtime': (record.down_ms + max(0, down)) // 1000,
             }
             if record.server.observe is not None:

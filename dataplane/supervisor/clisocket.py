@@ -150,7 +150,12 @@ class _Connection:
     async def _do(self, line: list[Command], verbs: Interpreter, uptime: Callable[[], int]) -> None:
         for position, command in enumerate(line, start=1):
             is_last = position == len(line)
-            patience = Patience(self._closed, lambda is_last=is_last: not is_last or self._lines.pending)  # type: ignore[misc]
+            patience = Patience(
+                self._closed,
+                lambda is_last=is_last: not is_last or self._lines.pending,  # type: ignore[misc]
+                self._arrived,
+                self._write,
+            )
             await asyncio.sleep(0)  # a line may hold thousands of commands: others get their turn between them
             answer = await verbs.run(command, self._session, patience)
             if self._session.ended:

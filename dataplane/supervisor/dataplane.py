@@ -17,17 +17,21 @@ from functools import partial
 from typing import Any, Final
 
 from dataplane.board import Bells, Board
+from dataplane.config import Loaded
 from dataplane.core.changes import AdoptFile, SetLease
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger, Refused
-from dataplane.core.model import Global, Reach, Snapshot, StatsSocket
+from dataplane.core.model import Global, Reach, StatsSocket
 from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.health.checker import Checker
-from dataplane.supervisor.checkfigures import BoardView, CheckFigures
+from dataplane.supervisor.aids import Surroundings
+from dataplane.supervisor.checkfigures import BoardView
 from dataplane.supervisor.clisocket import CannotListen, CliServer
 from dataplane.supervisor.departed import begin
+from dataplane.supervisor.dimensions import layout
 from dataplane.supervisor.drained import Holdings
-from dataplane.supervisor.figures import Figures, Identity, Supervision
+from dataplane.supervisor.figures import Identity, Supervision
+from dataplane.supervisor.frontdoors import FrontDoors
 from dataplane.supervisor.health import Condition
 from dataplane.supervisor.holds import Holds
 from dataplane.supervisor.inventory import Overhang
@@ -36,36 +40,26 @@ from dataplane.supervisor.lease import TrafficLease
 from dataplane.supervisor.listeners import Listeners
 from dataplane.supervisor.logs import Log
 from dataplane.supervisor.mastercli import MasterVerbs
+from dataplane.supervisor.opening import House, Opened, monotonic_ms, open_doors, prepare
 from dataplane.supervisor.outages import Outages
 from dataplane.supervisor.process import Forwarder, notify
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.reload import Reload
 from dataplane.supervisor.restoring import restoring
+from dataplane.supervisor.ring import Ring
 from dataplane.supervisor.shelf import Shelf
 from dataplane.supervisor.slowstart import Slowstart
-from dataplane.supervisor.sources import Sources
+from dataplane.supervisor.sources import Sources, startup_lines
 from dataplane.supervisor.statelog import StateLog
-from dataplane.supervisor.statspage import StatsServer, serve_stats
 from dataplane.supervisor.subscriber import Subscriber
 from dataplane.supervisor.translate import translate
 from dataplane.supervisor.upkeep import Upkeep
-from dataplane.supervisor.verbs import Verbs
 from dataplane.supervisor.watchdog import Watchdog
 from dataplane.supervisor.whom import hello
 from dataplane.supervisor.workers import Workers
 
-MAX_SERVERS: Final = 16_384
-MAX_BACKENDS: Final = 4_096
-MAX_FRONTENDS: Final = 512
-MAX_WAITING: Final = 1 << 20
-MAX_SLOTS: Final = 1 << 24
-"""Of all wheels: 16 for every unit of weight of a server on a ring."""
 _RELEASE_DATE: Final = '2026/11/23'
 _GOODBYE: Final = 2.0
-
-
-def _monotonic_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
 
 
 class CannotStart(Exception):
@@ -88,7 +82,7 @@ class DataPlane:
         self,
         loop: asyncio.AbstractEventLoop,
         sources: Sources,
-        snapshot: Snapshot,
+        loaded: Loaded,
         listeners: Listeners,
         *,
         software: str,
@@ -96,14 +90,12 @@ class DataPlane:
         master: StatsSocket | None = None,
     ) -> None:
         self._loop = loop
-        self._snapshot, settings = snapshot, snapshot.globals
-        self._began = _monotonic_ms()
-        self._log = Log(settings, quiet=quiet)
+        self._snapshot, settings = loaded.snapshot, loaded.snapshot.globals
+        self._began = monotonic_ms()
+        self._log, ring = Log(settings, quiet=quiet), Ring(time.time)
+        self._log.told = ring.add
         self._forwarder = Forwarder(self._log)
-        at = Layout(
-            workers=settings.nbthread, servers=MAX_SERVERS, backends=MAX_BACKENDS, frontends=MAX_FRONTENDS,
-            entries=MAX_WAITING, wheels=MAX_SLOTS,
-        )  # fmt: skip
+        at = layout(settings.nbthread)
         self._board, self._bells = Board.create(at), Bells.create(settings.nbthread)
         rng = random.Random()
         self._holds = Holds(
@@ -125,20 +117,22 @@ class DataPlane:
             loop, self._board, self._holds, self._workers, lambda: self.settings.isolation_timeout
         )
         self._watchdog.holders, shelf.stuck = shelf.holders, self._watchdog.stuck
-        self._outages = Outages(self._ledger, self._board.cells, at, _monotonic_ms)
+        self._outages = Outages(self._ledger, self._board.cells, at, monotonic_ms)
         self._checker = self._check(at, rng)
         self._reload = Reload(
             sources,
-            snapshot,
+            loaded,
             publisher=self._publisher,
             workers=self._workers,
             listeners=listeners,
             log=self._log,
             adopted=lambda new: self._log.adopt(new.globals),
         )
+        self._doors = FrontDoors(listeners, self._workers, self._reload.changing, self._log)
+        self._around = Surroundings(ring, startup_lines(loaded), self._reload, len(loaded.warnings))
         self._software, self._disk = software, StateDir(settings.state_dir)
-        self._figures: Figures
-        self._doors, self._master = list[CliServer | StatsServer](), master
+        self._opened: Opened | None = None
+        self._master = master
         self._subscriber: Subscriber | None = None
         self._lease: TrafficLease | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -214,46 +208,43 @@ class DataPlane:
 
     async def _open_doors(self) -> None:
         """Statistics and the runtime protocol, now that there is something to show."""
-        self._figures = Figures(
-            cells=self._board.cells,
-            layout=self._board.layout,
-            tables=lambda: self._ledger.tables,
-            identity=Identity(
-                version=self._software,
-                release_date=_RELEASE_DATE,
-                started_ms=self._began,
-                started_at=int(time.time()),
-                boot_ms=_monotonic_ms() - self._began,
-            ),
-            supervision=self._supervision,
-            clock=_monotonic_ms,
-            wall=time.time,
-            checks=CheckFigures(self._ledger, self._checker.watches, _monotonic_ms),
-            outages=self._outages,
-        )
-        verbs = Verbs(
+        house = House(
+            board=self._board,
+            ledger=self._ledger,
             publisher=self._publisher,
             workers=self._workers,
-            figures=self._figures,
-            environment=os.environ,
-            wall_ms=lambda: time.time_ns() // 1_000_000,
+            holds=self._holds,
+            checker=self._checker,
+            outages=self._outages,
+            doors=self._doors,
+            around=self._around,
+            settings=lambda: self.settings,
+            supervision=self._supervision,
+            condition=self._condition,
         )
-        verbs.stick_tables = lambda: self._shelf.tables
-        cli = CliServer(verbs, settings=lambda: self.settings, uptime=self._figures.uptime_s)
-        doors = [(cli, self.settings.stats_sockets)]
-        if self._master is not None:
-            doors.append((self._master_cli(verbs), (self._master,)))
+        identity = Identity(
+            version=self._software,
+            release_date=_RELEASE_DATE,
+            started_ms=self._began,
+            started_at=int(time.time()),
+            boot_ms=monotonic_ms() - self._began,
+            warnings=self._around.warnings,
+        )
+        self._opened = opened = prepare(house, identity)
+        opened.verbs.stick_tables = lambda: self._shelf.tables
         try:
-            self._doors.append(await serve_stats(self._snapshot.stats_listeners, self._figures, self._condition))
-            for door, sockets in doors:
-                await door.start(sockets)
-                self._doors.append(door)
+            await open_doors(opened, house, self._snapshot.stats_listeners)
+            if self._master is not None:
+                opened.master = self._master_cli(opened)
+                await opened.master.start((self._master,))
         except CannotListen as problem:
             raise CannotStart(str(problem)) from problem
 
-    def _master_cli(self, verbs: Verbs) -> CliServer:
-        uptime = self._figures.uptime_s
-        master = MasterVerbs(verbs, self._workers, self._reload, self._reloading, version=self._software, uptime=uptime)
+    def _master_cli(self, opened: Opened) -> CliServer:
+        uptime = opened.figures.uptime_s
+        master = MasterVerbs(
+            opened.verbs, self._workers, self._reload, self._reloading, version=self._software, uptime=uptime
+        )
         return CliServer(master, settings=lambda: self.settings, uptime=uptime, place=master.place)
 
     def _supervision(self) -> Supervision:
@@ -273,13 +264,13 @@ class DataPlane:
     def _subscribe(self, known: LastGood | None) -> None:
         """Dial the control plane, if there is one."""
         settings = self.settings
-        if settings.control_plane is None or self._lease is None:
+        if settings.control_plane is None or self._lease is None or self._opened is None:
             return
         about = hello(settings, self._disk.identity(settings.node), os.environ, self._software)
         self._subscriber = Subscriber(
             self._publisher,
             Holdings(self._board.cells, self._board.layout),
-            self._figures.status,
+            self._opened.figures.status,
             settings.control_plane,
             self._disk,
             about,
@@ -365,8 +356,8 @@ class DataPlane:
                     await self._subscriber.close()
             except TimeoutError:
                 self._log('warning', 'The control plane did not take the goodbye in time.')
-        for door in self._doors:
-            await door.close()
+        if self._opened is not None:
+            await self._opened.close()
         self._checker.close()
         self._watchdog.close()
         self._upkeep.close()

@@ -33,6 +33,8 @@ def bury(cells: MutableSequence[int], at: Layout, worker: int, tables: Tables, d
         _move(cells, at.frontend_counters(worker, frontend), at.frontend_counters(at.departed, frontend))
     for backend in tables.backends:
         _move(cells, at.backend_counters(worker, backend), at.backend_counters(at.departed, backend))
+    for listener in tables.listeners:
+        _move(cells, at.listener_counters(worker, listener), at.listener_counters(at.departed, listener))
     for server in (*tables.servers, *departed):
         _move(cells, at.server_counters(worker, server), at.server_counters(at.departed, server))
 
@@ -45,7 +47,7 @@ def forget(cells: MutableSequence[int], at: Layout, server: int) -> None:
 
 
 def begin(cells: MutableSequence[int], at: Layout, before: Tables, after: Tables) -> None:
-    """Clear the counters of frontends and backends whose index is about to mean another one; just before that commit.
+    """Clear the counters of frontends, listeners and backends whose index is about to mean another one; just before that commit.
 
     Nobody counts for such a backend any more. A client of the frontend that was may still be connected: it stays counted as open.
     """
@@ -53,8 +55,9 @@ def begin(cells: MutableSequence[int], at: Layout, before: Tables, after: Tables
         for backend in after.backends.keys() - before.backends.keys():
             start = at.backend_counters(row, backend)
             cells[start : start + COUNTERS] = array('q', _EMPTY)
-        for frontend in after.frontends.keys() - before.frontends.keys():
-            start = at.frontend_counters(row, frontend)
+        fronts = [at.frontend_counters(row, new) for new in after.frontends.keys() - before.frontends.keys()]
+        fronts += [at.listener_counters(row, new) for new in after.listeners.keys() - before.listeners.keys()]
+        for start in fronts:
             open_now = cells[start + C.SCUR]
             cells[start : start + COUNTERS] = array('q', _EMPTY)
             cells[start + C.SCUR] = open_now

@@ -22,14 +22,15 @@ from dataplane.cli.info import uptime
 from dataplane.cli.servers import ServerConnections, ServerState
 from dataplane.cli.stat import Kind, Row
 from dataplane.core import weight
-from dataplane.core.admin import LOCAL_MASK, Admin
+from dataplane.core.admin import shown
 from dataplane.core.counters import COUNTERS, C
 from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, EntryState, Layout
 from dataplane.core.model import Backend, Frontend, Server
 from dataplane.core.state import OpState
 from dataplane.supervisor.checkfigures import CheckFigures
+from dataplane.supervisor.listenrows import listener_rows
 from dataplane.supervisor.outages import Outages
-from dataplane.supervisor.tally import ABSENT_BACK, ABSENT_FRONT, AVERAGES, BACK, COMMON, FRONT, PEAKS, Tally
+from dataplane.supervisor.tally import ABSENT_BACK, ABSENT_FRONT, AVERAGES, BACK, COMMON, FRONT, PEAKS, RESPONSES, Tally
 
 if TYPE_CHECKING:
     from dataplane.core.tables import Tables
@@ -68,7 +69,8 @@ class Figures:
     """All figures of one data plane.
 
     `tables` gives the tables in force, `clock` monotonic ms, `wall` wall-clock seconds, `supervision` the supervisor's own
-    numbers, `checks` what checks found, `outages` which backends were down. `cells` and `layout` are the board's.
+    numbers, `checks` what checks found, `outages` which backends were down, `doors` the state of a frontend. `cells` and `layout`
+    are the board's.
     """
 
     def __init__(
@@ -83,10 +85,11 @@ class Figures:
         wall: Callable[[], float],
         checks: CheckFigures,
         outages: Outages,
+        doors: Callable[[Frontend], str],
     ) -> None:
         self._cells, self._at, self._tables, self.identity = cells, layout, tables, identity
         self._supervision, self._clock, self._wall = supervision, clock, wall
-        self._checks, self._outages = checks, outages
+        self._checks, self._outages, self._doors = checks, outages, doors
 
     @property
     def tables(self) -> Tables:
@@ -102,6 +105,10 @@ class Figures:
     def workers(self) -> int:
         """How many rows of workers are in use."""
         return min(self._at.workers, self.tables.snapshot.globals.nbthread)
+
+    def wall(self) -> float:
+        """Wall-clock seconds."""
+        return self._wall()
 
     def uptime_ms(self) -> int:
         """Milliseconds since the start."""
@@ -119,6 +126,7 @@ class Figures:
         for _, side, index in sorted(fronts + backs):
             if side == 0:
                 yield self._frontend_row(index, tables.frontends[index])
+                yield from listener_rows(tables, tables.frontends[index], self._listener_tally)
             else:
                 backend = tables.backends[index]
                 for server in tables.members[index]:
@@ -132,12 +140,14 @@ class Figures:
             rows.append(list(cells[start : start + COUNTERS]))
         return Tally(rows, self._clock())
 
+    def _listener_tally(self, index: int) -> Tally:
+        return self._tally(lambda row: self._at.listener_counters(row, index))
+
     def _per_worker(self, column: Callable[[int, int], int], index: int) -> tuple[int, ...]:
         return tuple(self._cells[column(worker, index)] for worker in range(self.workers))
 
     def _frontend_row(self, index: int, frontend: Frontend) -> Row:
         tally = self._tally(lambda row: self._at.frontend_counters(row, index))
-        stopped = frontend.disabled or self.supervision.stopping
         values: dict[str, Value] = dict.fromkeys(ABSENT_FRONT, 0)
         values |= {name: tally.total(counter) for name, counter in (*COMMON, *FRONT)}
         values |= {
@@ -146,7 +156,7 @@ class Figures:
             'scur': tally.gauge(C.SCUR),
             'smax': tally.peak(C.SMAX),
             'slim': self._cells[self._at.FEMAXCONN + index],
-            'status': 'STOP' if stopped else 'OPEN',
+            'status': 'STOP' if self.supervision.stopping else self._doors(frontend),
             'pid': 1,
             'iid': frontend.id,
             'sid': 0,
@@ -203,6 +213,7 @@ class Figures:
             'used_conn_cur': served,
             'need_conn_est': served,
             'srid': 0,
+            'req_tot': sum(int(values[name]) for name in RESPONSES),
             'priv_idle_cur': 0,
             **self._checks.columns(index),
         }
@@ -269,11 +280,12 @@ class Figures:
                     backend_id=tables.backends[backend].id,
                     backend=tables.backends[backend].name,
                     id=server.id,
+                    forced=(int(tables.backends[backend].forced_id), int(server.forced_id)),
                     name=server.name,
                     host=server.host,
                     port=server.port,
                     opstate=cells[at.OPSTATE + index],
-                    admin=_haproxy_flags(flags),
+                    admin=shown(flags),
                     uweight=cells[at.UWEIGHT + index],
                     iweight=server.weight,
                     age=self._age_s(index),
@@ -334,7 +346,7 @@ class Figures:
         streams = sum(sum(self._per_worker(at.beconn, backend)) for backend in tables.backends)
         waiting = sum(cells[at.QUEUE_LENGTH + at.backend_queue(backend)] for backend in tables.backends)
         waiting += sum(self._queued(server) for server in tables.servers)
-        listeners = sum(len(frontend.binds) for frontend in tables.frontends.values())
+        listeners = sum(len(one.binds) for one in tables.frontends.values() if self._doors(one) == 'OPEN')
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         values: dict[str, Value] = {
             'Name': 'Sluice',
@@ -382,15 +394,6 @@ class Figures:
 def address(server: Server) -> str:
     """A server's address and port as `show stat` writes them."""
     return f'[{server.host}]:{server.port}' if ':' in server.host else f'{server.host}:{server.port}'
-
-
-def _haproxy_flags(flags: int) -> int:
-    known = flags & LOCAL_MASK
-    if flags & Admin.PMAINT:
-        known |= Admin.FMAINT
-    if flags & Admin.PDRAIN:
-        known |= Admin.FDRAIN
-    return int(known)
 
 
 def _unpublished(backend: Backend) -> str:

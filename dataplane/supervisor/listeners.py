@@ -13,7 +13,7 @@ import logging
 import os
 import select
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -116,6 +116,10 @@ class Listeners:
     """All bind lines of the configuration in force."""
 
     def __init__(self, workers: int) -> None:
+        self.closed: set[str] = set()
+        """Names of frontends that are not listened for, whatever the configuration says (`supervisor.frontdoors`)."""
+        self.stopped: set[str] = set()
+        """Those of them that the next configuration opens again."""
         self._workers = workers
         self._open: dict[str, Listener] = {}
         self._steered: tuple[int, ...] | None = None
@@ -129,14 +133,13 @@ class Listeners:
         """Open what is wanted and not open yet. Raises CannotListen with every failure, and then leaves all as it was."""
         opened: list[Listener] = []
         failures: list[str] = []
-        for frontend in frontends:
-            for bind in frontend.binds if not frontend.disabled else ():
-                if bind_key(bind) in self._open:
-                    continue
-                try:
-                    opened.append(_open(frontend, bind, self._workers))
-                except OSError as error:
-                    failures.append(_failure(frontend, bind, error))
+        for frontend, bind in self._wanted(frontends):
+            if bind_key(bind) in self._open:
+                continue
+            try:
+                opened.append(_open(frontend, bind, self._workers))
+            except OSError as error:
+                failures.append(_failure(frontend, bind, error))
         if failures:
             for listener in opened:
                 listener.close()
@@ -149,19 +152,25 @@ class Listeners:
 
     def unwanted(self, frontends: Iterable[Frontend]) -> list[Listener]:
         """What is open and no frontend wants any more."""
-        wanted = {bind_key(bind) for frontend in frontends if not frontend.disabled for bind in frontend.binds}
+        wanted = {bind_key(bind) for _, bind in self._wanted(frontends)}
         return [listener for key, listener in self._open.items() if key not in wanted]
 
     def claim(self, frontends: Iterable[Frontend]) -> list[Listener]:
         """Give every socket to the frontend that has its bind line now. Returns those that changed hands."""
         moved = []
-        for frontend in frontends:
-            for bind in frontend.binds if not frontend.disabled else ():
-                listener = self._open[bind_key(bind)]
-                if listener.frontend != frontend.name:
-                    listener.frontend = frontend.name
-                    moved.append(listener)
+        for frontend, bind in self._wanted(frontends):
+            listener = self._open[bind_key(bind)]
+            if listener.frontend != frontend.name:
+                listener.frontend = frontend.name
+                moved.append(listener)
         return moved
+
+    def _wanted(self, frontends: Iterable[Frontend]) -> Iterator[tuple[Frontend, Bind]]:
+        """The bind lines that are to be listened on, each with its frontend."""
+        for frontend in frontends:
+            if not frontend.disabled and frontend.name not in self.closed:
+                for bind in frontend.binds:
+                    yield frontend, bind
 
     def close(self, listener: Listener) -> None:
         """Close one, whose backlog is empty or lost anyway."""

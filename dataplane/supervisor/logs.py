@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final
 
@@ -25,11 +26,18 @@ _KEPT: Final = 4_096
 _RETRY: Final = 0.05
 
 
+def _to_nobody(level: str, text: str) -> None:
+    """Nobody else wants to hear it."""
+    del level, text
+
+
 class Log:
     """The supervisor's log. `quiet` (-q): nothing goes to stderr. Without a loop (before the start) nothing is retried."""
 
     def __init__(self, settings: Global, *, quiet: bool = False) -> None:
         self.dropped = 0
+        self.told: Callable[[str, str], None] = _to_nobody
+        """Is told every line, with its level, before anything is written."""
         self._settings = settings
         self._quiet = quiet
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -52,6 +60,7 @@ class Log:
 
     def __call__(self, level: str, text: str) -> None:
         """Log one line to every target that wants it, and to stderr."""
+        self.told(level, text)
         if not self._quiet:
             tag = f'[{_TAGS.get(level, "WARNING")}]'
             self._put(2, f'{tag:<10} ({os.getpid()}) : {text}\n'.encode())

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from dataplane.config import Loaded
 from dataplane.config.conditions import evaluate
 from dataplane.config.problems import Rejected
 from dataplane.config.statssocket import parse_master_socket
@@ -99,7 +100,7 @@ def _configured(options: Options) -> int:
     if not listens(loaded.snapshot):
         say('ALERT', f'[sluice.main()] {NO_LISTENER} Exiting.')
         return 1
-    return _listening(options, sources, loaded.snapshot, master)
+    return _listening(options, sources, loaded, master)
 
 
 def _checked(snapshot: Snapshot, *, quiet: bool) -> int:
@@ -112,9 +113,10 @@ def _checked(snapshot: Snapshot, *, quiet: bool) -> int:
     return status
 
 
-def _listening(options: Options, sources: Sources, snapshot: Snapshot, master: StatsSocket | None) -> int:
+def _listening(options: Options, sources: Sources, loaded: Loaded, master: StatsSocket | None) -> int:
     """Open the listening sockets, go to the background if asked to, and run."""
     raise_descriptor_limit()
+    snapshot = loaded.snapshot
     listeners = Listeners(snapshot.globals.nbthread)
     try:
         listeners.open_missing(snapshot.frontends)
@@ -142,7 +144,7 @@ def _listening(options: Options, sources: Sources, snapshot: Snapshot, master: S
         from dataplane.supervisor.dataplane import DataPlane
 
         software, quiet = _software(), options.quiet
-        return DataPlane(loop, sources, snapshot, listeners, software=software, quiet=quiet, master=master)
+        return DataPlane(loop, sources, loaded, listeners, software=software, quiet=quiet, master=master)
 
     try:
         return _run(plane, pipe)

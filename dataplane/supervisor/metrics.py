@@ -7,6 +7,7 @@ names from the configuration, status classes and server states: their number is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,15 +16,24 @@ from dataplane.cli.fields import Value
 from dataplane.cli.stat import Kind, Row
 from dataplane.supervisor.figures import Supervision
 
+SCOPES: Final = frozenset({'global', 'frontend', 'listener', 'backend', 'server'})
 CONTENT_TYPE: Final = 'text/plain; version=0.0.4; charset=utf-8'
 _MILLISECONDS: Final = 1000
-_TIMES: Final = frozenset({'qtime', 'ctime', 'rtime', 'ttime'})
+_DIVISORS: Final = dict.fromkeys(('qtime', 'ctime', 'rtime', 'ttime', 'check_duration'), _MILLISECONDS)
+_COUNTERS: Final = frozenset({'haproxy_process_failed_resolutions'})
+_SERVER_STATES: Final = ('DOWN', 'UP', 'MAINT', 'DRAIN', 'NOLB')
 _STATES: Final = {
     Kind.FRONTEND: ('DOWN', 'UP'),
     Kind.BACKEND: ('DOWN', 'UP'),
-    Kind.SERVER: ('DOWN', 'UP', 'MAINT', 'DRAIN', 'NOLB'),
+    Kind.SERVER: _SERVER_STATES,
+    Kind.LISTENER: ('WAITING', 'OPEN', 'FULL'),
 }
-_STATE_OF: Final = {'OPEN': 'UP', 'STOP': 'DOWN', 'no check': 'UP'}
+_STATE_OF: Final = {'OPEN': 'UP', 'PAUSED': 'UP', 'STOP': 'DOWN', 'no': 'UP'}  # of `no check`
+_CHECKS: Final = (
+    'HANA', 'SOCKERR', 'L4OK', 'L4TOUT', 'L4CON', 'L6OK', 'L6TOUT', 'L6RSP', 'L7TOUT', 'L7RSP', 'L7OK', 'L7OKC', 'L7STS',
+    'PROCERR', 'PROCTOUT', 'PROCOK',
+)  # fmt: skip
+"""Results of checks, as `check_status` of `show stat` has them."""
 _CODES: Final = ('1xx', '2xx', '3xx', '4xx', '5xx', 'other')
 
 
@@ -43,19 +53,20 @@ class Metric:
 
 
 def _head(name: str, text: str) -> str:
-    return f'# HELP {name} {text}\n# TYPE {name} {"counter" if name.endswith("_total") else "gauge"}\n'
+    kind = 'counter' if name.endswith('_total') or name in _COUNTERS else 'gauge'
+    return f'# HELP {name} {text}\n# TYPE {name} {kind}\n'
 
 
 def _table(prefix: str, text: str) -> tuple[Metric, ...]:
     metrics = []
     for line in text.strip().splitlines():
         source, name, words = line.split(maxsplit=2)
-        divisor = _MILLISECONDS if source.removesuffix('_max') in _TIMES else 1
-        metrics.append(Metric(f'{prefix}_{name}', source, words, divisor))
+        divisor = _DIVISORS.get(source.removesuffix('_max'), 1)
+        metrics.append(Metric(f'{prefix}_{name}', source.replace('~', ' '), words, divisor))
     return tuple(metrics)
 
 
-_BOTH: Final = """
+_ALL: Final = """
 scur current_sessions Sessions open now
 smax max_sessions Most sessions that were ever open at once
 slim limit_sessions Limit of sessions
@@ -63,9 +74,26 @@ stot sessions_total Sessions since the start
 bin bytes_in_total Bytes of requests
 bout bytes_out_total Bytes of responses
 dresp responses_denied_total Responses denied
-rate_max max_session_rate Most sessions in one second
 wrew failed_header_rewriting_total Header rewrites that failed
 eint internal_errors_total Internal errors
+"""
+_BOTH: Final = f"""{_ALL.rstrip()}
+rate_max max_session_rate Most sessions in one second
+"""
+_PROXY: Final = """
+dreq requests_denied_total Requests denied
+req_tot http_requests_total Requests received
+comp_in http_comp_bytes_in_total Bytes given to the compressor
+comp_out http_comp_bytes_out_total Bytes the compressor made of them
+comp_byp http_comp_bytes_bypassed_total Bytes not compressed for lack of resources
+comp_rsp http_comp_responses_total Responses compressed
+cache_lookups http_cache_lookups_total Requests looked up in the cache
+cache_hits http_cache_hits_total Requests found in the cache
+"""
+_ACCEPTS: Final = """
+ereq request_errors_total Requests that were not valid
+dcon denied_connections_total Connections denied
+dses denied_sessions_total Sessions denied
 """
 _BEHIND: Final = """
 qcur current_queue Requests waiting in the queue now
@@ -93,30 +121,30 @@ connect connection_attempts_total Connections to servers tried
 reuse connection_reuses_total Requests sent over a connection in use before
 """
 METRICS: Final = {
-    Kind.FRONTEND: _table('haproxy_frontend', f"""{_BOTH.rstrip()}
-dreq requests_denied_total Requests denied
-ereq request_errors_total Requests that were not valid
+    Kind.FRONTEND: _table('haproxy_frontend', f"""{_BOTH.rstrip()}{_PROXY.rstrip()}{_ACCEPTS.rstrip()}
+rate_lim limit_session_rate Limit of new sessions per second
 req_rate_max http_requests_rate_max Most requests in one second
-req_tot http_requests_total Requests received
 conn_rate_max connections_rate_max Most connections in one second
 conn_tot connections_total Connections accepted
 intercepted intercepted_requests_total Requests answered by the proxy itself
-dcon denied_connections_total Connections denied
-dses denied_sessions_total Sessions denied
 """),
-    Kind.BACKEND: _table('haproxy_backend', f"""{_BOTH.rstrip()}{_BEHIND.rstrip()}
+    Kind.LISTENER: _table('haproxy_listener', f"""{_ALL.rstrip()}{_ACCEPTS.rstrip()}
 dreq requests_denied_total Requests denied
+"""),
+    Kind.BACKEND: _table('haproxy_backend', f"""{_BOTH.rstrip()}{_BEHIND.rstrip()}{_PROXY.rstrip()}
 act active_servers Usable servers that are not backups
 bck backup_servers Usable backup servers
 chkdown check_up_down_total Times the backend lost its last server
 downtime downtime_seconds_total Seconds in which the backend had no usable server
-req_tot http_requests_total Requests received
 """),
     Kind.SERVER: _table('haproxy_server', f"""{_BOTH.rstrip()}{_BEHIND.rstrip()}
 qlimit queue_limit maxqueue of the server
 chkfail check_failures_total Health checks that failed
 chkdown check_up_down_total Times that checks took the server down
 downtime downtime_seconds_total Seconds in which the server was down
+throttle current_throttle Percentage of the weight in use during slowstart
+check_code check_code Layer 5-7 code of the last health check
+check_duration check_duration_seconds Time the last health check took
 srv_icur idle_connections_current Idle connections to the server
 src_ilim idle_connections_limit Limit of idle connections to the server
 idle_conn_cur unsafe_idle_connections_current Idle connections that only their own client may use
@@ -142,12 +170,44 @@ CumConns connections_total Client connections accepted
 CumReq requests_total Requests received
 ConnRate current_connection_rate Connections over the last second
 MaxConnRate max_connection_rate Most connections in one second
+ConnRateLimit limit_connection_rate Limit on new connections per second
 SessRate current_session_rate Sessions over the last second
+SessRateLimit limit_session_rate Limit on new sessions per second
 MaxSessRate max_session_rate Most sessions in one second
+MaxSslConns max_ssl_connections Limit on TLS connections
+CurrSslConns current_ssl_connections TLS connections open now
+CumSslConns ssl_connections_total TLS connections since the start
+SslRate current_ssl_rate TLS connections over the last second
+SslRateLimit limit_ssl_rate Limit on TLS connections per second
+MaxSslRate max_ssl_rate Most TLS connections in one second
+SslFrontendKeyRate current_frontend_ssl_key_rate TLS keys on frontends over the last second
+SslFrontendMaxKeyRate max_frontend_ssl_key_rate Most TLS keys on frontends in one second
+SslFrontendSessionReuse_pct frontend_ssl_reuse Part of the TLS sessions that was resumed
+SslBackendKeyRate current_backend_ssl_key_rate TLS keys on backends over the last second
+SslBackendMaxKeyRate max_backend_ssl_key_rate Most TLS keys on backends in one second
+SslCacheLookups ssl_cache_lookups_total TLS sessions looked up
+SslCacheMisses ssl_cache_misses_total TLS sessions not found
+Maxpipes max_pipes Limit on pipes
+PipesUsed pipes_used_total Pipes in use
+PipesFree pipes_free_total Pipes free
+PoolFailed pool_failures_total Allocations that failed
+CompressBpsIn http_comp_bytes_in_total Bytes given to the compressor over the last second
+CompressBpsOut http_comp_bytes_out_total Bytes the compressor made over the last second
+CompressBpsRateLim limit_http_comp Limit on the compressor's output
 Tasks current_tasks Streams open now
 Run_queue current_run_queue Streams waiting in a queue now
 Stopping stopping 1 while stopping
 Jobs jobs Client connections and listeners
+Unstoppable~Jobs unstoppable_jobs Jobs that stopping does not wait for
+ActivePeers active_peers Peers in use
+ConnectedPeers connected_peers Peers connected
+BusyPolling busy_polling_enabled 1 with busy polling
+FailedResolutions failed_resolutions Name resolutions that failed
+CumRecvLogs recv_logs_total Log lines received
+Memmax_bytes max_memory_bytes Limit on memory
+PoolAlloc_bytes pool_allocated_bytes Memory allocated in pools
+PoolUsed_bytes pool_used_bytes Memory used in pools
+TotalSplicedBytesOut spliced_bytes_out_total Bytes sent through a pipe
 Listeners listeners Listening addresses
 DroppedLogs dropped_logs_total Log lines dropped
 TotalBytesOut bytes_out_total Bytes sent to clients
@@ -155,15 +215,63 @@ TotalBytesOut bytes_out_total Bytes sent to clients
 )
 
 
-def exposition(rows: list[Row], info: Mapping[str, Value], supervision: Supervision) -> Iterator[str]:
-    """The exposition, in pieces of a line or two."""
-    for metric in PROCESS:
-        yield f'{metric.head}{metric.name} {info[metric.source]}\n'
-    yield from _own(info, supervision)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for: `scopes` ('global', 'frontend', 'listener', 'backend', 'server'), and whether without servers in maintenance."""
+
+    scopes: frozenset[str] = SCOPES
+    no_maint: bool = False
+
+
+ALL: Final = Wanted()
+
+
+def wanted(query: Iterable[tuple[str, str]]) -> Wanted:
+    """Read the query of a request: `scope=...` (more than one adds up, `*` is all, none is none), `no-maint`.
+
+    Raises ValueError for a scope that there is none of. Other words are ignored, as HAProxy ignores them.
+    """
+    scopes: frozenset[str] = frozenset()
+    named = no_maint = False
+    for name, value in query:
+        if name == 'scope':
+            named = True
+            if value == '*':
+                scopes = SCOPES
+            elif not value:
+                scopes = frozenset()
+            elif value not in SCOPES:
+                raise ValueError(f'there is no scope {value!r}')
+            else:
+                scopes |= {value}
+        elif name == 'no-maint':
+            no_maint = True
+    return Wanted(scopes if named else SCOPES, no_maint)
+
+
+def exposition(
+    rows: list[Row], info: Mapping[str, Value], supervision: Supervision, asked: Wanted = ALL
+) -> Iterator[str]:
+    """The exposition, in pieces of a line or two. What a figure is not known of is 0."""
+    if 'global' in asked.scopes:
+        for metric in PROCESS:
+            value = info.get(metric.source, 0)
+            yield f'{metric.head}{metric.name} {value}\n'
+        yield from _own(info, supervision)
     for kind, metrics in METRICS.items():
-        chosen = [(row, _labels(row)) for row in rows if row.kind is kind]
+        if kind.name.lower() not in asked.scopes:
+            continue
+        chosen = [
+            (row, _labels(row)) for row in rows if row.kind is kind and not (asked.no_maint and _in_maintenance(row))
+        ]
         if chosen:
             yield from _samples(kind, metrics, chosen)
+            if kind is Kind.BACKEND:
+                yield from _aggregates(rows, chosen)
+
+
+def _in_maintenance(row: Row) -> bool:
+    return row.kind is Kind.SERVER and str(row.values['status']).startswith('MAINT')
 
 
 def _own(info: Mapping[str, Value], supervision: Supervision) -> Iterator[str]:
@@ -197,21 +305,62 @@ def _samples(kind: Kind, metrics: Iterable[Metric], rows: list[tuple[Row, str]])
             if isinstance(value, (int, float)):
                 yield f'{metric.name}{{{labels}}} {value / metric.divisor if metric.divisor > 1 else value}\n'
     prefix = f'haproxy_{kind.name.lower()}'
-    yield _head(f'{prefix}_http_responses_total', 'Responses by the class of their status')
-    for row, labels in rows:
-        yield ''.join(
-            f'{prefix}_http_responses_total{{{labels},code="{code}"}} {row.values[f"hrsp_{code}"]}\n' for code in _CODES
-        )
+    if kind is not Kind.LISTENER:
+        yield _head(f'{prefix}_http_responses_total', 'Responses by the class of their status')
+        for row, labels in rows:
+            yield ''.join(
+                f'{prefix}_http_responses_total{{{labels},code="{code}"}} {row.values[f"hrsp_{code}"]}\n'
+                for code in _CODES
+            )
     yield _head(f'{prefix}_status', 'State: 1 for the one in force')
     for row, labels in rows:
-        now = str(row.values['status'])
-        now = _STATE_OF.get(now, now)
-        yield ''.join(f'{prefix}_status{{{labels},state="{state}"}} {int(state == now)}\n' for state in _STATES[kind])
+        yield _one_hot(f'{prefix}_status', labels, _STATES[kind], _state(row))
+    if kind is Kind.SERVER:
+        yield _head('haproxy_server_check_status', 'Result of the last health check: 1 for the one it was')
+        for row, labels in rows:
+            if 'check_status' in row.values:
+                yield _one_hot('haproxy_server_check_status', labels, _CHECKS, _result(row))
+
+
+def _state(row: Row) -> str:
+    """The state without its details: `UP 1/2`, `MAINT (via b/s)`."""
+    word = str(row.values['status']).split(' ', 1)[0]
+    return word if row.kind is Kind.LISTENER else _STATE_OF.get(word, word)
+
+
+def _result(row: Row) -> str:
+    return str(row.values['check_status']).removeprefix('* ')
+
+
+def _one_hot(name: str, labels: str, states: Iterable[str], now: str) -> str:
+    return ''.join(f'{name}{{{labels},state="{state}"}} {int(state == now)}\n' for state in states)
+
+
+def _aggregates(rows: Iterable[Row], backends: list[tuple[Row, str]]) -> Iterator[str]:
+    """How many servers of each backend are in each state, and how many checks had each result."""
+    states: dict[str, Counter[str]] = {}
+    results: dict[str, Counter[str]] = {}
+    for row in rows:
+        if row.kind is Kind.SERVER:
+            states.setdefault(row.proxy, Counter())[_state(row)] += 1
+            if 'check_status' in row.values:
+                results.setdefault(row.proxy, Counter())[_result(row)] += 1
+    for name, text, words, counts in (
+        ('agg_server_status', 'Servers by state', _SERVER_STATES, states),
+        ('agg_server_check_status', 'Servers by state, under the name it had first', _SERVER_STATES, states),
+        ('agg_check_status', 'Servers by the result of their last health check', _CHECKS, results),
+    ):
+        yield _head(f'haproxy_backend_{name}', text)
+        for row, labels in backends:
+            counted = counts.get(row.proxy, Counter())
+            yield ''.join(f'haproxy_backend_{name}{{{labels},state="{word}"}} {counted[word]}\n' for word in words)
 
 
 def _labels(row: Row) -> str:
     proxy = f'proxy="{_escape(row.proxy)}"'
-    return f'{proxy},server="{_escape(str(row.values["svname"]))}"' if row.kind is Kind.SERVER else proxy
+    if row.kind not in (Kind.SERVER, Kind.LISTENER):
+        return proxy
+    return f'{proxy},{row.kind.name.lower()}="{_escape(str(row.values["svname"]))}"'
 
 
 def _escape(text: str) -> str:

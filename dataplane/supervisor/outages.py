@@ -71,6 +71,10 @@ class Outages:
         known = self._known.get(backend.name)
         return Outage(serves=serves, since=now) if known is None else known.became(serves=serves, now=now)
 
+    def clear(self) -> None:
+        """Count from 0 again how often backends went down; how long they were is kept, as in HAProxy."""
+        self._known = {name: replace(one, downs=0) for name, one in self._known.items()}
+
     def columns(self, backend: Backend) -> dict[str, Value]:
         """`chkdown`, `lastchg` and, where there are servers, `downtime` of a backend's row."""
         now = self._clock()

@@ -10,9 +10,13 @@ reloads first (`end`): sockets opened while others are given up would be closed 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Final
 
+from dataplane.cli.session import Complaint
+from dataplane.config import Loaded
 from dataplane.core.changes import AdoptFile
 from dataplane.core.ledger import Refused
 from dataplane.core.model import Snapshot
@@ -23,6 +27,7 @@ from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens
 from dataplane.supervisor.workers import Workers
 
 Say = Callable[[str, str], None]
+_STOPPING: Final = 'This data plane is stopping.'
 
 
 class Reload:
@@ -31,7 +36,7 @@ class Reload:
     def __init__(
         self,
         sources: Sources,
-        snapshot: Snapshot,
+        loaded: Loaded,
         *,
         publisher: Publisher,
         workers: Workers,
@@ -39,7 +44,8 @@ class Reload:
         log: Say,
         adopted: Callable[[Snapshot], None],
     ) -> None:
-        self.snapshot = snapshot
+        self.snapshot = loaded.snapshot
+        self.environment: Mapping[str, str] = loaded.environment
         self.done = 0
         self.failed = 0
         self._sources = sources
@@ -90,17 +96,32 @@ class Reload:
             raise Unusable(problems)
         async with self._changing:
             if self._has_ended:
-                raise Unusable(('This data plane is stopping.',))
+                raise Unusable((_STOPPING,))
             await self._change(new)
+            self.environment = loaded.environment
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[None]:
+        """The turn to change listeners. Raises Complaint when this data plane is stopping."""
+        async with self._changing:
+            if self._has_ended:
+                raise Complaint(_STOPPING)
+            yield
 
     async def _change(self, new: Snapshot) -> None:
-        opened = self._listeners.open_missing(new.frontends)
+        closed, stopped = self._listeners.closed.copy(), self._listeners.stopped.copy()
+        self._listeners.closed -= stopped
+        opened: list[Listener] = []
         try:
+            opened = self._listeners.open_missing(new.frontends)
             await self._publisher.submit([AdoptFile(new)], source='reload')
-        except Refused:
+        except (CannotListen, Refused):
+            self._listeners.closed |= closed & stopped
             for listener in opened:
                 self._listeners.close(listener)
             raise
+        self._listeners.stopped -= stopped
+        self._listeners.closed &= {frontend.name for frontend in new.frontends}
         self.snapshot = new
         self._adopted(new)
         await self._follow(opened)

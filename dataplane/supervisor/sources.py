@@ -92,6 +92,13 @@ def tell(loaded: Loaded, say: Callable[[str, str], None]) -> None:
         say('NOTICE', str(notice))
 
 
+def startup_lines(loaded: Loaded) -> tuple[str, ...]:
+    """The same as lines, for `show startup-logs`."""
+    lines: list[str] = []
+    tell(loaded, lambda level, text: lines.append(f'{f"[{level}]":<10} ({os.getpid()}) : {text}'))
+    return tuple(lines)
+
+
 def tell_diags(loaded: Loaded, say: Callable[[str, str], None]) -> None:
     """Say what `.diag` lines say, which is done in diagnostic mode (-dD) only."""
     for diag in loaded.diags:

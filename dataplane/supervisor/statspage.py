@@ -25,8 +25,8 @@ from dataplane.supervisor import metrics
 from dataplane.supervisor.clisocket import CannotListen
 from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.health import LIVE_PATH, READY_PATH, Condition, Readiness, readiness
+from dataplane.supervisor.pacing import gather
 from dataplane.supervisor.unixsocket import Place, listen_unix
-from dataplane.supervisor.verbs import gather
 
 _BACKLOG: Final = 128
 _HEADERS: Final = {
@@ -131,7 +131,7 @@ class _Page:
 
     async def answer(self, request: web.Request) -> web.Response:
         if request.path == self._listener.metrics_path:
-            return await self._metrics()
+            return await self._metrics(request.query.items())
         options = self._options(request.raw_path)
         if options is None and request.path in {LIVE_PATH, READY_PATH}:
             return self._healthy(request.path)
@@ -161,9 +161,13 @@ class _Page:
             return None
         return target[len(uri) :].split(';')[1:]
 
-    async def _metrics(self) -> web.Response:
+    async def _metrics(self, query: Iterable[tuple[str, str]]) -> web.Response:
+        try:
+            asked = metrics.wanted(query)
+        except ValueError as problem:
+            return web.Response(status=400, text=f'{problem}\n', headers=_HEADERS)
         rows = await gather(self._figures.rows())
-        pieces = metrics.exposition(rows, self._figures.info(), self._figures.supervision)
+        pieces = metrics.exposition(rows, self._figures.info(), self._figures.supervision, asked)
         body = ''.join(await gather(pieces)).encode()
         return web.Response(body=body, headers={**_HEADERS, 'Content-Type': metrics.CONTENT_TYPE})
 

@@ -32,6 +32,8 @@ ABSENT_FRONT: Final = (
     'h3sess', 'req_other', 'h2req', 'h3req', 'cache_hint_hits',
 )  # fmt: skip
 ABSENT_BACK: Final = ('comp_in', 'comp_out', 'comp_byp', 'comp_rsp', 'cache_lookups', 'cache_hits', 'cache_hint_hits')
+RESPONSES: Final = ('hrsp_1xx', 'hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx', 'hrsp_other')
+"""Classes of answers; together they are the requests of a server, which HAProxy counts when it has answered."""
 
 
 class Tally:

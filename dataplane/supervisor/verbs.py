@@ -7,11 +7,12 @@ the ledger looks again. Dumps let other callbacks of the loop run every few rows
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
 
-from dataplane.cli import arguments, commands, info, servers, stat
+from dataplane.cli import arguments, commands, servers, sessions
+from dataplane.cli.aids import Pool
 from dataplane.cli.commands import Verb
 from dataplane.cli.grammar import Command
 from dataplane.cli.session import Answer, Complaint, Session, Severity, SeverityOutput
@@ -20,7 +21,6 @@ from dataplane.core.changes import (
     Change,
     SetAddress,
     SetAdmin,
-    SetFrontendMaxconn,
     SetGlobalMaxconn,
     SetMaxconn,
     SetWeight,
@@ -30,11 +30,16 @@ from dataplane.core.compose import Refused
 from dataplane.core.ledger import Ledger, ServerRecord
 from dataplane.core.model import AdminState, Level, Origin, StatsSocket
 from dataplane.supervisor import healthverbs
+from dataplane.supervisor.aids import AidVerbs, Surroundings
+from dataplane.supervisor.asking import Workers
 from dataplane.supervisor.backendverbs import BackendVerbs
 from dataplane.supervisor.figures import Figures
+from dataplane.supervisor.frontverbs import Doors, FrontVerbs
 from dataplane.supervisor.healthverbs import HealthVerbs
-from dataplane.supervisor.questions import Answers, unanswered
+from dataplane.supervisor.pacing import gather
+from dataplane.supervisor.questions import unanswered
 from dataplane.supervisor.serververbs import ServerVerbs
+from dataplane.supervisor.statverbs import Counters, StatVerbs
 from dataplane.supervisor.tableverbs import TableVerbs
 from dataplane.supervisor.wait import Patience, wait_for
 
@@ -46,10 +51,6 @@ SET_SERVER_USAGE: Final = (
     'fqdn | health | name | ssl | state | weight'
 )
 _STATE_USAGE: Final = "'set server <srv> state' expects 'ready', 'drain' and 'maint'."
-_TURN: Final = 16
-"""Rows of a dump after which other callbacks of the loop have their turn."""
-
-_Item = TypeVar('_Item')
 
 
 class Applied(Protocol):
@@ -71,17 +72,7 @@ class Publisher(Protocol):
         """Make the changes on all workers. Raises Refused."""
 
 
-class Workers(Protocol):
-    """The worker processes."""
-
-    async def sessions(self) -> Answers:
-        """Their streams, one row each."""
-
-    async def kill_session(self, session_id: str, /) -> tuple[bool, tuple[int, ...]]:
-        """End one stream. Whether somebody had it, and who did not answer."""
-
-
-class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs):
+class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, StatVerbs, AidVerbs):
     """One method per verb. `wall_ms` is wall-clock ms, from which session generations are made."""
 
     def __init__(
@@ -90,12 +81,16 @@ class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs):
         publisher: Publisher,
         workers: Workers,
         figures: Figures,
-        environment: Mapping[str, str],
+        counters: Counters,
+        doors: Doors,
+        around: Surroundings,
+        pools: Callable[[], Sequence[Pool]],
         wall_ms: Callable[[], int],
     ) -> None:
         self.sockets: tuple[StatsSocket, ...] = ()
         self._publisher, self._workers, self._figures = publisher, workers, figures
-        self._environment, self._wall_ms = environment, wall_ms
+        self._counters, self._doors, self._around = counters, doors, around
+        self._pools, self._wall_ms = pools, wall_ms
         verbs = [entry.verb for entry in (*commands.COMMANDS, *commands.ALWAYS)]
         self._methods: Final[dict[Verb, _Method]] = {verb: getattr(self, f'_{verb.name.lower()}') for verb in verbs}
 
@@ -227,19 +222,6 @@ class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs):
         record = self._server(_word(words, 0))
         return await self._submit(SetMaxconn(record.backend, record.name, arguments.server_maxconn(_word(words, 1))))
 
-    async def _set_maxconn_frontend(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
-        name = _word(words, 0)
-        if not name:
-            raise Complaint('A frontend name is expected.')
-        frontends = self._tables.frontends
-        index = self._tables.frontend_of(name)
-        if index is None:
-            index = next((index for index, frontend in frontends.items() if f'#{frontend.id}' == name), None)
-        if index is None:
-            raise Complaint('No such frontend.')
-        change = SetFrontendMaxconn(frontends[index].name, arguments.frontend_maxconn(_word(words, 1)))
-        return await self._submit(change)
-
     async def _set_maxconn_global(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
         most = self._tables.snapshot.globals.maxconn
         return await self._submit(SetGlobalMaxconn(arguments.global_maxconn(_word(words, 0), most=most)))
@@ -257,19 +239,6 @@ class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs):
 
     # -- questions --------------------------------------------------------------------------------------------------
 
-    async def _show_stat(self, words: _Words, session: Session, _patience: Patience) -> Answer:
-        request = stat.parse(words)
-        rows = stat.select(await gather(self._figures.rows()), request)
-        written = await gather(stat.parts(rows, request, legends=session.may(Level.OPERATOR)))
-        return Answer(stat.assemble(written, request))
-
-    async def _show_info(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
-        request = info.parse(words)
-        values = self._figures.info()
-        if request.floats:
-            values['Uptime_sec'] = f'{self._figures.uptime_ms() / 1000:.6f}'
-        return Answer(info.render(values, request))
-
     async def _show_servers_state(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
         rows = await gather(self._figures.server_states(self._backends(_word(words, 0))))
         return Answer(servers.show_state(rows))
@@ -279,20 +248,33 @@ class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs):
         return Answer(servers.show_connections(rows, self._figures.workers))
 
     async def _show_sess(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
-        request = servers.parse_sess(words)
+        request = self._known_to_sess(sessions.parse_sess(words))
         found = await self._workers.sessions()
         missing = unanswered(found.silent)
-        lines = await gather(servers.session_lines(found.rows, request, missing=missing))
+        lines = await gather(sessions.session_lines(found.rows, request, missing=missing))
         return Answer('\n'.join(lines), Severity.WARNING) if missing else Answer('\n'.join(lines))
+
+    def _known_to_sess(self, request: sessions.SessRequest) -> sessions.SessRequest:
+        """With the names of what was given by number. Raises Complaint for what there is none of."""
+        tables = self._tables
+        if request.backend:
+            request = replace(request, backend=tables.backends[self._backend(request.backend)].name)
+        if request.frontend:
+            request = replace(request, frontend=self._frontend((request.frontend,)).name)
+        if request.server:
+            record = self._server(request.server)
+            request = replace(request, server=f'{record.backend}/{record.name}')
+        return request
 
     async def _show_backend(self, _words: _Words, _session: Session, _patience: Patience) -> Answer:
         return Answer(servers.show_backends(self._tables.backends[index].name for index in self._backends('')))
 
+    async def _show_default_server(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
+        backends = self._backends(_word(words, 0))
+        return Answer('\n'.join(f'* {self._tables.backends[index].name}' for index in backends))
+
     async def _show_version(self, _words: _Words, _session: Session, _patience: Patience) -> Answer:
         return Answer(self._figures.identity.version)
-
-    async def _show_env(self, words: _Words, _session: Session, _patience: Patience) -> Answer:
-        return Answer(servers.show_env(self._environment, _word(words, 0)))
 
     async def _show_cli_level(self, _words: _Words, session: Session, _patience: Patience) -> Answer:
         return Answer(session.level, Severity.INFO)
@@ -363,13 +345,3 @@ def _switch(name: str, words: _Words, *, is_on: bool) -> tuple[bool, Answer]:
     if words[:1] in {('on',), ('off',)}:
         return words[0] == 'on', Answer()
     return is_on, Answer(f'{name} is {"ON" if is_on else "OFF"}', Severity.INFO)
-
-
-async def gather(items: Iterable[_Item]) -> list[_Item]:
-    """The items as a list, with a turn for others every few of them."""
-    found = []
-    for item in items:
-        found.append(item)
-        if len(found) % _TURN == 0:
-            await asyncio.sleep(0)
-    return found

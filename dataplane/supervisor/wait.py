@@ -7,7 +7,7 @@ client that closed its side and has sent nothing more to be done is not waited f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,12 +30,22 @@ _REMOVABLE: Final = {
 }
 
 
+async def _to_nobody(text: str) -> None:
+    """Nobody is there."""
+    del text
+
+
 @dataclass(slots=True)
 class Patience:
-    """Whether the client still waits. `closed` is set when it closed its side; `more` tells of input not yet done."""
+    """Whether the client still waits. `closed` is set when it closed its side; `more` tells of input not yet done.
+
+    `arrived` is set when something comes of it, and cleared by who looks for that; `write` sends it a part of an answer.
+    """
 
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     more: Callable[[], bool] = bool
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    write: Callable[[str], Awaitable[None]] = _to_nobody
 
     async def last(self, seconds: float) -> bool:
         """Wait; False at once when the client is gone and nothing more of it is to be done."""
@@ -48,6 +58,22 @@ class Patience:
         except TimeoutError:
             return True
         return False
+
+    async def until(self, something: Coroutine[None, None, None]) -> bool:
+        """Wait for something; False at once when the client says anything, or is gone."""
+        awaited = asyncio.ensure_future(something)
+        heard = asyncio.ensure_future(self._heard())
+        try:
+            await asyncio.wait([awaited, heard], return_when=asyncio.FIRST_COMPLETED)
+            return not heard.done()
+        finally:
+            awaited.cancel()
+            heard.cancel()
+
+    async def _heard(self) -> None:
+        while not (self.closed.is_set() or self.more()):
+            self.arrived.clear()
+            await self.arrived.wait()
 
 
 async def wait_for(words: tuple[str, ...], patience: Patience, hindrance: Callable[[str, str], str]) -> Answer:

@@ -271,6 +271,10 @@ class Workers:
         """All sessions of all workers, for `show sess`, one row each."""
         return await self._questions.ask(self.watched(), {'op': 'sessions'})
 
+    async def ask(self, what: str, **fields: Any) -> Answers:
+        """Put another question to all of them: `errors`, `activity` or `clear`."""
+        return await self._questions.ask(self.watched(), {'op': what, **fields})
+
     async def kill_session(self, session: str) -> tuple[bool, tuple[int, ...]]:
         """End one session. Returns whether a worker had it, and the workers that did not say."""
         answers = await self._questions.ask(self.watched(), {'op': 'kill', 'session': session})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.core.model import KeepAlive
 from dataplane.core.retry import keeps_request
-from dataplane.core.termination import BAD_RESPONSE, BAD_RESPONSE_DATA, DONE, NO_SERVER, RetryOn, Termination
+from dataplane.core.termination import BAD_RESPONSE, BAD_RESPONSE_DATA, DONE, NO_SERVER, Termination
 from dataplane.worker.clock import now_ms
 from dataplane.worker.framing import CHUNKED, LAST_CHUNK, UNTIL_CLOSE, BadBody, Body, body_of, chunk
 from dataplane.worker.head import BadHead, RequestHead, ResponseHead, parse_response
@@ -175,16 +175,15 @@ class Carrier(Resender):
             end = data.find(b'\r\n\r\n') + 4
             if end < 4:
                 self._buffer = data
-                if len(data) > limit and not self._sent_again(RetryOn.JUNK_RESPONSE):
-                    self._fail(BAD_RESPONSE)
+                if len(data) > limit:
+                    self._junk(data, BadHead('the response head is too large'))
                 return
             try:
                 if end > limit:
                     raise BadHead('the response head is too large')
                 head = parse_response(data[:end], self._context.max_fields)
-            except BadHead:
-                if not self._sent_again(RetryOn.JUNK_RESPONSE):
-                    self._fail(BAD_RESPONSE)
+            except BadHead as bad:
+                self._junk(data, bad)
                 return
             data = data[end:]
             if head.status == _SWITCHING:
@@ -269,7 +268,8 @@ class Carrier(Resender):
         assert body is not None
         try:
             payload = body.feed(data)
-        except BadBody:
+        except BadBody as bad:
+            self._note_fault(data, bad)
             if out:
                 self._to_client(out)
             self._fail(BAD_RESPONSE_DATA)

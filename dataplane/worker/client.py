@@ -1,8 +1,7 @@
 """One client connection: reads heads, hands requests over one at a time and in order, writes what comes back.
 
-What a client may make this process keep is bounded: a head by `tune.bufsize` less `tune.maxrewrite`, pipelined bytes and
-the body of a request that has no server yet by `tune.bufsize`, unsent output as in connection.py. Beyond that the connection is not read, which is what
-back-pressure is.
+What a client may make this process keep is bounded: a head by `tune.bufsize` less `tune.maxrewrite`, pipelined bytes and a body that has no
+server yet by `tune.bufsize`, unsent output as in connection.py. Beyond that the connection is not read, which is what back-pressure is.
 """
 
 from __future__ import annotations
@@ -126,6 +125,7 @@ class Client(Connection):
                 return
             head = parse_request(data[:end], self._context.max_fields)
         except BadHead as bad:
+            self._context.faults.request(self._frontend, self, data, bad)
             self._refuse(bad.status)
             return
         self._start(head, end, data[end:])
@@ -168,7 +168,8 @@ class Client(Connection):
             self._body = body = body_of(head.length)
             try:
                 payload = body.feed(rest)
-            except BadBody:
+            except BadBody as bad:
+                self._context.faults.request(self._frontend, self, rest, bad)
                 self._refuse(400)
                 return
             self._keep_rest(body.rest)
@@ -221,7 +222,8 @@ class Client(Connection):
         if body is not None and not body.done:
             try:
                 payload = body.feed(data)
-            except BadBody:
+            except BadBody as bad:
+                self._context.faults.request(self._frontend, self, data, bad)
                 exchange.bad_body()
                 return
             self._keep_more(body.rest)
@@ -373,11 +375,8 @@ class Client(Connection):
 
     def _stall_limit(self) -> int | None:
         exchange = self.exchange
-        if exchange is not None and exchange.stage is Stage.TUNNEL:
-            return exchange.silence
-        return super()._stall_limit()
-
-    # -- timeouts ----------------------------------------------------------------------------------------------------
+        tunnel = None if exchange is None or exchange.stage is not Stage.TUNNEL else exchange
+        return super()._stall_limit() if tunnel is None else tunnel.silence
 
     def _server_expired(self) -> None:
         if self.exchange is not None:

@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         '_began', '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled', '_timer',
-        '_transport', '_unsent', '_wall', '_write_paused', 'address', 'idle_ms', 'local_address', 'local_port', 'phase', 'port', 'since', 'tracking', 'variables',
+        '_transport', '_unsent', '_wall', '_write_paused', 'address', 'idle_ms', 'listener', 'local_address', 'local_port', 'phase', 'port', 'since', 'tracking', 'variables',
     )  # fmt: skip
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         self.local_address, self.local_port = '', 0
         self._wall = time.time()
         self._began = self.since = now_ms()
-        self.idle_ms = -1
+        self.idle_ms = self.listener = -1
         self.variables: dict[str, Sample] = {}
         self.tracking: Tracking | None = None
         self.phase = Phase.FRESH

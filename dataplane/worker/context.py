@@ -13,6 +13,7 @@ from dataplane.worker.casing import Casing
 from dataplane.worker.clock import now_ms
 from dataplane.worker.cookies import Jar
 from dataplane.worker.desk import Desk
+from dataplane.worker.faults import Faults
 from dataplane.worker.figures import Figures
 from dataplane.worker.hashing import Wish
 from dataplane.worker.headers import ForwardedFor
@@ -46,6 +47,7 @@ class Context:
         self.lease = layout.LEASE_ENDS
         self.log = log
         self.figures = Figures(cells, layout, worker)
+        self.faults = Faults()
         self.outbox = Outbox(loop)
         self.pools = Pools(loop, self.outbox, cells, layout, worker)
         self.wheel = Wheel(now_ms())

@@ -74,7 +74,7 @@ class Story:
 
 def record(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> None:
     """Count and log a request that has ended. Call it while its connection still counts as open."""
-    _count(context, frontend, story, end)
+    _count(context, frontend, story, end, client.listener)
     if frontend.httplog and frontend.log_targets and not (frontend.dontlog_normal and _is_normal(story, end)):
         ruled = story.ruled
         if ruled is not None:
@@ -92,7 +92,7 @@ def record_unserved(context: Context, frontend: Frontend, client: ClientEnd, sto
     if context.rulebook is None or not frontend.httplog or not frontend.log_targets:
         record(context, frontend, client, story, end)
         return
-    _count(context, frontend, story, end)
+    _count(context, frontend, story, end, client.listener)
     if not (frontend.dontlog_normal and _is_normal(story, end)):
         level = _ERR if frontend.log_separate_errors and not _is_normal(story, end) else -1
         entry = Entry(context, frontend, client, story, end, None)
@@ -129,12 +129,14 @@ def _is_normal(story: Story, end: Termination) -> bool:
     )
 
 
-def _count(context: Context, frontend: Frontend, story: Story, end: Termination) -> None:
+def _count(context: Context, frontend: Frontend, story: Story, end: Termination, listener: int) -> None:
     figures, backend = context.figures, story.backend
     server = story.server if story.reached else NOBODY
     answered = story.response_ms >= 0
     theirs = 0 if story.ruled is None else story.ruled.server_status
     figures.finished(story.frontend, backend, server, story.status, story.received, story.sent, answered and not theirs)
+    if listener != NOBODY:
+        figures.listener_moved(listener, story.received, story.sent)
     if theirs:  # what the server has said, whatever rules made of it
         figures.add(C(C.HRSP_1XX - 1 + theirs // 100), figures.server(server))
     if story.reached and answered:
@@ -146,6 +148,8 @@ def _count(context: Context, frontend: Frontend, story: Story, end: Termination)
         return
     if backend == NOBODY or counter not in _BACKEND_ONLY:
         figures.add(counter, figures.frontend(story.frontend))
+        if listener != NOBODY:
+            figures.add(counter, figures.listener(listener))
     if backend != NOBODY and counter not in _FRONTEND_ONLY:
         figures.add(counter, figures.backend(backend))
         if server != NOBODY:

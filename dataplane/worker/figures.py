@@ -32,6 +32,7 @@ class Figures:
         self._frontends = layout.frontend_counters(worker, 0)
         self._backends = layout.backend_counters(worker, 0)
         self._servers = layout.server_counters(worker, 0)
+        self._listeners = layout.listener_counters(worker, 0)
         self._whole = tuple(layout.process_counters(row) + _SCUR for row in range(layout.workers))
         self._open: dict[int, tuple[int, ...]] = {}
 
@@ -93,6 +94,28 @@ class Figures:
     def closed(self, frontend: int) -> None:
         """A client connection is gone."""
         self.add(C.SCUR, self.frontend(frontend), self.process, amount=-1)
+
+    # -- listening addresses (`option socket-stats`) -----------------------------------------------------------------
+
+    def listener(self, listener: int) -> int:
+        """First cell of this worker's block for a listening address."""
+        return self._listeners + listener * COUNTERS
+
+    def listener_opened(self, listener: int) -> None:
+        """A client connection was accepted on it."""
+        at, block = self.layout, self.listener(listener)
+        self.add(C.SCUR, block)
+        self.add(C.STOT, block)
+        open_now = sum(self.cells[at.listener_counters(row, listener) + _SCUR] for row in range(at.workers))
+        self._raise_max(at.listener_counters(at.departed, listener) + C.SMAX, open_now)
+
+    def listener_closed(self, listener: int) -> None:
+        """A client connection that came in by it is gone."""
+        self.add(C.SCUR, self.listener(listener), amount=-1)
+
+    def listener_moved(self, listener: int, received: int, sent: int) -> None:
+        """A request that came in by it ended."""
+        self._moved(self.listener(listener), received, sent)
 
     # -- requests ------------------------------------------------------------------------------------------------
 

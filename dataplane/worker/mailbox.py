@@ -2,7 +2,7 @@
 
     prepare number, fd -> prepared number [problem]     effects revision -> applied revision, counts
     discard number                                      listen key, frontend, fd; unlisten keys, question -> answer
-    sessions: question -> rows, rows, ..., answer       kill: question -> answer
+    sessions, errors: question -> rows, ..., answer     kill, activity, clear: question -> answer
     serve -> ready                                      leave -> the end of this process
 
 Packets are taken in their order; what takes long (unpacking tables, all sessions) is done in slices beside them, and nothing
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dataplane.core.counters import C
 from dataplane.core.tables import Tables
 from dataplane.wire.framing import Channel, Message, unpack
+from dataplane.worker.account import Lateness, activity, clear_row
 from dataplane.worker.collector import Collector
 from dataplane.worker.desk import Effects
 
@@ -64,6 +65,7 @@ class Mailbox:
         self._traffic = traffic
         self._log = log
         self._collector = Collector()
+        self._lateness = Lateness(BEAT)
         self._listening: dict[str, tuple[socket.socket, str]] = {}
         self._preparing: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,6 +102,7 @@ class Mailbox:
         """Every 20 ms: the loop turns."""
         self._beat_timer = self._loop.call_later(BEAT, self._beat)
         self._desk.heartbeat(time.monotonic_ns() // 1_000_000)
+        self._lateness.beat()
         open_now = self._board.cells[self._board.layout.process_counters(self._worker) + C.SCUR]
         self._collector.beat(is_idle=not open_now)
 
@@ -150,6 +153,13 @@ class Mailbox:
                 _ = self._begin(self._sessions(message['question']))
             case 'kill':
                 self._answer(message, found=self._traffic.kill(message['session']))
+            case 'errors':
+                _ = self._begin(self._faults(message['question']))
+            case 'activity':
+                found = activity(self._board, self._worker, self._traffic, self._lateness)
+                self._answer(message, worker=self._worker, activity=found)
+            case 'clear':
+                _ = self._begin(self._clear(message))
             case 'serve':
                 self._send({'op': 'ready'})
             case 'farewell':
@@ -164,12 +174,24 @@ class Mailbox:
 
     async def _sessions(self, question: int) -> None:
         """All requests under way, some per turn of the loop, and no faster than the supervisor takes them."""
-        rows = self._traffic.sessions()
-        while part := tuple(islice(rows, _ROWS)):
+        await self._rows(question, self._traffic.sessions(), _ROWS)
+        self._send({'op': 'answer', 'question': question})
+
+    async def _faults(self, question: int) -> None:
+        """The last faulty messages, a buffer each: one per packet."""
+        await self._rows(question, ({**row, 'worker': self._worker} for row in self._traffic.faults()), 1)
+        self._send({'op': 'answer', 'question': question, 'total': self._traffic.fault_count()})
+
+    async def _clear(self, message: Message) -> None:
+        everything, server = bool(message['everything']), int(message['server'])
+        await clear_row(self._board, self._worker, self._desk, everything=everything, server=server)
+        self._answer(message)
+
+    async def _rows(self, question: int, rows: Iterator[dict[str, Any]], at_once: int) -> None:
+        while part := tuple(islice(rows, at_once)):
             self._send({'op': 'rows', 'question': question, 'rows': part})
             await asyncio.sleep(0)
             await self._sent.wait()
-        self._send({'op': 'answer', 'question': question})
 
     def _applied(self, revision: int, effects: Effects) -> None:
         self._send(

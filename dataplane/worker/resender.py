@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from dataplane.core.counters import C
 from dataplane.core.stream import Life
+from dataplane.core.termination import BAD_RESPONSE, RetryOn
 from dataplane.worker.clock import now_ms
-from dataplane.worker.framing import CHUNKED, decoded
+from dataplane.worker.framing import CHUNKED, BadBody, decoded
+from dataplane.worker.head import BadHead
 from dataplane.worker.seeker import Seeker
 
 if TYPE_CHECKING:
@@ -77,3 +79,14 @@ class Resender(Seeker):
             self._waiting_since = now_ms()
             self._connect()
         return True
+
+    def _junk(self, data: bytes, bad: BadHead) -> None:
+        """What the server has sent is no response."""
+        self._note_fault(data, bad)
+        if not self._sent_again(RetryOn.JUNK_RESPONSE):
+            self._fail(BAD_RESPONSE)
+
+    def _note_fault(self, data: bytes, bad: BadHead | BadBody) -> None:
+        """Keep what is faulty for `show errors`."""
+        faults, server = self._context.faults, self._server()
+        faults.response(self._backend_of(), server, self._frontend, self._client, data, bad)

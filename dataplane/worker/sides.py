@@ -48,6 +48,8 @@ class ClientEnd(Protocol):
     """How long it took until the first byte of the request came; -1: none has."""
     since: int
     """When the connection was accepted, or its last request ended (ms)."""
+    listener: int
+    """Index of the address it came in by, NOBODY where that is not counted for itself."""
     server_timer: Timer
     own: Upstream | None
     variables: dict[str, Sample]
@@ -88,6 +90,8 @@ class ClientEnd(Protocol):
 
 class Checked(Protocol):
     """A client's connection as its owner sees it while it is not read."""
+
+    listener: int
 
     def check(self) -> None:
         """Has it gone meanwhile? Then its exchange ends."""

@@ -23,6 +23,7 @@ from dataplane.worker.context import Context
 from dataplane.worker.hashing import wishes
 from dataplane.worker.listener import Listener
 from dataplane.worker.rulebook import ProxyRules, Rulebook
+from dataplane.worker.sessions import session_id, session_row
 from dataplane.worker.shelf import Shelf
 from dataplane.worker.sticking import Numbers
 from dataplane.worker.tracking import SESSION
@@ -62,15 +63,18 @@ class Traffic:
     # -- listening ---------------------------------------------------------------------------------------------------
 
     def listen(self, sock: socket.socket, frontend: int, bind_name: str) -> None:
-        """Accept clients of frontend number `frontend` on a listening socket; `bind_name` is for error messages only."""
+        """Accept clients of frontend number `frontend` on a listening socket; `bind_name` is its address."""
         known = self._context.desk.tables.frontends.get(frontend)
         if known is None:
             raise ValueError(f'bind {bind_name!r}: there is no frontend number {frontend} in the tables')
+        # a socket that is lent for a worker that is away has the address in front of its name
+        counted = self._context.desk.tables.listener_of(known.name, bind_name.partition(' of worker ')[0])
+        place = NOBODY if counted is None else counted
         listener = Listener(
             self._loop,
             sock,
             lambda: self._has_room(frontend),
-            lambda accepted: self._accepted(accepted, frontend, known),
+            lambda accepted: self._accepted(accepted, frontend, known, place),
         )
         self._listeners.append(listener)
         listener.resume()
@@ -89,7 +93,7 @@ class Traffic:
             whole <= 0 or figures.all_connections() < whole
         )
 
-    def _accepted(self, sock: socket.socket, index: int, known: Frontend) -> None:
+    def _accepted(self, sock: socket.socket, index: int, known: Frontend, listener: int) -> None:
         context = self._context
         frontend = context.frontend(index, known)
         arrival = None
@@ -97,10 +101,13 @@ class Traffic:
             rules = context.rulebook.frontends.get(index)
             if rules is not None and (rules.connection or rules.session):
                 arrival = Arrival(sock, context.tables)
-                if not self._lets_in(arrival, sock, index, rules):
+                if not self._lets_in(arrival, sock, index, listener, rules):
                     return
         context.figures.opened(index, now_ms())
         client = Client(context, self, index, frontend, sock)
+        client.listener = listener
+        if listener != NOBODY:
+            context.figures.listener_opened(listener)
         if arrival is not None:
             client.variables, client.tracking = arrival.variables, arrival.tracking
         self._clients.add(client)
@@ -110,7 +117,7 @@ class Traffic:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _lets_in(self, arrival: Arrival, sock: socket.socket, index: int, rules: ProxyRules) -> bool:
+    def _lets_in(self, arrival: Arrival, sock: socket.socket, index: int, listener: int, rules: ProxyRules) -> bool:
         """Do the rules for connections and sessions let a connection in? Otherwise it is closed and only counted."""
         figures = self._context.figures
         for rule_list, counter in ((rules.connection, C.DCON), (rules.session, C.DSES)):
@@ -118,6 +125,8 @@ class Traffic:
             if verdict is not None:
                 figures.add(C.CONN_TOT, figures.frontend(index), figures.process)
                 figures.add(counter, figures.frontend(index))
+                if listener != NOBODY:
+                    figures.add(counter, figures.listener(listener))
                 if verdict.then is Then.DROP:
                     hide_end(sock)
                 sock.close()
@@ -147,6 +156,8 @@ class Traffic:
         if client.tracking is not None:
             client.tracking.release()
         self._context.figures.closed(frontend)
+        if client.listener != NOBODY:
+            self._context.figures.listener_closed(client.listener)
         for listener in self._listeners:
             listener.resume()
         self._finish_soft_stop()
@@ -199,6 +210,7 @@ class Traffic:
         """Tables came into force."""
         context = self._context
         context.adopt(tables.snapshot.globals)
+        context.faults.adopt(tables, context.bufsize)
         named = {target.address for frontend in tables.snapshot.frontends for target in frontend.log_targets}
         context.log.adopt(tables.snapshot.globals, named)
         context.pools.adopt(tables)
@@ -250,38 +262,34 @@ class Traffic:
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
+    def open_now(self) -> tuple[int, int, int]:
+        """Clients that are connected, requests under way, connections to servers that are idle."""
+        context = self._context
+        cells, at, worker = context.cells, context.layout, context.worker
+        idle = sum(cells[at.idle(worker, server)] for server in context.desk.tables.servers)
+        return len(self._clients), sum(client.exchange is not None for client in self._clients), idle
+
+    def faults(self) -> Iterator[dict[str, Any]]:
+        """The last faulty message of each proxy, for `show errors`."""
+        return self._context.faults.rows()
+
+    def fault_count(self) -> int:
+        """How many faulty messages there were."""
+        return self._context.faults.total
+
     def sessions(self) -> Iterator[dict[str, Any]]:
         """One row per request under way, for `show sess`. What ends between two rows is left out."""
         for client in tuple(self._clients):
-            if client.exchange is not None:
-                yield self._session(client, now_ms())
+            exchange = client.exchange
+            if exchange is not None:
+                yield session_row(self._context, client, exchange, now_ms())
 
-    def _session(self, client: Client, now: int) -> dict[str, Any]:
-        exchange = client.exchange
-        assert exchange is not None
-        tables, story = self._context.desk.tables, exchange.story
-        frontend = tables.frontends.get(story.frontend)
-        return {
-            'id': self._session_id(exchange.number),
-            'proto': 'tcpv6' if ':' in client.address else 'tcpv4',
-            'src': f'{client.address}:{client.port}',
-            'frontend': frontend.name if frontend is not None else '',
-            'backend': story.backend_name if exchange.backend != NOBODY else '<NONE>',
-            'server': story.server_name if exchange.server != NOBODY else '<none>',
-            'age_ms': now - exchange.began,
-            'state': exchange.stage.name,
-            'retries': story.retries,
-            'request': story.line,
-        }
-
-    def _session_id(self, number: int) -> str:
-        return f'0x{self._context.worker + 1:04x}{number:012x}'
-
-    def kill(self, session_id: str) -> bool:
+    def kill(self, wanted: str) -> bool:
         """End one request as an administrator does; False when there is none of that id."""
         for client in self._clients:
-            if client.exchange is not None and self._session_id(client.exchange.number) == session_id:
-                client.exchange.on_shutdown()
+            exchange = client.exchange
+            if exchange is not None and session_id(self._context.worker, exchange.number) == wanted:
+                exchange.on_shutdown()
                 return True
         return False
 

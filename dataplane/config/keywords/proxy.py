@@ -15,7 +15,7 @@ PROXY: Final = table(
     supported("""
         backlog, bind, default_backend, default-server, disabled, enabled, fullconn, http-reuse, id,
         log, maxconn, monitor-uri, retries, retry-on, server, option allbackups, option abortonclose, option dontlog-normal,
-        option dontlognull, option forwardfor, option originalto, option http-ignore-probes, option http-keep-alive,
+        option dontlognull, option forwardfor, option originalto, option http-ignore-probes, option socket-stats, option http-keep-alive,
         option http-server-close, option httpclose, option redispatch, timeout client, timeout server,
         timeout connect, timeout queue, timeout tarpit, timeout http-request, timeout http-keep-alive, timeout tunnel,
         timeout client-fin, timeout server-fin, timeout check, option httpchk, option tcp-check, option log-health-checks,
@@ -98,7 +98,7 @@ PROXY: Final = table(
         'it is so anyway',
         """
         option contstats, option disable-h2-upgrade, option http-pretend-keepalive, option idle-close-on-response,
-        option independent-streams, option socket-stats
+        option independent-streams
     """,
     ),
     accepted(

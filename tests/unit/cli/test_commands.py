@@ -56,9 +56,12 @@ def test_nothing_is_answered_with_everything() -> None:
         ('set maxconn foo', ['set maxconn frontend', 'set maxconn global', 'set maxconn server']),
         ('show servers', ['show servers conn', 'show servers state']),
         ('show stta', ['show servers state', 'show stat']),
-        ('shutdown', ['shutdown session', 'shutdown sessions server']),
+        ('shutdown', ['shutdown frontend', 'shutdown session', 'shutdown sessions server']),
         ('shutdown sessions', ['shutdown sessions server']),
-        ('disable servre px/s1', ['disable agent', 'disable health', 'disable server (DEPRECATED)']),
+        (
+            'disable servre px/s1',
+            ['disable agent', 'disable frontend', 'disable health', 'disable server (DEPRECATED)'],
+        ),
     ],
 )
 def test_an_unknown_command_gets_the_likeliest(line: str, expected: list[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from dataplane.cli.fields import Form
 from dataplane.cli.session import Complaint
-from dataplane.cli.stat import COLUMNS, HEADER, Kind, Row, StatRequest, assemble, parse, parts, select
+from dataplane.cli.stat import COLUMNS, HEADER, Kind, Row, StatRequest, assemble, parse, parts, select, show_resolvers
 
 FRONT = Row(Kind.FRONTEND, 2, 0, {'pxname': 'fe', 'svname': 'FRONTEND', 'scur': 1, 'status': 'OPEN', 'type': 0})
 UP = Row(
@@ -87,6 +87,7 @@ def test_json() -> None:
         (('px', '4', '-1'), StatRequest(proxy='px', kinds=4)),
         (('-1', '4', '2', 'typed'), StatRequest(Form.TYPED, kinds=4, sid=2)),
         (('domain', 'proxy', '3', '2', '-1'), StatRequest(proxy='3', kinds=2)),
+        (('domain', 'resolvers', 'typed'), StatRequest(Form.TYPED, resolvers=True)),
         (('px',), StatRequest()),
         (('px', 'x', 'y'), StatRequest(proxy='px', kinds=0, sid=0)),
     ],
@@ -95,8 +96,8 @@ def test_operands(words: tuple[str, ...], expected: StatRequest) -> None:
     assert parse(words) == expected
 
 
-@pytest.mark.parametrize('words', [('domain',), ('domain', 'resolvers')])
-def test_there_is_one_domain(words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize('words', [('domain',), ('domain', 'foo')])
+def test_there_are_two_domains(words: tuple[str, ...]) -> None:
     with pytest.raises(Complaint, match='Invalid statistics domain'):
         parse(words)
 
@@ -133,3 +134,17 @@ def test_down_servers_are_hidden_by_up_only() -> None:
     down = Row(Kind.SERVER, 3, 4, {'pxname': 'px', 'svname': 's4', 'status': 'DOWN'})
     assert select([down], StatRequest(up=True)) == []
     assert select([down], StatRequest(no_maint=True)) == [down]
+
+
+def test_there_are_no_resolvers() -> None:
+    assert show_resolvers(StatRequest(resolvers=True)).startswith('# id,pid,sent,')
+    assert show_resolvers(StatRequest(Form.JSON, resolvers=True)) == '[]'
+    assert show_resolvers(StatRequest(Form.TYPED, resolvers=True)) == ''
+
+
+def test_listeners_are_selected_by_their_number() -> None:
+    listeners = [
+        Row(Kind.LISTENER, 2, sid, {'pxname': 'fe', 'svname': f'sock-{sid}', 'status': 'OPEN'}) for sid in (1, 2)
+    ]
+    assert select(listeners, StatRequest(kinds=8, sid=2)) == listeners[1:]
+    assert select(listeners, StatRequest(up=True, no_maint=True)) == listeners

@@ -163,3 +163,13 @@ def test_any_soup_of_keywords_is_a_snapshot_or_errors(lines: list[list[str]]) ->
 )
 def test_any_keyword_with_odd_words_is_a_snapshot_or_errors(section: str, keyword: str, words: list[str]) -> None:
     attempt(f'{section}\n {keyword} {" ".join(words)}\n')
+
+
+def test_what_is_left_beside_the_proxies() -> None:
+    text = (
+        'global\n setenv A 1\n presetenv B 2\n presetenv HOME x\n unsetenv GONE\n'
+        'defaults\n mode http\ndefaults base\n mode http\ndefaults more from base\n'
+    )
+    loaded = load([('x.cfg', text)], {'HOME': '/root', 'GONE': '1'}, cores=1)
+    assert loaded.environment == {'HOME': '/root', 'A': '1', 'B': '2'}
+    assert [backend.name for _, backend in loaded.snapshot.defaults] == ['base', 'more']

@@ -23,6 +23,7 @@ def test_the_table_and_the_handlers_name_the_same_options() -> None:
         ('dontlognull', 'dontlognull'),
         ('dontlog-normal', 'dontlog_normal'),
         ('http-ignore-probes', 'http_ignore_probes'),
+        ('socket-stats', 'socket_stats'),
     ],
 )
 def test_flags_of_a_frontend(option: str, field: str) -> None:

@@ -21,7 +21,7 @@ def test_every_setting() -> None:
         'weight 7 maxconn 9 minconn 2 maxqueue 3 backup disabled id 12 pool-max-conn 4 pool-purge-delay 2s max-reuse 0'
     )
     assert found == Server(
-        name='s', id=12, host='127.0.0.1', port=80, weight=7, maxconn=9, minconn=2, maxqueue=3, backup=True, disabled=True,
+        name='s', id=12, forced_id=True, host='127.0.0.1', port=80, weight=7, maxconn=9, minconn=2, maxqueue=3, backup=True, disabled=True,
         pool_max_conn=4, pool_purge_delay=2_000, max_reuse=0, where=found.where,
     )  # fmt: skip
 

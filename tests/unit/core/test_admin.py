@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataplane.core.admin import DRAIN_MASK, LOCAL_MASK, MAINT_MASK, Admin, effective, initial, wish, wished
+from dataplane.core.admin import DRAIN_MASK, LOCAL_MASK, MAINT_MASK, Admin, effective, initial, shown, wish, wished
 from dataplane.core.model import AdminState, Origin
 
 READY, DRAIN, MAINT = AdminState.READY, AdminState.DRAIN, AdminState.MAINT
@@ -86,3 +86,17 @@ def test_a_disabled_line_is_shown_as_5_and_a_person_can_enable_it() -> None:
 def test_what_each_side_wishes() -> None:
     both = int(Admin.FDRAIN | Admin.PMAINT)
     assert (wished(both, Origin.CLI), wished(both, Origin.CONFIG), wished(both, Origin.PUSH)) == (DRAIN, DRAIN, MAINT)
+
+
+@pytest.mark.parametrize(
+    'flags,expected',
+    [
+        (0, 0),
+        (Admin.FMAINT, Admin.FMAINT),
+        (Admin.PMAINT, Admin.FMAINT),
+        (Admin.PDRAIN | Admin.CMAINT, Admin.FDRAIN | Admin.CMAINT),
+        (Admin.PMAINT | Admin.PDRAIN, Admin.FMAINT | Admin.FDRAIN),
+    ],
+)
+def test_flags_as_haproxy_numbers_them(flags: int, expected: int) -> None:
+    assert shown(flags) == expected

@@ -8,7 +8,8 @@ import pytest
 
 from dataplane.core.allocate import Indexes, Place, allocate
 from dataplane.core.compose import Refused
-from dataplane.core.model import Snapshot
+from dataplane.core.layout import Layout
+from dataplane.core.model import Bind, Frontend, Snapshot
 from dataplane.core.tables import Tables
 from tests.unit.core.farm import SMALL, backend, file, server
 
@@ -84,3 +85,23 @@ def test_everything_else_does() -> None:
 def test_not_enough_room(snapshot: Snapshot, words: str) -> None:
     with pytest.raises(Refused, match=words):
         of(snapshot)
+
+
+def test_listeners_that_are_counted_for_themselves() -> None:
+    at = Layout(workers=2, servers=8, backends=4, frontends=4, entries=16, listeners=3)
+
+    def with_binds(*ports: int, counted: bool = True) -> Snapshot:
+        binds = tuple(Bind(name=f'sock-{port}', host='127.0.0.1', port=port) for port in ports)
+        return Snapshot(frontends=(Frontend(name='fe', id=2, binds=binds, maxconn=10, socket_stats=counted),))
+
+    indexes = Indexes(at, {}, ())
+    first = of(with_binds(80, 81), None, indexes)
+    assert first.listeners == {0: ('fe', '127.0.0.1:80'), 1: ('fe', '127.0.0.1:81')}
+    assert (first.listener_of('fe', '127.0.0.1:81'), first.listener_of('other', '127.0.0.1:81')) == (1, None)
+    second = of(with_binds(81, 82), first, indexes)
+    assert second.listeners == {1: ('fe', '127.0.0.1:81'), 2: ('fe', '127.0.0.1:82')}
+    assert of(with_binds(80, counted=False), second, indexes).listeners == {}
+    with pytest.raises(
+        Refused, match='too many listeners with statistics of their own: room for 3, 0 in use and 4 more'
+    ):
+        of(with_binds(80, 81, 82, 83), None, indexes)

@@ -76,12 +76,19 @@ def test_the_departed_row_comes_after_the_workers() -> None:
     assert AT.process_counters(AT.departed) == AT.process_counters(AT.workers - 1) + COUNTERS
 
 
-@pytest.mark.parametrize('more', ['workers', 'servers', 'backends', 'frontends', 'entries'])
+@pytest.mark.parametrize('more', ['workers', 'servers', 'backends', 'frontends', 'entries', 'listeners'])
 def test_every_maximum_counts(more: str) -> None:
-    maxima = {'workers': 3, 'servers': 5, 'backends': 4, 'frontends': 2, 'entries': 7}
+    maxima = {'workers': 3, 'servers': 5, 'backends': 4, 'frontends': 2, 'entries': 7, 'listeners': 0}
     assert Layout(**(maxima | {more: maxima[more] + 1})).size > AT.size
 
 
+def test_counters_of_listeners_are_no_others() -> None:
+    at = Layout(workers=3, servers=5, backends=4, frontends=2, entries=7, listeners=2)
+    assert at.listener_counters(0, 0) == at.server_counters(at.departed, 4) + COUNTERS
+    assert at.listener_counters(at.departed, 1) + COUNTERS == at.process_counters(0)
+    assert at.listener_counters(1, 0) == at.listener_counters(0, 1) + COUNTERS
+
+
 def test_another_process_makes_the_same_of_its_maxima() -> None:
-    maxima = {'workers': 3, 'servers': 5, 'backends': 4, 'frontends': 2, 'entries': 7, 'wheels': 9}
+    maxima = {'workers': 3, 'servers': 5, 'backends': 4, 'frontends': 2, 'entries': 7, 'wheels': 9, 'listeners': 2}
     assert Layout(**maxima).maxima == maxima

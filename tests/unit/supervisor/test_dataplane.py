@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dataplane.config import Loaded
 from dataplane.core.model import Backend, Bind, Global, Level, Server, Snapshot, StatsListener, StatsSocket
-from dataplane.supervisor.dataplane import MAX_SERVERS, CannotStart, DataPlane
+from dataplane.supervisor.dataplane import CannotStart, DataPlane
+from dataplane.supervisor.dimensions import MAX_SERVERS
 from dataplane.supervisor.listeners import Listeners
 from dataplane.supervisor.sources import Sources
 
@@ -20,7 +22,7 @@ from dataplane.supervisor.sources import Sources
 async def plane(snapshot: Snapshot) -> AsyncIterator[DataPlane]:
     """Not started; closed in the end, whatever came of it."""
     sources = Sources((), None, {})
-    made = DataPlane(asyncio.get_running_loop(), sources, snapshot, Listeners(1), software='1.2', quiet=True)
+    made = DataPlane(asyncio.get_running_loop(), sources, Loaded(snapshot), Listeners(1), software='1.2', quiet=True)
     try:
         yield made
     finally:

@@ -12,21 +12,23 @@ from dataplane.core.model import Backend, Frontend, Server
 from dataplane.core.tables import Tables
 from dataplane.supervisor.departed import GAUGES, MAXIMA, RATES, begin, bury, forget
 
-AT = Layout(workers=2, servers=4, backends=2, frontends=2, entries=2)
+AT = Layout(workers=2, servers=4, backends=2, frontends=2, entries=2, listeners=2)
 TABLES = Tables(
     1,
     frontends={0: Frontend(name='f', id=1, binds=(), maxconn=1)},
     backends={1: Backend(name='b', id=2)},
     servers={2: Server(name='s', id=1, host='h', port=1)},
     members={1: (2,)},
+    listeners={1: ('f', '127.0.0.1:80')},
 )
 
 
 def firsts(row: int) -> list[int]:
-    """First cells of the five blocks that count in the tables: process, frontend, backend, server, departed server."""
+    """First cells of the six blocks that count in the tables: process, frontend, listener, backend, server, departed server."""
     return [
         AT.process_counters(row),
         AT.frontend_counters(row, 0),
+        AT.listener_counters(row, 1),
         AT.backend_counters(row, 1),
         AT.server_counters(row, 2),
         AT.server_counters(row, 3),

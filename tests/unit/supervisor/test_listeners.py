@@ -265,3 +265,15 @@ def test_who_comes_to_a_path_that_turns_away_finds_nobody(listeners: Listeners, 
 
 def readable(sock: socket.socket) -> bool:
     return bool(select.select([sock], [], [], 0)[0])
+
+
+def test_a_frontend_that_is_closed_is_not_listened_for(listeners: Listeners, port: int) -> None:
+    one, other = frontend(tcp(port), name='f'), frontend(name='g')
+    listeners.closed.add('f')
+    assert listeners.open_missing([one, other]) == []
+    assert listeners.claim([one]) == []
+    listeners.closed.discard('f')
+    [opened] = listeners.open_missing([one])
+    assert listeners.unwanted([one]) == []
+    listeners.closed.add('f')
+    assert listeners.unwanted([one]) == [opened]

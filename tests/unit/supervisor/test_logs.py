@@ -151,3 +151,11 @@ def test_stderr_as_haproxy_writes_it(capfd: pytest.CaptureFixture[str]) -> None:
         f'[ALERT]    ({pid}) : one',
         f'[ALERT]    ({pid}) : two',
     ]
+
+
+def test_every_line_is_told_as_well() -> None:
+    log, told = log_to(), list[tuple[str, str]]()
+    log('notice', 'before anybody listens')
+    log.told = lambda level, text: told.append((level, text))
+    log('alert', 'something')
+    assert told == [('alert', 'something')]

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dataplane.cli.fields import Value
+from dataplane.cli.stat import Kind, Row
 from dataplane.core.changes import SetAdmin
 from dataplane.core.counters import C
 from dataplane.core.model import AdminState
 from dataplane.supervisor.figures import Supervision
-from dataplane.supervisor.metrics import exposition
+from dataplane.supervisor.metrics import SCOPES, Wanted, exposition, wanted
 from tests.inprocess import Plane
+from tests.unit.supervisor.exporter_names import NAMES
 
 
 def samples(plane: Plane) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -106,3 +111,91 @@ def test_the_lease_is_shown_where_there_is_one_to_have() -> None:
     assert '\nsluice_lease_seconds 0.0\n' in text
     given = replace(ended, lease_in_force=True, lease_ms=1_500)
     assert '\nsluice_lease_seconds 1.5\n' in ''.join(exposition(rows, info, given))
+
+
+LEFT_OUT = {
+    # they would have to be summed by every worker once a second, for nobody who does not ask
+    'haproxy_process_idle_time_percent', 'haproxy_process_bytes_out_rate',
+    # HAProxy has them where it was built with zlib, and else says NaN
+    'haproxy_process_current_zlib_memory', 'haproxy_process_max_zlib_memory',
+}  # fmt: skip
+
+
+def test_all_metrics_of_haproxys_own_exporter_are_there() -> None:
+    listener = Row(Kind.LISTENER, 2, 1, {'pxname': 'fe', 'svname': 'sock-1', 'status': 'OPEN'})
+    text = ''.join(exposition([*Plane().figures.rows(), listener], Plane().figures.info(), Supervision()))
+    there = set(re.findall(r'^# TYPE (\S+)', text, re.MULTILINE))
+    theirs = {f'haproxy_{kind}_{name}' for kind, names in NAMES.items() for name in names}
+    assert theirs - there == LEFT_OUT
+    assert {name for name in there - theirs if not name.startswith('sluice_')} == set()
+
+
+def test_results_of_checks_and_sums_over_servers() -> None:
+    def server(name: str, status: str, check: str | None) -> Row:
+        values: dict[str, Value] = dict.fromkeys(
+            (f'hrsp_{code}' for code in ('1xx', '2xx', '3xx', '4xx', '5xx', 'other')), 0
+        )
+        values |= {'pxname': 'px', 'svname': name, 'status': status}
+        return Row(
+            Kind.SERVER, 3, 1, values if check is None else {**values, 'check_status': check, 'check_duration': 250}
+        )
+
+    backend = next(row for row in Plane().figures.rows() if row.kind is Kind.BACKEND)
+    rows = [
+        server('a', 'UP 1/2', '* L7OK'), server('b', 'DOWN (agent)', 'L4TOUT'), server('c', 'MAINT (via x/y)', None),
+        server('d', 'no check', None), server('e', 'UP', 'L7OK'), backend,
+    ]  # fmt: skip
+    lines = set(''.join(exposition(rows, Plane().figures.info(), Supervision())).splitlines())
+    for line in (
+        'haproxy_server_status{proxy="px",server="a",state="UP"} 1',
+        'haproxy_server_status{proxy="px",server="b",state="DOWN"} 1',
+        'haproxy_server_status{proxy="px",server="c",state="MAINT"} 1',
+        'haproxy_server_status{proxy="px",server="d",state="UP"} 1',
+        'haproxy_server_check_status{proxy="px",server="a",state="L7OK"} 1',
+        'haproxy_server_check_status{proxy="px",server="a",state="L4OK"} 0',
+        'haproxy_server_check_duration_seconds{proxy="px",server="a"} 0.25',
+        'haproxy_backend_agg_server_status{proxy="px",state="UP"} 3',
+        'haproxy_backend_agg_server_status{proxy="px",state="NOLB"} 0',
+        'haproxy_backend_agg_server_check_status{proxy="px",state="DOWN"} 1',
+        'haproxy_backend_agg_check_status{proxy="px",state="L7OK"} 2',
+        'haproxy_backend_agg_check_status{proxy="px",state="HANA"} 0',
+    ):
+        assert line in lines, line
+    assert not any(line.startswith('haproxy_server_check_status{proxy="px",server="c"') for line in lines)
+
+
+@pytest.mark.parametrize(
+    'query,scopes,no_maint',
+    [
+        ([], SCOPES, False),
+        ([('scope', 'server')], {'server'}, False),
+        ([('scope', 'server'), ('scope', 'global'), ('no-maint', '')], {'server', 'global'}, True),
+        ([('scope', 'server'), ('scope', '*')], SCOPES, False),
+        ([('scope', '')], set(), False),
+        ([('extra-counters', '')], SCOPES, False),
+    ],
+)
+def test_a_part_may_be_asked_for(query: list[tuple[str, str]], scopes: set[str], no_maint: bool) -> None:
+    assert wanted(query) == Wanted(frozenset(scopes), no_maint)
+
+
+def test_a_scope_there_is_none_of() -> None:
+    with pytest.raises(ValueError, match="there is no scope 'x'"):
+        wanted([('scope', 'x')])
+
+
+def test_only_what_is_asked_for_is_written() -> None:
+    plane = Plane()
+
+    def families(asked: Wanted) -> set[str]:
+        text = ''.join(exposition(list(plane.figures.rows()), plane.figures.info(), Supervision(), asked))
+        return {name.split('_')[1] for name in re.findall(r'^# TYPE (\S+)', text, re.MULTILINE)}
+
+    assert families(Wanted(frozenset())) == set()
+    assert families(Wanted(frozenset({'server'}))) == {'server'}
+    assert families(Wanted(frozenset({'frontend', 'backend'}))) == {'frontend', 'backend'}
+    text = ''.join(
+        exposition(list(plane.figures.rows()), {}, Supervision(), Wanted(frozenset({'server'}), no_maint=True))
+    )
+    assert 'server="s3"' not in text
+    assert 'server="s2"' in text

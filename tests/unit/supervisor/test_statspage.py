@@ -77,6 +77,15 @@ async def test_metrics(served: StatsServer) -> None:
     assert 'haproxy_server_current_queue{proxy="px",server="s1"} 0\n' in text
 
 
+async def test_a_part_of_the_metrics(served: StatsServer) -> None:
+    status, _, text = await get(served, '/metrics?scope=server&no-maint')
+    assert status == 200
+    assert 'haproxy_server_current_queue{proxy="px",server="s1"} 0\n' in text
+    assert 'server="s3"' not in text
+    assert 'haproxy_process' not in text
+    assert await get(served, '/metrics?scope=x') == (400, 'text/plain', "there is no scope 'x'\n")
+
+
 async def test_elsewhere(served: StatsServer) -> None:
     assert (await get(served, '/'))[0] == 404
     assert (await get(served, '/statsx'))[0] == 404

@@ -95,3 +95,31 @@ async def test_malformed(words: tuple[str, ...], text: str) -> None:
     with pytest.raises(Complaint) as complaint:
         await wait_for(words, Patience(), busy)
     assert complaint.value.answer.text == text
+
+
+async def test_until_something_happens_or_the_client_speaks() -> None:
+    done, arrived, pending = asyncio.Event(), asyncio.Event(), [False]
+    patience = Patience(more=lambda: pending[0], arrived=arrived)
+
+    async def happens() -> None:
+        await done.wait()
+
+    waiting = asyncio.create_task(patience.until(happens()))
+    await asyncio.sleep(0)
+    arrived.set()  # what came was no whole line, or was taken already
+    await asyncio.sleep(0)
+    done.set()
+    assert await asyncio.wait_for(waiting, 10) is True
+    done.clear()
+    waiting = asyncio.create_task(patience.until(happens()))
+    await asyncio.sleep(0)
+    pending[0] = True
+    arrived.set()
+    assert await asyncio.wait_for(waiting, 10) is False
+    patience.closed.set()
+    pending[0] = False
+    assert await asyncio.wait_for(patience.until(happens()), 10) is False
+
+
+async def test_nobody_is_written_to() -> None:
+    await Patience().write('into the air')

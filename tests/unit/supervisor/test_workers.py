@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+from dataplane.config import Loaded
 from dataplane.core.model import Global, Snapshot
 from dataplane.supervisor import workers
 from dataplane.supervisor.dataplane import DataPlane
@@ -21,7 +22,7 @@ async def test_a_clearing_that_fails_ends_the_data_plane(capfd: pytest.CaptureFi
     told: list[object] = []
     loop.set_exception_handler(lambda _loop, context: told.append(context['message']))
     snapshot = Snapshot(globals=Global(nbthread=1, node='n', state_dir='/nowhere'))
-    plane = DataPlane(loop, Sources((), None, {}), snapshot, Listeners(1), software='0', quiet=False)
+    plane = DataPlane(loop, Sources((), None, {}), Loaded(snapshot), Listeners(1), software='0', quiet=False)
 
     async def fails(number: int) -> None:
         raise ValueError(f'the row of {number} makes no sense')
@@ -54,7 +55,7 @@ async def test_a_worker_that_cannot_be_watched_is_ended_and_started_again(
     monkeypatch.setattr(workers, '_PAUSES', (0.01,))
     snapshot = Snapshot(globals=Global(nbthread=1, node='n', state_dir='/nowhere'))
     plane = DataPlane(
-        asyncio.get_running_loop(), Sources((), None, {}), snapshot, Listeners(1), software='0', quiet=False
+        asyncio.get_running_loop(), Sources((), None, {}), Loaded(snapshot), Listeners(1), software='0', quiet=False
     )
     try:
         await plane.start()

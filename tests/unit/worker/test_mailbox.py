@@ -13,13 +13,22 @@ import pytest
 
 from dataplane.core.changes import AdoptFile
 from dataplane.core.counters import C
+from dataplane.core.layout import NOBODY
 from dataplane.core.model import Bind, Frontend
 from dataplane.wire.framing import Channel, Message, pack
 from dataplane.worker.access_log import AccessLog
 from dataplane.worker.desk import Desk
+from dataplane.worker.head import BadHead
 from dataplane.worker.mailbox import BEAT, Mailbox
 from dataplane.worker.traffic import Traffic
 from tests.unit.worker.house import LAYOUT, House
+
+
+class Peer:
+    """A client that is named in what was faulty."""
+
+    address = '10.0.0.1'
+    port = 5
 
 
 class Post:
@@ -194,3 +203,47 @@ async def test_the_end_of_the_supervisor_ends_it() -> None:
     async with post() as at:
         at.channel.close()
         await at.ended()
+
+
+async def test_it_says_what_it_does_and_what_was_faulty() -> None:
+    async with post() as at:
+        block = LAYOUT.process_counters(0)
+        at.house.board.cells[block + C.CONN_TOT], at.house.board.cells[block + C.REQ_TOT] = 7, 9
+        at.send('activity', question=7)
+        answer = await at.said()
+        assert (answer['op'], answer['question'], answer['worker']) == ('answer', 7, 0)
+        found = answer['activity']
+        assert (found['accepted'], found['requests'], found['clients'], found['streams'], found['idle_servers']) == (
+            7,
+            9,
+            0,
+            0,
+            0,
+        )
+        assert found['rss_bytes'] > 1_000_000
+        assert all(type(value) is int and value >= 0 for value in found.values())
+        at.send('errors', question=8)
+        assert await at.said() == {'op': 'answer', 'question': 8, 'total': 0}
+        frontend = Frontend(name='fe', id=9, binds=(), maxconn=1)
+        peer = Peer()
+        for number in range(3):
+            at.traffic._context.faults.request(replace(frontend, name=f'fe{number}'), peer, b'x\xff', BadHead('bad'))
+        at.send('errors', question=9)
+        rows = [await at.said() for _ in range(3)]
+        assert [row['rows'][0]['proxy'] for row in rows] == [[f'fe{number}', 9] for number in range(3)]
+        assert all((row['rows'][0]['data'], row['rows'][0]['worker']) == ('x\xff', 0) for row in rows)
+        assert await at.said() == {'op': 'answer', 'question': 9, 'total': 3}
+
+
+async def test_its_counters_begin_anew_when_it_is_told_so() -> None:
+    async with post() as at:
+        cells, tables = at.house.board.cells, at.house.ledger.tables
+        server = next(iter(tables.servers))
+        block = LAYOUT.server_counters(0, server)
+        cells[block + C.STOT], cells[block + C.TTIME_MAX] = 4, 5
+        at.send('clear', question=3, everything=False, server=NOBODY)
+        assert await at.said() == {'op': 'answer', 'question': 3}
+        assert (cells[block + C.STOT], cells[block + C.TTIME_MAX]) == (4, 0)
+        at.send('clear', question=4, everything=True, server=server)
+        assert await at.said() == {'op': 'answer', 'question': 4}
+        assert cells[block + C.STOT] == 0

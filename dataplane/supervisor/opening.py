@@ -1,0 +1,116 @@
+"""The doors that people and their tools come in by, put together and opened: figures, runtime protocol, statistics.
+
+Part of the composition root (`supervisor.dataplane`): it has made everything these are built of, and closes what is opened here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dataplane.supervisor.aids import Surroundings
+from dataplane.supervisor.checkfigures import CheckFigures
+from dataplane.supervisor.clearing import Clearing
+from dataplane.supervisor.clisocket import CliServer
+from dataplane.supervisor.figures import Figures, Identity, Supervision
+from dataplane.supervisor.memory import pools
+from dataplane.supervisor.statspage import StatsServer, serve_stats
+from dataplane.supervisor.verbs import Verbs
+
+if TYPE_CHECKING:
+    from dataplane.board import Board
+    from dataplane.core.ledger import Ledger
+    from dataplane.core.model import Global, StatsListener
+    from dataplane.health.checker import Checker
+    from dataplane.supervisor.frontdoors import FrontDoors
+    from dataplane.supervisor.health import Condition
+    from dataplane.supervisor.holds import Holds
+    from dataplane.supervisor.outages import Outages
+    from dataplane.supervisor.publish import Publisher
+    from dataplane.supervisor.workers import Workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What there is to be shown and changed."""
+
+    board: Board
+    ledger: Ledger
+    publisher: Publisher
+    workers: Workers
+    holds: Holds
+    checker: Checker
+    outages: Outages
+    doors: FrontDoors
+    around: Surroundings
+    settings: Callable[[], Global]
+    supervision: Callable[[], Supervision]
+    condition: Callable[[], Condition]
+
+
+def monotonic_ms() -> int:
+    """The clock of everything in a data plane."""
+    return time.monotonic_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class Opened:
+    """The figures, and the doors, which are to be closed."""
+
+    figures: Figures
+    verbs: Verbs
+    cli: CliServer
+    stats: StatsServer | None = None
+    master: CliServer | None = None
+
+    async def close(self) -> None:
+        """Close what is open."""
+        for door in (self.master, self.cli, self.stats):
+            if door is not None:
+                await door.close()
+
+
+def prepare(house: House, identity: Identity) -> Opened:
+    """Put it all together; nothing is open yet."""
+    board, ledger = house.board, house.ledger
+    checks = CheckFigures(ledger, house.checker.watches, monotonic_ms)
+    figures = Figures(
+        cells=board.cells,
+        layout=board.layout,
+        tables=lambda: ledger.tables,
+        identity=identity,
+        supervision=house.supervision,
+        clock=monotonic_ms,
+        wall=time.time,
+        checks=checks,
+        outages=house.outages,
+        doors=house.doors.state,
+    )
+    clearing = Clearing(
+        board.cells,
+        board.layout,
+        ledger,
+        holds=house.holds,
+        workers=house.workers,
+        checks=checks,
+        outages=house.outages,
+    )
+    verbs = Verbs(
+        publisher=house.publisher,
+        workers=house.workers,
+        figures=figures,
+        counters=clearing,
+        doors=house.doors,
+        around=house.around,
+        pools=lambda: pools(board.cells, board.layout, ledger.tables),
+        wall_ms=lambda: time.time_ns() // 1_000_000,
+    )
+    return Opened(figures, verbs, CliServer(verbs, settings=house.settings, uptime=figures.uptime_s))
+
+
+async def open_doors(opened: Opened, house: House, listeners: tuple[StatsListener, ...]) -> None:
+    """Open them. Raises CannotListen; what is open by then is closed with the rest."""
+    opened.stats = await serve_stats(listeners, opened.figures, house.condition)
+    await opened.cli.start(house.settings().stats_sockets)
