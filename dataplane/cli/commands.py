@@ -26,11 +26,13 @@ class Verb(Enum):
     DEL_BACKEND = auto()
     DEL_SERVER = auto()
     DISABLE_AGENT = auto()
+    DISABLE_COOKIE = auto()
     DISABLE_FRONTEND = auto()
     DISABLE_HEALTH = auto()
     DISABLE_SERVER = auto()
     ECHO = auto()
     ENABLE_AGENT = auto()
+    ENABLE_COOKIE = auto()
     ENABLE_FRONTEND = auto()
     ENABLE_HEALTH = auto()
     ENABLE_SERVER = auto()
@@ -44,6 +46,7 @@ class Verb(Enum):
     PUBLISH_BACKEND = auto()
     QUIT = auto()
     RELOAD = auto()
+    SET_COOKIE_KEY = auto()
     SET_MAXCONN_FRONTEND = auto()
     SET_MAXCONN_GLOBAL = auto()
     SET_MAXCONN_SERVER = auto()
@@ -114,6 +117,8 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('del backend', Verb.DEL_BACKEND, 'del backend <backend>', 'delete a backend', _ADMIN),
     _entry('del server', Verb.DEL_SERVER, 'del server <bk>/<srv>', 'remove a dynamically added server', _ADMIN),
     _entry('disable agent', Verb.DISABLE_AGENT, 'disable agent', "disable agent checks", _ADMIN),
+    _entry('disable dynamic-cookie backend', Verb.DISABLE_COOKIE, 'disable dynamic-cookie backend <bk>',
+           'disable dynamic cookies on a specific backend', _ADMIN),
     _entry('disable frontend', Verb.DISABLE_FRONTEND, 'disable frontend <frontend>', 'temporarily disable specific frontend',
            _ADMIN),
     _entry('disable health', Verb.DISABLE_HEALTH, 'disable health', 'disable health checks', _ADMIN),
@@ -121,6 +126,8 @@ COMMANDS: Final[tuple[Entry, ...]] = (
            "disable a server for maintenance (use 'set server' instead)", _ADMIN),
     _entry('echo', Verb.ECHO, 'echo <text>', 'print text to the output'),
     _entry('enable agent', Verb.ENABLE_AGENT, 'enable agent', 'enable agent checks', _ADMIN),
+    _entry('enable dynamic-cookie backend', Verb.ENABLE_COOKIE, 'enable dynamic-cookie backend <bk>',
+           'enable dynamic cookies on a specific backend', _ADMIN),
     _entry('enable frontend', Verb.ENABLE_FRONTEND, 'enable frontend <frontend>', 're-enable specific frontend', _ADMIN),
     _entry('enable health', Verb.ENABLE_HEALTH, 'enable health', 'enable health checks', _ADMIN),
     _entry('enable server', Verb.ENABLE_SERVER, 'enable server  (DEPRECATED)',
@@ -130,6 +137,8 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('get weight', Verb.GET_WEIGHT, 'get weight <bk>/<srv>', "report a server's current weight"),
     _entry('operator', Verb.OPERATOR, 'operator', 'lower the level of the current CLI session to operator'),
     _entry('publish backend', Verb.PUBLISH_BACKEND, 'publish backend <bk>', 'mark backend as ready for traffic', _ADMIN),
+    _entry('set dynamic-cookie-key backend', Verb.SET_COOKIE_KEY, 'set dynamic-cookie-key backend <bk> <k>',
+           'change a backend secret key for dynamic cookies', _ADMIN),
     _entry('set maxconn frontend', Verb.SET_MAXCONN_FRONTEND, 'set maxconn frontend <frontend> <value>',
            "change a frontend's maxconn setting", _ADMIN),
     _entry('set maxconn global', Verb.SET_MAXCONN_GLOBAL, 'set maxconn global <value>',

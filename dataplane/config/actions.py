@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from dataplane.config.draft import Side
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.replies import CONDITIONS, parse_reply
+from dataplane.config.retrying import RETRYING, parse_set_timeout
 from dataplane.config.ruling import header_format
 from dataplane.config.values import parse_int
 from dataplane.rules.actions import (
@@ -300,6 +301,7 @@ def _log_level(words: Sequence[str], place: Place) -> tuple[Action, int]:
 
 
 _BOTH: Final[dict[str, Parser]] = {
+    'set-timeout': parse_set_timeout,
     'allow': _allow,
     'capture': _capture,
     'deny': _deny,
@@ -324,6 +326,7 @@ REQUEST: Final[dict[str, Parser]] = {
     **{f'replace-{part}': _replace_part(part) for part in (Part.PATH, Part.PATHQ, Part.URI)},
     'set-priority-class': _priority(offset=False),
     'set-priority-offset': _priority(offset=True),
+    **RETRYING,
 }
 RESPONSE: Final[dict[str, Parser]] = {**_BOTH, **_HEADERS, 'set-status': _set_status}
 CONNECTION: Final[dict[str, Parser]] = {'accept': _allow, 'reject': _reject, 'silent-drop': _silent_drop}
@@ -333,6 +336,7 @@ CONTENT: Final[dict[str, Parser]] = {
     'set-log-level': _log_level,
     'set-priority-class': _priority(offset=False),
     'set-priority-offset': _priority(offset=True),
+    'set-retries': RETRYING['set-retries'],
 }
 AFTER: Final[dict[str, Parser]] = {'allow': _allow, **_HEADERS, 'set-status': _set_status}
 """The actions of each list by name; `set-var` and its kind, whose names have arguments, stand beside them."""

@@ -23,6 +23,7 @@ from dataplane.core.checks import (
     ServerCheck,
     Step,
 )
+from dataplane.core.outbound import ProxyProtocol
 
 _PASSING = ((200, 399),)
 
@@ -40,6 +41,7 @@ class ServerChecks:
     addr: str = ''
     port: int = 0
     init_state: InitState = InitState.NONE
+    send_proxy: bool = False
     agent: bool = False
     agent_inter: int = 2_000
     agent_addr: str = ''
@@ -52,12 +54,15 @@ class ServerChecks:
     shutdown_backups_when_up: bool = False
     track: str = ''
 
-    def compiled(self, proxy: str) -> dict[str, Any]:
-        """The fields of a server that follow."""
+    def compiled(self, proxy: str, traffic: ProxyProtocol | None) -> dict[str, Any]:
+        """The fields of a server that follow. Checks of where the traffic goes say first what that says (`send-proxy`)."""
+        told = None if self.addr or self.port else traffic
+        if self.send_proxy:
+            told = traffic or ProxyProtocol(version=1)
         pace = Pace(
             inter=self.inter, fastinter=self.fastinter, downinter=self.downinter, rise=self.rise, fall=self.fall
         )
-        check = ServerCheck(pace=pace, addr=self.addr, port=self.port, init_state=self.init_state)
+        check = ServerCheck(pace=pace, addr=self.addr, port=self.port, init_state=self.init_state, proxy=told)
         agent = AgentCheck(
             pace=Pace(inter=self.agent_inter, rise=1, fall=1),
             addr=self.agent_addr,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dataplane.config.draft import GlobalDraft, ProxyDraft, ServerDraft
     from dataplane.core.model import Bind, LogTarget
+    from dataplane.core.outbound import Source
     from dataplane.rules.model import Entry
 
 _FIRST_PROXY_ID = 2
@@ -87,7 +88,12 @@ def _log_targets(targets: Iterable[LogTarget], *, hostname: str | None) -> tuple
 def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
     maxconn = proxy.maxconn or settings.maxconn
     own = proxy.name if proxy.side is Side.BOTH else None
-    logs = _log_targets(proxy.logs, hostname=settings.log_send_hostname)
+    logs = (
+        *(settings.log_targets if proxy.log_global else ()),
+        *_log_targets(proxy.logs, hostname=settings.log_send_hostname),
+    )
+    if proxy.log_tag:
+        logs = tuple(replace(target, tag=proxy.log_tag) for target in logs)
     return Frontend(
         name=proxy.name,
         id=id_,
@@ -97,8 +103,9 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         default_backend=proxy.default_backend.name if proxy.default_backend else own,
         use_routes=proxy.use_routes,
         rules=rules_of(proxy),
-        log_targets=(*(settings.log_targets if proxy.log_global else ()), *logs),
+        log_targets=logs,
         httplog=proxy.httplog,
+        logasap=proxy.logasap,
         dontlognull=proxy.dontlognull,
         log_separate_errors=proxy.log_separate_errors,
         dontlog_normal=proxy.dontlog_normal,
@@ -106,9 +113,11 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         originalto=proxy.originalto,
         keep_alive=proxy.keep_alive,
         monitor_uri=proxy.monitor_uri,
+        rate_limit=proxy.rate_limit,
         http_ignore_probes=proxy.http_ignore_probes,
         adjust_case=proxy.adjust_client_case and bool(settings.case_adjust),
         socket_stats=proxy.socket_stats,
+        max_session_srv_conns=proxy.max_session_srv_conns,
         error_pages=tuple(proxy.error_pages.values()),
         description=proxy.description,
         disabled=proxy.disabled,
@@ -138,7 +147,10 @@ def _backend(
         name=proxy.name,
         id=id_,
         forced_id=proxy.id > 0,
-        servers=tuple(compiled_server(server, own, proxy.name) for server, own in zip(proxy.servers, ids, strict=True)),
+        servers=tuple(
+            compiled_server(server, own, proxy.name, proxy.source)
+            for server, own in zip(proxy.servers, ids, strict=True)
+        ),
         balance=proxy.balance,
         timeouts=_timeouts(proxy.timeouts),
         retries=proxy.retries,
@@ -153,6 +165,11 @@ def _backend(
         http_reuse=proxy.http_reuse,
         adjust_case=proxy.adjust_server_case and bool(settings.case_adjust),
         cookie=proxy.cookie,
+        cookie_key=proxy.cookie_key,
+        persist=proxy.persist,
+        prefer_last_server=proxy.prefer_last_server,
+        max_keep_alive_queue=proxy.max_keep_alive_queue,
+        send_name_header=proxy.send_name_header,
         rules=rules_of(proxy),
         error_pages=tuple(proxy.error_pages.values()),
         probe=proxy.probe.compiled(proxy.timeouts, log_checks=proxy.log_health_checks),
@@ -182,9 +199,10 @@ def default_fullconn(proxy: ProxyDraft, frontends: Iterable[Frontend]) -> int:
     return max(1, -(-sum(reaching) // 10))
 
 
-def compiled_server(server: ServerDraft, id_: int, proxy: str) -> Server:
+def compiled_server(server: ServerDraft, id_: int, proxy: str, source: Source | None = None) -> Server:
     """HAProxy's rule after parsing: minconn alone or above maxconn lifts maxconn; maxconn alone is a static limit."""
     maxconn = max(server.maxconn, server.minconn)
+    proxied = server.proxy if server.proxy is not None and server.proxy.version else None
     return Server(
         name=server.name,
         id=id_,
@@ -204,7 +222,10 @@ def compiled_server(server: ServerDraft, id_: int, proxy: str) -> Server:
         slowstart=server.slowstart,
         hash_key=server.hash_key,
         non_stick=server.non_stick,
-        **server.checks.compiled(proxy),
+        redir=server.redir,
+        source=server.source or source,
+        proxy=proxied,
+        **server.checks.compiled(proxy, proxied),
         where=f'{server.file}:{server.line}',
     )
 

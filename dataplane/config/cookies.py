@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.values import parse_time
-from dataplane.core.model import Cookie, CookieMode
+from dataplane.core.cookie import Cookie, CookieMode
 
 if TYPE_CHECKING:
     from dataplane.config.draft import ProxyDraft
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _VALUE: Final = re.compile(r'[!#-+\--:<-\[\]-{}~]+', re.ASCII)
 _ATTRIBUTE: Final = re.compile(r'[ -:<-~]+', re.ASCII)
-_FLAGS: Final = ('indirect', 'nocache', 'postonly', 'preserve')
+_FLAGS: Final = ('indirect', 'nocache', 'postonly', 'preserve', 'dynamic')
 _MARKS: Final = {'httponly': 'HttpOnly', 'secure': 'Secure'}
 _SPANS: Final = ('maxidle', 'maxlife')
 _MODES: Final = {mode.value: mode for mode in CookieMode if mode is not CookieMode.PASSIVE}
-_WORDS: Final = (*_MODES, *_FLAGS, *_MARKS, *_SPANS, 'domain', 'attr', 'dynamic')
+_WORDS: Final = (*_MODES, *_FLAGS, *_MARKS, *_SPANS, 'domain', 'attr')
 
 
 def parse_cookie(line: Line, proxy: ProxyDraft, report: Report) -> None:
@@ -48,9 +48,6 @@ def parse_cookie(line: Line, proxy: ProxyDraft, report: Report) -> None:
             domains.append(_argument(word, next(words, '')))
         elif word == 'attr':
             more.append(_argument(word, next(words, '')))
-        elif word == 'dynamic':
-            msg = "'cookie dynamic' is not supported: give each server a 'cookie' of its own."
-            raise Rejected(msg)
         else:
             msg = f"'cookie' does not know '{shown(word)}'{did_you_mean(word, _WORDS) or '.'}"
             raise Rejected(msg)

@@ -16,10 +16,12 @@ from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
 from dataplane.rules.actions import NO_FORMATS, NamePolicy
 
 if TYPE_CHECKING:
-    from dataplane.core.model import Bind, Cookie, ErrorPage, ForwardFor, LogTarget, StatsSocket
+    from dataplane.core.cookie import Cookie
+    from dataplane.core.model import Bind, ErrorPage, ForwardFor, LogTarget, StatsSocket
+    from dataplane.core.outbound import ProxyProtocol, Source
     from dataplane.core.stick.definition import Definition
-    from dataplane.rules.actions import Formats, Rule, Slot, Stick, Switch
-    from dataplane.rules.model import Acl
+    from dataplane.rules.actions import Formats, Persist, Rule, Slot, Stick, Switch
+    from dataplane.rules.model import Acl, Condition
 
 
 class Side(Flag):
@@ -54,6 +56,9 @@ class ServerDraft:
     slowstart: int = 0
     hash_key: str = 'id'
     non_stick: bool = False
+    redir: str = ''
+    source: Source | None = None
+    proxy: ProxyProtocol | None = None
     checks: ServerChecks = field(default_factory=ServerChecks)
     file: str = ''
     line: int = 0
@@ -96,6 +101,7 @@ class ProxyDraft:
     stick_table_where: str = ''
     sticks: list[Stick] = field(default_factory=list)
     answer_sticks: list[Stick] = field(default_factory=list)
+    persistence: list[Persist] = field(default_factory=list)
     use_routes: bool = False
     acls: dict[str, Acl] = field(default_factory=dict)
     connection_rules: list[Rule] = field(default_factory=list)
@@ -120,16 +126,27 @@ class ProxyDraft:
     originalto: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     httplog: bool = False
+    logasap: bool = False
+    log_tag: str = ''
     log_format_name: str = ''
     log_separate_errors: bool = False
     formats: Formats = NO_FORMATS
     dontlognull: bool = False
     dontlog_normal: bool = False
     monitor_uri: bytes | None = None
+    monitor_fail: list[Condition] = field(default_factory=list)
+    rate_limit: int = 0
+    source: Source | None = None
     http_ignore_probes: bool = False
     socket_stats: bool = False
     abortonclose: bool = True
     allbackups: bool = False
+    persist: bool = False
+    prefer_last_server: bool = False
+    max_keep_alive_queue: int | None = None
+    max_session_srv_conns: int = 5
+    send_name_header: str = ''
+    cookie_key: str = ''
     log_health_checks: bool = False
     header_names: NamePolicy | None = None
     checkcache: bool = False
@@ -174,6 +191,7 @@ class ProxyDraft:
         new.acls, new.switches, new.targets, new.server_switches, new.server_targets = {}, [], [], [], []
         new.forced_switches = []
         new.sticks, new.answer_sticks, new.stick_table = [], [], None
+        new.persistence, new.monitor_fail = [], []
         new.error_pages = dict(self.error_pages)
         new.binds, new.servers = [], []
         new.default_server = replace(self.default_server)

@@ -31,6 +31,13 @@ CLF: Final = (
     '%CC %CS %hrl %hsl'
 )
 """What `option httplog clf` stands for."""
+TCP: Final = '%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq'
+HTTPS: Final = (
+    '%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r '
+    '%[fc_err]/%[ssl_fc_err,hex]/%[ssl_c_err]/%[ssl_c_ca_err]/%[ssl_fc_is_resumed] %[ssl_fc_sni]/%sslv/%sslc'
+)
+_WHOLE: Final = {'option tcplog': TCP, 'option httpslog': HTTPS}
+"""Options that stand for a format of their own."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _LONGEST: Final = 65_535
 
@@ -68,6 +75,18 @@ class LogFormats:
             self._replaces(line, proxy, 'option httplog clf', made)
         else:
             self._replaces(line, proxy, 'option httplog', None)
+
+    def whole(self, line: Line, proxy: ProxyDraft) -> None:
+        """`option tcplog`, `option httpslog`."""
+        name = f'option {line.word(1)}'
+        if line.modifier is not Modifier.NONE:
+            msg = f"negation/default is not supported for option '{line.word(1)}'."
+            raise Rejected(msg)
+        if len(line.words) > 2:
+            msg = f"'{name}' cannot handle unexpected argument '{shown(line.word(2))}'."
+            raise Rejected(msg)
+        made = parse_format(_WHOLE[name], self._ruling.scope(Phase.LOG, proxy), base=Flags.MANDATORY, merge=True)
+        self._replaces(line, proxy, name, made)
 
     def unique_id_format(self, line: Line, proxy: ProxyDraft) -> None:
         """`unique-id-format FORMAT`: made once for a request, when its rules have run or one of them asks for it."""

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 FLAGS: Final = {
     'dontlognull': ('dontlognull', False, Side.FRONTEND),
     'log-separate-errors': ('log_separate_errors', False, Side.FRONTEND),
+    'logasap': ('logasap', False, Side.FRONTEND),
     'dontlog-normal': ('dontlog_normal', False, Side.FRONTEND),
     'http-ignore-probes': ('http_ignore_probes', False, Side.FRONTEND),
     'socket-stats': ('socket_stats', False, Side.FRONTEND),
     'abortonclose': ('abortonclose', True, Side.BOTH),
     'allbackups': ('allbackups', False, Side.BACKEND),
+    'persist': ('persist', False, Side.BACKEND),
+    'prefer-last-server': ('prefer_last_server', False, Side.BACKEND),
     'log-health-checks': ('log_health_checks', False, Side.BACKEND),
     'checkcache': ('checkcache', False, Side.BACKEND),
     'h1-case-adjust-bogus-client': ('adjust_client_case', False, Side.FRONTEND),
@@ -56,6 +59,8 @@ def sides_of(option: str) -> Side:
         'httpchk': Side.BACKEND,
         'tcp-check': Side.BACKEND,
         'httplog': Side.FRONTEND,
+        'tcplog': Side.FRONTEND,
+        'httpslog': Side.FRONTEND,
     }.get(option, Side.BOTH)
 
 

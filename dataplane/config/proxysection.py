@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.balancing import parse_affinity, parse_balance, parse_factor, parse_hash_type
@@ -13,7 +14,16 @@ from dataplane.config.general import description_of
 from dataplane.config.keywords import PROXY, TIMEOUTS
 from dataplane.config.logformats import LogFormats
 from dataplane.config.logs import parse_log_line
+from dataplane.config.monitoring import parse_monitor_fail, parse_rate_limit
 from dataplane.config.options import parse_option, sides_of
+from dataplane.config.outbound import parse_source
+from dataplane.config.persistence import (
+    parse_cookie_key,
+    parse_max_keep_alive_queue,
+    parse_max_session_srv_conns,
+    parse_persist,
+    parse_send_name_header,
+)
 from dataplane.config.probing import HANDLERS as PROBING
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.reader import Modifier
@@ -52,11 +62,14 @@ _FRONT_TIMEOUTS: Final = ('client', 'client-fin')
 _BACK_TIMEOUTS: Final = ('check', 'server', 'connect', 'queue', 'tunnel', 'server-fin')
 _SIDES: Final = {
     'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND, 'monitor-uri': Side.FRONTEND,
+    'monitor fail': Side.FRONTEND, 'rate-limit sessions': Side.FRONTEND, 'source': Side.BACKEND, 'log-tag': Side.FRONTEND,
     'tcp-request connection': Side.FRONTEND, 'tcp-request session': Side.FRONTEND, 'capture cookie': Side.FRONTEND,
     'capture request header': Side.FRONTEND, 'capture response header': Side.FRONTEND, 'declare capture': Side.FRONTEND,
     'log-format': Side.FRONTEND, 'log-format-sd': Side.FRONTEND, 'unique-id-format': Side.FRONTEND, 'unique-id-header': Side.FRONTEND,
     'use_backend': Side.FRONTEND, 'use-routes': Side.FRONTEND, 'balance': Side.BACKEND, 'cookie': Side.BACKEND, 'default-server': Side.BACKEND,
     'fullconn': Side.BACKEND, 'hash-balance-factor': Side.BACKEND, 'hash-preserve-affinity': Side.BACKEND, 'hash-type': Side.BACKEND,
+    'dynamic-cookie-key': Side.BACKEND, 'force-persist': Side.BACKEND, 'ignore-persist': Side.BACKEND, 'http-send-name-header': Side.BACKEND,
+    'max-keep-alive-queue': Side.BACKEND, 'max-session-srv-conns': Side.FRONTEND,
     'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'use-server': Side.BACKEND, **dict.fromkeys(STICKS, Side.BACKEND), 'server': Side.BACKEND, 'server-template': Side.BACKEND,
     'be-unpublished': Side.BACKEND, 'force-be-switch': Side.FRONTEND, 'load-server-state-from-file': Side.BACKEND, 'server-state-file-name': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
@@ -64,23 +77,42 @@ _SIDES: Final = {
     **dict.fromkeys(PROBING, Side.BACKEND),
 }  # fmt: skip
 _NOT_IN_DEFAULTS: Final = (
-    'be-unpublished',
-    'bind',
-    'force-be-switch',
-    'capture cookie',
-    'redirect',
-    'server',
-    'server-template',
-    'use_backend',
-    'use-server',
-    'use-routes',
-    'id',
-    'description',
-    'stats enable',
-    'stats uri',
-    'stick-table',
-    *STICKS,
-)
+    'be-unpublished', 'bind', 'force-be-switch', 'capture cookie', 'redirect', 'server', 'server-template', 'use_backend', 'use-server',
+    'use-routes', 'monitor fail', 'force-persist', 'ignore-persist', 'id', 'description', 'stats enable', 'stats uri',
+    'stick-table', *STICKS,
+)  # fmt: skip
+_PLAIN: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
+    'balance': parse_balance,
+    **dict.fromkeys(('capture request header', 'capture response header'), parse_capture),
+    'declare capture': parse_declare,
+    'dynamic-cookie-key': parse_cookie_key,
+    'http-send-name-header': parse_send_name_header,
+    'max-keep-alive-queue': parse_max_keep_alive_queue,
+    'max-session-srv-conns': parse_max_session_srv_conns,
+    **dict.fromkeys(('errorloc', 'errorloc302', 'errorloc303'), parse_errorloc),
+    'hash-balance-factor': parse_factor,
+    'hash-preserve-affinity': parse_affinity,
+    'hash-type': parse_hash_type,
+    'rate-limit sessions': parse_rate_limit,
+    'retry-on': parse_retry_on,
+    'source': parse_source,
+    'stick-table': parse_stick_table,
+    'tcp-request inspect-delay': parse_inspect_delay,
+}
+"""Lines that need nothing but the draft."""
+_RULED: Final[dict[str, Callable[..., None]]] = {
+    **dict.fromkeys(('force-persist', 'ignore-persist'), parse_persist),
+    'force-be-switch': parse_force_switch,
+    'http-error': parse_http_error,
+    'http-after-response': parse_http_after_response,
+    'http-request': parse_http_request,
+    'http-response': parse_http_response,
+    'monitor fail': parse_monitor_fail,
+    'redirect': parse_redirect_line,
+    **dict.fromkeys(STICKS, parse_stick),
+    **{f'tcp-request {what}': parse_tcp_request for what in ('connection', 'content', 'session')},
+}
+"""Lines with conditions or expressions."""
 _FATAL: Final = ('server', 'default-server', 'server-template')
 _INSTEAD: Final = {'maxconn': 'fullconn', 'fullconn': 'maxconn'}
 
@@ -96,55 +128,38 @@ class ProxySection:
         self.handlers: dict[str, Callable[[Line, ProxyDraft], None]] = {
             'acl': ruling.acl,
             'backlog': self._backlog,
-            'balance': parse_balance,
             'be-unpublished': self._unpublished,
             'bind': self._bind,
             'capture cookie': formats.capture_cookie,
-            **dict.fromkeys(('capture request header', 'capture response header'), parse_capture),
             'cookie': self._cookie,
-            'declare capture': parse_declare,
             'default_backend': self._default_backend,
             'default-server': self._default_server,
             'description': self._description,
             **dict.fromkeys(('disabled', 'enabled'), self._disabled),
             'errorfile': self._errorfile,
-            **dict.fromkeys(('errorloc', 'errorloc302', 'errorloc303'), parse_errorloc),
-            'http-error': lambda line, proxy: parse_http_error(line, proxy, ruling),
-            'force-be-switch': lambda line, proxy: parse_force_switch(line, proxy, ruling),
             'fullconn': self._fullconn,
-            'hash-balance-factor': parse_factor,
-            'hash-preserve-affinity': parse_affinity,
-            'hash-type': parse_hash_type,
-            'http-after-response': lambda line, proxy: parse_http_after_response(line, proxy, ruling),
-            'http-request': lambda line, proxy: parse_http_request(line, proxy, ruling),
-            'http-response': lambda line, proxy: parse_http_response(line, proxy, ruling),
             'http-reuse': self._http_reuse,
             'id': self._id,
             'log': self._log,
             'log-format': formats.log_format,
             'log-format-sd': formats.log_format_sd,
+            'log-tag': self._log_tag,
             'maxconn': self._maxconn,
             'mode': self._mode,
             'monitor-uri': self._monitor_uri,
-            'redirect': lambda line, proxy: parse_redirect_line(line, proxy, ruling),
             'retries': self._retries,
-            'retry-on': parse_retry_on,
             'server': self._server,
             'server-template': self._server_template,
             'stats enable': self._stats_enable,
             'stats uri': self._stats_uri,
-            'stick-table': parse_stick_table,
-            **dict.fromkeys(STICKS, lambda line, proxy: parse_stick(line, proxy, ruling)),
-            'tcp-request connection': lambda line, proxy: parse_tcp_request(line, proxy, ruling),
-            'tcp-request content': lambda line, proxy: parse_tcp_request(line, proxy, ruling),
-            'tcp-request inspect-delay': parse_inspect_delay,
-            'tcp-request session': lambda line, proxy: parse_tcp_request(line, proxy, ruling),
             'use-server': self._use_server,
             'unique-id-format': formats.unique_id_format,
             'unique-id-header': formats.unique_id_header,
             'use_backend': self._use_backend,
             'use-routes': self._use_routes,
             **{f'timeout {name}': self._timeout for name in TIMEOUTS},
+            **_PLAIN,
+            **{name: partial(parse, ruling=ruling) for name, parse in _RULED.items()},
             **PROBING,
             **STATE_FILES,
         }
@@ -158,6 +173,8 @@ class ProxySection:
             return
         if name == 'option httplog':
             self._log_formats.httplog(line, proxy)
+        elif name in ('option tcplog', 'option httpslog'):
+            self._log_formats.whole(line, proxy)
         elif name.startswith('option '):
             parse_option(line, proxy)
         else:
@@ -332,6 +349,14 @@ class ProxySection:
             proxy.log_global = True
         else:
             proxy.logs = [*proxy.logs, parse_log_line(line, proxy=True)]
+
+    @staticmethod
+    def _log_tag(line: Line, proxy: ProxyDraft) -> None:
+        if not line.word(1):
+            msg = "'log-tag' expects a tag for use in syslog."
+            raise Rejected(msg)
+        line.at_most(1)
+        proxy.log_tag = line.word(1)
 
     @staticmethod
     def _monitor_uri(line: Line, proxy: ProxyDraft) -> None:

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from dataplane.config.draft import ProxyDraft
     from dataplane.config.reader import Line
     from dataplane.config.ruling import Ruling
-    from dataplane.rules.actions import Action, Stick
+    from dataplane.rules.actions import Action, Persist, Stick
     from dataplane.rules.model import Acl
 
-_Conditional = TypeVar('_Conditional', 'Rule', 'Switch', 'Stick')
+_Conditional = TypeVar('_Conditional', 'Rule', 'Switch', 'Stick', 'Persist')
 DEFAULT_METRICS_PATH: Final = '/metrics'
 _VARIABLES: Final = {'set-var': parse_set_var, 'set-var-fmt': parse_set_var, 'unset-var': parse_unset_var,
     **dict.fromkeys(('sc-add-gpc', 'sc-inc-gpc', 'sc-inc-gpc0', 'sc-inc-gpc1', 'sc-set-gpt', 'sc-set-gpt0'), parse_counting),
@@ -170,6 +170,8 @@ def rules_of(proxy: ProxyDraft) -> Rules:
         forced=bound(proxy.forced_switches, acls) if proxy.side & Side.FRONTEND else (),
         sticks=bound(proxy.sticks, acls) if proxy.side & Side.BACKEND else (),
         answer_sticks=bound(proxy.answer_sticks, acls) if proxy.side & Side.BACKEND else (),
+        persistence=bound(proxy.persistence, acls),
+        monitor_fail=tuple(rebound(condition, acls) for condition in proxy.monitor_fail),
         request_slots=tuple(proxy.request_slots),
         response_slots=tuple(proxy.response_slots),
         formats=proxy.formats if proxy.side & Side.FRONTEND else NO_FORMATS,

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from dataplane.rules.model import Condition, Entry, Format
 
 UNANSWERED: Final = frozenset((
-    'bc_be_queue', 'bc_err', 'bc_err_name', 'bc_err_str', 'bc_srv_queue', 'be_conn_free', 'cur_client_timeout', 'cur_connect_timeout',
-    'cur_max_retries', 'cur_queue_timeout', 'cur_server_timeout', 'fc_err', 'fc_err_name', 'fc_err_str', 'fc_nb_streams',
-    'cur_tarpit_timeout', 'cur_tunnel_timeout', 'dst_conn', 'dst_is_local', 'fe_client_timeout', 'fe_tarpit_timeout',
+    'bc_be_queue', 'bc_err', 'bc_err_name', 'bc_err_str', 'bc_srv_queue', 'be_conn_free', 'fc_err_name',
+    'fc_nb_streams', 'dst_conn', 'dst_is_local',
     'last_rule_file', 'last_rule_line', 'req.bytes_out', 'res.body', 'res.body_size', 'res.bytes_in', 'so_id', 'so_name',
     'src_is_local', 'srv_conn_free', 'uptime',
 ))  # fmt: skip

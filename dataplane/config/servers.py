@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dataplane.config import serverchecks
+from dataplane.config import outbound, serverchecks
 from dataplane.config.address import parse_server
 from dataplane.config.cookies import checked_value
 from dataplane.config.keywords import SERVER
@@ -24,6 +24,7 @@ _HASH_KEYS: Final = ('id', 'addr', 'addr-port')
 _RANGE: Final = re.compile(r'(?:([0-9]{1,5})-)?([0-9]{1,5})', re.ASCII)
 _MAX_TEMPLATE: Final = 16_384
 _NAME: Final = re.compile(r'[A-Za-z0-9_.:-]+', re.ASCII)
+_PREFIX: Final = re.compile('[!-~]+', re.ASCII)
 _FLAGS: Final = {
     'backup': ('backup', True), 'no-backup': ('backup', False), 'disabled': ('disabled', True),
     'enabled': ('disabled', False), 'non-stick': ('non_stick', True), 'stick': ('non_stick', False),
@@ -120,6 +121,13 @@ def _apply(server: ServerDraft, name: str, value: str) -> None:
         raise Rejected(msg)
     elif name == 'id':
         server.id = parse_int(value, 'id', 1)
+    elif name in outbound.WORDS:
+        outbound.apply(server, name, value)
+    elif name == 'redir':
+        if not _PREFIX.fullmatch(value):
+            msg = f"'redir' expects a prefix of printable characters (got '{shown(value)}')."
+            raise Rejected(msg)
+        server.redir = value
     elif name == 'cookie':
         server.cookie = checked_value(value)
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dataplane.core.dyncookie import CookieChange
 from dataplane.core.health import Verdict
 from dataplane.core.model import AdminState, Backend, Origin, Reach, Route, Server, Snapshot
 from dataplane.core.savedstate import SavedState
@@ -172,6 +173,14 @@ class PublishBackend:
 
 
 @dataclass(frozen=True, slots=True)
+class SetCookies:
+    """Give a backend dynamic cookies, or take them away, or another key for them. Structural: every worker makes the values."""
+
+    backend: str
+    wanted: CookieChange
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptFile:
     """A configuration file was loaded, at start or on reload. Structural."""
 
@@ -216,5 +225,5 @@ CellChange = (
     | HealthChange
 )
 BackendChange = AddBackend | RemoveBackend | PublishBackend
-StructuralChange = SetAddress | AddServer | RemoveServer | BackendChange | AdoptFile | AdoptPush
+StructuralChange = SetAddress | SetCookies | AddServer | RemoveServer | BackendChange | AdoptFile | AdoptPush
 Change = CellChange | StructuralChange

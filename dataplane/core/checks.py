@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dataplane.core.outbound import ProxyProtocol
+
 
 class InitState(StrEnum):
     """`init-state`: what a server with a check is taken for before its first one. NONE: up, one failure from down."""
@@ -58,12 +60,13 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerCheck:
-    """`check` of a server line. `addr` '' and `port` 0: the server's own."""
+    """`check` of a server line. `addr` '' and `port` 0: the server's own. `proxy`: what a check's connection begins with."""
 
     pace: Pace = Pace()
     addr: str = ''
     port: int = 0
     init_state: InitState = InitState.NONE
+    proxy: ProxyProtocol | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
+from dataplane.core.dyncookie import CookieChange, bearing
 from dataplane.core.layout import Algorithm
 from dataplane.core.limit import declared, default_fullconn
 from dataplane.core.model import HASHES, AdminState, Backend, Balance, Route, Server, Snapshot
@@ -47,7 +48,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything a configuration is made of. `states`: the control plane's wishes; `addresses`: set at run time.
+    """Everything a configuration is made of. `states`: the control plane's wishes; `addresses` and `cookies`: set at run time.
 
     `added` and `removed`: servers that joined or left a backend of the file at run time; `more` and `less`: backends that did.
     All are forgotten with the file. `published`: set at run time, until the file says something else.
@@ -63,6 +64,7 @@ class Sources:
     more: tuple[Backend, ...] = ()
     less: frozenset[str] = frozenset()
     published: Mapping[str, bool] = field(default_factory=dict)
+    cookies: Mapping[str, CookieChange] = field(default_factory=dict)
 
     def declared(self) -> dict[Key, Server]:
         """The servers as file, push and additions have them, by (backend, server)."""
@@ -119,8 +121,17 @@ class Sources:
         """With another address for one server."""
         return replace(self, addresses={**self.addresses, key: address})
 
+    def cooked(self, backend: str, change: CookieChange) -> Sources:
+        """With other dynamic cookies of one backend."""
+        return replace(self, cookies={**self.cookies, backend: change.over(self.cookies.get(backend))})
+
     def _keeping(self, new: Sources) -> Sources:
-        """An address set at run time lives on while the address it stands in for is still declared."""
+        """What was set at run time lives on while that which it stands in for is still declared."""
+        if self.cookies:
+            same = {backend.name: bearing(backend) for backend in (*self.file.backends, *self.backends)}
+            now = {backend.name: bearing(backend) for backend in (*new.file.backends, *new.backends)}
+            cookies = {name: change for name, change in self.cookies.items() if now.get(name) == same.get(name)}
+            new = replace(new, cookies=cookies)
         if not self.addresses:
             return new
         before, after = self.declared(), new.declared()
@@ -145,12 +156,12 @@ def compose(sources: Sources, previous: Snapshot, base: Sources = _NOTHING) -> S
     kept = _kept(sources, base, previous)
     _check(sources, pushed, kept)
     before = {backend.name: backend for backend in previous.backends if backend.pushed}
-    composed = [_address(backend, sources.addresses) for backend in sources.local]
+    composed = [_at_run_time(backend, sources) for backend in sources.local]
     taken = {backend.id for backend in composed} | {front.id for front in sources.file.frontends}
     for backend in _number(pushed, before, taken, FIRST_PROXY_ID):
         same = kept.get(backend.name)
         if same is None or same.id != backend.id:
-            same = _address(_complete(backend, before.get(backend.name), sources), sources.addresses)
+            same = _at_run_time(_complete(backend, before.get(backend.name), sources), sources)
         composed.append(same)
     return replace(sources.file, backends=tuple(composed), routes=sources.routes)
 
@@ -159,7 +170,7 @@ def _kept(sources: Sources, base: Sources, previous: Snapshot) -> dict[str, Back
     """Pushed backends, as they were composed, that nothing speaks for composing again."""
     if sources.file is not base.file:
         return {}
-    addressed = {key[0] for key in (*sources.addresses, *base.addresses)}
+    addressed = {key[0] for key in (*sources.addresses, *base.addresses)}.union(sources.cookies, base.cookies)
     declared_before = {backend.name: backend for backend in base.backends}
     same = {
         backend.name
@@ -210,8 +221,11 @@ def _edited(backend: Backend, sources: Sources) -> Backend:
     return backend if published is backend.published else replace(backend, published=published)
 
 
-def _address(backend: Backend, addresses: Mapping[Key, tuple[str, int]]) -> Backend:
-    """The backend with the addresses set at run time."""
+def _at_run_time(backend: Backend, sources: Sources) -> Backend:
+    """The backend with addresses and cookies set at run time."""
+    if backend.name in sources.cookies:
+        backend = sources.cookies[backend.name].of(backend)
+    addresses = sources.addresses
     if not any(key[0] == backend.name for key in addresses):
         return backend
     servers = []

@@ -59,7 +59,7 @@ def check_backend(cells: MutableSequence[int], at: Layout, backend: int, waiting
         used = used_slots(cells, at, server)
         if used != cells[at.TOTAL + server]:
             raise Broken('I2', f'server {server} has {used} slots in use, its total says {cells[at.TOTAL + server]}')
-        queues += [2 * server, 2 * server + 1]
+        queues += [2 * server, 2 * server + 1, at.forced_queue(server)]
     linked = sum(cells[at.QUEUE_LENGTH + queue] for queue in queues)
     if linked != cells[at.BEWAITING + backend]:
         raise Broken('I2', f'backend {backend} has {linked} waiting, its total says {cells[at.BEWAITING + backend]}')
@@ -77,7 +77,9 @@ def check_rest(
     if shared and not any(cells[at.ROTA + server] == Rota.IN for server in members):
         raise Broken('I5', f'entries {shared} wait for backend {backend}, which has nobody in rotation')
     for server in members:
-        own = waiting.get(2 * server, []) + waiting.get(2 * server + 1, [])
+        own = [
+            entry for queue in (2 * server, 2 * server + 1, at.forced_queue(server)) for entry in waiting.get(queue, [])
+        ]
         for entry in own:
             if not line.wish_usable(cells, at, cells[at.E_QUEUE + entry * ENTRY_STRIDE]):
                 raise Broken('I9', f'entry {entry} waits for server {server}, which left')

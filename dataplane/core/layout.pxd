@@ -1,7 +1,7 @@
 # C types for the compiled package (docs/decisions/0016-a-compiled-twin.md): what the sources beside this file say holds without it, too.
 
 cdef class Layout:
-    cdef public Py_ssize_t workers, servers, backends, frontends, entries, departed, queues, size, wheels, WHEELS
+    cdef public Py_ssize_t workers, servers, backends, frontends, entries, departed, queues, forced, size, wheels, WHEELS
     cdef Py_ssize_t _next, _frontend_counters, _backend_counters, _server_counters, _process_counters
     cdef public Py_ssize_t VERSION, REVISION, TABLES, GLOBAL_MAXCONN, BACKENDS, SEQUENCE, HIGH_WATER, FREE_ROOT, LEASE_ENDS, LEASE_LAST, ASIDE, HEARTBEAT
     cdef public Py_ssize_t BACK_AT, MAIL_HEAD, MAIL_TAIL, FEMAXCONN, QUEUE_ROOT, QUEUE_LENGTH, SERVED, IDLE, BECONN, BACKEND
@@ -18,6 +18,7 @@ cdef class Layout:
     cpdef Py_ssize_t idle(self, Py_ssize_t worker, Py_ssize_t server)
     cpdef Py_ssize_t beconn(self, Py_ssize_t worker, Py_ssize_t backend)
     cpdef Py_ssize_t backend_queue(self, Py_ssize_t backend)
+    cpdef Py_ssize_t forced_queue(self, Py_ssize_t server)
     cpdef Py_ssize_t frontend_counters(self, Py_ssize_t row, Py_ssize_t frontend)
     cpdef Py_ssize_t backend_counters(self, Py_ssize_t row, Py_ssize_t backend)
     cpdef Py_ssize_t server_counters(self, Py_ssize_t row, Py_ssize_t server)

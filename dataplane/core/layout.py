@@ -26,8 +26,13 @@ from dataplane.core.counters import COUNTERS
 
 
 class Rota(IntEnum):
-    """May a server be sent traffic? One cell answers for admin state, operational state, weight and backup election."""
+    """May a server be sent traffic? One cell answers for admin state, operational state, weight and backup election.
 
+    OUT: only streams that are forced on it (`force-persist`, `option persist`). GONE: it is in no table any more, or its backend
+    is disabled, or the control plane's word about it is too old: nobody.
+    """
+
+    GONE = -1
     OUT = 0
     PERSISTENT = 1
     IN = 2
@@ -139,13 +144,13 @@ class Layout:
         self.BACK_AT = self._take(workers)
         self.MAIL_HEAD = self._take(workers)
         self.MAIL_TAIL = self._take(workers)
-        for name in _SERVER_COLUMNS:
-            setattr(self, name, self._take(servers))
-        for name in _BACKEND_COLUMNS:
-            setattr(self, name, self._take(backends))
+        for names, count in ((_SERVER_COLUMNS, servers), (_BACKEND_COLUMNS, backends)):
+            for name in names:
+                setattr(self, name, self._take(count))
         self.FEMAXCONN = self._take(frontends)
-        # queues, derived: 2*s own queue of persistent streams, 2*s+1 own queue of hash streams, 2*servers+b backend's
-        self.queues = 2 * servers + backends
+        # queues, derived: own ones of a server 2*s for persistent, 2*s+1 for hashed, forced+s for forced streams; 2*servers+b backend's
+        self.forced = 2 * servers + backends
+        self.queues = self.forced + servers
         self.QUEUE_ROOT = self._take(self.queues)
         self.QUEUE_LENGTH = self._take(self.queues)
         # worker x server and worker x backend, own
@@ -273,6 +278,10 @@ class Layout:
     def backend_queue(self, backend: int) -> int:
         """Number of a backend's queue."""
         return 2 * self.servers + backend
+
+    def forced_queue(self, server: int) -> int:
+        """Number of a server's queue of streams that are forced on it; their wish, too."""
+        return self.forced + server
 
     def frontend_counters(self, row: int, frontend: int) -> int:
         """First cell of the counter block of a frontend in a worker's (or the departed) row."""

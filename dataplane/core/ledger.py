@@ -33,6 +33,7 @@ from dataplane.core.changes import (
     RemoveServer,
     RestoreState,
     SetAdmin,
+    SetCookies,
     SetFrontendMaxconn,
     SetGlobalMaxconn,
     SetHealth,
@@ -236,6 +237,10 @@ class Ledger:
                 sources = changed(self._sources, self.tables, change)
             case RemoveServer():
                 sources, removes = removing(self._sources, self.tables, self._records, change)
+            case SetCookies():
+                if self.tables.backend_of(change.backend) is None:
+                    raise Refused(('No such backend.',), (change.backend,))
+                sources = self._sources.cooked(change.backend, change.wanted)
             case _:
                 server = self.server(change.backend, change.server).server
                 address = change.host, server.port if change.port is None else change.port

@@ -10,7 +10,7 @@ nobody gives to them and nobody waits behind them, at the cost of one step each 
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence
+from collections.abc import MutableSequence, Sequence
 
 from dataplane.core import heap
 from dataplane.core.counters import C
@@ -64,15 +64,30 @@ def queue_of(cells: MutableSequence[int], at: Layout, entry: int) -> int:
     return wish if wish_usable(cells, at, wish) else at.backend_queue(cells[at.E_BACKEND + row])
 
 
+def owner(at: Layout, queue: int) -> int:
+    """The server whose own queue this is, which is what a stream with that wish may have; NOBODY for a backend's."""
+    if queue < 2 * at.servers:
+        return queue >> 1
+    return queue - at.forced if queue >= at.forced else NOBODY
+
+
 def wish_usable(cells: MutableSequence[int], at: Layout, wish: int) -> bool:
-    """May a stream be sent to the one server it wishes for? A persistent one also while the server drains."""
+    """May a stream be sent to the one server it wishes for? A persistent one also while that drains, a forced one whatever it does."""
+    if wish >= at.forced:
+        return cells[at.ROTA + wish - at.forced] >= 0
     return wish >= 0 and cells[at.ROTA + (wish >> 1)] > wish & 1
 
 
 def usable(cells: MutableSequence[int], at: Layout, wish: int, server: int) -> bool:
-    """May a stream with this wish be sent to this server? The one predicate (Rota: 2 in rotation, 1 persistent only)."""
+    """May a stream with this wish be sent to this server? The one predicate (Rota: 2 in rotation, 1 persistent, 0 forced only)."""
     rota = cells[at.ROTA + server]
-    return rota == 2 or (rota == 1 and wish == 2 * server)
+    return rota == 2 or (rota == 1 and wish == 2 * server) or (rota >= 0 and wish == at.forced + server)
+
+
+def queued(cells: Sequence[int] | memoryview[int], at: Layout, server: int) -> int:
+    """How many wait in the own queues of a server."""
+    own = at.QUEUE_LENGTH + 2 * server
+    return cells[own] + cells[own + 1] + cells[at.QUEUE_LENGTH + at.forced + server]
 
 
 def enqueue(cells: MutableSequence[int], at: Layout, entry: int) -> None:
@@ -84,8 +99,9 @@ def enqueue(cells: MutableSequence[int], at: Layout, entry: int) -> None:
     length = cells[at.QUEUE_LENGTH + queue] + 1
     cells[at.QUEUE_LENGTH + queue] = length
     cells[at.BEWAITING + backend] += 1
-    if queue < 2 * at.servers:
-        longest = at.server_counters(at.departed, queue >> 1) + C.QMAX
+    server = owner(at, queue)
+    if server >= 0:
+        longest = at.server_counters(at.departed, server) + C.QMAX
     else:
         longest = at.backend_counters(at.departed, backend) + C.QMAX
     if length > cells[longest]:

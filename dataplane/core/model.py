@@ -13,6 +13,9 @@ from enum import StrEnum
 from typing import Final
 
 from dataplane.core.checks import AgentCheck, Observe, Probe, ServerCheck
+from dataplane.core.cookie import Cookie
+from dataplane.core.outbound import ProxyProtocol, Source
+from dataplane.core.sampling import Sampling
 from dataplane.core.stick.definition import Definition
 from dataplane.rules.actions import NO_RULES, Rules
 from dataplane.rules.model import Entry, Expression
@@ -83,7 +86,10 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogTarget:
-    """One `log` line. `address`: 'stdout', 'stderr', 'fd@N', 'HOST:PORT' (UDP) or '/path' (unix datagram socket)."""
+    """One `log` line. `address`: 'stdout', 'stderr', 'fd@N', 'HOST:PORT' (UDP) or '/path' (unix datagram socket).
+
+    `tag` '': the one of the `global` section.
+    """
 
     address: str
     facility: str = 'local0'
@@ -91,6 +97,8 @@ class LogTarget:
     min_level: str = 'emerg'
     format: str = 'rfc3164'
     length: int = 1024
+    tag: str = ''
+    sample: Sampling | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +158,7 @@ class ErrorPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frontend:
-    """A `frontend`, or the front half of a `listen`. `maxconn` is resolved (never 0); `adjust_case` is about answers."""
+    """A `frontend`, or the front half of a `listen`. `maxconn` is resolved; `adjust_case` is about answers; `rate_limit` is per second."""
 
     name: str
     id: int
@@ -162,6 +170,7 @@ class Frontend:
     rules: Rules = NO_RULES
     log_targets: tuple[LogTarget, ...] = ()
     httplog: bool = False
+    logasap: bool = False
     dontlognull: bool = False
     dontlog_normal: bool = False
     log_separate_errors: bool = False
@@ -169,37 +178,15 @@ class Frontend:
     originalto: ForwardFor | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     monitor_uri: bytes | None = None
+    rate_limit: int = 0
     http_ignore_probes: bool = False
     adjust_case: bool = False
     socket_stats: bool = False
+    max_session_srv_conns: int = 5
     error_pages: tuple[ErrorPage, ...] = ()
     description: str = ''
     disabled: bool = False
     where: str = ''
-
-
-class CookieMode(StrEnum):
-    """What becomes of the persistence cookie on its way to the client; PASSIVE: it is read, and no other set."""
-
-    PASSIVE = 'passive'
-    REWRITE = 'rewrite'
-    INSERT = 'insert'
-    PREFIX = 'prefix'
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cookie:
-    """`cookie NAME ...`. `maxidle` and `maxlife` in seconds, 0: not limited. `attributes`: what stands behind `path=/`."""
-
-    name: str
-    mode: CookieMode = CookieMode.PASSIVE
-    indirect: bool = False
-    nocache: bool = False
-    postonly: bool = False
-    preserve: bool = False
-    maxidle: int = 0
-    maxlife: int = 0
-    attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +196,7 @@ class Server:
     `minconn` equals `maxconn` where the limit is static (HAProxy's post-parse rule has been applied). `share`: how much of a
     limit over all data planes is this one's, None where the limit is its own; `share_due`: there is none yet. `slowstart`: ms in which it
     warms up, 0: at once. `hash_key`: what its points on a ring are made from, 'id', 'addr' or 'addr-port'. `forced_id`: the file says its
-    id. `dynamic`: it was added at run time, so that it begins in maintenance, with its checks switched off.
+    id. `dynamic`: it was added at run time, so that it begins in maintenance, with its checks switched off. `redir`: where GET and HEAD go.
     """
 
     name: str
@@ -229,6 +216,9 @@ class Server:
     cookie: str = ''
     slowstart: int = 0
     hash_key: str = 'id'
+    redir: str = ''
+    source: Source | None = None
+    proxy: ProxyProtocol | None = None
     share: int | None = None
     share_due: bool = False
     check: ServerCheck | None = None
@@ -284,6 +274,9 @@ class Balance:
 class Backend:
     """A `backend`, the back half of a `listen`, or a pushed backend. `fullconn` is resolved (at least 1); `adjust_case` is about requests.
     `state_file`: see `server-state-file`, '' for none. One that is not `published` is passed over as a disabled one is, and runs on.
+
+    `cookie_key`: what dynamic cookies are made with; `max_keep_alive_queue` None: not limited; `send_name_header`: the field in
+    which a server is told its name, '' for none.
     """
 
     name: str
@@ -304,6 +297,11 @@ class Backend:
     http_reuse: str = 'safe'
     adjust_case: bool = False
     cookie: Cookie | None = None
+    cookie_key: str = ''
+    persist: bool = False
+    prefer_last_server: bool = False
+    max_keep_alive_queue: int | None = None
+    send_name_header: str = ''
     rules: Rules = NO_RULES
     error_pages: tuple[ErrorPage, ...] = ()
     probe: Probe = field(default_factory=Probe)

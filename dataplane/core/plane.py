@@ -229,9 +229,7 @@ class Plane:
             if cells[at.ASIDE + worker]:
                 return False
             held += cells[at.served(worker, server)] + cells[at.idle(worker, server)]
-        waiting = (
-            cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1] + cells[at.TOTAL + server]
-        )
+        waiting = line.queued(cells, at, server) + cells[at.TOTAL + server]
         return not (held or waiting or cells[at.MOVE_NEXT + server] or cells[at.GIVE_NEXT + server])
 
     # -- inside ---------------------------------------------------------------------------------------------------------
@@ -254,7 +252,7 @@ class Plane:
             server = self.index.target(cells, backend, HASHED - wish, stream.avoid, self._room)
             wish = NOBODY if server < 0 else 2 * server + 1
         if line.wish_usable(cells, at, wish):
-            server = wish >> 1
+            server = line.owner(at, wish)
             if not pumping and self.room(server):
                 return self._serve(stream, server)
             if not self._own_queue_full(server):
@@ -283,7 +281,7 @@ class Plane:
     def _own_queue_full(self, server: int) -> bool:
         cells, at = self.cells, self.at
         most = cells[at.MAXQUEUE + server]
-        return 0 < most <= cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1]
+        return 0 < most <= line.queued(cells, at, server)
 
     def _serve(self, stream: Stream, server: int) -> Admission:
         """Reserve a slot and hand it over: the worker's own row is the one store that counts."""
@@ -317,7 +315,7 @@ class Plane:
     def _note_position(self, stream: Stream, queue: int) -> None:
         """Its place in the queue it comes to, the first one being 1 (%sq, %bq of the log)."""
         place = self.cells[self.at.QUEUE_LENGTH + queue] + 1
-        if queue < 2 * self.at.servers:
+        if line.owner(self.at, queue) >= 0:
             stream.position_server = place
         else:
             stream.position_backend = place

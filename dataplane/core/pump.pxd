@@ -15,7 +15,7 @@ cpdef list_give(cell[::1] cells, Layout at, Py_ssize_t backend, Py_ssize_t serve
 @cython.locals(first='long long')
 cpdef list_all(cell[::1] cells, Layout at, Py_ssize_t backend)
 cpdef list_anew(cell[::1] cells, Layout at, Py_ssize_t backend)
-@cython.locals(row=Py_ssize_t, queue=Py_ssize_t)
+@cython.locals(row=Py_ssize_t, queue=Py_ssize_t, server=Py_ssize_t)
 cpdef list_entry(cell[::1] cells, Layout at, Py_ssize_t entry)
 cpdef bint pumping(cell[::1] cells, Layout at, Py_ssize_t backend)
 cdef bint _listed(cell[::1] cells, Layout at, Py_ssize_t backend)
@@ -30,10 +30,11 @@ cdef class Pump:
     cdef _forget(self, cell[::1] cells, Py_ssize_t backend)
     @cython.locals(shared=Py_ssize_t, server=Py_ssize_t, entry=Py_ssize_t)
     cdef Py_ssize_t _step(self, cell[::1] cells, Py_ssize_t backend, Py_ssize_t budget) except -1
+    cdef bint _pass_over(self, cell[::1] cells, Py_ssize_t server) except -1
     cpdef Py_ssize_t renew(self, cell[::1] cells, Py_ssize_t backend, Py_ssize_t budget) except -1
     @cython.locals(server=Py_ssize_t)
     cdef Py_ssize_t _recheck(self, cell[::1] cells, Py_ssize_t backend, Py_ssize_t budget) except -1
-    @cython.locals(rota='long long', hashed=Py_ssize_t)
+    @cython.locals(rota='long long', entry=Py_ssize_t)
     cpdef Py_ssize_t stray(self, cell[::1] cells, Py_ssize_t server) except -2
     @cython.locals(rota='long long', entry=Py_ssize_t)
     cpdef Py_ssize_t heir(self, cell[::1] cells, Py_ssize_t server) except -2
@@ -42,7 +43,7 @@ cdef class Pump:
     cpdef move(self, cell[::1] cells, Py_ssize_t entry)
     @cython.locals(row=Py_ssize_t)
     cpdef give(self, cell[::1] cells, Py_ssize_t entry, Py_ssize_t server)
-    @cython.locals(row=Py_ssize_t, queue=Py_ssize_t, backend=Py_ssize_t)
+    @cython.locals(row=Py_ssize_t, queue=Py_ssize_t, backend=Py_ssize_t, server=Py_ssize_t)
     cpdef list_room(self, cell[::1] cells, Py_ssize_t entry)
     cdef Py_ssize_t _next(self, cell[::1] cells, Py_ssize_t head, Py_ssize_t sweep)
     cdef _drop_move(self, cell[::1] cells, Py_ssize_t backend)

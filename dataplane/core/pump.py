@@ -27,7 +27,7 @@ BUDGET = 100
 _MADE_PER_STEP = 8
 """A leaf or node of an index that is made anew takes 0.6-2.2 us: that many are a step or two."""
 
-OUT, PERSISTENT, IN = (int(rota) for rota in Rota)
+GONE, OUT, PERSISTENT, IN = (int(rota) for rota in Rota)
 
 
 def list_server(cells: MutableSequence[int], at: Layout, server: int) -> None:
@@ -74,8 +74,9 @@ def list_entry(cells: MutableSequence[int], at: Layout, entry: int) -> None:
     row = entry * ENTRY_STRIDE
     queue = cells[at.E_QUEUE + row]
     cells[at.RECHECK + cells[at.E_BACKEND + row]] = 1
-    if queue < 2 * at.servers:
-        list_server(cells, at, queue >> 1)
+    server = line.owner(at, queue)
+    if server >= 0:
+        list_server(cells, at, server)
 
 
 def pumping(cells: MutableSequence[int], at: Layout, backend: int) -> bool:
@@ -134,7 +135,7 @@ class Pump:
         at, shared = self.at, self.at.backend_queue(backend)
         server = self._next(cells, at.MOVE_HEAD + backend, at.MOVE_SWEEP + backend)
         if server >= 0:
-            if line.pass_over(cells, at, 2 * server) or line.pass_over(cells, at, 2 * server + 1):
+            if self._pass_over(cells, server):
                 return 1
             if (entry := self.stray(cells, server)) >= 0:
                 self.move(cells, entry)
@@ -148,7 +149,7 @@ class Pump:
             return 1
         server = self._next(cells, at.GIVE_HEAD + backend, at.GIVE_SWEEP + backend)
         if server >= 0:
-            if line.pass_over(cells, at, 2 * server) or line.pass_over(cells, at, 2 * server + 1):
+            if self._pass_over(cells, server):
                 return 1
             if (entry := self.heir(cells, server)) >= 0:
                 self.give(cells, entry, server)
@@ -156,6 +157,15 @@ class Pump:
                 self._drop_give(cells, backend)
             return 1
         return self._recheck(cells, backend, budget)
+
+    def _pass_over(self, cells: MutableSequence[int], server: int) -> bool:
+        """Take a head out of the server's own queues whose worker is aside. Returns whether there was one."""
+        at = self.at
+        return (
+            line.pass_over(cells, at, 2 * server)
+            or line.pass_over(cells, at, 2 * server + 1)
+            or line.pass_over(cells, at, at.forced + server)
+        )
 
     def renew(self, cells: MutableSequence[int], backend: int, budget: int) -> int:
         """Go on with an index that is to be made anew. Returns what it cost of the budget."""
@@ -168,7 +178,7 @@ class Pump:
             return self.renew(cells, backend, budget)
         if line.head(cells, at, at.backend_queue(backend)) < 0 or (server := self._choose(backend, NOBODY)) < 0:
             cells[at.RECHECK + backend] = 0
-        elif not (line.pass_over(cells, at, 2 * server) or line.pass_over(cells, at, 2 * server + 1)):
+        elif not self._pass_over(cells, server):
             self.give(cells, self.heir(cells, server), server)
         return 1
 
@@ -177,15 +187,22 @@ class Pump:
         rota = cells[self.at.ROTA + server]
         if rota == IN:
             return NOBODY
-        hashed = line.head(cells, self.at, 2 * server + 1)
-        return hashed if rota == PERSISTENT else self._older(cells, line.head(cells, self.at, 2 * server), hashed)
+        entry = line.head(cells, self.at, 2 * server + 1)
+        if rota != PERSISTENT:
+            entry = self._older(cells, line.head(cells, self.at, 2 * server), entry)
+        if rota == GONE:
+            entry = self._older(cells, line.head(cells, self.at, self.at.forced + server), entry)
+        return entry
 
     def heir(self, cells: MutableSequence[int], server: int) -> int:
         """Who gets the next slot of a server: the older head of its own queues and, in rotation, of its backend's; own on ties."""
         rota = cells[self.at.ROTA + server]
-        if rota == OUT or not self._room(server):
+        if rota == GONE or not self._room(server):
             return NOBODY
-        entry = line.head(cells, self.at, 2 * server)
+        entry = line.head(cells, self.at, self.at.forced + server)
+        if rota == OUT:
+            return entry
+        entry = self._older(cells, entry, line.head(cells, self.at, 2 * server))
         if rota == IN:
             entry = self._older(cells, entry, line.head(cells, self.at, 2 * server + 1))
             entry = self._older(
@@ -208,7 +225,7 @@ class Pump:
             queue = at.backend_queue(backend) if server < 0 else 2 * server + 1
         else:
             queue = line.queue_of(cells, at, entry)
-        if queue < 2 * at.servers or cells[at.IN_ROTATION + backend]:
+        if line.owner(at, queue) >= 0 or cells[at.IN_ROTATION + backend]:
             cells[at.E_QUEUE + row] = queue
             line.enqueue(cells, at, entry)
             self.list_room(cells, entry)
@@ -231,8 +248,9 @@ class Pump:
         """An entry came to a queue: whoever it may use is looked at again before newcomers may pass it."""
         at, row = self.at, entry * ENTRY_STRIDE
         queue, backend = cells[at.E_QUEUE + row], cells[at.E_BACKEND + row]
-        if queue < 2 * at.servers:
-            list_give(cells, at, backend, queue >> 1)
+        server = line.owner(at, queue)
+        if server >= 0:
+            list_give(cells, at, backend, server)
         else:
             cells[at.RECHECK + backend] = 1
 

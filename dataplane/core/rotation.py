@@ -67,7 +67,7 @@ class Rotation:
 
     def retire(self, record: ServerRecord) -> None:
         """A server that is in no table any more: nobody gets it."""
-        self._set(record, {self._at.ROTA: Rota.OUT})
+        self._set(record, {self._at.ROTA: Rota.GONE})
 
     def arrange(self, tables: Tables, departed: Iterable[ServerRecord]) -> None:
         """Chains and settings of all backends of new tables; who departed comes last in its backend's chain."""
@@ -146,7 +146,7 @@ class Rotation:
         for record in records:
             rota = reach(record.effective, record.opstate, record.eweight, elected=record.index in elected)
             if record.index not in reachable:
-                rota = Rota.OUT
+                rota = Rota.GONE
             if self._columns.set(self._at.ROTA, record.index, rota):
                 self._servers.add(record.index)
         serving = [record for record in records if record.index in elected]

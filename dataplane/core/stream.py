@@ -46,7 +46,7 @@ class Stream:
     """Wish and holdings of one request.
 
     `wish`: ANY, or the number of the own queue it may wait in: 2*s persistent on server s (also while s drains),
-    2*s + 1 tied to s while s is in rotation, or `hashed(value)`: tied to whom the backend's algorithm names for that value,
+    2*s + 1 tied to s while s is in rotation, `Layout.forced_queue(s)` forced on s whatever state it is in, or `hashed(value)`: tied to whom the backend's algorithm names for that value,
     which is decided anew only when that server leaves. `klass` -2047..2047 and `offset` -524287..524287 ms order the queue
     (manual: http-request set-priority-class, set-priority-offset). `redispatch`: when its own server's queue is full it
     may go to any other. `avoid`: the server of the failed try, taken only when nobody else has room.

@@ -112,6 +112,8 @@ TARPITTED: Final = Termination(Who.PROXY, Phase.TARPIT)
 RULE_FAILED: Final = Termination(Who.INTERNAL, Phase.REQUEST)
 RESPONSE_RULE_FAILED: Final = Termination(Who.INTERNAL, Phase.HEADERS)
 LOCAL_ANSWER: Final = Termination(Who.LOCAL, Phase.REQUEST)
+LOCAL_REDIRECT: Final = Termination(Who.LOCAL, Phase.CONNECT)
+"""In place of a server that sends its clients elsewhere (`redir`)."""
 LOCAL_RESPONSE: Final = Termination(Who.LOCAL, Phase.HEADERS)
 KILLED_QUEUE: Final = Termination(Who.KILLED, Phase.QUEUE)
 KILLED_CONNECT: Final = Termination(Who.KILLED, Phase.CONNECT)
@@ -138,6 +140,7 @@ _CONNECT: Final[dict[tuple[Who, Phase], Outcome]] = {
     (Who.SERVER_TIMEOUT, Phase.CONNECT): Outcome(503, C.ECON, RetryOn.CONN_FAILURE),
     (Who.RESOURCE, Phase.CONNECT): Outcome(503, C.ECON),
     (Who.INTERNAL, Phase.CONNECT): Outcome(500, C.EINT),
+    (Who.LOCAL, Phase.CONNECT): Outcome(None),
     (Who.DOWN, Phase.CONNECT): Outcome(500),
     (Who.UP, Phase.CONNECT): Outcome(500),
     (Who.KILLED, Phase.CONNECT): Outcome(500),

@@ -18,12 +18,12 @@ from typing import Final, Protocol
 from dataplane.core import weight
 from dataplane.core.admin import Admin
 from dataplane.core.changes import CellChange, SetAdmin, SetHealth, SetMaxconn, SetWeight
-from dataplane.core.checks import Observe
+from dataplane.core.checks import Connect, Observe
 from dataplane.core.ledger import Ledger, Refused, ServerRecord
 from dataplane.core.model import AdminState, Backend
 from dataplane.core.state import OpState
 from dataplane.health.agent import AgentRun, Words
-from dataplane.health.dialogue import Dialogue, Limits
+from dataplane.health.dialogue import Dialogue, Limits, Origin
 from dataplane.health.errors import Streak
 from dataplane.health.result import Result, health_line
 from dataplane.health.run import Conversation, Run
@@ -178,8 +178,9 @@ class Checker:
         conversation = self._conversation(watch, record, backend)
         watch.under_way = True
         dialogue = Dialogue(
-            self._loop, conversation, host, port, _limits(watch, backend), partial(self._finished, watch, conversation)
-        )
+            self._loop, conversation, host, port, _limits(watch, backend), partial(self._finished, watch, conversation),
+            _origin(record, backend, agent=watch.agent),
+        )  # fmt: skip
         self._dialogues[watch] = dialogue
         dialogue.start()
 
@@ -311,6 +312,14 @@ def _place(record: ServerRecord, *, agent: bool) -> tuple[str, int]:
     target = record.health.agent_target if agent else record.health.check_target
     assert declared is not None
     return target.addr or declared.addr or server.host, target.port or declared.port or server.port
+
+
+def _origin(record: ServerRecord, backend: Backend, *, agent: bool) -> Origin:
+    """Where its connection comes from and what is said first; a connection that `http-check` or `tcp-check` asks for begins plainly."""
+    server, first = record.server, next(iter(backend.probe.steps), None)
+    implicit = isinstance(first, Connect) and first.implicit
+    told = server.check.proxy if server.check is not None and implicit and not agent else None
+    return Origin(server.source, told)
 
 
 def _limits(watch: Watch, backend: Backend) -> Limits:

@@ -14,8 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from dataplane.core.outbound import ProxyProtocol, Source, local_header
 from dataplane.health.result import Result, Status
 from dataplane.health.run import Action, Conversation, Dial, Say
+from dataplane.wire.outgoing import bind_to
 
 _READ: Final = 16_384
 _LINGER: Final = struct.pack('ii', 1, 0)
@@ -30,10 +32,21 @@ class Limits:
     rest: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where its connections come from, and what is said on them first."""
+
+    source: Source | None = None
+    proxy: ProxyProtocol | None = None
+
+
+NO_ORIGIN: Final = Origin()
+
+
 class Dialogue:
     """One check under way."""
 
-    __slots__ = ('_action', '_began', '_conversation', '_done', '_family', '_handle', '_host', '_limits', '_loop', '_out',
+    __slots__ = ('_action', '_began', '_conversation', '_done', '_family', '_handle', '_host', '_limits', '_loop', '_origin', '_out',
                  '_port', '_reading', '_resolving', '_sock', '_writing')  # fmt: skip
 
     def __init__(
@@ -44,7 +57,9 @@ class Dialogue:
         port: int,
         limits: Limits,
         done: Callable[[Result], None],
+        origin: Origin = NO_ORIGIN,
     ) -> None:
+        self._origin = origin
         self._loop, self._conversation = loop, conversation
         self._host, self._port, self._limits, self._done = host, port, limits, done
         self._sock: socket.socket | None = None
@@ -125,6 +140,9 @@ class Dialogue:
             self._sock = sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._origin.source is not None:
+                source = self._origin.source
+                bind_to(sock, source.host, source.port, source.interface)
             error = sock.connect_ex(address)  # type: ignore[arg-type]
         except OSError as problem:
             # no descriptor left, or an address of no use: what it says of the server is that it was not asked
@@ -149,7 +167,20 @@ class Dialogue:
             assert self._handle is not None
             self._handle.cancel()
             self._handle = self._loop.call_later(self._limits.rest / 1000, self._timed_out)
-        self._do(self._conversation.connected())
+        action = self._conversation.connected()
+        if self._origin.proxy is None:
+            self._do(action)
+        else:
+            self._introduce(sock, self._origin.proxy, action)
+
+    def _introduce(self, sock: socket.socket, settings: ProxyProtocol, action: Action) -> None:
+        """The PROXY protocol comes first. A connection that was just made has room for it."""
+        try:
+            sock.send(local_header(settings, sock.getsockname()[:2], sock.getpeername()[:2]))
+        except OSError as problem:
+            self._finish(self._conversation.broken(problem.strerror or str(problem)))
+            return
+        self._do(action)
 
     # -- talking ----------------------------------------------------------------------------------------------------
 

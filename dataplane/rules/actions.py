@@ -246,9 +246,30 @@ class Tag:
     value: int | Expression
 
 
+@dataclass(frozen=True, slots=True)
+class SetTimeout:
+    """Another timeout for this request: `name` is a field of `core.model.Timeouts`, the value milliseconds."""
+
+    name: str
+    value: Expression | int
+
+
+@dataclass(frozen=True, slots=True)
+class SetRetries:
+    """How often a failed try of this request may be made again (`retries`)."""
+
+    value: Expression | int
+
+
+@dataclass(frozen=True, slots=True)
+class SendOnce:
+    """Once it was sent this request is not sent again, whatever `retry-on` says (`disable-l7-retry`)."""
+
+
 Action = (
     Allow | Deny | Tarpit | Return | Reject | Redirect | PutHeader | DelHeader | ReplaceHeader | SetPart | ReplacePart
-    | SetStatus | SetVar | UnsetVar | Keep | SetPriority | SetLogLevel | RestrictNames | CheckCache | Track | Add | Tag
+    | SetStatus | SetVar | UnsetVar | Keep | SetPriority | SetLogLevel | SetTimeout | SetRetries | SendOnce | RestrictNames
+    | CheckCache | Track | Add | Tag
 )  # fmt: skip
 
 
@@ -276,6 +297,14 @@ class Stick:
     key: Expression
     match: bool
     store: bool
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """`force-persist`, or `ignore-persist`; the first of them whose condition holds counts."""
+
+    ignore: bool
     condition: Condition | None = None
 
 
@@ -309,7 +338,8 @@ NO_FORMATS = Formats()
 class Rules:
     """All rules of one proxy. `after` stands for `http-after-response`; `connection`, `session` and `content` are `tcp-request`'s.
 
-    `forced` stands for `force-be-switch`, and names nobody; `request_guard` and `response_guard` are what options ask for, behind the rules for requests and for responses.
+    `forced` stands for `force-be-switch`, and names nobody; `request_guard` and `response_guard` are what options ask for, behind the
+    rules for requests and for responses; `monitor_fail`: when what `monitor-uri` answers is a failure.
     """
 
     connection: tuple[Rule, ...] = ()
@@ -324,6 +354,8 @@ class Rules:
     forced: tuple[Switch, ...] = ()
     sticks: tuple[Stick, ...] = ()
     answer_sticks: tuple[Stick, ...] = ()
+    persistence: tuple[Persist, ...] = ()
+    monitor_fail: tuple[Condition, ...] = ()
     request_slots: tuple[Slot, ...] = ()
     response_slots: tuple[Slot, ...] = ()
     formats: Formats = NO_FORMATS

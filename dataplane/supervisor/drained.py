@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, MutableSequence
 from typing import Final
 
-from dataplane.core.layout import ENTRY_STRIDE, EntryState, Layout
+from dataplane.core import line
+from dataplane.core.layout import ENTRY_STRIDE, NOBODY, EntryState, Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import AdminState
 from dataplane.wire.state import State
@@ -35,8 +36,7 @@ class Holdings:
     def load(self, server: int) -> tuple[int, int]:
         """(in flight, queued for it alone) of a server."""
         at, cells = self._at, self._cells
-        queued = cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1]
-        return max(self._sum(at.SERVED, server), cells[at.TOTAL + server]), queued
+        return max(self._sum(at.SERVED, server), cells[at.TOTAL + server]), line.queued(cells, at, server)
 
     def waiting(self, backend: int) -> int:
         """How many wait in a backend's own queue, for whichever of its servers has room first."""
@@ -65,8 +65,9 @@ class Holdings:
         for state, queue, server in zip(states, queues, given, strict=True):
             if state == EntryState.GIVEN:
                 found.add(server)
-            elif state == EntryState.WAITING and queue < 2 * at.servers:
-                found.add(queue // 2)
+            elif state == EntryState.WAITING:
+                found.add(line.owner(at, queue))
+        found.discard(NOBODY)
         return found
 
 

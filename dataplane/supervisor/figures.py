@@ -21,9 +21,10 @@ from dataplane.cli.fields import Value
 from dataplane.cli.info import uptime
 from dataplane.cli.servers import ServerConnections, ServerState
 from dataplane.cli.stat import Kind, Row
-from dataplane.core import weight
+from dataplane.core import line, weight
 from dataplane.core.admin import shown
 from dataplane.core.counters import COUNTERS, C
+from dataplane.core.dyncookie import cookie_of
 from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, EntryState, Layout
 from dataplane.core.model import Backend, Frontend, Server
 from dataplane.core.state import OpState
@@ -223,8 +224,8 @@ class Figures:
             values['slim'] = cells[at.LIMIT + index]
         if cells[at.MAXQUEUE + index]:
             values['qlimit'] = cells[at.MAXQUEUE + index]
-        if server.cookie:
-            values['cookie'] = server.cookie
+        if cookie := cookie_of(backend, server):
+            values['cookie'] = cookie
         if server.pool_max_conn >= 0:
             values['src_ilim'] = server.pool_max_conn
         return Row(Kind.SERVER, backend.id, server.id, values, backend.description)
@@ -267,8 +268,7 @@ class Figures:
         return max(0, self._clock() - self._cells[self._at.CHANGED_AT + server]) // 1000
 
     def _queued(self, server: int) -> int:
-        first = self._at.QUEUE_LENGTH + 2 * server
-        return int(self._cells[first] + self._cells[first + 1])
+        return int(line.queued(self._cells, self._at, server))
 
     def server_states(self, backends: Sequence[int]) -> Iterator[ServerState]:
         """`show servers state`. A wish of the control plane is shown as HAProxy's flag for the same, 1 or 8."""
@@ -327,7 +327,7 @@ class Figures:
         states, queues, given = (
             list(self._cells[first : first + end : ENTRY_STRIDE]) for first in (at.E_STATE, at.E_QUEUE, at.E_SERVER)
         )
-        own = (2 * server, 2 * server + 1)
+        own = (2 * server, 2 * server + 1, at.forced_queue(server))
         return any(
             (state == EntryState.WAITING and queue in own) or (state == EntryState.GIVEN and target == server)
             for state, queue, target in zip(states, queues, given, strict=True)

@@ -17,6 +17,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from dataplane.core.model import Global, LogTarget
+from dataplane.core.sampling import Sampling
 from dataplane.wire.outlet import Outlet
 from dataplane.wire.syslog import Framing, Stamps, level_at
 
@@ -44,6 +45,7 @@ class Log:
         self._kept: dict[int, deque[bytes]] = {}
         self._outlets: dict[int, Outlet] = {}
         self._sockets: dict[str, socket.socket] = {}
+        self._samples: dict[LogTarget, int] = {}
         self._stamps = Stamps()
         self._retry: asyncio.TimerHandle | None = None
 
@@ -55,6 +57,7 @@ class Log:
     def adopt(self, settings: Global) -> None:
         """Follow the `global` section of a configuration that came into force; sockets to what it names no more are closed."""
         self._settings = settings
+        self._samples.clear()
         for address in self._sockets.keys() - {target.address for target in settings.log_targets}:
             self._sockets.pop(address).close()
 
@@ -65,8 +68,14 @@ class Log:
             tag = f'[{_TAGS.get(level, "WARNING")}]'
             self._put(2, f'{tag:<10} ({os.getpid()}) : {text}\n'.encode())
         for target in self._settings.log_targets:
-            self._to(target, level, text)
+            if target.sample is None or self._sampled(target, target.sample):
+                self._to(target, level, text)
         self._flush()
+
+    def _sampled(self, target: LogTarget, sampling: Sampling) -> bool:
+        """Is it the turn of this message? The supervisor counts its own."""
+        number = self._samples[target] = self._samples.get(target, -1) + 1
+        return sampling.takes(number)
 
     def _to(self, target: LogTarget, level: str, text: str) -> None:
         severity = level_at(level, target.level, target.min_level)

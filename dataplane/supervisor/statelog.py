@@ -1,7 +1,8 @@
 """HAProxy's lines about servers that change state, one record per applied revision and server (facts 2.3).
 
 Numbers in a line are those of the moment the revision was applied. A revision's count of requeued sessions is told with its
-only server; where one revision changed several, it cannot be said whose they were and the count is 0 in each line.
+only server, and so is that of ended ones; where one revision changed several, it cannot be said whose they were and the count is 0
+in each line.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataplane.core.admin import Admin, effective
 from dataplane.core.commit import Commit
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger, ServerRecord
+from dataplane.core.line import queued
 from dataplane.core.model import AdminState
 from dataplane.core.state import OpState
 from dataplane.supervisor.publish import Applied
@@ -38,6 +40,13 @@ def _inherits(record: ServerRecord, flag: Admin) -> bool:
     return bool(record.admin & flag) and effective(record.admin & ~flag) is not record.effective
 
 
+class Effects(NamedTuple):
+    """What a revision did to the sessions of the one server it was about."""
+
+    requeued: int
+    killed: int
+
+
 class StateLog:
     """Watches the publisher. `log(level, text)` writes a line."""
 
@@ -58,9 +67,9 @@ class StateLog:
         for record, _ in changed:
             self._known[record.backend, record.name] = _seen(record)
         told = [(record, before) for record, before in changed if before is not None and before != _seen(record)]
-        requeued = applied.requeued if len(told) == 1 else 0
+        effects = Effects(applied.requeued, applied.killed) if len(told) == 1 else Effects(0, 0)
         for record, before in told:
-            for level, line in self._lines(record, before, requeued):
+            for level, line in self._lines(record, before, effects):
                 self._log(level, line)
         self._tell_of_backends()
         self._forget()
@@ -85,7 +94,7 @@ class StateLog:
             if record.backend_index in backends:
                 yield record
 
-    def _lines(self, record: ServerRecord, before: Seen, requeued: int) -> Iterator[tuple[str, str]]:
+    def _lines(self, record: ServerRecord, before: Seen, effects: Effects) -> Iterator[tuple[str, str]]:
         name = f'{"Backup " if record.server.backup else ""}Server {record.backend}/{record.name}'
         now = record.effective
         if now is AdminState.MAINT and before.admin is not AdminState.MAINT:
@@ -93,7 +102,7 @@ class StateLog:
             if before.opstate is OpState.STOPPED:
                 yield 'notice', f'{name} was DOWN and now enters maintenance{via}.'
             else:
-                yield 'alert', f'{name} is going DOWN for maintenance{via}. {self._left(record, requeued)}'
+                yield 'alert', f'{name} is going DOWN for maintenance{via}. {self._left(record, effects)}'
         elif before.admin is AdminState.MAINT and now is not AdminState.MAINT:
             state = 'DOWN' if record.opstate is OpState.STOPPED else 'UP'
             forced = '' if before.inherited else 'forced '
@@ -102,17 +111,17 @@ class StateLog:
             if now is AdminState.DRAIN:
                 yield 'notice', f'{name} remains in forced drain mode.'
         elif now is not AdminState.MAINT:
-            yield from self._moved(record, name, before, requeued)
+            yield from self._moved(record, name, before, effects)
             if now is before.admin:
                 return
             if now is AdminState.DRAIN:
                 via = f' via {record.health.via}' if _inherits(record, Admin.IDRAIN) else ''
-                yield 'notice', f'{name} enters drain state{via}. {self._online(record, requeued)}'
+                yield 'notice', f'{name} enters drain state{via}. {self._online(record, effects.requeued)}'
             else:
                 state = 'DOWN' if record.opstate is OpState.STOPPED else 'UP'
                 yield 'notice', f'{name} is {state} (leaving forced drain).'
 
-    def _moved(self, record: ServerRecord, name: str, before: Seen, requeued: int) -> Iterator[tuple[str, str]]:
+    def _moved(self, record: ServerRecord, name: str, before: Seen, effects: Effects) -> Iterator[tuple[str, str]]:
         """What checks did to it, with the reason they gave."""
         if record.opstate is before.opstate or {record.opstate, before.opstate} == _WARMING:
             return
@@ -121,18 +130,21 @@ class StateLog:
         match record.opstate:
             case OpState.STOPPED:
                 expected = before.opstate is OpState.STOPPING or before.admin is AdminState.DRAIN
-                line = f'{name} is DOWN{reason}. {self._left(record, requeued)}'
+                line = f'{name} is DOWN{reason}. {self._left(record, effects)}'
                 yield 'notice' if expected else 'alert', line
             case OpState.STOPPING:
-                yield 'notice', f'{name} is stopping{reason}. {self._online(record, requeued)}'
+                yield 'notice', f'{name} is stopping{reason}. {self._online(record, effects.requeued)}'
             case _:
-                yield 'notice', f'{name} is UP{reason}. {self._online(record, requeued)}'
+                yield 'notice', f'{name} is UP{reason}. {self._online(record, effects.requeued)}'
 
-    def _left(self, record: ServerRecord, requeued: int) -> str:
+    def _left(self, record: ServerRecord, effects: Effects) -> str:
+        """Those that went down with it (`on-marked-down shutdown-sessions`) were active."""
         sessions = self._cells[self._at.TOTAL + record.index]
+        if record.server.shutdown_when_down:
+            sessions += effects.killed
         return (
             f'{self._usable(record, "left")} {sessions} sessions active, '
-            f'{requeued} requeued, {self._queued(record)} remaining in queue.'
+            f'{effects.requeued} requeued, {self._queued(record)} remaining in queue.'
         )
 
     def _online(self, record: ServerRecord, requeued: int) -> str:
@@ -145,8 +157,7 @@ class StateLog:
         return f'{active} active and {backup} backup servers {are}.{on_backup}'
 
     def _queued(self, record: ServerRecord) -> int:
-        first = self._at.QUEUE_LENGTH + 2 * record.index
-        return self._cells[first] + self._cells[first + 1]
+        return int(queued(self._cells, self._at, record.index))
 
     def _tell_of_backends(self) -> None:
         """The last usable server of a backend, or of a `listen` (whose two halves have one id), went."""

@@ -33,6 +33,7 @@ from dataplane.supervisor import healthverbs
 from dataplane.supervisor.aids import AidVerbs, Surroundings
 from dataplane.supervisor.asking import Workers
 from dataplane.supervisor.backendverbs import BackendVerbs
+from dataplane.supervisor.cookieverbs import CookieVerbs
 from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.frontverbs import Doors, FrontVerbs
 from dataplane.supervisor.healthverbs import HealthVerbs
@@ -72,7 +73,7 @@ class Publisher(Protocol):
         """Make the changes on all workers. Raises Refused."""
 
 
-class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, StatVerbs, AidVerbs):
+class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, StatVerbs, AidVerbs, CookieVerbs):
     """One method per verb. `wall_ms` is wall-clock ms, from which session generations are made."""
 
     def __init__(

@@ -28,10 +28,13 @@ from dataplane.rules.actions import (
     ReplacePart,
     RestrictNames,
     Return,
+    SendOnce,
     SetLogLevel,
     SetPart,
     SetPriority,
+    SetRetries,
     SetStatus,
+    SetTimeout,
     SetVar,
     Tag,
     Tarpit,
@@ -306,6 +309,27 @@ def _priority(action: SetPriority, store: Store) -> Change:
     return change
 
 
+def _override(name: str, value: Expression | int, store: Store) -> Change:
+    if isinstance(value, int):
+        number = value
+        return lambda transaction: transaction.override(name, number)
+    value_of = compiled_expression(value, store, Type.INT)
+
+    def change(transaction: Transaction) -> None:
+        found = value_of(transaction)
+        if isinstance(found, int):
+            transaction.override(name, found)
+
+    return change
+
+
+def _send_once(_: SendOnce, __: Store) -> Change:
+    def change(transaction: Transaction) -> None:
+        transaction.exchange.sends_once = True
+
+    return change
+
+
 def _log_level(action: SetLogLevel, _: Store) -> Change:
     level = action.level
     return lambda transaction: transaction.set_log_level(level)
@@ -320,4 +344,7 @@ _MAKERS: Final[dict[type[Action], Callable[..., Change]]] = {
     SetStatus: _set_status,
     SetPriority: _priority,
     SetLogLevel: _log_level,
+    SetTimeout: lambda action, store: _override(action.name, action.value, store),
+    SetRetries: lambda action, store: _override('retries', action.value, store),
+    SendOnce: _send_once,
 }

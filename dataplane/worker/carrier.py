@@ -13,9 +13,11 @@ from dataplane.core.model import KeepAlive
 from dataplane.core.retry import keeps_request
 from dataplane.core.termination import BAD_RESPONSE, BAD_RESPONSE_DATA, DONE, NO_SERVER, Termination
 from dataplane.worker.clock import now_ms
+from dataplane.worker.ending import record_early
 from dataplane.worker.framing import CHUNKED, LAST_CHUNK, UNTIL_CLOSE, BadBody, Body, body_of, chunk
 from dataplane.worker.head import BadHead, RequestHead, ResponseHead, parse_response
-from dataplane.worker.headers import request_bytes, response_bytes, wants_websocket
+from dataplane.worker.headers import binds, request_bytes, response_bytes, wants_websocket, with_name
+from dataplane.worker.persistence import Persistence
 from dataplane.worker.resender import Resender
 from dataplane.worker.routed import Stage
 
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.worker.context import Context
     from dataplane.worker.sides import ClientEnd
-    from dataplane.worker.upstream import Upstream
 
 _SWITCHING: Final = 101
 _MOST_INTERIM: Final = 1_000
+_AUTHENTICATES: Final = (401, 407)
 # named per request: see core/plane.py
 _HEADERS: Final = Stage.HEADERS
 _BODY: Final = Stage.BODY
@@ -82,10 +84,12 @@ class Carrier(Resender):
         close = self._closes_server()
         context.desk.sent(self)
         edits = None if self._jar is None else self._jar.strip(head)
+        if backend.send_name_header:
+            forwarded, edits = with_name(head, backend.send_name_header, self.story.server_name, forwarded, edits)
         out = request_bytes(head, forwarded, edits, close=close, switch=self._switch)
         if backend.adjust_case:
             out = context.casing.of(out)
-        if keeps_request(backend.retry_on):
+        if keeps_request(backend.retry_on) and not self.sends_once:
             self._keep_early()
         if self._early:
             out = b''.join((out, *self._early))
@@ -107,7 +111,7 @@ class Carrier(Resender):
         """
         if (self._upstream is not None and self._upstream.congested) or self._client.is_congested():
             return
-        timeout = self._backend_of().timeouts.server
+        timeout = self.timeouts.server
         if timeout is not None:
             self._context.wheel.arm(self._client.server_timer, now + timeout)
 
@@ -151,7 +155,7 @@ class Carrier(Resender):
 
     def _limit_stall(self) -> None:
         """The server takes too little: each time in which it takes nothing is limited."""
-        timeout = self.silence if self.stage is Stage.TUNNEL else self._backend_of().timeouts.server
+        timeout = self.silence if self.stage is Stage.TUNNEL else self.timeouts.server
         if timeout is None:
             self._client.server_timer.disarm()
         else:
@@ -217,6 +221,8 @@ class Carrier(Resender):
         story.response_ms = now - self._sent_at
         if self._pool is not None and self._pool.observer is not None:
             self._pool.observer.answered(head.status)
+        if head.status in _AUTHENTICATES and self._upstream is not None and binds(head):
+            self._upstream.private = True
         length = 0 if request.method == b'HEAD' or head.status in (204, 304) else head.length
         ruled = self._context.rulebook is not None
         if ruled and not self._passes_response(head):
@@ -235,6 +241,9 @@ class Carrier(Resender):
             out = self._written(out)
         self._body = body_of(length)
         self.stage = _BODY
+        if self._frontend.logasap:
+            story.active = now - self.began
+            record_early(self._context, self._frontend, self._client, story, len(out))
         if rest:
             self._relay(rest, out)
         elif length:
@@ -247,6 +256,8 @@ class Carrier(Resender):
         ticket, jar = self.story.cookie, self._jar
         assert ticket is not None
         assert jar is not None
+        if self.persistence is Persistence.IGNORED:
+            return b''
         return jar.answer(head, ticket, self.head.method, self.server, int(time.time()))
 
     def _may_keep_client(self) -> bool:
@@ -326,19 +337,6 @@ class Carrier(Resender):
             self._to_client(out)
         self._end(DONE, keep=self._keep)
 
-    def _give_back(self, upstream: Upstream) -> None:
-        """Keep the connection for a next request, if its server is still what it was when it was opened."""
-        pool, client, pools = self._pool, self._client, self._context.pools
-        if pool is None or pools.known(self.server) is not pool:
-            upstream.shutdown()
-            return
-        if upstream.held:
-            upstream.hold(held=False)  # its next user reads it
-        private = self._backend_of().http_reuse == 'never'
-        if pool.give(upstream, now_ms(), private=private) and private:
-            pools.close(client.own)
-            client.own = upstream
-
     # -- tunnel ------------------------------------------------------------------------------------------------------
 
     def _open_tunnel(self, head: ResponseHead, rest: bytes) -> None:
@@ -362,14 +360,14 @@ class Carrier(Resender):
             self.client_tunnel(early)
         if self._client_ended and self._upstream is not None:
             self._upstream.write_eof()
-            self._half_close_tunnel(self._backend_of().timeouts.server_fin)
+            self._half_close_tunnel(self.timeouts.server_fin)
 
     def _tunnel_timeout(self) -> int | None:
         """`timeout tunnel`, or without it the shorter of client and server."""
-        server, client = self._backend_of().timeouts, self._frontend.timeouts
+        server = self.timeouts
         if server.tunnel is not None:
             return server.tunnel
-        return min((limit for limit in (server.server, client.client) if limit is not None), default=None)
+        return min((limit for limit in (server.server, self._client.patience) if limit is not None), default=None)
 
     def _touch_tunnel(self) -> None:
         """Something moved: the time of silence begins anew."""

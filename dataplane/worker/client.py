@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from typing import TYPE_CHECKING, Final
 
 from dataplane.core.counters import C
@@ -20,7 +19,7 @@ from dataplane.worker.ending import Story, record_unserved
 from dataplane.worker.exchange import Exchange
 from dataplane.worker.framing import BadBody, Body, body_of
 from dataplane.worker.head import BadHead, RequestHead, incomplete, parse_request
-from dataplane.worker.pages import empty_page, kept_open, page, parser_page, without_body
+from dataplane.worker.pages import empty_page, kept_open, own_page, page, parser_page, without_body
 from dataplane.worker.routed import Stage
 from dataplane.worker.wheel import Timer
 
@@ -132,11 +131,8 @@ class Client(Connection):
 
     def _begin_head(self) -> None:
         """The first byte of a request is here: `timeout http-request` runs, for a fresh connection since it was accepted."""
-        if self._context.rulebook is not None:
-            self._note_first_byte()
+        self._note_first_byte()
         if self.phase is _IDLE:
-            self._began = now_ms()
-            self._wall = time.time()
             timeouts = self._frontend.timeouts
             self._arm(timeouts.client if timeouts.http_request is None else timeouts.http_request)
         self.phase = _HEAD
@@ -159,10 +155,11 @@ class Client(Connection):
         self.phase = _BUSY
         self.requests += 1
         self._frontend = context.frontend(self._index, self._frontend)
-        if head.origin == self._frontend.monitor_uri:
-            self._answer_monitor(head, rest)
-            return
+        self.patience = self._frontend.timeouts.client
         exchange = Exchange(context, self, self._index, self._frontend, head, self._began, self._wall)
+        if head.origin == self._frontend.monitor_uri:
+            self._answer_monitor(head, rest, exchange.fails())
+            return
         exchange.story.received = size
         if head.length:
             self._body = body = body_of(head.length)
@@ -203,16 +200,19 @@ class Client(Connection):
         self._keep_rest(rest)
         self._after(keep=keep, unread=bool(head.length))
 
-    def _answer_monitor(self, head: RequestHead, rest: bytes) -> None:
-        """`monitor-uri`: this proxy says that it is there. Nothing is logged, and no rule is asked."""
+    def _answer_monitor(self, head: RequestHead, rest: bytes, fails: bool) -> None:
+        """`monitor-uri`: this proxy says that it is there, or that it `fails`. Nothing is logged, and no rule is asked."""
         figures = self._context.figures
         figures.request(self._index, now_ms())
         figures.add(C.INTERCEPTED, figures.frontend(self._index))
         keep = self._may_keep(head)
-        answer = page(200, close=not keep)
+        status = 503 if fails else 200
+        own = own_page(status, None, self._frontend) if fails else None
+        keep = keep and (own is None or own.keeping is not None)
+        answer = page(status, close=not keep) if own is None else (keep and own.keeping) or own.closing
         answer = kept_open(answer) if keep and not head.version else answer
         answer = without_body(answer) if head.method == b'HEAD' else answer
-        figures.finished(self._index, NOBODY, NOBODY, 200, len(head.raw), len(answer), answered=False)
+        figures.finished(self._index, NOBODY, NOBODY, status, len(head.raw), len(answer), answered=False)
         self._answered(head, answer, rest, keep=keep)
 
     # -- while a request is served -----------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ class Client(Connection):
         if body.done:
             self._timer.disarm()
         elif not self._holds:
-            self._arm(self._frontend.timeouts.client)
+            self._arm(self.patience)
 
     def hold_body(self, *, held: bool) -> None:
         """Stop, or go on, reading the request's body (or a tunnel's bytes)."""

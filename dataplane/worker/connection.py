@@ -61,7 +61,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         '_began', '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled', '_timer',
-        '_transport', '_unsent', '_wall', '_write_paused', 'address', 'idle_ms', 'listener', 'local_address', 'local_port', 'phase', 'port', 'since', 'tracking', 'variables',
+        '_transport', '_unsent', '_wall', '_write_paused', 'address', 'idle_ms', 'listener', 'local_address', 'local_port', 'patience',
+        'phase', 'port', 'since', 'tracking', 'variables',
     )  # fmt: skip
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
@@ -69,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._index = index
         self._frontend = frontend
+        self.patience = frontend.timeouts.client
         self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._timer = Timer(self._expired)
@@ -86,7 +88,7 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.FRESH
 
     def _note_first_byte(self) -> None:
-        """A request begins with its first byte; what was before is idle time. Only logs with a format tell them apart."""
+        """A request begins with its first byte; what was before is idle time."""
         self._began, self._wall = now_ms(), time.time()
         self.idle_ms = self._began - self.since
 
@@ -165,7 +167,7 @@ class Connection(asyncio.Protocol):
 
     def _stall_limit(self) -> int | None:
         """How long the client may take nothing of what waits for it (ms)."""
-        return self._frontend.timeouts.client
+        return self.patience
 
     def resume_writing(self) -> None:
         """The client has caught up."""

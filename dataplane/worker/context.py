@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableSequence
 from typing import TYPE_CHECKING
 
+from dataplane.core.counters import C, per_second
 from dataplane.core.layout import Layout
 from dataplane.core.model import Backend, ForwardFor, Frontend, Global
 from dataplane.stick import StickTable
@@ -78,6 +79,14 @@ class Context:
         """A number for a new exchange, unique in this worker's life."""
         self._numbers += 1
         return self._numbers
+
+    def sessions_per_second(self, frontend: int) -> int:
+        """Connections to a frontend within the last second, over all workers."""
+        cells, at, now, total = self.cells, self.layout, now_ms(), 0
+        for worker in range(at.workers):
+            first = at.frontend_counters(worker, frontend) + C.SESS_SEC
+            total += per_second(cells[first], cells[first + 1], cells[first + 2], now)
+        return total
 
     def frontend(self, index: int, last: Frontend) -> Frontend:
         """The frontend as the tables in force have it; `last` when it is gone, though another may have its index now."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Final
 
+from dataplane.core.cookie import Cookie, CookieMode
+from dataplane.core.dyncookie import cookie_of
 from dataplane.core.layout import NOBODY
-from dataplane.core.model import Backend, Cookie, CookieMode, Server
+from dataplane.core.model import Backend, Server
 from dataplane.worker.head import Line, RequestHead, ResponseHead
 
 _DAY: Final = 86_400
@@ -25,22 +28,37 @@ _FRESH: Final = re.compile(rb'(?i)(?:^|[,\s])(?:s-maxage|max-age)=')
 _GONE: Final = b'Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/'
 
 
+class Standing(Enum):
+    """May a persistent request have a server? DOWN: although it is down or in maintenance."""
+
+    BARRED = 0
+    DOWN = 1
+    UP = 2
+
+
 class Ticket:
     """What a request's cookie came to. `server`: the one it asks for (NOBODY: none); dates in seconds, 0: none was given."""
 
-    __slots__ = ('first', 'last', 'letter', 'reply', 'server')
+    __slots__ = ('direct', 'first', 'last', 'letter', 'reply', 'server')
 
     def __init__(self) -> None:
         self.letter = 'N'
         self.reply = 'N'
         self.server = NOBODY
+        self.direct = False
         self.first = self.last = 0
 
+    def wants(self, server: int) -> None:
+        """The request is persistent on this server, for the sake of this cookie or of anything else."""
+        self.server, self.direct = server, True
+
     def served_by(self, server: int) -> bool:
-        """The request goes to `server`. Returns whether that is whom it asked for."""
-        if self.letter == 'V' and server != self.server:
-            self.letter = 'D'  # redispatched
-        return self.letter == 'V'
+        """The request goes to `server`. Returns whether it is persistent and that is the one."""
+        if self.direct and server != self.server:
+            self.direct = False  # redispatched
+            if self.letter == 'V':
+                self.letter = 'D'
+        return self.direct
 
     def __str__(self) -> str:
         return self.letter + self.reply
@@ -56,7 +74,7 @@ class Jar:
         self._values: dict[int, bytes] = {}
         self._servers: dict[bytes, list[int]] = {}
         for index, server in members:
-            value = server.cookie.encode()
+            value = cookie_of(backend, server).encode()
             self._values[index] = value
             if value:
                 self._servers.setdefault(value, []).append(index)
@@ -64,18 +82,20 @@ class Jar:
 
     # -- the request -------------------------------------------------------------------------------------------------
 
-    def read(self, head: RequestHead, now: int, is_usable: Callable[[int], bool]) -> Ticket:
-        """What the request's cookie says at `now` (s). `is_usable`: may a server that is asked for be sent anything?"""
+    def read(self, head: RequestHead, now: int, may: Callable[[int], Standing] | None) -> Ticket:
+        """What the request's cookie says at `now` (s). `may` tells how a server that is asked for stands; None: what the cookie
+        names does not count.
+        """
         ticket = Ticket()
         for line in head.lines(b'cookie'):
             for name, value in _pairs(line.value):
                 if name == self._name:
-                    self._look_up(ticket, value, now, is_usable)
+                    self._look_up(ticket, value, now, may)
         return ticket
 
-    def _look_up(self, ticket: Ticket, value: bytes, now: int, is_usable: Callable[[int], bool]) -> None:
+    def _look_up(self, ticket: Ticket, value: bytes, now: int, may: Callable[[int], Standing] | None) -> None:
         """One occurrence; the first that names a usable server counts."""
-        if ticket.letter == 'V':
+        if ticket.direct:
             return
         wanted = value
         if self.cookie.mode is CookieMode.PREFIX:
@@ -87,10 +107,15 @@ class Jar:
             if late is not None:
                 ticket.letter, ticket.first, ticket.last = late, 0, 0
                 return
+        if may is None:
+            ticket.letter = 'U' if ticket.letter == 'N' else ticket.letter
+            return
         found = self._servers.get(wanted, ())
         for index in found:
-            if is_usable(index):
-                ticket.letter, ticket.server = 'V', index
+            standing = may(index)
+            if standing is not Standing.BARRED:
+                ticket.wants(index)
+                ticket.letter = 'V' if standing is Standing.UP else 'D'
                 return
         if found:
             ticket.letter = 'D'

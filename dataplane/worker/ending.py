@@ -36,7 +36,7 @@ class Story:
     """
 
     __slots__ = (
-        'active', 'ahead', 'backend', 'backend_name', 'connect_ms', 'cookie', 'counter', 'frontend', 'method', 'reached', 'received',
+        'active', 'ahead', 'backend', 'backend_name', 'connect_ms', 'cookie', 'counter', 'frontend', 'logged', 'method', 'reached', 'received',
         'redispatched', 'request_ms', 'response_ms', 'retries', 'ruled', 'sent', 'server', 'server_name', 'status', 'target',
         'version', 'wait_ms', 'wall',
     )  # fmt: skip
@@ -57,7 +57,7 @@ class Story:
         self.received = self.sent = 0
         self.retries = 0
         self.redispatched = False
-        self.reached = False
+        self.reached = self.logged = False
         self.ahead = (0, 0)
         self.method = self.target = b''
         self.version = 1
@@ -75,6 +75,20 @@ class Story:
 def record(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> None:
     """Count and log a request that has ended. Call it while its connection still counts as open."""
     _count(context, frontend, story, end, client.listener)
+    if story.logged:
+        client.since = now_ms()
+    else:
+        _log(context, frontend, client, story, end)
+
+
+def record_early(context: Context, frontend: Frontend, client: ClientEnd, story: Story, sent: int) -> None:
+    """`option logasap`: the head of the response is here, and `sent` bytes of it; what is logged now is not logged again."""
+    before, story.sent, story.logged = story.sent, sent, True
+    _log(context, frontend, client, story, DONE)
+    story.sent = before
+
+
+def _log(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> None:
     if frontend.httplog and frontend.log_targets and not (frontend.dontlog_normal and _is_normal(story, end)):
         ruled = story.ruled
         if ruled is not None:
@@ -212,4 +226,5 @@ def _line(context: Context, frontend: Frontend, client: ClientEnd, story: Story,
         story.line,
         '' if story.ruled is None else _captures(story.ruled),
         '- -' if story.ruled is None else _cookies(story.ruled),
+        '+' if frontend.logasap else '',
     )

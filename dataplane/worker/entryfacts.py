@@ -70,6 +70,7 @@ _TIMERS: Final = {
 }  # fmt: skip
 """Fetches of times by their aliases."""
 _TIMES: Final = _times()
+_TOTALS: Final = ('Ta', 'Tt', 'Tu')
 
 
 def _reached(name: str) -> Known:
@@ -121,6 +122,15 @@ def _end_of(which: int, part: int) -> Known:
     return fetch
 
 
+def _early(known: Callable[[Entry], int]) -> Known:
+    """What a line that is written before the end (`option logasap`) marks as being more by then."""
+
+    def fetch(entry: Entry) -> Sample | None:
+        return b'+%d' % known(entry) if entry.frontend.logasap else known(entry)
+
+    return fetch
+
+
 def _accepted(entry: Entry) -> int:
     return int(entry.story.wall * 1_000_000) - _idle(entry) * 1_000
 
@@ -131,7 +141,7 @@ def _count(name: str) -> Callable[[Entry], int]:
 
 def _asked() -> dict[str, Known]:
     return {
-        '%B': _count('sent'),
+        '%B': _early(_count('sent')),
         '%U': _count('received'),
         '%ac': lambda entry: entry.context.figures.all_connections(),
         '%fc': lambda entry: entry.context.figures.connections(entry.story.frontend),
@@ -171,6 +181,8 @@ def _fetched() -> dict[str, Known]:
         'fe_id': lambda entry: entry.frontend.id,
         'fe_name': lambda entry: entry.frontend.name.encode(),
         'fe_defbe': lambda entry: (entry.frontend.default_backend or '').encode(),
+        'fc_err': lambda _: 0,
+        'fc_err_str': lambda _: b'Success',
         'hostname': lambda _: socket.gethostname().encode(),
         'pid': lambda _: os.getpid(),
         'stopping': lambda entry: entry.context.stopping,
@@ -182,7 +194,7 @@ def _fetched() -> dict[str, Known]:
 
 
 ENTRY_FACTS: Final[dict[str, Known]] = {
-    **{f'%{name}': known for name, known in _TIMES.items()},
+    **{f'%{name}': _early(known) if name in _TOTALS else known for name, known in _TIMES.items()},
     **{name: _reached(name) for name in _TIMERS},
     **_asked(),
     **_fetched(),

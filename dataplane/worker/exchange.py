@@ -24,6 +24,7 @@ from dataplane.core.termination import (
     KILLED_DATA,
     KILLED_HEADERS,
     KILLED_QUEUE,
+    LOCAL_REDIRECT,
     NO_RESOURCE,
     OUTCOMES,
     QUEUE_TIMEOUT,
@@ -51,6 +52,7 @@ from dataplane.worker.tracking import count_ended
 _OVER: Final = Stage.OVER  # named per request: see core/plane.py
 _IDEMPOTENT: Final = frozenset((b'GET', b'HEAD', b'OPTIONS', b'PUT', b'DELETE'))
 _TIMED_OUT: Final = 408
+_FOUND: Final = b'HTTP/1.1 302 Found\r\nCache-Control: no-cache\r\n'
 _CLIENT_LEFT: Final = {
     Stage.TARPIT: TARPITTED,
     Stage.ROUTED: CLIENT_LEFT_QUEUE, Stage.QUEUED: CLIENT_LEFT_QUEUE, Stage.CONNECTING: CLIENT_LEFT_CONNECT,
@@ -83,7 +85,7 @@ class Exchange(Carrier):
                 self._upstream.close()
             else:
                 self._upstream.write_eof()
-            self._half_close_tunnel(self._backend_of().timeouts.server_fin)
+            self._half_close_tunnel(self.timeouts.server_fin)
             return True
         self._keep = self._keep and self._client.has_more()
         if not self._request_done:
@@ -266,6 +268,12 @@ class Exchange(Carrier):
         self._to_client(without_body(answer) if self.story.method == b'HEAD' else answer)
         self._end(end, keep=keep)
 
+    def _send_away(self, prefix: str) -> None:
+        """Its server's clients are sent elsewhere (`redir`): to the same path behind `prefix`."""
+        target = self.head.origin if prefix == '/' else prefix.encode() + self.head.origin
+        answer = b'%bContent-Length: 0\r\nLocation: %b\r\nConnection: close\r\n\r\n' % (_FOUND, target)
+        self._answer_own(302, answer, LOCAL_REDIRECT, keep=False)
+
     # -- rules -------------------------------------------------------------------------------------------------------
 
     def _obey(self, verdict: Verdict) -> None:
@@ -279,8 +287,7 @@ class Exchange(Carrier):
             self.story.request_ms = -1
             assert self._ruled is not None
             self._ruled.tarpit = verdict
-            timeouts = self._frontend.timeouts if self._backend is None else self._backend.timeouts
-            self._context.wheel.arm(self._client.server_timer, now_ms() + (timeouts.tarpit or 0))
+            self._context.wheel.arm(self._client.server_timer, now_ms() + (self.timeouts.tarpit or 0))
         elif verdict.answer is not None:
             self._answer_by(verdict)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from dataplane.core import weight
+from dataplane.core import line, weight
 from dataplane.core.counters import C, per_second
 from dataplane.core.layout import NOBODY
 from dataplane.core.state import OpState
@@ -84,6 +84,13 @@ def _facts() -> dict[str, Callable[[Transaction], Sample | None]]:
         'fc_dst': lambda at: at.dst,
         'fc_dst_port': lambda at: at.dst_port,
         'bc_reused': lambda at: at.exchange.is_reused(),
+        'cur_client_timeout': lambda at: at.exchange.client_patience() or 0,
+        'cur_server_timeout': lambda at: at.exchange.timeouts.server or 0,
+        'cur_connect_timeout': lambda at: at.exchange.timeouts.connect or 0,
+        'cur_queue_timeout': lambda at: at.exchange.timeouts.queue or 0,
+        'cur_tarpit_timeout': lambda at: at.exchange.timeouts.tarpit or 0,
+        'cur_tunnel_timeout': lambda at: at.exchange.timeouts.tunnel or 0,
+        'cur_max_retries': lambda at: at.exchange.retries,
         'txn.conn_retries': lambda at: at.exchange.story.retries,
         'txn.redispatched': lambda at: at.exchange.story.redispatched,
         'server_status': lambda at: at.server_status or None,
@@ -114,9 +121,8 @@ def _is_up(context: Context, index: int) -> int:
 
 
 def _queued(context: Context, server: int) -> int:
-    """Who waits for a server of its own: both of its queues."""
-    cells, length = context.cells, context.layout.QUEUE_LENGTH + 2 * server
-    return cells[length] + cells[length + 1]
+    """Who waits for a server: its own queues."""
+    return line.queued(context.cells, context.layout, server)
 
 
 def _avg_queue(context: Context, backend: int) -> int:
@@ -190,6 +196,8 @@ def _frontend_figures() -> dict[str, Figure]:
         'fe_conn': lambda context, index: context.figures.connections(index),
         'fe_sess_rate': _rate('frontend_counters', C.SESS_SEC),
         'fe_req_rate': _rate('frontend_counters', C.REQ_SEC),
+        'fe_client_timeout': lambda context, index: context.desk.tables.frontends[index].timeouts.client or 0,
+        'fe_tarpit_timeout': lambda context, index: context.desk.tables.frontends[index].timeouts.tarpit or 0,
     }
 
 

@@ -14,6 +14,7 @@ from dataplane.worker.framing import CHUNKED
 from dataplane.worker.head import RequestHead, ResponseHead
 
 _WEBSOCKET: Final = b'websocket'
+_BINDING: Final = (b'ntlm', b'nego')
 
 
 class ForwardedFor:
@@ -39,6 +40,23 @@ class ForwardedFor:
 def wants_websocket(head: RequestHead) -> bool:
     """Is this a request to switch protocols that may be forwarded? Others lose their Upgrade field and stay HTTP."""
     return head.upgrade == _WEBSOCKET and head.method == b'GET' and head.version == 1 and not head.length
+
+
+def binds(head: ResponseHead) -> bool:
+    """Does this 401 or 407 ask for credentials that count for the whole connection (NTLM, Negotiate)? Then that is its client's own."""
+    name = b'www-authenticate' if head.status == 401 else b'proxy-authenticate'
+    return any(value.strip(b' \t')[:4].lower() in _BINDING for value in head.values(name))
+
+
+def with_name(
+    head: RequestHead, name: str, server: str, forwarded: bytes, edits: dict[int, tuple[int, bytes]] | None
+) -> tuple[bytes, dict[int, tuple[int, bytes]]]:
+    """What is added to a head and edited in it so that its one field `name` says which server it is sent to."""
+    field = name.encode()
+    line = field + b': ' + server.encode()
+    edits = dict(edits or {})
+    edits.update((one.start, (one.end, b'')) for one in head.lines(field.lower()))
+    return (forwarded + b'\r\n' + line if forwarded else line), edits
 
 
 def request_bytes(

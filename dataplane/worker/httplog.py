@@ -43,19 +43,20 @@ def request_line(method: bytes, target: bytes, version: int) -> str:
 def http_line(
     client: str, date: str, names: tuple[str, str, str], timers: tuple[int, int, int, int, int], status: int, sent: int,
     flags: str, counts: tuple[int, int, int, int, int], redispatched: bool, ahead: tuple[int, int], request: str, captures: str = '',
-    cookies: str = '- -',
+    cookies: str = '- -', early: str = '',
 ) -> str:  # fmt: skip
     """One line of `option httplog`.
 
     `client` is address:port; `names` frontend, backend, server; `timers` TR, Tw, Tc, Tr, Ta in ms (-1: not reached);
     `flags` the four termination characters; `counts` actconn, feconn, beconn, srv_conn, retries; `ahead` server, backend;
+    `early` is what stands before what will be more in the end (`option logasap`);
     `captures` what stands before the request, with a blank behind it; `cookies` those of request and response.
     """
     frontend, backend, server = names
     request_ms, wait, connect, response, active = timers
     process, front, back, srv, retries = counts
     return (
-        f'{client} [{date}] {frontend} {backend}/{server} {request_ms}/{wait}/{connect}/{response}/{active} '
-        f'{status} {sent} {cookies} {flags} {process}/{front}/{back}/{srv}/{"+" if redispatched else ""}{retries} '
+        f'{client} [{date}] {frontend} {backend}/{server} {request_ms}/{wait}/{connect}/{response}/{early}{active} '
+        f'{status} {early}{sent} {cookies} {flags} {process}/{front}/{back}/{srv}/{"+" if redispatched else ""}{retries} '
         f'{ahead[0]}/{ahead[1]} {captures}"{request}"'
     )

@@ -66,10 +66,14 @@ class Pool:
         self.observer = None if server.observe is None else Observer(cells, layout, worker, index, server.observe)
         self._address = numeric_address(server.host, server.port)
 
-    def open(self, user: ServerUser, generation: int, port: int) -> Upstream:
-        """A new connection for `user`, under way. `port` is used where the server has none of its own."""
+    def open(self, user: ServerUser, generation: int, port: int, preface: bytes = b'') -> Upstream:
+        """A new connection for `user`, under way. `port` is used where the server has none of its own.
+
+        `preface` is what is said on it first.
+        """
         upstream = Upstream(self._loop, self._outbox, self._index, generation, user, self.forget)
         server = self.server
+        upstream.preface, upstream.source = preface, server.source
         if not server.port:
             upstream.port = port
         if self._address is None:
@@ -81,18 +85,22 @@ class Pool:
             upstream.connect((family, (where[0], port, *where[2:])))
         return upstream
 
-    def take(self, mode: str, own: Upstream | None, port: int, *, first: bool) -> Upstream | None:
-        """An idle connection that may carry this request, None: open one. `own` is the client's private one, `port` as in `open`."""
+    def take(
+        self, mode: str, own: Upstream | None, port: int, preface: bytes = b'', *, first: bool
+    ) -> Upstream | None:  # fmt: skip
+        """An idle connection that may carry this request, None: open one. `own` is the client's private one, `port` and `preface` as
+        in `open`: what was said first on a connection goes for all that follows.
+        """
         if own is not None and own.server == self._index and own in self._lent:
             self._lent.discard(own)
-            if self._is_good(own):
+            if self._is_good(own) and own.preface == preface:
                 return own
             own.shutdown()
         if mode == 'never' or (first and mode == 'safe'):
             return None
-        return self._take_shared(0 if self.server.port else port, reused_only=first and mode == 'aggressive')
+        return self._take_shared(0 if self.server.port else port, preface, reused_only=first and mode == 'aggressive')
 
-    def _take_shared(self, port: int, *, reused_only: bool) -> Upstream | None:
+    def _take_shared(self, port: int, preface: bytes, *, reused_only: bool) -> Upstream | None:
         idle = self._idle
         kept: list[Upstream] | None = None
         found = None
@@ -100,7 +108,7 @@ class Pool:
             upstream = idle.pop()
             if not self._is_good(upstream):
                 upstream.shutdown()
-            elif upstream.port != port or (reused_only and upstream.uses < 2):
+            elif upstream.port != port or upstream.preface != preface or (reused_only and upstream.uses < 2):
                 kept = kept or []
                 kept.append(upstream)
             else:
@@ -119,7 +127,7 @@ class Pool:
         server, upstream.user = self.server, None
         full = 0 <= server.pool_max_conn <= len(self._idle)
         worn = 0 <= server.max_reuse < upstream.uses
-        useless = self._cells[self._rota] == _OUT or server.pool_purge_delay == 0
+        useless = self._cells[self._rota] <= _OUT or server.pool_purge_delay == 0
         if worn or useless or not self._is_good(upstream) or (full and not private):
             upstream.shutdown()
             return False
@@ -146,7 +154,7 @@ class Pool:
 
     def settle(self) -> None:
         """Close what must not be used any more: all when the server takes no traffic, else what is of an old generation."""
-        out = self._cells[self._rota] == _OUT
+        out = self._cells[self._rota] <= _OUT
         for upstream in [*self._idle, *self._lent]:
             if out or not self._is_good(upstream):
                 upstream.shutdown()

@@ -63,7 +63,7 @@ class Resender(Seeker):
     def _sent_again(self, why: str) -> bool:
         """Try once more what was sent in vain, if `retry-on` has `why`. Returns whether that was begun."""
         backend, story, context = self._backend_of(), self.story, self._context
-        if self._resend is None or why not in backend.retry_on or story.retries >= backend.retries:
+        if self._resend is None or why not in backend.retry_on or story.retries >= self.retries:
             return False
         story.retries += 1
         context.figures.add(C.WRETR, context.figures.server(self.server), context.figures.backend(self.backend))

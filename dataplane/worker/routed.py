@@ -12,15 +12,28 @@ from typing import TYPE_CHECKING
 from dataplane.core.layout import ANY, NOBODY
 from dataplane.core.stream import Stream
 from dataplane.worker.clock import now_ms
+from dataplane.worker.cookies import Standing
 from dataplane.worker.ending import Story
 from dataplane.worker.head import RequestHead, ResponseHead
 from dataplane.worker.judging import judge_passed, judge_request, judge_response
+from dataplane.worker.persistence import (
+    Overrides,
+    Persistence,
+    insisted,
+    is_preferred,
+    server_named,
+    standing_of,
+    wish_for,
+)
 from dataplane.worker.routing import choose_backend
 from dataplane.worker.sticking import learn, stick
 from dataplane.worker.tracking import REQUEST
 from dataplane.worker.transaction import Transaction
 
 if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+
+    from dataplane.core.layout import Layout
     from dataplane.core.model import Backend, Frontend
     from dataplane.core.tables import Tables
     from dataplane.core.termination import Termination
@@ -47,15 +60,40 @@ class Stage(IntEnum):
     OVER = 7
 
 
-_ROUTED = Stage.ROUTED  # named per request: see core/plane.py
+# named per request: see core/plane.py
+_ROUTED = Stage.ROUTED
+_USUAL = Persistence.USUAL
 
 
 class Routed(Stream):
     """A request with its route. Its ends (`_fail`, `_obey`) are the exchange's."""
 
     __slots__ = (
-        '_backend', '_client', '_context', '_frontend', '_jar', '_leaving', '_must_open', '_pool', '_queue_deadline', '_received_at',
-        '_reused', '_ruled', '_upstream', '_waiting_since', 'began', 'head', 'number', 'stage', 'story',
+        '_backend',
+        '_client',
+        '_context',
+        '_frontend',
+        '_jar',
+        '_leaving',
+        '_must_open',
+        '_overrides',
+        '_pool',
+        '_preferred',
+        '_queue_deadline',
+        '_received_at',
+        '_reused',
+        '_ruled',
+        '_upstream',
+        '_waiting_since',
+        'began',
+        'head',
+        'number',
+        'persistence',
+        'retries',
+        'sends_once',
+        'stage',
+        'story',
+        'timeouts',
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +107,11 @@ class Routed(Stream):
         self._backend: Backend | None = None
         self._jar: Jar | None = None
         self._ruled: Transaction | None = None
+        self.persistence = _USUAL
+        self._overrides: Overrides | None = None
+        self.timeouts = frontend.timeouts
+        self.retries = 0
+        self.sends_once = False
         self.head = head
         self.number = context.number()
         self.stage = _ROUTED
@@ -77,10 +120,18 @@ class Routed(Stream):
         self._queue_deadline = 0
         self._pool: Pool | None = None
         self._upstream: Upstream | None = None
-        self._reused = self._must_open = self._leaving = False
+        self._reused = self._must_open = self._leaving = self._preferred = False
         self.story = story = Story(index, wall)
         story.request_ms = self._received_at - began
         story.asked(head.method, head.target, head.version)
+
+    def fails(self) -> bool:
+        """Does it, as one for `monitor-uri`, meet a condition of `monitor fail`?"""
+        book = self._context.rulebook
+        rules = None if book is None else book.frontends.get(self.story.frontend)
+        if rules is None or not rules.monitor_fail:
+            return False
+        return rules.fails(Transaction(self._context, self._client, self, self._frontend))
 
     def route(self) -> int:
         """The backend's index under the tables in force, NOBODY when none is named."""
@@ -178,26 +229,48 @@ class Routed(Stream):
         named = rules.backend(ruled, passed_over)
         return choose_backend(tables, self._frontend, self.head, named, forced=forced)
 
-    def _use_server(self, book: Rulebook) -> None:
-        """The server that a `use-server` names is the one it wishes for, where no cookie did."""
+    def _insist(self, book: Rulebook) -> None:
+        """What `force-persist` and `ignore-persist` say: whether persistence counts, and whether also on a server that is down."""
         rules = book.backends.get(self.backend)
-        if rules is None or not rules.servers or self._ruled is None:
+        if rules is None or not rules.persistence:
             return
-        tables, cells, rota, backend = (
-            self._context.desk.tables,
-            self._context.cells,
-            self._context.layout.ROTA,
-            rules.name,
-        )
+        if self._ruled is None:
+            self._ruled = self.story.ruled = Transaction(self._context, self._client, self, self._frontend)
+        self.persistence = insisted(rules, self._ruled)
+        if self.persistence is Persistence.FORCED:
+            self.redispatch = False
 
-        def usable(name: str) -> bool:
-            index = tables.server_of(backend, name)
-            return index is not None and cells[rota + index] > 0
-
-        found = rules.server(self._ruled, usable)
-        index = None if found is None else tables.server_of(backend, found)
+    def _persist(self) -> None:
+        """The server it must go to before any balancing, if there is one: a `use-server` names it, or else its cookie."""
+        book, index = self._context.rulebook, None
+        rules = None if book is None else book.backends.get(self.backend)
+        if rules is not None and rules.servers and self._ruled is not None:
+            index = server_named(self, rules, self._ruled)
+        if self._jar is not None:
+            counts = index is None and self.persistence is not Persistence.IGNORED
+            may = (lambda server: standing_of(self, server)) if counts else None
+            self.story.cookie = ticket = self._jar.read(self.head, int(time.time()), may)
+            if index is not None:
+                ticket.wants(index)
+            elif ticket.direct:
+                index = ticket.server
         if index is not None:
-            self.wish = 2 * index
+            self.wish = wish_for(self, index)
+
+    def _prefer(self, own: Upstream) -> None:
+        """The server to which its client has a connection of its own, where that is preferred (`option prefer-last-server`)."""
+        if is_preferred(self, own.server, bound=own.private):
+            self.wish, self._preferred = 2 * own.server + 1, True
+
+    # -- what rules set ----------------------------------------------------------------------------------------------
+
+    def override(self, name: str, value: int) -> None:
+        """Another timeout (ms) or number of retries for this request."""
+        known = self._overrides = self._overrides or Overrides()
+        known.note(name, value)
+        self.timeouts, self.retries = known.of(self.timeouts, self.retries)
+        if name == 'client':
+            self._client.patience = value
 
     def _written(self, answer: bytes) -> bytes:
         """An answer, at least its head, with the names of its fields as its client wants them."""
@@ -209,15 +282,16 @@ class Routed(Stream):
         if rules is None or ruled is None or not rules.sticks:
             return
         context, backend = self._context, self.backend
-        cells, rota = context.cells, context.layout.ROTA
 
         def find(number: int) -> int:
             index = context.numbers.find(backend, number)
-            return index if index != NOBODY and cells[rota + index] > 0 else NOBODY
+            return index if index != NOBODY and standing_of(self, index) is not Standing.BARRED else NOBODY
 
         server = stick(ruled, rules, find, decided=self.wish >= 0)
         if server != NOBODY:
-            self.wish = 2 * server
+            self.wish = wish_for(self, server)
+            if self.story.cookie is not None:
+                self.story.cookie.wants(server)
 
     def early_body(self) -> bytes:
         """What came of the body before anything was sent."""
@@ -226,6 +300,10 @@ class Routed(Stream):
     def ends(self) -> Ends | None:
         """Both addresses of the connection to the server, while there is one."""
         return None if self._upstream is None else self._upstream.ends()
+
+    def client_patience(self) -> int | None:
+        """How long its client may be silent (ms)."""
+        return self._client.patience
 
     def is_reused(self) -> bool:
         """Has the connection to the server carried other requests?"""
@@ -237,17 +315,22 @@ class Routed(Stream):
         if backend is None or backend is self._backend:
             return
         self._backend = backend
+        self.persistence = _USUAL
         self.redispatch = backend.redispatch != 0
+        self.timeouts, self.retries = backend.timeouts, backend.retries
+        if self._overrides is not None:
+            self.timeouts, self.retries = self._overrides.of(self.timeouts, self.retries)
         self._jar = None if backend.cookie is None else self._context.jar(self.backend, backend)
         self.story.backend = self.backend
         self.story.backend_name = backend.name
 
-    def _read_cookie(self, jar: Jar) -> None:
-        """The server its cookie names is the one it wishes for."""
-        cells, rota = self._context.cells, self._context.layout.ROTA
-        self.story.cookie = ticket = jar.read(self.head, int(time.time()), lambda server: cells[rota + server] > 0)
-        if ticket.server != NOBODY:
-            self.wish = 2 * ticket.server
+    def backend_of(self) -> Backend:
+        """The backend it goes to, once it is known."""
+        return self._backend_of()
+
+    def board(self) -> tuple[MutableSequence[int], Layout, Tables]:
+        """What says how servers stand: cells, their layout, and the tables in force."""
+        return self._context.cells, self._context.layout, self._context.desk.tables
 
     def _backend_of(self) -> Backend:
         assert self._backend is not None

@@ -61,8 +61,8 @@ class ProxyRules:
     """The rules of one proxy, or of a half of it."""
 
     __slots__ = (
-        'after', 'answer_sticks', 'connection', 'content', 'forced', 'formats', 'made_of', 'name', 'redirects', 'request',
-        'request_guard', 'response', 'response_guard', 'servers', 'session', 'sticks', 'switches',
+        'after', 'answer_sticks', 'connection', 'content', 'forced', 'formats', 'made_of', 'monitor_fail', 'name', 'persistence',
+        'redirects', 'request', 'request_guard', 'response', 'response_guard', 'servers', 'session', 'sticks', 'switches',
     )  # fmt: skip
 
     def __init__(self, name: str, rules: Rules, store: Store) -> None:
@@ -83,6 +83,15 @@ class ProxyRules:
         self.forced = [_switch(switch, store) for switch in rules.forced]
         self.sticks = [StickRule(one, store) for one in rules.sticks]
         self.answer_sticks = [StickRule(one, store) for one in rules.answer_sticks]
+        self.monitor_fail = [compiled(condition, store) for condition in rules.monitor_fail]
+        self.persistence = [
+            (None if rule.condition is None else compiled(rule.condition, store), rule.ignore)
+            for rule in rules.persistence
+        ]
+
+    def fails(self, transaction: Transaction) -> bool:
+        """Does `monitor-uri` answer that this proxy is not well?"""
+        return any(holds(transaction) for holds in self.monitor_fail)
 
     def asked(self, transaction: Transaction) -> Verdict | None:
         """A request is here."""

@@ -16,16 +16,20 @@ from typing import TYPE_CHECKING, Final
 from dataplane.core.counters import C
 from dataplane.core.layout import ANY, NOBODY
 from dataplane.core.observe import Event
+from dataplane.core.outbound import header_of
 from dataplane.core.retry import leaves, may_retry, turn_around
 from dataplane.core.state import OpState
 from dataplane.core.stream import HASHED, Admission
 from dataplane.core.termination import CONNECT_REFUSED, NO_RESOURCE, NO_SERVER, QUEUE_FULL, Termination
 from dataplane.worker.clock import now_ms
 from dataplane.worker.ending import NOSRV
+from dataplane.worker.persistence import Persistence
 from dataplane.worker.routed import Routed, Stage
 
 if TYPE_CHECKING:
     from dataplane.core.model import Server
+    from dataplane.core.outbound import ProxyProtocol
+    from dataplane.worker.upstream import Upstream
 
 _NO_RESOURCE: Final = frozenset((
     errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN,
@@ -38,6 +42,7 @@ _QUEUED: Final = Stage.QUEUED
 _CONNECTING: Final = Stage.CONNECTING
 _ADMITTED: Final = Admission.SLOT
 _ROUTE_AGAIN: Final = Admission.ROUTE_AGAIN
+_REDIRECTABLE: Final = (b'GET', b'HEAD')
 
 
 class Seeker(Routed):
@@ -68,14 +73,17 @@ class Seeker(Routed):
             self._learn_backend()
             if first:
                 context.figures.selected(self.backend, self._received_at)
-            if context.rulebook is not None and not self._passes_backend(context.rulebook):
-                return
-            if self._jar is not None:
-                self._read_cookie(self._jar)
-            if context.rulebook is not None and self.wish < 0:
-                self._use_server(context.rulebook)
-            if context.rulebook is not None and context.tables:
-                self._stick(context.rulebook)
+            if context.rulebook is not None:
+                self._insist(context.rulebook)
+                if not self._passes_backend(context.rulebook):
+                    return
+                self._persist()
+                if context.tables:
+                    self._stick(context.rulebook)
+            elif self._jar is not None:
+                self._persist()
+            if self._client.own is not None and self.wish == ANY:
+                self._prefer(self._client.own)
             admission = context.desk.admit(self)
         self._act(admission)
 
@@ -94,7 +102,7 @@ class Seeker(Routed):
         self.stage = _QUEUED
         now = now_ms()
         self._waiting_since = now
-        timeout = self._backend_of().timeouts.queue
+        timeout = self.timeouts.queue
         if timeout is not None:
             # One deadline for all the time in queues: who is moved to another queue does not wait anew.
             self._queue_deadline = self._queue_deadline or now + timeout
@@ -172,10 +180,13 @@ class Seeker(Routed):
             self._again(NOBODY)
             return
         self.story.server_name = server.name
+        if server.redir and self.head.method in _REDIRECTABLE:
+            self._send_away(server.redir)
+            return
         self._pool = pool = context.pools.of(self.server, server)
-        upstream = None
+        upstream, preface = None, b'' if server.proxy is None else self._preface(server.proxy)
         if not self._must_open:
-            upstream = pool.take(backend.http_reuse, client.own, client.local_port, first=client.requests == 1)
+            upstream = pool.take(backend.http_reuse, client.own, client.local_port, preface, first=client.requests == 1)
             client.own = None if upstream is client.own else client.own
         if upstream is not None:
             upstream.user = self
@@ -186,10 +197,17 @@ class Seeker(Routed):
             self._send()
             return
         self._reused = False
-        self._upstream = pool.open(self, self.generation, client.local_port)
-        timeout = backend.timeouts.connect
+        self._upstream = pool.open(self, self.generation, client.local_port, preface)
+        timeout = self.timeouts.connect
         if timeout is not None:
             context.wheel.arm(client.server_timer, now_ms() + timeout)
+
+    def _preface(self, settings: ProxyProtocol) -> bytes:
+        """What a server with `send-proxy` is told first of all."""
+        client, unique = self._client, b''
+        if settings.unique_id and self._ruled is not None:
+            unique = self._ruled.unique_id() or b''
+        return header_of(settings, (client.address, client.port), (client.local_address, client.local_port), unique)
 
     def on_connected(self) -> None:
         """The server accepted the connection."""
@@ -200,6 +218,21 @@ class Seeker(Routed):
         if self._pool is not None and self._pool.observer is not None:
             self._pool.observer.note(Event.CONNECTED)
         self._send()
+
+    def _give_back(self, upstream: Upstream) -> None:
+        """Keep the connection for a next request, if its server is still what it was when it was opened."""
+        pool, client, pools = self._pool, self._client, self._context.pools
+        if pool is None or pools.known(self.server) is not pool:
+            upstream.shutdown()
+            return
+        if upstream.held:
+            upstream.hold(held=False)  # its next user reads it
+        private = upstream.private or self._backend_of().http_reuse == 'never'
+        if private and not self._frontend.max_session_srv_conns:
+            upstream.shutdown()
+        elif pool.give(upstream, now_ms(), private=private) and private:
+            pools.close(client.own)
+            client.own = upstream
 
     def on_connect_failed(self, error: int) -> None:
         """The server could not be reached; `error` is the errno."""
@@ -213,14 +246,14 @@ class Seeker(Routed):
             self._pool.observer.note(Event.UNREACHABLE)
         backend, cells, at = self._backend_of(), self._context.cells, self._context.layout
         attempt = self.story.retries + 1
-        if not may_retry(failure, attempt, backend.retries, backend.retry_on):
+        if not may_retry(failure, attempt, self.retries, backend.retry_on):
             self._fail(failure)
             return
         self.story.retries = attempt
         active = cells[at.ACTIVE_UP + self.backend]
         self._leaving = self._leaves(attempt)
         pause = turn_around(
-            backend.timeouts.connect, same_server=not self._leaving, active=active, immediate=failure is NO_RESOURCE
+            self.timeouts.connect, same_server=not self._leaving, active=active, immediate=failure is NO_RESOURCE
         )
         if not pause:
             self._try_again()
@@ -231,9 +264,9 @@ class Seeker(Routed):
     def _leaves(self, attempt: int) -> bool:
         """May this retry go to another server?"""
         backend, cells, at = self._backend_of(), self._context.cells, self._context.layout
-        return leaves(
-            attempt, backend.retries, backend.redispatch, state=OpState(cells[at.OPSTATE + self.server]),
-            active=cells[at.ACTIVE_UP + self.backend], persistent=self.wish >= 0,
+        return self.persistence is not Persistence.FORCED and leaves(
+            attempt, self.retries, backend.redispatch, state=OpState(cells[at.OPSTATE + self.server]),
+            active=cells[at.ACTIVE_UP + self.backend], persistent=self.wish >= 0 and not self._preferred,
             hashed=self.wish <= HASHED,
         )  # fmt: skip
 
@@ -252,6 +285,10 @@ class Seeker(Routed):
         self._connect()
 
     # -- the other chapter -------------------------------------------------------------------------------------------
+
+    def _send_away(self, prefix: str) -> None:
+        """Its server answers nothing itself: the client is told where to go."""
+        raise NotImplementedError
 
     def _send(self) -> None:
         """The connection is there: send the request."""

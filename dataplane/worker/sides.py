@@ -44,6 +44,8 @@ class ClientEnd(Protocol):
     local_address: str
     local_port: int
     requests: int
+    patience: int | None
+    """`timeout client` (ms), or what a rule says for this request."""
     idle_ms: int
     """How long it took until the first byte of the request came; -1: none has."""
     since: int

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _LOOK_AT_DEAF: Final = 100
 _SWEEP: Final = 500
+_ANY_RATE: Final = 1 << 62
 
 
 class Traffic:
@@ -54,6 +55,7 @@ class Traffic:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: list[Listener] = []
         self._done: Callable[[], None] | None = None
+        self._rates: dict[int, int] = {}  # of frontends, connections per second
         self._deaf_at = self._sweep_at = now_ms()
         desk.on_tables = self.adopt
         desk.settle_pools = self.settle_pools
@@ -89,6 +91,8 @@ class Traffic:
         context = self._context
         cells, at, figures = context.cells, context.layout, context.figures
         limit, whole = cells[at.FEMAXCONN + frontend], cells[at.GLOBAL_MAXCONN]
+        if self._rates and context.sessions_per_second(frontend) >= self._rates.get(frontend, _ANY_RATE):
+            return False
         return (limit <= 0 or figures.connections(frontend) < limit) and (
             whole <= 0 or figures.all_connections() < whole
         )
@@ -215,6 +219,9 @@ class Traffic:
         context.log.adopt(tables.snapshot.globals, named)
         context.pools.adopt(tables)
         context.wishes = wishes(tables)
+        self._rates = {
+            index: frontend.rate_limit for index, frontend in tables.frontends.items() if frontend.rate_limit
+        }
         context.rulebook = Rulebook(tables, context.rulebook) or None
         self.shelf.adopt(tables.number)
         context.tables = self.shelf.tables

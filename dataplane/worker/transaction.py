@@ -269,6 +269,11 @@ class Transaction:
         exchange.klass = exchange.klass if klass is None else klass
         exchange.offset = exchange.offset if offset is None else offset
 
+    def override(self, name: str, value: int) -> None:
+        """Another timeout (ms) or number of retries for this request; a timeout of 0 is none to set."""
+        if value > 0 or name == 'retries':
+            self.exchange.override(name, value)
+
     def set_log_level(self, level: int | None) -> None:
         """The level of the log line, None: there is none."""
         self.logged = level is not None

@@ -13,11 +13,13 @@ import socket
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from dataplane.wire.outgoing import bind_to
 from dataplane.worker.outbox import LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataplane.core.outbound import Source
     from dataplane.worker.outbox import Outbox
     from dataplane.worker.sides import ServerUser
 
@@ -43,12 +45,14 @@ class Upstream(asyncio.Protocol):
     """`generation` is the server's session generation it was opened under; `uses` counts the requests sent on it; `port` is
     the one its client came to, where the server has none of its own and this leads to that.
 
+    `preface` is what is said on it first (the PROXY protocol), `source` where it comes from.
+    `private`: its client has said there who it is (NTLM, Negotiate), so that it is nobody else's.
     `parted` is called with this connection when it ends while nobody uses it (idle in a pool).
     """
 
     __slots__ = (
         '_loop', '_outbox', '_paced', '_parted', '_sock', '_task', '_transport', '_unsent', '_waiting',
-        'congested', 'generation', 'held', 'idle_since', 'link', 'port', 'server', 'user', 'uses',
+        'congested', 'generation', 'held', 'idle_since', 'link', 'port', 'preface', 'private', 'server', 'source', 'user', 'uses',
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +73,9 @@ class Upstream(asyncio.Protocol):
         self.user: ServerUser | None = user
         self.uses = 0
         self.port = 0
+        self.private = False
+        self.preface = b''
+        self.source: Source | None = None
         self.idle_since = 0
         self.link = Link.NEW
 
@@ -80,6 +87,8 @@ class Upstream(asyncio.Protocol):
         self.link = Link.CONNECTING
         try:
             self._sock = sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            if self.source is not None:
+                bind_to(sock, self.source.host, self.source.port, self.source.interface)
             error = sock.connect_ex(where)
         except OSError as failure:
             error = failure.errno or errno.EIO
@@ -146,6 +155,8 @@ class Upstream(asyncio.Protocol):
             self._transport.abort()
             return
         self.link = _OPEN
+        if self.preface:
+            self.write(self.preface)
         if self.user is not None:
             self.user.on_connected()
 

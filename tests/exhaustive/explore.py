@@ -368,11 +368,11 @@ class Explorer:
     def _check_passed(self, cells: Any, row: int, server: int) -> None:
         at, other = self.at, cells[self.at.E_WISH + row]
         worker, queue = cells[at.E_WORKER + row], cells[at.E_QUEUE + row]
-        own = queue < 2 * at.servers
+        own = line.owner(at, queue) >= 0
         stranded = own and not line.wish_usable(cells, at, queue)
-        waits_for = queue >> 1 == server if own and not stranded else cells[at.ROTA + server] == Rota.IN
+        waits_for = line.owner(at, queue) == server if own and not stranded else cells[at.ROTA + server] == Rota.IN
         if stranded and line.wish_usable(cells, at, other):
-            waits_for = other >> 1 == server
+            waits_for = line.owner(at, other) == server
         elif stranded and other <= HASHED:
             waits_for = self._tied(cells, other) in (server, NOBODY) and cells[at.ROTA + server] == Rota.IN
         if waits_for and cells[at.ASIDE + worker] != Aside.YES and cells[at.E_LINKED + row]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dataplane.core import commit as commits
 from dataplane.core import heap, line, pump, repair
-from dataplane.core.layout import ENTRY_STRIDE
+from dataplane.core.layout import ENTRY_STRIDE, NOBODY
 from dataplane.core.plane import Plane
 from dataplane.core.pump import Pump
 from dataplane.core.stream import Admission, Life
@@ -526,3 +526,27 @@ def never_refused() -> None:
         return decide(self, stream)
 
     put(Plane, '_decide', stubborn)
+
+
+@mutant('forced')
+def forget_the_forced() -> None:
+    """A server out of rotation serves nobody, not even those who are forced on it."""
+    heir = Pump.heir
+
+    def strict(self: Pump, cells: Any, server: int) -> int:
+        return NOBODY if cells[self.at.ROTA + server] <= 0 else heir(self, cells, server)
+
+    put(Pump, 'heir', strict)
+
+
+@mutant('forced-gone')
+def leave_the_forced_behind() -> None:
+    """Who is forced on a server that is gone goes on waiting for it."""
+    stray = Pump.stray
+
+    def kept(self: Pump, cells: Any, server: int) -> int:
+        entry = stray(self, cells, server)
+        queue = cells[self.at.E_QUEUE + entry * ENTRY_STRIDE]
+        return NOBODY if entry >= 0 and queue >= self.at.forced else entry
+
+    put(Pump, 'stray', kept)

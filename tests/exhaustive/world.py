@@ -23,19 +23,24 @@ GIVEN = line.GIVEN
 
 
 class Wish(NamedTuple):
-    """One stream of a world: its worker, the one server it wants, whether also while that drains, whether urgent, its hash value."""
+    """One stream of a world: its worker, the one server it wants, whether also while that drains, or whatever it does (forced),
+    whether urgent, its hash value.
+    """
 
     worker: int
     own: int | None = None
     persistent: bool = False
     urgent: bool = False
     value: int | None = None
+    forced: bool = False
 
-    def make(self) -> Stream:
+    def make(self, at: Layout) -> Stream:
         """The stream as the core gets it."""
         wish = ANY if self.own is None else 2 * self.own + (not self.persistent)
         if self.value is not None:
             wish = hashed(self.value)
+        if self.own is not None and self.forced:
+            wish = at.forced_queue(self.own)
         return Stream(0, wish, -1 if self.urgent else 0)
 
 
@@ -137,7 +142,7 @@ class State:
     def __init__(self, world: World) -> None:
         self.w = world
         self.cells = world.board()
-        self.streams = [wish.make() for wish in world.streams]
+        self.streams = [wish.make(world.at) for wish in world.streams]
         self.lost: list[int | None] = [None] * len(world.streams)
         self.alive, self.stopped = [UP] * world.workers, [0] * world.workers
         self.bell, self.acked = [0] * world.workers, [0] * world.workers
@@ -255,7 +260,7 @@ class State:
         elif kind == 'shutdown':
             images = [Image(at.GENERATION + server, array('q', [cells[at.GENERATION + server] + 1]))]
         else:
-            images = self.rotated(server, {'disable': Rota.OUT, 'drain': Rota.PERSISTENT, 'enable': Rota.IN}[kind])
+            images = self.rotated(server, _ROTAS[kind])
         listed = (server, *self.w.backups)
         return Commit(
             self.change,
@@ -298,6 +303,7 @@ class State:
         ]
 
 
+_ROTAS = {'remove': Rota.GONE, 'disable': Rota.OUT, 'drain': Rota.PERSISTENT, 'enable': Rota.IN}
 SWEEP = 77
 """As the value of a change: it is committed as one that touches so many servers that all of the backend are swept."""
 
@@ -319,8 +325,10 @@ def planes(world: World, kind: Callable[..., Plane] = Plane) -> list[Plane]:
 A, B, C = Wish(0), Wish(1), Wish(2)
 KA, KB = Wish(0, 0, True), Wish(1, 0, True)
 HA, HB = Wish(0, 0), Wish(1, 0)
+FA, FB = Wish(0, 0, forced=True), Wish(1, 0, forced=True)
 V0, V1 = Wish(0, value=0), Wish(1, value=1)
 W0, W1, V5, W5 = Wish(0, value=1), Wish(1, value=0), Wish(0, value=5), Wish(1, value=5)
+GONE = ('remove', 0, 0)
 OFF, KILL, ON = ('disable', 0, 0), ('shutdown', 0, 0), ('enable', 0, 0)
 DRAINED, OFF1, ON1, TWO, ONE = ('drain', 0, 0), ('disable', 1, 0), ('enable', 1, 0), ('limit', 0, 2), ('limit', 0, 1)
 NONE_HERE, SOME_HERE = ('share', 0, 0), ('share', 0, 1)
@@ -394,6 +402,12 @@ WORLDS: dict[str, World] = {
     'ring-bound': World(2, (2, 2), (V0, W1, V0, W1), (OFF,), factor=125, slice=1, algorithm=Algorithm.BOUNDED),
     'bound-kill': World(2, (1, 2), (V0, W1, B), kills=1, factor=125, slice=1, algorithm=Algorithm.BOUNDED),
     'sticky': World(2, (1, 1), (V0, V1, W1), (OFF, ON), algorithm=Algorithm.STICKY),
+    # forced on a server that is in maintenance or down: they wait there, and leave when it is removed
+    'forced': World(2, (1, 1), (FA, FB, KB, A), (OFF, ON)),
+    'forced-gone': World(2, (1, 1), (FA, FB, B), (OFF, GONE)),
+    'forced-kill': World(2, (1,), (FA, FB, B), (OFF,), kills=1),
+    'forced-stop': World(2, (1, 1), (FA, FB, HB), (OFF,), stops=1),
+    'forced-full': World(2, (1, 1), (FA, FB, FB, KA), (OFF,), maxqueue=1, cancels=1),
     'random': World(2, (1, 1), (A, B, B), (OFF, ON), algorithm=Algorithm.RANDOM),
     'least': World(2, (1, 2), (A, B, B, A), (OFF,), cancels=1, algorithm=Algorithm.LEASTCONN),
 }

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from dataplane.core.changes import SetAdmin
-from dataplane.core.model import AdminState, Backend, Cookie, CookieMode
+from dataplane.core.cookie import Cookie, CookieMode
+from dataplane.core.model import AdminState, Backend
 from dataplane.worker.cookies import _digits
 from tests.integration.harness.both import accepts, behind, listening, log_socket, running
 from tests.integration.harness.haproxy import needs_haproxy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from dataplane.core.counters import C
@@ -53,3 +54,17 @@ async def test_in_haproxys_bytes(tmp_path: Path) -> None:
                 await until(lambda: accepts(port))
                 theirs = [await ask(port, request) for request in REQUESTS]
         assert [await ask(proxy.port, request) for request in REQUESTS] == theirs
+
+
+async def test_no_more_connections_a_second_than_the_rate() -> None:
+    """`rate-limit sessions`: what comes beyond waits, and is served when its second has come."""
+    async with (
+        RawServer(ok) as up,
+        Proxy(snapshot([server('s1', up.port)], frontend={'rate_limit': 3})) as proxy,
+    ):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        request = b'GET / HTTP/1.1\r\n' + HOST + CLOSE
+        answers = await asyncio.gather(*(ask(proxy.port, request) for _ in range(7)))
+        assert all(answer.endswith(b'ok') for answer in answers)
+        assert loop.time() - began > 0.9

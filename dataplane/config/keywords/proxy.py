@@ -11,10 +11,12 @@ TIMEOUTS: Final = (
 )  # fmt: skip
 """Names of the `timeout` lines that count."""
 
+PRIVATE: Final = "where connections to servers are a client's own: with `http-reuse never`, or after NTLM or Negotiate"
+
 PROXY: Final = table(
     supported("""
         backlog, bind, default_backend, default-server, disabled, enabled, fullconn, http-reuse, id,
-        log, maxconn, monitor-uri, retries, retry-on, server, option allbackups, option abortonclose, option dontlog-normal,
+        maxconn, monitor-uri, retries, retry-on, server, option allbackups, option abortonclose, option dontlog-normal,
         option dontlognull, option forwardfor, option originalto, option http-ignore-probes, option socket-stats, option http-keep-alive,
         option http-server-close, option httpclose, option redispatch, timeout client, timeout server,
         timeout connect, timeout queue, timeout tarpit, timeout http-request, timeout http-keep-alive, timeout tunnel,
@@ -34,8 +36,9 @@ PROXY: Final = table(
     supported('errorloc, errorloc302, errorloc303'),
     supported('http-error', 'with `string` or `file`, and fields without expressions'),
     supported(
-        'option httplog, option log-separate-errors, log-format, log-format-sd, unique-id-format, unique-id-header, capture cookie'
+        'option httplog, option tcplog, option logasap, option log-separate-errors, log-tag, log-format, log-format-sd, unique-id-format, unique-id-header, capture cookie'
     ),
+    supported('option httpslog', 'what it tells of TLS is that there is none'),
     supported(
         'balance',
         '`roundrobin`, `static-rr`, `leastconn`, `first`, `random[(DRAWS)]`, `source`, `uri`, `url_param` (without '
@@ -55,7 +58,6 @@ PROXY: Final = table(
     supported(
         'acl, capture request header, capture response header, declare capture, redirect, use-server, use_backend'
     ),
-    supported('cookie', 'without `dynamic`'),
     supported('option checkcache', 'what HAProxy blocks is answered 502, as its manual says'),
     supported('option h1-case-adjust-bogus-client, option h1-case-adjust-bogus-server'),
     supported(
@@ -67,6 +69,12 @@ PROXY: Final = table(
         'without `peers`, `write-to`, `server_key` and glitches; at most 100 tables of 16m entries. Exact over all workers',
     ),
     supported('stick match, stick on, stick store-request, stick store-response'),
+    supported('cookie, dynamic-cookie-key, force-persist, ignore-persist, option persist, http-send-name-header'),
+    supported('monitor fail, rate-limit sessions'),
+    supported('source', 'an address, perhaps with a port, and `interface`; of servers without one of their own'),
+    supported('log', 'without `profile` and rings; `sample` counts in each worker, as `%lc` and `%rt` do'),
+    supported('option prefer-last-server, max-keep-alive-queue', PRIVATE),
+    supported('max-session-srv-conns', '0 keeps none; otherwise a client has one at most'),
     supported('use-routes', "Sluice's own: then look host and path up in the routes the control plane pushed"),
     supported('http-request, http-response, http-after-response', 'the actions are listed below'),
     supported('stats enable, stats uri', 'in a `listen` or `frontend` of its own, without servers or backends'),
@@ -84,7 +92,6 @@ PROXY: Final = table(
     """,
     ),
     accepted('there are no handshakes that could fail, of TLS or of the PROXY protocol', 'error-log-format'),
-    accepted('the log tag of the global section is used', 'log-tag'),
     accepted('used by statistics that are not written', 'guid'),
     accepted(
         'tuning of the socket layer without effect here',
@@ -120,7 +127,7 @@ PROXY: Final = table(
         'it is not supported yet',
         """
         tcp-response content, tcp-response inspect-delay,
-        quic-initial, monitor fail, filter, filter-sequence, tcp-request, tcp-response
+        quic-initial, filter, filter-sequence, tcp-request, tcp-response
     """,
     ),
     refused('no program is started for a check', 'external-check command, external-check path, option external-check'),
@@ -142,14 +149,12 @@ PROXY: Final = table(
     refused(
         'persistence of this kind is not supported yet',
         """
-        appsession,
-        persist rdp-cookie, force-persist, ignore-persist, option persist, option prefer-last-server,
-        max-keep-alive-queue, max-session-srv-conns
+        appsession, persist rdp-cookie
     """,
     ),
     refused(
         'a request is logged once, when it has ended',
-        'log-steps, option tcplog, option httpslog, option logasap',
+        'log-steps',
     ),
     refused(
         'there are no `http-errors` sections: `errorfile` and `http-error` say what is answered',
@@ -160,16 +165,15 @@ PROXY: Final = table(
     refused(
         'heads are relayed as they came, but for what the rules of RFC 9112 forbid',
         """
-        option forwarded, http-send-name-header
+        option forwarded
     """,
     ),
     refused('bodies are streamed, never gathered', 'option http-buffer-request, compression'),
-    refused('the source address is chosen by the system', 'source, option transparent'),
+    refused('source addresses are those of this machine', 'option transparent'),
     supported(
         'load-server-state-from-file, server-state-file-name',
         'at the start; a reload keeps the states as they are, without a file',
     ),
-    refused('rates of connections and sessions are not limited', 'rate-limit sessions'),
     refused(
         'the statistics page has no accounts: let it listen where only friends are',
         """
@@ -196,6 +200,8 @@ ACTIONS: Final = table(
         set-priority-offset, set-query, set-status, set-uri, tarpit, unset-var, sc-add-gpc, sc-inc-gpc, sc-inc-gpc0, sc-inc-gpc1,
         sc-set-gpt, sc-set-gpt0, track-sc0, track-sc1, track-sc2
     """),
+    supported('disable-l7-retry, set-retries'),
+    supported('set-timeout', '`server`, `tunnel`, `client`, `connect`, `queue` and `tarpit`'),
     supported('return', 'without `errorfile` and `errorfiles`'),
     supported('silent-drop', 'without `rst-ttl`'),
     supported('set-var, set-var-fmt', 'not of `proc`: each worker would have its own'),
@@ -208,10 +214,9 @@ ACTIONS: Final = table(
     refused(
         'it is not supported yet',
         """
-        add-headers-bin, attach-srv, auth, cache-use, del-headers-bin, disable-l7-retry, do-log, do-resolve, early-hint,
+        add-headers-bin, attach-srv, auth, cache-use, del-headers-bin, do-log, do-resolve, early-hint,
         normalize-uri, pause, send-spoe-group, set-bandwidth-limit, set-bc-mark, set-bc-tos, set-dst, set-dst-port,
-        set-fc-mark, set-fc-tos, set-headers-bin, set-mark, set-nice, set-retries, set-src, set-src-port, set-timeout,
-        set-tos, strict-mode, wait-for-handshake
+        set-fc-mark, set-fc-tos, set-headers-bin, set-mark, set-nice, set-src, set-src-port, set-tos, strict-mode, wait-for-handshake
     """,
     ),
 )

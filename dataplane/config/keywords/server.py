@@ -16,36 +16,37 @@ SERVER: Final = table(
     supported(
         'slowstart:1', 'counts from when a server leaves maintenance or comes up, never from the start of the process'
     ),
+    supported('redir:1', 'a redirected request waits for a slot of its server like any other'),
     supported('hash-key:1', '`id`, `addr` or `addr-port`; a host name is hashed by the id'),
     accepted('idle connections are kept per worker, without a lower bound', 'pool-low-conn:1'),
     accepted('tuning of the socket layer without effect here', 'tfo, no-tfo, tcp-ut:1, cc:1, idle-ping:1'),
     accepted(
         'it is so anyway: what it switches off does not exist',
         """
-        no-check-reuse-pool, no-check-send-proxy, no-check-sni-auto, no-check-ssl,
-        no-send-proxy, no-send-proxy-v2, no-send-proxy-v2-ssl, no-send-proxy-v2-ssl-cn, no-sni-auto, no-ssl,
-        no-verifyhost
+        no-check-reuse-pool, no-check-sni-auto, no-check-ssl, no-sni-auto, no-ssl, no-verifyhost
     """,
     ),
     accepted('used by statistics that are not written', 'guid:1'),
     refused(
         'checks speak plain HTTP or TCP',
         """
-        check-alpn:1, check-pool-conn-name:1, check-proto:1, check-reuse-pool, check-send-proxy, check-sni:1,
+        check-alpn:1, check-pool-conn-name:1, check-proto:1, check-reuse-pool, check-sni:1,
         check-sni-auto, check-ssl, check-via-socks4, healthcheck:1
     """,
     ),
     refused('tables are not told to peers', 'shard:1'),
     refused('a slot is held for one request', 'strict-maxconn'),
-    refused('redirecting servers are not supported', 'redir:1'),
-    refused('the source address is chosen by the system', 'source:1, usesrc:1, interface:1, namespace:1'),
-    refused(
-        'the PROXY protocol is not supported yet',
+    supported('source:1', 'an address, perhaps with a port; `interface` may follow'),
+    supported('interface:1', 'needs the right to bind to one, as in HAProxy'),
+    supported(
         """
-        send-proxy, send-proxy-v2, send-proxy-v2-ssl, send-proxy-v2-ssl-cn, proxy-v2-options:1,
-        set-proxy-v2-tlv-fmt:1
-    """,
+        send-proxy, no-send-proxy, send-proxy-v2, no-send-proxy-v2, send-proxy-v2-ssl, no-send-proxy-v2-ssl, send-proxy-v2-ssl-cn,
+        no-send-proxy-v2-ssl-cn, check-send-proxy, no-check-send-proxy
+    """
     ),
+    supported('proxy-v2-options:1', 'what it tells of TLS is that there is none'),
+    refused('source addresses are those of this machine', 'usesrc:1, namespace:1'),
+    refused('the PROXY protocol carries what `proxy-v2-options` names', 'set-proxy-v2-tlv-fmt:1'),
     refused(
         'DNS resolvers are not supported yet',
         """

@@ -1,6 +1,7 @@
 # C types for the compiled package (docs/decisions/0016-a-compiled-twin.md): what the sources beside this file say holds without it, too.
 
 cimport cython
+from dataplane.core cimport line
 from dataplane.core.cells cimport cell
 from dataplane.core.balance cimport tree
 from dataplane.core.balance.tournament cimport Tournament
@@ -33,7 +34,7 @@ cdef class Ring(StaticRoundRobin):
     @cython.locals(size=Py_ssize_t, start=Py_ssize_t)
     cdef Py_ssize_t _counting(self, cell[::1] cells, Shape shape, Py_ssize_t place, Py_ssize_t step) except -2
     cpdef bint picky(self, cell[::1] cells, Shape shape) except -1
-    @cython.locals(affinity='long long', queued='long long')
+    @cython.locals(affinity='long long')
     cpdef bint may_take(self, cell[::1] cells, Shape shape, Py_ssize_t server, room) except -1
 
 cdef class Bounded(Ring):

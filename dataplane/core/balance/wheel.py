@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableSequence, Sequence
 from typing import Final
 
+from dataplane.core import line
 from dataplane.core.balance import tree
 from dataplane.core.balance.tournament import Tournament
 from dataplane.core.balance.tree import ABSENT, Shape
@@ -174,8 +175,7 @@ class Ring(StaticRoundRobin):
         at, affinity = shape.at, cells[shape.at.AFFINITY + shape.backend]
         if affinity == ALWAYS or room(server):
             return True
-        queued = cells[at.QUEUE_LENGTH + 2 * server] + cells[at.QUEUE_LENGTH + 2 * server + 1]
-        return affinity == WHILE_QUEUE and not 0 < cells[at.MAXQUEUE + server] <= queued
+        return affinity == WHILE_QUEUE and not 0 < cells[at.MAXQUEUE + server] <= line.queued(cells, at, server)
 
 
 class Bounded(Ring):

@@ -60,7 +60,13 @@ def test_nothing_is_answered_with_everything() -> None:
         ('shutdown sessions', ['shutdown sessions server']),
         (
             'disable servre px/s1',
-            ['disable agent', 'disable frontend', 'disable health', 'disable server (DEPRECATED)'],
+            [
+                'disable agent',
+                'disable dynamic-cookie backend',
+                'disable frontend',
+                'disable health',
+                'disable server (DEPRECATED)',
+            ],
         ),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.core.model import Cookie, CookieMode
+from dataplane.core.cookie import Cookie, CookieMode
 from tests.unit.config.loading import HTTP, backend, backend_error, snapshot, warnings
 
 
@@ -46,7 +46,6 @@ def test_what_a_line_says(words: str, wanted: Cookie) -> None:
         ('S insert maxidle', "'maxidle' expects an integer value (in milliseconds)"),
         ('S insert attr', "'cookie attr' expects one argument without ';' (got '')."),
         ("S insert domain 'a;b'", "'cookie domain' expects one argument without ';' (got 'a;b')."),
-        ('S insert dynamic', "'cookie dynamic' is not supported: give each server a 'cookie' of its own."),
         ('S insret', "'cookie' does not know 'insret'; did you mean 'insert' maybe ?"),
     ],
 )

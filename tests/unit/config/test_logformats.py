@@ -104,3 +104,24 @@ def test_no_cookie_is_captured_by_defaults() -> None:
 def test_errors_may_have_a_level_of_their_own() -> None:
     assert frontend(f'{LOG}option log-separate-errors').log_separate_errors
     assert not frontend(f'{LOG}option log-separate-errors\n no option log-separate-errors').log_separate_errors
+
+
+@pytest.mark.parametrize('option', ['tcplog', 'httpslog'])
+def test_options_that_stand_for_a_format(option: str) -> None:
+    listen = f'{HTTP}listen l\n bind :80\n server s 127.0.0.1:1\n'
+    (frontend,) = snapshot(f'{listen} option {option}\n').frontends
+    assert frontend.httplog
+    assert frontend.rules.formats.line is not None
+    (found,) = errors(f'{listen} option {option} clf\n')
+    assert f"'option {option}' cannot handle unexpected argument 'clf'." in found
+    (found,) = errors(f'{listen} no option {option}\n')
+    assert f"negation/default is not supported for option '{option}'." in found
+
+
+def test_a_tag_and_early_lines_of_a_proxy() -> None:
+    text = f'{HTTP}listen l\n bind :80\n log stdout local0\n log-tag mine\n option logasap\n server s 127.0.0.1:1\n'
+    (frontend,) = snapshot(text).frontends
+    assert [target.tag for target in frontend.log_targets] == ['mine']
+    assert frontend.logasap
+    (found,) = errors(text.replace('log-tag mine', 'log-tag'))
+    assert "'log-tag' expects a tag for use in syslog." in found

@@ -6,6 +6,7 @@ from dataplane.config.logs import parse_log_line
 from dataplane.config.problems import Rejected
 from dataplane.config.reader import Line
 from dataplane.core.model import LogTarget
+from dataplane.core.sampling import Sampling
 from dataplane.wire.syslog import FACILITIES, FORMATS, LEVELS
 
 
@@ -47,7 +48,12 @@ def test_every_facility_and_level_is_known() -> None:
         ('stdout local0 info info x', "'log' cannot handle unexpected argument 'x'."),
         ('stdout len 10 local0', "'log len' value must be between 80 and 65535 (was 10)"),
         ('stdout len', "'log len' expects an integer argument."),
-        ('stdout sample 1:2 local0', "log : 'sample' is not supported"),
+        ('stdout sample 1 local0', 'log : Missing sample size'),
+        (
+            'stdout sample 1,2-6:5 local0',
+            'log : sample size 5 should be greater or equal to 6 the maximum of the high ranges limits',
+        ),
+        ('stdout sample 1-3,3:5 local0', 'log : sample ranges are overlapping'),
         ('stdout profile x local0', "log : 'profile' is not supported"),
         ('loghost local0', "log : host name 'loghost' is not supported, an IP address is needed in 'loghost'"),
         ('a.b:514 local0', "log : host name 'a.b' is not supported, an IP address is needed in 'a.b:514'"),
@@ -62,3 +68,9 @@ def test_what_is_no_log_line(text: str, complaint: str) -> None:
 def test_a_proxy_may_also_say_global() -> None:
     with pytest.raises(Rejected, match='or global as arguments'):
         parse('', proxy=True)
+
+
+def test_a_sample_is_ranges_of_a_size() -> None:
+    target = parse('stdout sample 3-4,1:5 format raw local0')
+    assert target.sample == Sampling(((1, 1), (3, 4)), 5)
+    assert target.format == 'raw'

@@ -14,7 +14,7 @@ def test_the_table_and_the_handlers_name_the_same_options() -> None:
         for name, keyword in PROXY.items()
         if name.startswith('option ') and keyword.status is Status.SUPPORTED
     }
-    assert table == {'httplog', *FLAGS, *HANDLERS}
+    assert table == {'httplog', 'tcplog', 'httpslog', *FLAGS, *HANDLERS}
 
 
 @pytest.mark.parametrize(
@@ -139,6 +139,6 @@ def test_redispatch_takes_one_integer() -> None:
 
 
 def test_an_option_that_is_refused_is_so_in_defaults_too() -> None:
-    assert errors('defaults\n option persist\n') == [
-        "2: 'option persist' in 'defaults' section is not supported: persistence of this kind is not supported yet."
+    assert errors('defaults\n option transparent\n') == [
+        "2: 'option transparent' in 'defaults' section is not supported: source addresses are those of this machine."
     ]

@@ -176,7 +176,7 @@ def test_a_second_unconditional_use_backend_is_never_used() -> None:
 
 
 @pytest.mark.parametrize(
-    'line', ['option tcpka', 'timeout client-hs 5s', 'guid x', 'stats refresh 5s', 'log-tag x', 'option splice-auto']
+    'line', ['option tcpka', 'timeout client-hs 5s', 'guid x', 'stats refresh 5s', 'option splice-auto']
 )
 def test_harmless_lines_are_accepted_with_a_warning(line: str) -> None:
     (found,) = warnings(f'{HTTP} {line}\nfrontend f\n bind :80\n')

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from dataplane.core.compose import Refused, Sources, compose
+from dataplane.core.cookie import Cookie, CookieMode
+from dataplane.core.dyncookie import CookieChange
 from dataplane.core.model import Backend, Balance, Route, Server, Snapshot
 from tests.unit.core.farm import backend, file, server
 
@@ -156,3 +158,17 @@ def test_all_problems_at_once() -> None:
     )
     assert caught.value.backends == ('own', 'p', 'nobody')
     assert str(caught.value).startswith("backend 'own' belongs to the configuration file; backend 'p'")
+
+
+def test_dynamic_cookies_set_at_run_time_live_while_what_they_stand_in_for_is_declared() -> None:
+    cookie = Cookie(name='S', mode=CookieMode.INSERT, dynamic=True)
+    declared = file(backend('b', 1, server('s', 1), cookie=cookie, cookie_key='first'))
+    changed = Sources(file=declared).cooked('b', CookieChange(key='second')).cooked('b', CookieChange(enabled=False))
+    found = compose(changed, Snapshot()).backends[0]
+    assert found.cookie_key == 'second'
+    assert found.cookie is not None
+    assert not found.cookie.dynamic
+    again = file(backend('b', 1, server('s', 1), server('t', 2), cookie=cookie, cookie_key='first'))
+    assert compose(changed.following(again), Snapshot()).backends[0].cookie_key == 'second'
+    other = file(backend('b', 1, server('s', 1), cookie=cookie, cookie_key='third'))
+    assert compose(changed.following(other), Snapshot()).backends[0].cookie == cookie

@@ -68,7 +68,8 @@ def test_every_column_a_reader_may_name_exists() -> None:
 def test_queues_are_numbered_without_a_gap() -> None:
     own = [queue for server in range(AT.servers) for queue in (2 * server, 2 * server + 1)]
     shared = [AT.backend_queue(backend) for backend in range(AT.backends)]
-    assert own + shared == list(range(AT.queues))
+    forced = [AT.forced_queue(server) for server in range(AT.servers)]
+    assert own + shared + forced == list(range(AT.queues))
 
 
 def test_the_departed_row_comes_after_the_workers() -> None:

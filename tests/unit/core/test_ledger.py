@@ -191,7 +191,7 @@ def test_who_leaves_stays_in_the_chain_until_reclaimed() -> None:
     farm = Farm(ONE)
     adopt(farm, AdoptFile(file(backend('b', 3, server('y', 2)))))
     assert (farm.ledger.tables.members[0], chain(farm, 0), list(farm.ledger.departed)) == ((1,), [1, 0], [0])
-    assert farm.column(farm.at.ROTA, 2) == [Rota.OUT, Rota.IN]
+    assert farm.column(farm.at.ROTA, 2) == [Rota.GONE, Rota.IN]
     adopt(farm, AdoptFile(file(backend('b', 3, server('y', 2), server('z', 3)))))
     assert chain(farm, 0) == [1, 2, 0]
     farm.ledger.reclaim([0])
@@ -244,7 +244,7 @@ def test_a_removed_backend_keeps_its_number_while_its_servers_are_there() -> Non
     farm = Farm(file(backend('a', 3, server('x', 1)), backend('b', 4)))
     adopt(farm, AdoptFile(file(backend('b', 4))))
     at = farm.at
-    assert (chain(farm, 0), farm.cells[at.IN_ROTATION], farm.cells[at.ROTA]) == ([0], 0, Rota.OUT)
+    assert (chain(farm, 0), farm.cells[at.IN_ROTATION], farm.cells[at.ROTA]) == ([0], 0, Rota.GONE)
     adopt(farm, AdoptFile(file(backend('b', 4), backend('c', 5))))
     assert farm.ledger.tables.backend_of('c') == 2
     adopt(farm, AdoptFile(file(backend('b', 4), backend('a', 3, server('z', 9)))))
@@ -413,7 +413,7 @@ class Changes(RuleBasedStateMachine):
             limits = bounds(record.maxconn, record.minconn)
             assert found == [record.admin, record.opstate, record.uweight, record.eweight, *limits]
             assert cells[at.GENERATION + index] == record.generation
-        assert all(cells[at.ROTA + index] == Rota.OUT for index in ledger.departed)
+        assert all(cells[at.ROTA + index] == Rota.GONE for index in ledger.departed)
 
     def _check_backend(self, index: int) -> None:
         farm, at, cells = self.farm, self.farm.at, self.farm.cells

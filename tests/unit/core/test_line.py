@@ -83,17 +83,39 @@ def test_heads_of_workers_set_aside_are_passed_over_one_at_a_time(cells: array[i
 
 
 @pytest.mark.parametrize(
-    'rota,persistent,hashed,any_server',
-    [(Rota.OUT, False, False, False), (Rota.PERSISTENT, True, False, False), (Rota.IN, True, True, True)],
+    'rota,forced,persistent,hashed,any_server',
+    [
+        (Rota.GONE, False, False, False, False),
+        (Rota.OUT, True, False, False, False),
+        (Rota.PERSISTENT, True, True, False, False),
+        (Rota.IN, True, True, True, True),
+    ],
 )
-def test_who_may_use_a_server(cells: array[int], rota: Rota, persistent: bool, hashed: bool, any_server: bool) -> None:
+def test_who_may_use_a_server(
+    cells: array[int], rota: Rota, forced: bool, persistent: bool, hashed: bool, any_server: bool
+) -> None:
     cells[AT.ROTA + 1] = rota
+    assert line.usable(cells, AT, AT.forced_queue(1), 1) is forced
+    assert line.usable(cells, AT, AT.forced_queue(0), 1) is any_server, 'forced on another'
+    assert line.wish_usable(cells, AT, AT.forced_queue(1)) is forced
     assert line.usable(cells, AT, 2, 1) is persistent
     assert line.usable(cells, AT, 3, 1) is hashed
     assert line.usable(cells, AT, NOBODY, 1) is any_server
     assert line.wish_usable(cells, AT, 2) is persistent
     assert line.wish_usable(cells, AT, 3) is hashed
     assert line.wish_usable(cells, AT, NOBODY) is False
+
+
+def test_whose_own_a_queue_is() -> None:
+    own = [line.owner(AT, queue) for queue in (0, 1, 2, 3, SHARED, AT.forced_queue(0), AT.forced_queue(1))]
+    assert own == [0, 0, 1, 1, NOBODY, 0, 1]
+
+
+def test_all_own_queues_of_a_server_are_counted(cells: array[int]) -> None:
+    for seq, queue in enumerate((2, 3, 2, AT.forced_queue(1), AT.forced_queue(0))):
+        wait(cells, 0, queue, seq, wish=queue)
+    assert line.queued(cells, AT, 1) == 4
+    assert line.queued(cells, AT, 0) == 1
 
 
 def test_an_entry_belongs_in_its_servers_queue_while_that_is_usable(cells: array[int]) -> None:

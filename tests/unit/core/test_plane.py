@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from dataplane.core import pump
 from dataplane.core.changes import SetAdmin, SetMaxconn, SetWeight, ShutdownSessions
 from dataplane.core.counters import C
-from dataplane.core.layout import Layout
+from dataplane.core.layout import Layout, Rota
 from dataplane.core.model import AdminState, Balance
 from dataplane.core.plane import SUPERVISOR
 from dataplane.core.stream import Admission, Life
@@ -295,3 +296,34 @@ def test_a_budget_leaves_the_rest_to_the_supervisor() -> None:
     served, _ = farm.settle(0, *waiters[1:])
     assert served == waiters[1:]
     assert farm.settle(1, newcomer) == ([newcomer], [])
+
+
+def test_a_forced_stream_waits_at_a_server_in_maintenance_and_gets_its_slot() -> None:
+    farm = Planes(1, 1)
+    forced = farm.at.forced_queue(0)
+    farm.change(SetAdmin('px', 's1', MAINT))
+    first, second, persistent = stream(forced), stream(forced), stream(0)
+    assert farm.admit(0, first) is Admission.SLOT
+    assert first.server == 0
+    assert farm.admit(1, second) is Admission.WAITING
+    assert second.position_server == 1
+    assert farm.admit(0, persistent) is Admission.SLOT
+    assert persistent.server == 1, 'a persistent one goes elsewhere'
+    farm.release(0, first)
+    assert farm.settle(1, second) == ([second], [])
+    assert second.server == 0
+    assert not farm.workers[1].is_barred(second)
+
+
+def test_a_forced_stream_leaves_the_queue_of_a_server_that_is_removed() -> None:
+    farm = Planes(1, 1)
+    served, waiter = stream(farm.at.forced_queue(0)), stream(farm.at.forced_queue(0))
+    farm.admit(0, served)
+    farm.admit(0, waiter)
+    farm.cells[farm.at.ROTA] = Rota.GONE
+    farm.cells[farm.at.IN_ROTATION] = 1
+    with farm.hold(farm.supervisor) as plane:
+        pump.list_server(farm.cells, farm.at, 0)
+        plane._touched.append(0)
+    assert farm.settle(0, waiter) == ([waiter], [])
+    assert waiter.server == 1

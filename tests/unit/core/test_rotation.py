@@ -11,7 +11,7 @@ from dataplane.core.layout import LAYOUT_VERSION, UNLIMITED, Algorithm, Rota
 from dataplane.core.model import AdminState, Backend, Balance, Reach
 from tests.unit.core.farm import Farm, backend, file, server
 
-OUT, PERSISTENT, IN = Rota
+GONE, OUT, PERSISTENT, IN = Rota
 READY, DRAIN, MAINT = AdminState.READY, AdminState.DRAIN, AdminState.MAINT
 
 
@@ -80,7 +80,7 @@ def test_allbackups_elects_all_that_are_usable() -> None:
 
 def test_a_disabled_backend_takes_nothing() -> None:
     made = Farm(file(backend('b', 3, server('x', 1), disabled=True)))
-    assert (made.column(made.at.ROTA, 1), made.cells[made.at.IN_ROTATION]) == ([OUT], 0)
+    assert (made.column(made.at.ROTA, 1), made.cells[made.at.IN_ROTATION]) == ([GONE], 0)
 
 
 @pytest.mark.parametrize('maxconn, cells', [(0, (UNLIMITED, UNLIMITED, 0)), (1, (1, 1, 0)), (9, (9, 2, 1))])
@@ -133,11 +133,11 @@ def of_push(made: Farm, column: int, count: int) -> list[int]:
 def test_a_share_of_none_is_out_of_rotation_and_never_unlimited() -> None:
     made = pushed(None, (2, False), (0, False), (0, True))
     assert of_push(made, made.at.LIMIT, 4) == [5, 2, 0, 0]
-    assert of_push(made, made.at.ROTA, 4) == [IN, IN, OUT, IN]
+    assert of_push(made, made.at.ROTA, 4) == [IN, IN, GONE, IN]
     made.apply(SetMaxconn('p', 's1', 9), SetMaxconn('p', 's2', 0))
     assert of_push(made, made.at.LIMIT, 3) == [5, 2, 0], 'no number set here raises a share'
     made.apply(SetAdmin('p', 's2', DRAIN))
-    assert of_push(made, made.at.ROTA, 3)[2] == OUT, 'nor may persistent streams come'
+    assert of_push(made, made.at.ROTA, 3)[2] == GONE, 'nor may persistent streams come'
 
 
 def test_a_share_moves_without_new_tables() -> None:
@@ -145,7 +145,7 @@ def test_a_share_moves_without_new_tables() -> None:
     number = made.ledger.tables.number
     push(made, (0, False), (2, False))
     assert made.ledger.tables.number == number
-    assert of_push(made, made.at.ROTA, 2) == [OUT, IN]
+    assert of_push(made, made.at.ROTA, 2) == [GONE, IN]
     assert of_push(made, made.at.LIMIT, 2) == [0, 2]
 
 
@@ -160,10 +160,10 @@ def test_where_no_active_server_has_slots_a_backup_serves() -> None:
 @pytest.mark.parametrize(
     'reach, rotas',
     [
-        (Reach.HEARD, [IN, IN, OUT, IN]),
-        (Reach.ALONE, [IN, IN, OUT, OUT]),
-        (Reach.LEFT, [IN, OUT, OUT, OUT]),
-        (Reach.ENDED, [OUT, OUT, OUT, OUT]),
+        (Reach.HEARD, [IN, IN, GONE, IN]),
+        (Reach.ALONE, [IN, IN, GONE, GONE]),
+        (Reach.LEFT, [IN, GONE, GONE, GONE]),
+        (Reach.ENDED, [GONE, GONE, GONE, GONE]),
     ],
 )
 def test_how_far_the_control_plane_s_word_reaches(reach: Reach, rotas: list[int]) -> None:
@@ -173,4 +173,4 @@ def test_how_far_the_control_plane_s_word_reaches(reach: Reach, rotas: list[int]
     assert made.cells[made.at.ROTA] == IN, "the file is not the control plane's"
     push(made, None, (2, False), (0, False), (0, True))
     made.apply(SetLease(Reach.HEARD))
-    assert of_push(made, made.at.ROTA, 4) == [IN, IN, OUT, IN]
+    assert of_push(made, made.at.ROTA, 4) == [IN, IN, GONE, IN]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 
 import pytest
 
 from dataplane.core.checks import Connect, Expect, Match, Probe, ProbeKind, Request, Send
-from dataplane.health.dialogue import Dialogue, Limits
+from dataplane.core.outbound import ProxyProtocol, Source
+from dataplane.health.dialogue import NO_ORIGIN, Dialogue, Limits, Origin
 from dataplane.health.result import Result, Status
 from dataplane.health.run import Run
 from tests.unit.health.servers import Server, refusing, serving
@@ -19,12 +21,13 @@ PONG = Probe(kind=ProbeKind.TCP, steps=(DIAL, Send(data=b'PING'), Expect(match=M
 
 
 async def check(
-    probe: Probe, port: int, *, host: str = '127.0.0.1', limits: Limits | None = None, bufsize: int = 16_384
-) -> Result:
+    probe: Probe, port: int, *, host: str = '127.0.0.1', limits: Limits | None = None, bufsize: int = 16_384,
+    origin: Origin = NO_ORIGIN,
+) -> Result:  # fmt: skip
     loop = asyncio.get_running_loop()
     result: asyncio.Future[Result] = loop.create_future()
     run = Run(probe, state='', running=True, bufsize=bufsize)
-    Dialogue(loop, run, host, port, limits or Limits(5_000, None), result.set_result).start()
+    Dialogue(loop, run, host, port, limits or Limits(5_000, None), result.set_result, origin).start()
     return await asyncio.wait_for(result, 20)
 
 
@@ -42,6 +45,17 @@ async def test_a_server_that_is_well() -> None:
         assert server.heard == [b'OPTIONS / HTTP/1.0\r\n\r\n']
         server.says = b'+PONG\r\n'
         assert (await check(PONG, server.port)).status is Status.L7OK
+
+
+async def test_what_a_check_says_first_and_where_it_comes_from() -> None:
+    async with serving() as server:
+        origin = Origin(Source('127.0.0.5'), ProxyProtocol(version=1))
+        assert (await check(HTTP, server.port, origin=origin)).status is Status.L7OK
+        (heard,) = server.heard
+        told = rb'PROXY TCP4 127\.0\.0\.5 127\.0\.0\.1 \d+ %d\r\nOPTIONS / HTTP/1\.0\r\n\r\n' % server.port
+        assert re.fullmatch(told, heard)
+    found = await check(Probe(), 1, origin=Origin(Source('192.0.2.1')))
+    assert found.status is Status.SOCKERR, 'no address of this machine'
 
 
 async def test_a_name_is_looked_up() -> None:

@@ -82,7 +82,7 @@ async def plant(policy: OnPartition = OnPartition.STOP, disk: StateDir | None = 
 
 async def test_with_stop_nothing_is_used_before_the_first_lease_nor_after_the_last() -> None:
     async with plant() as at:
-        assert (at.rota('own'), at.rota('shared')) == (Rota.OUT, Rota.OUT)
+        assert (at.rota('own'), at.rota('shared')) == (Rota.GONE, Rota.GONE)
         assert 0 < at.board.cells[at.at.LEASE_ENDS] < now()
         assert at.is_lapsed()
         at.give()
@@ -90,7 +90,7 @@ async def test_with_stop_nothing_is_used_before_the_first_lease_nor_after_the_la
         await until(lambda: at.rota('shared') == Rota.IN, within=30, what='the lease is in force')
         assert at.board.cells[at.at.LEASE_ENDS] > now()
         generation = at.ledger.server('p', 'shared').generation
-        await until(lambda: at.rota('own') == Rota.OUT, within=30, what='it ended')
+        await until(lambda: at.rota('own') == Rota.GONE, within=30, what='it ended')
         assert at.lease.left_ms() == 0
         await until(
             lambda: at.ledger.server('p', 'shared').generation > generation, within=30, what='sessions are ended'
@@ -138,7 +138,7 @@ async def test_who_said_goodbye_uses_no_share_before_it_was_told_one(tmp_path: P
     disk.set_left(left=True)
     async with plant(OnPartition.KEEP, disk) as at:
         assert at.is_lapsed()
-        assert (at.rota('own'), at.rota('shared')) == (Rota.IN, Rota.OUT)
+        assert (at.rota('own'), at.rota('shared')) == (Rota.IN, Rota.GONE)
         at.give()
         await until(lambda: at.rota('shared') == Rota.IN, within=30, what='told')
         await until(lambda: not disk.has_left(), within=30, what='the disk knows')

@@ -20,32 +20,33 @@ READY, DRAIN, MAINT = AdminState.READY, AdminState.DRAIN, AdminState.MAINT
 class Scene:
     """A backend of two servers and a backup, a ledger, a board and the log that watches them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shutdown_when_down: bool = False) -> None:
         self.board = Board.create(AT)
         self.ledger = Ledger(AT)
         self.lines: list[tuple[str, str]] = []
         self.log = StateLog(self.ledger, self.board.cells, AT, lambda level, text: self.lines.append((level, text)))
         self.revision = 0
         servers = tuple(
-            Server(name=n, id=i, host='h', port=1, backup=n == 'b1') for i, n in enumerate(('s1', 's2', 'b1'), 1)
+            Server(name=n, id=i, host='h', port=1, backup=n == 'b1', shutdown_when_down=shutdown_when_down)
+            for i, n in enumerate(('s1', 's2', 'b1'), 1)
         )
         proposal = self.ledger.propose(AdoptFile(Snapshot(backends=(Backend(name='px', id=2, servers=servers),))))
         self.ledger.adopt(proposal, 0)
         self.commit()
         assert self.lines == []
 
-    def commit(self, requeued: int = 0) -> None:
+    def commit(self, requeued: int = 0, killed: int = 0) -> None:
         self.revision += 1
         commit = self.ledger.commit(self.revision)
         commits.commit(self.board.cells, AT, commit)
-        self.log(commit, Applied(revision=self.revision, requeued=requeued), 'test')
+        self.log(commit, Applied(revision=self.revision, requeued=requeued, killed=killed), 'test')
 
-    def do(self, *changes: Change, requeued: int = 0) -> list[str]:
+    def do(self, *changes: Change, requeued: int = 0, killed: int = 0) -> list[str]:
         self.lines.clear()
         for change in changes:
             assert isinstance(change, SetAdmin | SetWeight)
             self.ledger.apply(change, 5)
-        self.commit(requeued)
+        self.commit(requeued, killed)
         return [text for _, text in self.lines]
 
 
@@ -117,3 +118,10 @@ def test_names_that_are_no_more_are_not_kept(scene: Scene) -> None:
     assert len(scene.log._known) == 1
     assert len(scene.log._served) == 1
     assert scene.do(SetAdmin('b49', 's49', MAINT))[0].startswith('Server b49/s49 is going DOWN for maintenance.')
+
+
+def test_sessions_that_ended_with_their_server_were_active() -> None:
+    (line,) = Scene(shutdown_when_down=True).do(ask('s1', MAINT), killed=3)
+    assert ' 3 sessions active, 0 requeued, ' in line
+    (line,) = Scene().do(ask('s1', MAINT), killed=3)
+    assert ' 0 sessions active, ' in line, 'what a revision ended may be of other servers'

@@ -7,8 +7,9 @@ import pytest
 
 from dataplane.cli.grammar import Command, words
 from dataplane.cli.session import Answer, Session, Severity, SeverityOutput
-from dataplane.core.changes import Change, SetAdmin
-from dataplane.core.model import AdminState, Level, Origin, StatsSocket
+from dataplane.core.changes import AdoptFile, Change, SetAdmin
+from dataplane.core.cookie import Cookie, CookieMode
+from dataplane.core.model import AdminState, Backend, Level, Origin, StatsSocket
 from dataplane.supervisor.aids import Surroundings
 from dataplane.supervisor.verbs import SET_SERVER_USAGE, Verbs
 from dataplane.supervisor.wait import Patience
@@ -347,3 +348,30 @@ async def test_a_refusal_of_the_ledger_is_the_answer(session: Session) -> None:
         wall_ms=lambda: 0,
     )
     assert (await say(verbs, session, 'disable server px/s1')).text == 'no cli today\ncome back tomorrow'
+
+
+async def test_dynamic_cookies(plane: Plane, verbs: Verbs, session: Session) -> None:
+    cookie = Cookie(name='S', mode=CookieMode.INSERT, dynamic=True)
+    backends = tuple(dataclasses.replace(backend, cookie=cookie, cookie_key='k') for backend in SNAPSHOT.backends)
+    plane.make(AdoptFile(dataclasses.replace(SNAPSHOT, backends=backends)))
+
+    def px() -> Backend:
+        index = plane.ledger.tables.backend_of('px')
+        assert index is not None
+        return plane.ledger.tables.backends[index]
+
+    for line, dynamic, key in (
+        ('disable dynamic-cookie backend px', False, 'k'),
+        ('set dynamic-cookie-key backend #3 other', False, 'other'),
+        ('enable dynamic-cookie backend px', True, 'other'),
+    ):
+        assert (await say(verbs, session, line)).text == ''
+        assert px().cookie == dataclasses.replace(cookie, dynamic=dynamic)
+        assert px().cookie_key == key
+    for line, text in (
+        ('enable dynamic-cookie backend', 'A backend name is expected.'),
+        ('disable dynamic-cookie backend none', 'No such backend.'),
+        ('set dynamic-cookie-key backend', 'A backend name is expected.'),
+        ('set dynamic-cookie-key backend px', 'String value expected.'),
+    ):
+        assert (await say(verbs, session, line)).text == text
