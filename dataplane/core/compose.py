@@ -7,6 +7,7 @@ the id it had.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
@@ -89,7 +90,9 @@ class Sources:
         """Without a backend of the file, or one that was added."""
         shown = {known: published for known, published in self.published.items() if known != name}
         more = tuple(backend for backend in self.more if backend.name != name)
-        return replace(self, more=more, less=self.less | {name}, published=shown)
+        less = self.less | {name} if any(backend.name == name for backend in self.file.backends) else self.less
+        cookies = {known: change for known, change in self.cookies.items() if known != name}
+        return replace(self, more=more, less=less, published=shown, cookies=cookies)
 
     def showing(self, name: str, *, published: bool) -> Sources:
         """With a backend that requests may be sent to, or may not."""
@@ -97,9 +100,18 @@ class Sources:
 
     @property
     def local(self) -> Iterator[Backend]:
-        """The backends of the file as they are at run time, with their servers; addresses are those declared."""
+        """The backends of the file as they are at run time, with their servers, newcomers last; addresses are those declared."""
+        more: dict[str, list[Server]] = defaultdict(list)
+        for name, server in self.added:
+            more[name].append(server)
+        touched = {name for name, _ in self.removed} | more.keys() | self.published.keys()
         for backend in (*(one for one in self.file.backends if one.name not in self.less), *self.more):
-            yield _edited(backend, self)
+            if backend.name in touched:
+                kept = (server for server in backend.servers if (backend.name, server.name) not in self.removed)
+                published = self.published.get(backend.name, backend.published)
+                yield replace(backend, servers=(*kept, *more[backend.name]), published=published)
+            else:
+                yield backend
 
     def adding(self, backend: str, server: Server) -> Sources:
         """With one more server, under a name that the backend does not have."""
@@ -109,7 +121,9 @@ class Sources:
         """Without a server of the file, or one that was added."""
         added = tuple((backend, server) for backend, server in self.added if (backend, server.name) != key)
         addresses = {known: address for known, address in self.addresses.items() if known != key}
-        return replace(self, added=added, removed=self.removed | {key}, addresses=addresses)
+        of_the_file = any(b.name == key[0] and any(s.name == key[1] for s in b.servers) for b in self.file.backends)
+        removed = self.removed | {key} if of_the_file else self.removed
+        return replace(self, added=added, removed=removed, addresses=addresses)
 
     def pushing(
         self, backends: Sequence[Backend], routes: Sequence[Route], states: Mapping[Key, tuple[AdminState, int]]
@@ -128,9 +142,9 @@ class Sources:
     def _keeping(self, new: Sources) -> Sources:
         """What was set at run time lives on while that which it stands in for is still declared."""
         if self.cookies:
-            same = {backend.name: bearing(backend) for backend in (*self.file.backends, *self.backends)}
-            now = {backend.name: bearing(backend) for backend in (*new.file.backends, *new.backends)}
-            cookies = {name: change for name, change in self.cookies.items() if now.get(name) == same.get(name)}
+            same = {backend.name: bearing(backend) for backend in (*self.local, *self.backends)}
+            now = {backend.name: bearing(backend) for backend in (*new.local, *new.backends)}
+            cookies = {name: one for name, one in self.cookies.items() if name in now and now[name] == same.get(name)}
             new = replace(new, cookies=cookies)
         if not self.addresses:
             return new
@@ -209,16 +223,6 @@ def _number(items: tuple[Named, ...], before: Mapping[str, Named], taken: set[in
             ids[item.name] = first
             taken.add(first)
     return tuple(item if item.id == ids[item.name] else replace(item, id=ids[item.name]) for item in items)
-
-
-def _edited(backend: Backend, sources: Sources) -> Backend:
-    """The backend with the servers it has at run time; those added come last, in the order they came."""
-    gone = {server for name, server in sources.removed if name == backend.name}
-    more = tuple(server for name, server in sources.added if name == backend.name)
-    if gone or more:
-        backend = replace(backend, servers=(*(server for server in backend.servers if server.name not in gone), *more))
-    published = sources.published.get(backend.name, backend.published)
-    return backend if published is backend.published else replace(backend, published=published)
 
 
 def _at_run_time(backend: Backend, sources: Sources) -> Backend:

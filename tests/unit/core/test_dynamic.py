@@ -6,7 +6,7 @@ import pytest
 
 from dataplane.core.changes import AddServer, AdoptFile, AdoptPush, RemoveServer, SetAddress, SetAdmin, SwitchCheck
 from dataplane.core.checks import ServerCheck
-from dataplane.core.compose import Refused
+from dataplane.core.compose import Refused, Sources
 from dataplane.core.dynamic import NOT_IN_MAINTENANCE, POINTED_TO
 from dataplane.core.layout import Rota
 from dataplane.core.model import AdminState, Backend, Balance, Server, Snapshot
@@ -63,6 +63,16 @@ def test_ids_are_the_lowest_that_are_free_or_those_asked_for() -> None:
     assert names(farm) == [('x', 1), ('y', 4), ('m', 40), ('o', 3), ('p', 2)]
 
 
+def test_nothing_is_remembered_of_who_came_and_went() -> None:
+    sources = Sources(file=PAIR)
+    for number in range(3):
+        name = f'n{number}'
+        sources = sources.adding('b', new(name)).addressed(('b', name), ('10.0.0.2', 1)).removing(('b', name))
+        sources = sources.backing(backend(name, 9)).showing(name, published=True).without(name)
+    assert sources == Sources(file=PAIR)
+    assert sources.removing(('b', 'x')).adding('b', new('x')).removing(('b', 'x')).removed == {('b', 'x')}
+
+
 def test_an_address_set_on_a_newcomer_goes_with_it() -> None:
     farm = Farm(PAIR)
     do(farm, AddServer('b', new()), SetAddress('b', 'n', '10.9.9.9', 81))
@@ -78,7 +88,7 @@ def test_who_comes_back_to_its_address_has_its_place_while_it_may_hold_slots_the
     at = farm.ledger.server('b', 'n').index
     do(farm, RemoveServer('b', 'n'))
     assert at in farm.ledger.departed
-    assert farm.cells[farm.at.ROTA + at] == Rota.OUT
+    assert farm.cells[farm.at.ROTA + at] == Rota.GONE
     do(farm, AddServer('b', new()))
     assert farm.ledger.server('b', 'n').index == at
     assert farm.ledger.server('b', 'n').effective is MAINT
