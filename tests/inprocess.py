@@ -17,9 +17,11 @@ from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.model import Backend, Balance, Bind, Frontend, Global, Server, Snapshot
 from dataplane.health.watch import Watch
+from dataplane.rules.book import Book
 from dataplane.supervisor.aids import Surroundings
 from dataplane.supervisor.checkfigures import CheckFigures
 from dataplane.supervisor.figures import Figures, Identity, Supervision
+from dataplane.supervisor.mapverbs import MapVerbs
 from dataplane.supervisor.memory import pools
 from dataplane.supervisor.outages import Outages
 from dataplane.supervisor.publish import Applied
@@ -112,6 +114,7 @@ class Plane:
         self.revision = 0
         self.outages = Outages(self.ledger, self.cells, self.layout, lambda: self.now_ms)
         self.make(AdoptFile(self.snapshot))
+        self.book = Book(self.snapshot.references, self.snapshot.variables, 0, lambda _name, _key: None)
         self.figures = Figures(
             cells=self.cells,
             layout=self.layout,
@@ -153,7 +156,7 @@ class Plane:
         return any(row['id'] == session_id for row in self.rows), self.silent
 
     def verbs(self, wall_ms: Callable[[], int] = lambda: 5_000) -> Verbs:
-        return Verbs(
+        made = Verbs(
             publisher=self,
             workers=self,
             figures=self.figures,
@@ -163,11 +166,17 @@ class Plane:
             pools=lambda: pools(self.cells, self.layout, self.ledger.tables),
             wall_ms=wall_ms,
         )
+        made.maps = MapVerbs(self).methods
+        return made
 
     async def ask(self, what: str, **fields: Any) -> Answers:
         """Of two workers, what `said` has for the question."""
         self.asked.append((what, fields))
         return Answers(rows=self.rows, said=self.said.get(what, []), silent=self.silent)
+
+    async def settled(self) -> tuple[int, ...]:
+        """There are no workers that would have to follow; `missing` died first."""
+        return self.missing
 
     def server(self, backend: str, server: str) -> int:
         """Index of a server."""

@@ -26,6 +26,7 @@ from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.worker.access_log import AccessLog
 from dataplane.worker.client import Client
 from dataplane.worker.clock import now_ms
+from dataplane.worker.contents import Contents
 from dataplane.worker.context import Context
 from dataplane.worker.desk import Desk
 from dataplane.worker.sides import Checked
@@ -138,7 +139,7 @@ class Rig:
         desk = Desk(board, bells, 0, ledger.tables, loop=self._loop, rng=random.Random(0))
         log = AccessLog(cast(asyncio.AbstractEventLoop, self._later), board.cells, _LAYOUT, 0)
         self._open.callback(log.close)
-        context = Context(self._loop, desk, board.cells, _LAYOUT, 0, log)
+        context = Context(self._loop, desk, board.cells, _LAYOUT, 0, log, Contents(self._loop))
         context.adopt(snapshot.globals)
         log.adopt(snapshot.globals, ())
         context.pools.adopt(ledger.tables)

@@ -19,11 +19,19 @@ from dataplane.core.model import Level
 class Verb(Enum):
     """What a command does; the supervisor has one method for each."""
 
+    ADD_ACL = auto()
     ADD_BACKEND = auto()
+    ADD_MAP = auto()
     ADD_SERVER = auto()
+    CLEAR_ACL = auto()
     CLEAR_COUNTERS = auto()
+    CLEAR_MAP = auto()
     CLEAR_TABLE = auto()
+    COMMIT_ACL = auto()
+    COMMIT_MAP = auto()
+    DEL_ACL = auto()
     DEL_BACKEND = auto()
+    DEL_MAP = auto()
     DEL_SERVER = auto()
     DISABLE_AGENT = auto()
     DISABLE_COOKIE = auto()
@@ -38,15 +46,21 @@ class Verb(Enum):
     ENABLE_SERVER = auto()
     EXPERIMENTAL_MODE = auto()
     EXPERT_MODE = auto()
+    GET_ACL = auto()
+    GET_MAP = auto()
+    GET_VAR = auto()
     GET_WEIGHT = auto()
     HARD_RELOAD = auto()
     HELP = auto()
     OPERATOR = auto()
+    PREPARE_ACL = auto()
+    PREPARE_MAP = auto()
     PROMPT = auto()
     PUBLISH_BACKEND = auto()
     QUIT = auto()
     RELOAD = auto()
     SET_COOKIE_KEY = auto()
+    SET_MAP = auto()
     SET_MAXCONN_FRONTEND = auto()
     SET_MAXCONN_GLOBAL = auto()
     SET_MAXCONN_SERVER = auto()
@@ -54,18 +68,21 @@ class Verb(Enum):
     SET_SEVERITY_OUTPUT = auto()
     SET_TABLE = auto()
     SET_TIMEOUT = auto()
+    SET_VAR = auto()
     SET_WEIGHT = auto()
+    SHOW_ACL = auto()
     SHOW_ACTIVITY = auto()
     SHOW_BACKEND = auto()
     SHOW_CLI_LEVEL = auto()
     SHOW_CLI_SOCKETS = auto()
-    SHOW_DEFAULT_SERVER = auto()
     SHOW_DEFAULTS = auto()
+    SHOW_DEFAULT_SERVER = auto()
     SHOW_ENV = auto()
     SHOW_ERRORS = auto()
     SHOW_EVENTS = auto()
     SHOW_FD = auto()
     SHOW_INFO = auto()
+    SHOW_MAP = auto()
     SHOW_POOLS = auto()
     SHOW_PROC = auto()
     SHOW_SCHEMA_JSON = auto()
@@ -108,13 +125,22 @@ def _entry(words: str, verb: Verb, usage: str = '', purpose: str = '', level: Le
 
 _OPER, _ADMIN = Level.OPERATOR, Level.ADMIN
 COMMANDS: Final[tuple[Entry, ...]] = (
+    _entry('add acl', Verb.ADD_ACL, 'add acl [@<ver>] <acl> <pattern>', 'add an acl entry'),
     _entry('add backend', Verb.ADD_BACKEND, 'add backend <backend>', 'add a new backend', _ADMIN),
+    _entry('add map', Verb.ADD_MAP, 'add map [@<ver>] <map> <key> <val>',
+           'add a map entry (payload supported instead of key/val)'),
     _entry('add server', Verb.ADD_SERVER, 'add server <bk>/<srv>', 'create a new server', _ADMIN),
+    _entry('clear acl', Verb.CLEAR_ACL, 'clear acl [@<ver>] <acl>', 'clear the contents of this acl'),
     _entry('clear counters', Verb.CLEAR_COUNTERS, 'clear counters [all | server <bk>/<srv>]',
            'clear max statistics counters (or all counters)', _OPER),
+    _entry('clear map', Verb.CLEAR_MAP, 'clear map [@<ver>] <map>', 'clear the contents of this map'),
     _entry('clear table', Verb.CLEAR_TABLE, 'clear table <table> [<filter>]*',
            'remove an entry from a table (filter: data/key)', _OPER),
+    _entry('commit acl', Verb.COMMIT_ACL, 'commit acl @<ver> <acl>', 'commit the ACL at this version'),
+    _entry('commit map', Verb.COMMIT_MAP, 'commit map @<ver> <map>', 'commit the map at this version'),
+    _entry('del acl', Verb.DEL_ACL, 'del acl <acl> [<key>|#<ref>]', 'delete acl entries matching <key>'),
     _entry('del backend', Verb.DEL_BACKEND, 'del backend <backend>', 'delete a backend', _ADMIN),
+    _entry('del map', Verb.DEL_MAP, 'del map <map> [<key>|#<ref>]', 'delete map entries matching <key>'),
     _entry('del server', Verb.DEL_SERVER, 'del server <bk>/<srv>', 'remove a dynamically added server', _ADMIN),
     _entry('disable agent', Verb.DISABLE_AGENT, 'disable agent', "disable agent checks", _ADMIN),
     _entry('disable dynamic-cookie backend', Verb.DISABLE_COOKIE, 'disable dynamic-cookie backend <bk>',
@@ -134,11 +160,17 @@ COMMANDS: Final[tuple[Entry, ...]] = (
            "enable a disabled server (use 'set server' instead)", _ADMIN),
     _entry('experimental-mode', Verb.EXPERIMENTAL_MODE, level=_ADMIN),
     _entry('expert-mode', Verb.EXPERT_MODE, level=_ADMIN),
+    _entry('get acl', Verb.GET_ACL, 'get acl <acl> <value>', 'report the patterns matching a sample for an ACL'),
+    _entry('get map', Verb.GET_MAP, 'get map <acl> <value>', 'report the keys and values matching a sample for a map'),
+    _entry('get var', Verb.GET_VAR, 'get var <name>', 'retrieve contents of a process-wide variable', _OPER),
     _entry('get weight', Verb.GET_WEIGHT, 'get weight <bk>/<srv>', "report a server's current weight"),
     _entry('operator', Verb.OPERATOR, 'operator', 'lower the level of the current CLI session to operator'),
+    _entry('prepare acl', Verb.PREPARE_ACL, 'prepare acl <acl>', 'prepare a new version for atomic ACL replacement'),
+    _entry('prepare map', Verb.PREPARE_MAP, 'prepare map <acl>', 'prepare a new version for atomic map replacement'),
     _entry('publish backend', Verb.PUBLISH_BACKEND, 'publish backend <bk>', 'mark backend as ready for traffic', _ADMIN),
     _entry('set dynamic-cookie-key backend', Verb.SET_COOKIE_KEY, 'set dynamic-cookie-key backend <bk> <k>',
            'change a backend secret key for dynamic cookies', _ADMIN),
+    _entry('set map', Verb.SET_MAP, 'set map <map> [<key>|#<ref>] <value>', 'modify a map entry'),
     _entry('set maxconn frontend', Verb.SET_MAXCONN_FRONTEND, 'set maxconn frontend <frontend> <value>',
            "change a frontend's maxconn setting", _ADMIN),
     _entry('set maxconn global', Verb.SET_MAXCONN_GLOBAL, 'set maxconn global <value>',
@@ -152,8 +184,10 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('set table', Verb.SET_TABLE, 'set table <table> key <k> [data.* <v>]*',
            "update or create a table entry's data", _OPER),
     _entry('set timeout', Verb.SET_TIMEOUT, 'set timeout [cli] <delay>', 'change a timeout setting'),
+    _entry('set var', Verb.SET_VAR),
     _entry('set weight', Verb.SET_WEIGHT, 'set weight <bk>/<srv>  (DEPRECATED)',
            "change a server's weight (use 'set server' instead)", _ADMIN),
+    _entry('show acl', Verb.SHOW_ACL, 'show acl [@<ver>] <acl>]', "report available acls or dump an acl's contents"),
     _entry('show activity', Verb.SHOW_ACTIVITY, 'show activity',
            'show per-worker activity stats (for support/developers)'),
     _entry('show backend', Verb.SHOW_BACKEND, 'show backend', 'list backends in the current running config'),
@@ -169,6 +203,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('show fd', Verb.SHOW_FD, 'show fd [num]', 'dump list of file descriptors in use or a specific one', _OPER),
     _entry('show info', Verb.SHOW_INFO, 'show info [desc|json|typed|float]*',
            'report information about the running process'),
+    _entry('show map', Verb.SHOW_MAP, 'show map [@ver] [map]', "report available maps or dump a map's contents"),
     _entry('show pools', Verb.SHOW_POOLS, 'show pools', 'report information about the memory usage'),
     _entry('show schema json', Verb.SHOW_SCHEMA_JSON, 'show schema json', 'report schema used for stats'),
     _entry('show servers conn', Verb.SHOW_SERVERS_CONN, 'show servers conn [<backend>]',

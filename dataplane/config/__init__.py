@@ -66,8 +66,8 @@ def load(
     if errors:
         raise ConfigErrors(errors, warnings)
     snapshot = compile_snapshot(
-        parser.general, parser.proxies, parser.ruling.files, cores=cores, maxconn=maxconn, hostname=hostname,
-        defaults=parser.named_defaults,
+        parser.general, parser.proxies, parser.ruling.references.finished(parser.ruling.files), cores=cores, maxconn=maxconn,
+        hostname=hostname, defaults=parser.named_defaults,
     )  # fmt: skip
     return Loaded(snapshot, warnings, tuple(report.notices), tuple(report.diags), parser.environment)
 

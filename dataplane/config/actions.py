@@ -20,9 +20,11 @@ from dataplane.config.values import parse_int
 from dataplane.rules.actions import (
     Action,
     Allow,
+    ChangeMap,
     DelHeader,
     Deny,
     Keep,
+    Map,
     Part,
     PutHeader,
     Redirect,
@@ -47,6 +49,7 @@ from dataplane.rules.formats import parse_format
 from dataplane.rules.model import Match
 from dataplane.rules.phases import Phase
 from dataplane.rules.regexes import compile_regex
+from dataplane.rules.stores import bare_name
 from dataplane.wire.syslog import LEVELS
 
 if TYPE_CHECKING:
@@ -240,6 +243,19 @@ def parse_set_var(name: str, words: Sequence[str], place: Place) -> tuple[Action
     return SetVar(variable, expression, only), taken
 
 
+def parse_map(name: str, words: Sequence[str], place: Place) -> tuple[Action, int]:
+    """`set-map(FILE) KEY VALUE`, `del-map(FILE) KEY`, `add-acl(FILE) KEY` and `del-acl(FILE) KEY`."""
+    what, bracket, written = name.partition('(')
+    if not bracket or not written.endswith(')') or len(written) < 2:
+        raise place.refuse(f"expects '{shown(what)}(<file-name>)'")
+    count = 2 if what == Map.SET_MAP else 1
+    given = [word for word in words[:count] if word not in ('if', 'unless')]
+    if len(given) < count or '' in given:
+        raise place.refuse(f'expects exactly {count} arguments')
+    formats = [parse_format(word, place.scope) for word in given]
+    return ChangeMap(Map(what), bare_name(written[:-1]), *formats), count
+
+
 def parse_unset_var(name: str, words: Sequence[str], place: Place) -> tuple[Action, int]:
     """`unset-var(VARIABLE)`."""
     variable, only = _variable(name, place)
@@ -254,8 +270,6 @@ def _variable(name: str, place: Place) -> tuple[Variable, tuple[Unless, ...]]:
         raise place.refuse("invalid or incomplete action. Expects 'set-var(<var-name>)' or 'unset-var(<var-name>)'")
     text, *conditions = written[:-1].split(',')
     variable = variable_of(text)
-    if variable.scope == 'proc':
-        raise place.refuse("'proc' variables are not supported: each worker would have its own")
     try:
         return variable, tuple(Unless(word) for word in conditions)
     except ValueError:

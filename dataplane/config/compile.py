@@ -14,19 +14,19 @@ from dataplane.config.sticktables import tables_of
 from dataplane.core.model import Backend, Frontend, Global, Server, Snapshot, StatsListener, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from dataplane.config.draft import GlobalDraft, ProxyDraft, ServerDraft
     from dataplane.core.model import Bind, LogTarget
     from dataplane.core.outbound import Source
-    from dataplane.rules.model import Entry
+    from dataplane.rules.model import Reference
 
 _FIRST_PROXY_ID = 2
 _FIRST_SERVER_ID = 1
 
 
 def compile_snapshot(
-    general: GlobalDraft, proxies: Sequence[ProxyDraft], files: Mapping[str, tuple[Entry, ...]], *, cores: int,
+    general: GlobalDraft, proxies: Sequence[ProxyDraft], references: tuple[Reference, ...], *, cores: int,
     maxconn: int | None, hostname: str, defaults: Sequence[ProxyDraft] = (),
 ) -> Snapshot:  # fmt: skip
     """The snapshot of drafts that have no errors. `maxconn` is the command line's and goes before the file's; `defaults`
@@ -41,8 +41,8 @@ def compile_snapshot(
     )
     stats = tuple(_stats_listener(proxy, settings) for proxy in proxies if proxy.serves_stats and not proxy.disabled)
     return Snapshot(
-        globals=settings, frontends=frontends, backends=backends, stats_listeners=stats, pattern_files=tuple(files.items()),
-        defaults=tuple(_defaults(proxy, settings, general) for proxy in defaults),
+        globals=settings, frontends=frontends, backends=backends, stats_listeners=stats, references=references,
+        defaults=tuple(_defaults(proxy, settings, general) for proxy in defaults), declared=tuple(general.declared),
         stick_tables=tables_of(proxies),
     )  # fmt: skip
 

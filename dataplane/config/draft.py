@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataplane.core.model import Bind, ErrorPage, ForwardFor, LogTarget, StatsSocket
     from dataplane.core.outbound import ProxyProtocol, Source
     from dataplane.core.stick.definition import Definition
-    from dataplane.rules.actions import Formats, Persist, Rule, Slot, Stick, Switch
+    from dataplane.rules.actions import Formats, Persist, Rule, SetVar, Slot, Stick, Switch
     from dataplane.rules.model import Acl, Condition
 
 
@@ -206,6 +206,7 @@ class GlobalDraft:
     values: dict[str, object] = field(default_factory=dict)
     logs: list[LogTarget] = field(default_factory=list)
     stats_sockets: list[StatsSocket] = field(default_factory=list)
+    declared: list[SetVar] = field(default_factory=list)
     maxconn: int = Global().maxconn
     case_adjust: dict[str, str] = field(default_factory=dict)
     state_base: str = ''

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.declared import parse_declared
 from dataplane.config.headernames import CaseAdjusting
 from dataplane.config.logs import parse_log_line
 from dataplane.config.problems import Rejected, shown
@@ -59,12 +60,17 @@ class GlobalSection:
             'server-state-file': lambda line: parse_global(line, draft),
             'stats': self._stats,
             'control-plane': self._control_plane,
+            'set-var': self._set_var,
+            'set-var-fmt': self._set_var,
             'setenv': self._setenv,
             'presetenv': self._setenv,
             'unsetenv': self._unsetenv,
             'resetenv': self._resetenv,
             **CaseAdjusting(draft, read_file).handlers,
         }
+
+    def _set_var(self, line: Line) -> None:
+        self._draft.declared.append(parse_declared(line, self._scope.env))
 
     def _set(self, name: str, value: object) -> None:
         self._draft.values[name] = value

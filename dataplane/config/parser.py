@@ -36,7 +36,10 @@ class Parser:
         self._report = report
         self._scope = Scope(dict(env))
         self._global_section = GlobalSection(self.general, self._scope, report, read_file)
-        self.ruling = Ruling(report, self._scope.env, read_file, lambda: self.general.bufsize)
+        self.ruling = Ruling(
+            report, self._scope.env, read_file, lambda: self.general.bufsize,
+            lambda: f"file '{self._scope.file}' line {self._scope.line}",
+        )  # fmt: skip
         errors = ErrorFiles(read_file, lambda: self.general.bufsize)
         self._proxy_section = ProxySection(report, errors, self.ruling)
         self._defaults = ProxyDraft('defaults', '', '', 0)

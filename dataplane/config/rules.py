@@ -17,6 +17,7 @@ from dataplane.config.actions import (
     REQUEST,
     RESPONSE,
     Place,
+    parse_map,
     parse_redirect,
     parse_set_var,
     parse_unset_var,
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 
 _Conditional = TypeVar('_Conditional', 'Rule', 'Switch', 'Stick', 'Persist')
 DEFAULT_METRICS_PATH: Final = '/metrics'
+MAPS: Final = {
+    'http-request': ('set-map', 'del-map', 'add-acl', 'del-acl'), 'http-response': ('set-map', 'del-map', 'add-acl', 'del-acl'),
+    'http-after-response': ('set-map', 'del-map', 'del-acl'),
+}  # fmt: skip
 _VARIABLES: Final = {'set-var': parse_set_var, 'set-var-fmt': parse_set_var, 'unset-var': parse_unset_var,
     **dict.fromkeys(('sc-add-gpc', 'sc-inc-gpc', 'sc-inc-gpc0', 'sc-inc-gpc1', 'sc-set-gpt', 'sc-set-gpt0'), parse_counting),
 }  # fmt: skip
@@ -120,7 +125,9 @@ def _rule(
     place = Place(f"'{keyword} {shown(name)}'", ruling.scope(phase, proxy), proxy, ruling)
     words = line.words[at + 1 :]
     bare = name.partition('(')[0]
-    if bare in _VARIABLES:
+    if bare in MAPS.get(keyword, ()):
+        action, taken = parse_map(name, words, place)
+    elif bare in _VARIABLES:
         action, taken = _VARIABLES[bare](name, words, place)
     elif name.startswith('track-sc') and actions is not AFTER:
         action, taken = parse_track(name, words, place)
@@ -131,7 +138,7 @@ def _rule(
         if known is not None and known.status is Status.REFUSED:
             msg = f"'{keyword} {shown(name)}' is not supported: {known.note}."
         else:
-            names = [*actions, *_VARIABLES]
+            names = [*actions, *_VARIABLES, *MAPS.get(keyword, ())]
             msg = f"'{keyword}' expects an action, but got '{shown(name)}'{did_you_mean(name, names) or '.'}"
         raise Rejected(msg)
     return _finished(line, action, words[taken:], place)

@@ -14,6 +14,8 @@ from dataplane.rules.acls import added, parse_acl, parse_condition
 from dataplane.rules.formats import parse_format
 from dataplane.rules.model import Flags
 from dataplane.rules.phases import Phase
+from dataplane.rules.problems import Missing
+from dataplane.rules.references import References
 from dataplane.rules.scope import Scope
 
 if TYPE_CHECKING:
@@ -44,11 +46,17 @@ MOST: Final = 64 << 20
 
 
 class Ruling:
-    """One per configuration. `files`: the entries of all files of patterns that were named so far; `uses`: of stick tables."""
+    """One per configuration. `files`: the entries of all files of patterns that were named so far; `uses`: of stick tables;
+    `where`: the line that is read.
+    """
 
-    def __init__(self, report: Report, env: Mapping[str, str], read_file: ReadFile, bufsize: Callable[[], int]) -> None:
+    def __init__(
+        self, report: Report, env: Mapping[str, str], read_file: ReadFile, bufsize: Callable[[], int],
+        where: Callable[[], str],
+    ) -> None:  # fmt: skip
         self.files: dict[str, tuple[Entry, ...]] = {}
         self.uses: list[Use] = []
+        self.references = References(where)
         self._report = report
         self._env = env
         self._read_file = read_file
@@ -60,6 +68,7 @@ class Ruling:
             phase=phase, env=self._env, acls=proxy.acls, read=self._patterns, files=self.files,
             without=UNANSWERED if phase is Phase.LOG else UNANSWERED | FINISHED,
             proxy='' if proxy.kind == 'defaults' else proxy.name,
+            references=self.references,
         )  # fmt: skip
 
     def warn(self, line: Line, scope: Scope) -> None:
@@ -107,7 +116,7 @@ class Ruling:
             return self._read_file(path, most + 1)
         except OSError as problem:
             msg = f"failed to open file '{shown(path)}' ({problem.strerror or problem})"
-            raise Rejected(msg) from None
+            raise Missing(msg) from None
 
 
 def header_format(text: str, scope: Scope) -> Format:

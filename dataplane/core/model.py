@@ -1,9 +1,8 @@
 """The vocabulary of a data plane's configuration: what haproxy.cfg compiles to and what the control plane's push adds.
 
-Everything here is immutable plain data, made once per change and shared by reference. Times are milliseconds (None: not
-limited), sizes bytes, weights 0-256. Names and defaults are those of HAProxy's configuration manual; where a value has a
-fallback in the manual (`timeout queue` falls back to `timeout connect`) the compiler has already applied it, so readers
-never look twice. Runtime state (who is drained, how many slots are taken) is never here: that is on the board.
+Everything here is immutable plain data. Times are milliseconds (None: not limited), sizes bytes, weights 0-256. Names and defaults
+are those of HAProxy's configuration manual; where a value has a fallback there (`timeout queue` falls back to `timeout connect`)
+the compiler has already applied it. Runtime state (who is drained, how many slots are taken) is never here: that is on the board.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from dataplane.core.cookie import Cookie
 from dataplane.core.outbound import ProxyProtocol, Source
 from dataplane.core.sampling import Sampling
 from dataplane.core.stick.definition import Definition
-from dataplane.rules.actions import NO_RULES, Rules
-from dataplane.rules.model import Entry, Expression
+from dataplane.rules.actions import NO_RULES, Rules, SetVar
+from dataplane.rules.model import Expression, Reference
 
 DEFAULT_RETRY_ON: Final = frozenset({'conn-failure'})  # where no `retry-on` is said
 
@@ -394,5 +393,8 @@ class Snapshot:
     routes: tuple[Route, ...] = ()
     stats_listeners: tuple[StatsListener, ...] = ()
     defaults: tuple[tuple[str, Backend], ...] = ()
-    pattern_files: tuple[tuple[str, tuple[Entry, ...]], ...] = ()
     stick_tables: tuple[Definition, ...] = ()
+    references: tuple[Reference, ...] = ()
+    declared: tuple[SetVar, ...] = ()  # of the global section
+    variables: tuple[tuple[str, int | bytes], ...] = ()  # what `declared` made when the files were read
+    load: int = 0  # which reading of the files

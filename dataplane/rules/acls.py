@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dataplane.rules import absent
 from dataplane.rules.expressions import names_in, output_type, read_expression, read_fetch
 from dataplane.rules.fetches import CRITERIA, FETCHES
 from dataplane.rules.matching import DEFAULT, OPERATORS, WANTED, parse_pattern
-from dataplane.rules.model import Acl, Condition, Expression, Match, Named, Pattern, PatternFile, Term, Test
+from dataplane.rules.model import Acl, Condition, Expression, Match, Named, Pattern, PatternFile, Term, Test, Use
 from dataplane.rules.phases import AVAILABLE, Phase
 from dataplane.rules.problems import Rejected, did_you_mean, shown
 from dataplane.rules.samples import may_cast
@@ -77,7 +77,12 @@ def parse_test(words: Sequence[str], scope: Scope) -> Test:
     for file in flags.files:
         _check_file(match, file, scope)
     patterns = _patterns(words[at:], match, fold=flags.fold)
-    return Test(expression, match, patterns, tuple(flags.files), flags.identity)
+    own = 0
+    if scope.references is not None:
+        for file in flags.files:
+            scope.references.acl(file.name, Use(match, file.fold))
+        own = scope.references.own(_CRITERION.match(words[0])[0], Use(match, flags.fold), patterns, flags.identity)  # type: ignore[index]
+    return Test(expression, match, patterns, tuple(flags.files), flags.identity, own)
 
 
 def _criterion(text: str, scope: Scope) -> tuple[Expression, Match | None]:
@@ -128,8 +133,7 @@ def _read_flags(words: Sequence[str], at: int, flags: _Flags, scope: Scope) -> i
             text = f"'{shown(word)}' is not a valid ACL option"
             msg = f"{text}. Please use '--' before any pattern beginning with a '-'"
             raise Rejected(msg)
-    for file in flags.files:
-        read_patterns(file.name, scope, pairs=file.pairs)
+    flags.files = [replace(file, name=read_patterns(file.name, scope, pairs=file.pairs)) for file in flags.files]
     return at
 
 
@@ -199,7 +203,7 @@ def parse_condition(words: Sequence[str], acls: Mapping[str, Acl], scope: Scope)
         if bare == '{':
             acl, at = _anonymous(words, at, scope)
         else:
-            acl = _named(bare, acls)
+            acl = _named(bare, acls, scope)
         _warn(acl, scope)
         groups[-1].append(Term(acl, negated))
         negated = False
@@ -222,8 +226,11 @@ def _anonymous(words: Sequence[str], at: int, scope: Scope) -> tuple[Acl, int]:
     return Acl('', (parse_test(words[at:end], scope),)), end + 1
 
 
-def _named(name: str, acls: Mapping[str, Acl]) -> Acl:
+def _named(name: str, acls: Mapping[str, Acl], scope: Scope) -> Acl:
     acl = acls.get(name) or PREDEFINED.get(name)
+    if acl is not None and name not in acls and scope.references is not None:
+        # its first use in a section declares it there, so that what it compares with is a reference, too
+        acl = scope.acls[name] = Acl(name, (parse_test(_TEXTS[name].split(), scope),))
     if acl is None:
         msg = f"no such ACL : '{shown(name)}'"
         raise Rejected(msg)

@@ -266,10 +266,29 @@ class SendOnce:
     """Once it was sent this request is not sent again, whatever `retry-on` says (`disable-l7-retry`)."""
 
 
+class Map(StrEnum):
+    """What a rule does to a map or an ACL of a file."""
+
+    SET_MAP = 'set-map'
+    DEL_MAP = 'del-map'
+    ADD_ACL = 'add-acl'
+    DEL_ACL = 'del-acl'
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMap:
+    """Change what a file's reference says of a pattern. `value` is what `set-map` gives it."""
+
+    what: Map
+    name: str
+    key: Format
+    value: Format | None = None
+
+
 Action = (
     Allow | Deny | Tarpit | Return | Reject | Redirect | PutHeader | DelHeader | ReplaceHeader | SetPart | ReplacePart
     | SetStatus | SetVar | UnsetVar | Keep | SetPriority | SetLogLevel | SetTimeout | SetRetries | SendOnce | RestrictNames
-    | CheckCache | Track | Add | Tag
+    | CheckCache | Track | Add | Tag | ChangeMap
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Rules: plain data -> closures, once per adopted table. What they are called with is a `View`.
 
 Types are settled here: where the type of a sample is known beforehand, and is the one that is wanted, nothing is asked about
-it per request. No closure remembers a request; those that look into pattern files remember what they made of their entries.
+it per request. No closure remembers a request; those that look into sets of patterns hold on to the store's.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _compiled_test(test: Test, store: Store, phase: Phase) -> Decision:
     expression = test.expression
     spec = FETCHES[expression.fetch.name]
     wanted = WANTED[test.match]
-    matches = matcher(test.match, test.patterns, test.files, store)
+    matches = matcher(test.match, test.patterns, test.files, store, test.reference)
     chain = _chain(expression, store, wanted)
     every = spec.every(expression.fetch.arguments) if spec.every is not None else None
     if every is not None:

@@ -97,7 +97,8 @@ class PatternFile:
 class Test:
     """One line of an ACL: does the expression's value match one of the patterns, written or from files?
 
-    `identity` is what `-u` gives, 0 where the CLI numbers it.
+    `identity` is what `-u` gives, 0 where the CLI numbers it. `reference`: which of the configuration's references holds the
+    patterns that are written, counted from 1; 0: none does, and they stay what they are.
     """
 
     expression: Expression
@@ -105,6 +106,7 @@ class Test:
     patterns: tuple[Pattern, ...] = ()
     files: tuple[PatternFile, ...] = ()
     identity: int = 0
+    reference: int = 0
 
     __test__ = False
     """For pytest: not a class of tests."""
@@ -182,3 +184,41 @@ class Entry:
     pattern: str
     value: str | None = None
     line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How somebody looks into a set of patterns: an ACL (`gives` empty; `fold`: regardless of case) or a map.
+
+    `gives`: what a map makes of an entry's value, `str`, `int` or `ip`; `key` gives the pattern, `regm` puts groups in.
+    """
+
+    match: Match
+    fold: bool = False
+    gives: str = ''
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A set of patterns as the CLI knows it: a file by its name, or what stands in the line of an ACL (name empty).
+
+    `identity` is what stands behind a `#`; `shown` says where it is used; `entries` are those it begins with.
+    """
+
+    name: str
+    identity: int
+    shown: str
+    maps: bool
+    acls: bool
+    uses: tuple[Use, ...] = ()
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What a store has it under. No file's name has a NUL in it."""
+        return self.name or f'\0{self.identity}'
+
+    @property
+    def pairs(self) -> bool:
+        """Have its entries values?"""
+        return self.maps or any(entry.value is not None for entry in self.entries[:1])

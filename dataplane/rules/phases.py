@@ -28,6 +28,8 @@ class Phase(Enum):
     RESPONSE = 'backend http-response header rule'
     LOG = 'logs'
     CHECK = 'tcp-check rule'
+    CONFIG = 'configuration file'
+    CLI = 'CLI parser'
 
 
 class Use(Enum):
@@ -55,7 +57,7 @@ class Use(Enum):
 
 
 _ALL: Final = frozenset(Phase)
-_TRAFFIC: Final = _ALL - {Phase.CHECK}
+_TRAFFIC: Final = _ALL - {Phase.CHECK, Phase.CONFIG, Phase.CLI}
 _STREAM: Final = _TRAFFIC - {Phase.CONNECTION, Phase.SESSION}
 _FRONT: Final = frozenset((Phase.CONTENT, Phase.REQUEST))
 _REQUEST: Final = _FRONT | {Phase.BACKEND_CONTENT, Phase.BACKEND_REQUEST, Phase.SERVER}

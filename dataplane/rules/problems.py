@@ -18,6 +18,10 @@ class Rejected(ValueError):
     """A line, or a part of one, that cannot be accepted; the text says why and names the word."""
 
 
+class Missing(Rejected):
+    """A file that cannot be opened."""
+
+
 def shown(word: str) -> str:
     """How a word of the file is quoted in a message: printable, never longer than a line of a terminal."""
     cut = word if len(word) <= _SHOWN else word[: _SHOWN - 3] + '...'

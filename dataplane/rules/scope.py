@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dataplane.rules.phases import Phase
-from dataplane.rules.problems import Rejected
+from dataplane.rules.problems import Missing
 
 if TYPE_CHECKING:
     from dataplane.rules.model import Acl, Entry, Expression
+    from dataplane.rules.references import References
 
 
 def no_files(name: str) -> str:
     """For places where nothing can be read: every file is refused."""
     msg = f'failed to open pattern file <{name}>'
-    raise Rejected(msg)
+    raise Missing(msg)
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Scope:
     `phase`: when it is evaluated. `env`: what `env()` sees. `acls`: what the `acl` fetch and conditions may name, by name.
     `read`: the text of a pattern file, or Rejected. `files`: entries of the pattern files read so far, by name; share one
     mapping between all scopes of a configuration, and put it into the snapshot for `stores.Store`.
+    `references`: where it is noted who uses which patterns, None where nobody will change them.
     `without`: fetches that nothing can answer there, though they are known.
     `proxy`: whose table is meant where none is named. `tables`: the tables that were named;
     `keyed`: those whose keys an action makes: table, action and what is to be a key.
@@ -34,9 +36,10 @@ class Scope:
 
     phase: Phase = Phase.REQUEST
     env: Mapping[str, str] = field(default_factory=dict)
-    acls: Mapping[str, Acl] = field(default_factory=dict)
+    acls: dict[str, Acl] = field(default_factory=dict)
     read: Callable[[str], str] = no_files
     files: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    references: References | None = None
     without: frozenset[str] = frozenset()
     proxy: str = ''
     tables: list[str] = field(default_factory=list)

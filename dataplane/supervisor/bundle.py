@@ -11,6 +11,8 @@ from dataplane.wire.framing import pack
 
 PART: Final = 100
 """Servers in one part; unpickling that many takes about a millisecond."""
+ENTRIES: Final = 1_000
+"""Likewise of a file of patterns."""
 
 
 def bundle(tables: Tables) -> int:
@@ -19,6 +21,9 @@ def bundle(tables: Tables) -> int:
 
 
 def _parts(tables: Tables) -> Iterator[object]:
+    for reference in tables.snapshot.references:
+        for at in range(0, len(reference.entries), ENTRIES):
+            yield reference.entries[at : at + ENTRIES]
     servers = iter(tables.servers.values())
     while some := tuple(islice(servers, PART)):
         yield some

@@ -27,6 +27,7 @@ from dataplane.health.checker import Checker
 from dataplane.supervisor.aids import Surroundings
 from dataplane.supervisor.checkfigures import BoardView
 from dataplane.supervisor.clisocket import CannotListen, CliServer
+from dataplane.supervisor.contents import shared
 from dataplane.supervisor.departed import begin
 from dataplane.supervisor.dimensions import layout
 from dataplane.supervisor.drained import Holdings
@@ -39,6 +40,7 @@ from dataplane.supervisor.lastgood import LastGood, StateDir, bootstrap
 from dataplane.supervisor.lease import TrafficLease
 from dataplane.supervisor.listeners import Listeners
 from dataplane.supervisor.logs import Log
+from dataplane.supervisor.mapverbs import MapVerbs
 from dataplane.supervisor.mastercli import MasterVerbs
 from dataplane.supervisor.opening import House, Opened, monotonic_ms, open_doors, prepare
 from dataplane.supervisor.outages import Outages
@@ -105,6 +107,7 @@ class DataPlane:
         self._listeners = listeners
         self._workers = Workers(loop, self._board, self._bells, listeners, settings)
         self._publisher = Publisher(loop, self._ledger, self._holds, self._workers)
+        self._contents = shared(loop, self._workers, self._publisher, self._log, self._failed)
         self._shelf = shelf = Shelf(loop, at.workers, self._log)
         self._publisher.adopting += partial(begin, self._board.cells, at), shelf.adopt
         self._publisher.descriptors, self._workers.descriptors = shelf.descriptors, shelf.current
@@ -120,14 +123,10 @@ class DataPlane:
         self._outages = Outages(self._ledger, self._board.cells, at, monotonic_ms)
         self._checker = self._check(at, rng)
         self._reload = Reload(
-            sources,
-            loaded,
-            publisher=self._publisher,
-            workers=self._workers,
-            listeners=listeners,
-            log=self._log,
+            sources, loaded, publisher=self._publisher, workers=self._workers, listeners=listeners, log=self._log,
+            changed=lambda: bool(self._contents.book.touched()),
             adopted=lambda new: self._log.adopt(new.globals),
-        )
+        )  # fmt: skip
         self._doors = FrontDoors(listeners, self._workers, self._reload.changing, self._log)
         self._around = Surroundings(ring, startup_lines(loaded), self._reload, len(loaded.warnings))
         self._software, self._disk = software, StateDir(settings.state_dir)
@@ -232,6 +231,7 @@ class DataPlane:
         )
         self._opened = opened = prepare(house, identity)
         opened.verbs.stick_tables = lambda: self._shelf.tables
+        opened.verbs.maps = MapVerbs(self._contents).methods
         try:
             await open_doors(opened, house, self._snapshot.stats_listeners)
             if self._master is not None:
@@ -358,6 +358,7 @@ class DataPlane:
                 self._log('warning', 'The control plane did not take the goodbye in time.')
         if self._opened is not None:
             await self._opened.close()
+        self._contents.close()
         self._checker.close()
         self._watchdog.close()
         self._upkeep.close()

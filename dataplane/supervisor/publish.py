@@ -28,6 +28,7 @@ from typing import Final, Protocol
 from dataplane.core.changes import CellChange, Change, StructuralChange
 from dataplane.core.commit import Commit
 from dataplane.core.ledger import Ledger, Proposal, Refused
+from dataplane.core.model import Snapshot
 from dataplane.core.tables import Tables
 from dataplane.supervisor.bundle import bundle
 from dataplane.supervisor.holds import Holds
@@ -103,7 +104,7 @@ class Publisher:
     """One per supervisor. `run` is its committing task; the workers' side calls `join`, `left`, `heard`.
 
     Each of `adopting`, of before and after, is called when other tables are about to be committed; `descriptors` gives those that go with tables,
-    or raises Refused.
+    or raises Refused; `adopted(snapshot)` is called after every commit.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ledger: Ledger, holds: Holds, post: Post) -> None:
@@ -114,6 +115,7 @@ class Publisher:
         self.watchers: list[Watcher] = []
         self.adopting: list[Callable[[Tables, Tables], None]] = []
         self.descriptors: Callable[[Tables], tuple[int, ...]] = _none
+        self.adopted: Callable[[Snapshot], None] = _nothing_yet
         self._loop = loop
         self._holds = holds
         self._post = post
@@ -246,6 +248,7 @@ class Publisher:
         self._holds.stage(commit)
         hold = await self._holds.hold(lambda plane: plane.commit(commit))
         self.revision = commit.revision
+        self.adopted(self.ledger.tables.snapshot)
         self.pause_us = hold.pause_us
         self.pause_max_us = max(self.pause_max_us, hold.pause_us)
         sources = ','.join(dict.fromkeys(ready.source for ready in accepted))
@@ -324,6 +327,10 @@ class Publisher:
 def _none(tables: Tables) -> tuple[int, ...]:
     """Nothing goes with tables."""
     return ()
+
+
+def _nothing_yet(snapshot: Snapshot) -> None:
+    """Nobody wants to know yet."""
 
 
 def _steps(changes: Sequence[Change]) -> list[tuple[StructuralChange | None, tuple[CellChange, ...]]]:

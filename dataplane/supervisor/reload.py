@@ -31,7 +31,7 @@ _STOPPING: Final = 'This data plane is stopping.'
 
 
 class Reload:
-    """One per supervisor. `adopted(snapshot)` is called when a new file came into force."""
+    """One per supervisor. `adopted(snapshot)` is called when a new file came into force; `changed()`: did maps change at run time?"""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Reload:
         workers: Workers,
         listeners: Listeners,
         log: Say,
+        changed: Callable[[], bool],
         adopted: Callable[[Snapshot], None],
     ) -> None:
         self.snapshot = loaded.snapshot
@@ -54,6 +55,8 @@ class Reload:
         self._listeners = listeners
         self._say = log
         self._hear: Say = _nobody
+        self._changed = changed
+        self._loads = loaded.snapshot.load
         self._adopted = adopted
         self._one_at_a_time = asyncio.Lock()
         self._changing = asyncio.Lock()
@@ -90,7 +93,7 @@ class Reload:
         loaded = await read_beside(self._sources)
         for warning in loaded.warnings:
             self._log('warning', str(warning))
-        new = loaded.snapshot
+        new = self._numbered(loaded.snapshot)
         problems = unchangeable(self.snapshot, new)
         if problems:
             raise Unusable(problems)
@@ -107,6 +110,15 @@ class Reload:
             if self._has_ended:
                 raise Complaint(_STOPPING)
             yield
+
+    def _numbered(self, new: Snapshot) -> Snapshot:
+        """The snapshot as a reading of its own. Where it says of maps, ACLs and variables what still holds it is the same reading."""
+        old = self.snapshot
+        same = new.references == old.references and new.variables == old.variables
+        if same and not self._changed():
+            return replace(new, load=old.load)
+        self._loads += 1
+        return replace(new, load=self._loads)
 
     async def _change(self, new: Snapshot) -> None:
         closed, stopped = self._listeners.closed.copy(), self._listeners.stopped.copy()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dataplane.config import ConfigErrors, Loaded, load
 from dataplane.core.model import Snapshot
 from dataplane.supervisor.options import Options
+from dataplane.supervisor.variables import began
 
 NO_LISTENER: Final = "No enabled listener found (check for 'bind' directives) !"
 
@@ -48,7 +49,7 @@ class Sources:
                 raise Unusable((f'Could not open configuration file {path} : {error.strerror}',)) from error
         cores = len(os.sched_getaffinity(0))
         try:
-            return load(
+            loaded = load(
                 texts,
                 self.environment,
                 cores=cores,
@@ -56,6 +57,7 @@ class Sources:
                 hostname=socket.gethostname(),
                 read_file=read_file,
             )
+            return replace(loaded, snapshot=began(loaded.snapshot))
         except ConfigErrors as errors:
             raise Unusable([str(e) for e in errors.errors], [str(w) for w in errors.warnings]) from errors
 

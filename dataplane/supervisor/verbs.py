@@ -37,6 +37,8 @@ from dataplane.supervisor.cookieverbs import CookieVerbs
 from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.frontverbs import Doors, FrontVerbs
 from dataplane.supervisor.healthverbs import HealthVerbs
+from dataplane.supervisor.mapverbs import VERBS as MAP_VERBS
+from dataplane.supervisor.mapverbs import Method as MapMethod
 from dataplane.supervisor.pacing import gather
 from dataplane.supervisor.questions import unanswered
 from dataplane.supervisor.serververbs import ServerVerbs
@@ -89,10 +91,11 @@ class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, Stat
         wall_ms: Callable[[], int],
     ) -> None:
         self.sockets: tuple[StatsSocket, ...] = ()
+        self.maps: dict[Verb, MapMethod] = {}
         self._publisher, self._workers, self._figures = publisher, workers, figures
         self._counters, self._doors, self._around = counters, doors, around
         self._pools, self._wall_ms = pools, wall_ms
-        verbs = [entry.verb for entry in (*commands.COMMANDS, *commands.ALWAYS)]
+        verbs = [entry.verb for entry in (*commands.COMMANDS, *commands.ALWAYS) if entry.verb not in MAP_VERBS]
         self._methods: Final[dict[Verb, _Method]] = {verb: getattr(self, f'_{verb.name.lower()}') for verb in verbs}
 
     async def run(self, command: Command, session: Session, patience: Patience) -> Answer:
@@ -103,7 +106,11 @@ class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, Stat
         try:
             if not session.may(entry.level):
                 raise Complaint('Permission denied')
-            return await self._methods[entry.verb](command.words[len(entry.words) :], session, patience)
+            words = command.words[len(entry.words) :]
+            on_maps = self.maps.get(entry.verb)
+            if on_maps is not None:
+                return await on_maps(command, words, session)
+            return await self._methods[entry.verb](words, session, patience)
         except Complaint as complaint:
             return complaint.answer
         except Refused as refused:

@@ -22,13 +22,14 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from dataplane.board import Bells, Board
 from dataplane.core.model import Global
 from dataplane.core.tables import Tables
 from dataplane.supervisor.bundle import bundle
 from dataplane.supervisor.listeners import Listener, Listeners
+from dataplane.supervisor.members import Barrier, Contents
 from dataplane.supervisor.questions import Answers, Questions, unanswered
 from dataplane.supervisor.spawn import how_it_ended, spawn
 from dataplane.wire.framing import Channel, Message
@@ -45,19 +46,6 @@ class State(StrEnum):
     JOINED = 'joined'
     READY = 'ready'
     LEAVING = 'leaving'
-
-
-class Barrier(Protocol):
-    """The publisher, as workers see it."""
-
-    async def join(self, worker: int, welcome: Callable[[Tables, int], bool]) -> None:
-        """Make a worker a member."""
-
-    def left(self, worker: int) -> None:
-        """It died."""
-
-    def heard(self, worker: int, message: Message) -> bool:
-        """It answered."""
 
 
 @dataclass(eq=False, slots=True)
@@ -88,6 +76,7 @@ class Workers:
         self, loop: asyncio.AbstractEventLoop, board: Board, bells: Bells, listeners: Listeners, settings: Global
     ) -> None:
         self.barrier: Barrier
+        self.contents: Contents
         self.clear: Callable[[int], Coroutine[Any, Any, None]]
         self.descriptors: Callable[[Tables], tuple[int, ...]] = lambda tables: ()
         self.failed: Callable[[str, BaseException], None]
@@ -203,7 +192,7 @@ class Workers:
             self.kill(worker.number, f'sent what cannot be understood: {error!r}')
 
     def _take(self, worker: Worker, message: Message) -> None:
-        if self.barrier.heard(worker.number, message):
+        if self.barrier.heard(worker.number, message) or self.contents.heard(worker.number, message):
             return
         match message['op']:
             case 'hello':
@@ -218,11 +207,17 @@ class Workers:
                 raise ValueError(f'unknown message {other!r}')
 
     async def _welcome(self, worker: Worker) -> None:
-        """The worker runs: once its number is clear it becomes a member, and gets its sockets."""
+        """The worker runs: once its number is clear it becomes a member, and gets its sockets when it knows what all know."""
         clearing = self._clearing.get(worker.number)
         if clearing is not None:
             await clearing
         await self.barrier.join(worker.number, lambda tables, revision: self._join(worker, tables, revision))
+        await self.contents.settled(worker.number)
+        if self._now.get(worker.number) is worker and worker.state is State.JOINED:
+            if self._parting:
+                self.send(worker.number, {'op': 'farewell'})
+            self.listen(self._listeners.all, only=worker.number)
+            self.send(worker.number, {'op': 'serve'})
 
     def _join(self, worker: Worker, tables: Tables, revision: int) -> bool:
         if self._now.get(worker.number) is not worker:
@@ -242,10 +237,7 @@ class Workers:
             self.send(worker.number, message, (self._board.fd, fd, *self._bells.fds, *more))
         finally:
             os.close(fd)
-        if self._parting:
-            self.send(worker.number, {'op': 'farewell'})
-        self.listen(self._listeners.all, only=worker.number)
-        self.send(worker.number, {'op': 'serve'})
+        self.contents.join(worker.number)
         return True
 
     def listen(self, listeners: Sequence[Listener], only: int | None = None) -> None:
@@ -311,6 +303,7 @@ class Workers:
         if not self._stopping:
             self.log('alert', f'Worker {worker.number} ({worker.pid}) {how_it_ended(code)}.')
         self.barrier.left(worker.number)
+        self.contents.left(worker.number)
         self._questions.left(worker.number)
         if was is not State.STARTING:
             self._clearing[worker.number] = self._begin(

@@ -183,12 +183,24 @@ def _memfd(name: str, data: bytes) -> int:
 
 def pack(parts: Iterable[object]) -> int:
     """Pickle `parts` one after the other into a memfd, shared references kept between them. The caller closes it."""
-    fd = os.memfd_create('sluice-parts', os.MFD_CLOEXEC)
+    fd = parts_memfd()
+    for _ in packing(fd, parts):
+        pass
+    return fd
+
+
+def parts_memfd() -> int:
+    """A memfd for `packing`. The caller closes it."""
+    return os.memfd_create('sluice-parts', os.MFD_CLOEXEC)
+
+
+def packing(fd: int, parts: Iterable[object]) -> Iterator[None]:
+    """As `pack`, one part per step, so that the writer may do other things between."""
     with open(fd, 'wb', closefd=False) as file:
         pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
         for part in parts:
             pickler.dump(part)
-    return fd
+            yield
 
 
 def unpack(fd: int) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from dataplane.rules.actions import (
     Action,
     Add,
     Allow,
+    ChangeMap,
     CheckCache,
     DelHeader,
     Deny,
@@ -51,6 +52,7 @@ from dataplane.rules.replacing import replacement
 from dataplane.rules.samples import Type
 from dataplane.rules.stores import Store
 from dataplane.worker.guarding import FORBIDDEN, UNSAFE, passes_caches, passes_names
+from dataplane.worker.mapping import change_map
 from dataplane.worker.replies import Answer, answer_of, redirect_of
 from dataplane.worker.tracking import add_act, tag_act, track_act
 
@@ -347,4 +349,5 @@ _MAKERS: Final[dict[type[Action], Callable[..., Change]]] = {
     SetTimeout: lambda action, store: _override(action.name, action.value, store),
     SetRetries: lambda action, store: _override('retries', action.value, store),
     SendOnce: _send_once,
+    ChangeMap: change_map,
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dataplane.rules.samples import Address, Sample
+    from dataplane.rules.stores import Store
     from dataplane.rules.view import Fields
     from dataplane.stick import StickTable
     from dataplane.worker.tracking import Tracking
@@ -21,7 +22,7 @@ _RANDOM: Final = random.SystemRandom()
 
 
 class Arrival:
-    """The view of one connection. `variables` are those of its session; others end with the list of rules."""
+    """The view of one connection. `variables` are those of its session, `store` has those of the process."""
 
     method: bytes = b''
     uri: bytes = b''
@@ -34,7 +35,7 @@ class Arrival:
     response: Fields = ()
     response_body: bytes = b''
 
-    def __init__(self, sock: socket.socket, tables: Mapping[str, StickTable]) -> None:
+    def __init__(self, sock: socket.socket, tables: Mapping[str, StickTable], store: Store) -> None:
         peer, local = _named(sock, peer=True), _named(sock, peer=False)
         self.src: Address | None = parse_address(peer[0])
         self.src_port = peer[1]
@@ -43,6 +44,7 @@ class Arrival:
         self.variables: dict[str, Sample] = {}
         self.tracking: Tracking | None = None
         self._tables = tables
+        self._store = store
 
     @property
     def now_us(self) -> int:
@@ -54,16 +56,21 @@ class Arrival:
         return _RANDOM.getrandbits(32)
 
     def variable(self, scope: str, name: str) -> Sample | None:
-        """A variable of the session; there is no request that could have others."""
+        """A variable of the session or the process; there is no request that could have others."""
+        if scope == 'proc':
+            value: Sample | None = self._store.variable(name)
+            return value
         return self.variables.get(name) if scope == 'sess' else None
 
     def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
-        """Give a variable of the session a value, or take it away."""
+        """Give such a variable a value, or take it away."""
         if scope == 'sess':
             if value is None:
                 self.variables.pop(name, None)
             else:
                 self.variables[name] = value
+        elif scope == 'proc':
+            self._store.set_variable(name, value)
 
     def captured(self, where: str, slot: int) -> bytes | None:
         """Nothing was captured."""

@@ -12,6 +12,7 @@ from dataplane.stick import StickTable
 from dataplane.worker.access_log import AccessLog
 from dataplane.worker.casing import Casing
 from dataplane.worker.clock import now_ms
+from dataplane.worker.contents import Contents
 from dataplane.worker.cookies import Jar
 from dataplane.worker.desk import Desk
 from dataplane.worker.faults import Faults
@@ -39,6 +40,7 @@ class Context:
         layout: Layout,
         worker: int,
         log: AccessLog,
+        contents: Contents,
     ) -> None:
         self.loop = loop
         self.desk = desk
@@ -47,6 +49,7 @@ class Context:
         self.worker = worker
         self.lease = layout.LEASE_ENDS
         self.log = log
+        self.contents = contents
         self.figures = Figures(cells, layout, worker)
         self.faults = Faults()
         self.outbox = Outbox(loop)

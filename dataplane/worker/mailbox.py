@@ -2,6 +2,7 @@
 
     prepare number, fd -> prepared number [problem]     effects revision -> applied revision, counts
     discard number                                      listen key, frontend, fd; unlisten keys, question -> answer
+    patterns sequence, what changed, fds -> patterns sequence; changes: what rules did, at any time
     sessions, errors: question -> rows, ..., answer     kill, activity, clear: question -> answer
     serve -> ready                                      leave -> the end of this process
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from dataplane.board import Bells, Board
     from dataplane.worker.access_log import AccessLog
+    from dataplane.worker.contents import Contents
     from dataplane.worker.desk import Desk
     from dataplane.worker.traffic import Traffic
 
@@ -55,6 +57,7 @@ class Mailbox:
         desk: Desk,
         traffic: Traffic,
         log: AccessLog,
+        contents: Contents,
     ) -> None:
         self._loop = loop
         self._channel = channel
@@ -64,6 +67,8 @@ class Mailbox:
         self._desk = desk
         self._traffic = traffic
         self._log = log
+        self._contents = contents
+        contents.send = self._send
         self._collector = Collector()
         self._lateness = Lateness(BEAT)
         self._listening: dict[str, tuple[socket.socket, str]] = {}
@@ -143,6 +148,8 @@ class Mailbox:
             case 'prepare':
                 number = message['number']
                 self._preparing[number] = self._begin(self._prepare(number, unpack(fds[0]), fds[1:]))
+            case 'patterns':
+                self._hear(message, fds)
             case 'discard':
                 self._discard(message['number'])
             case 'listen':
@@ -168,6 +175,15 @@ class Mailbox:
                 _ = self._begin(self._leave())
             case other:
                 raise ValueError(f'unknown message {other!r} from the supervisor')
+
+    def _hear(self, message: Message, fds: tuple[int, ...]) -> None:
+        """Maps and ACLs changed: followed in this turn, unless whole sets come along."""
+        if message['load'] != self._contents.load:
+            self._desk.adopt_committed()
+        if fds:
+            _ = self._begin(self._contents.hear(message, fds))
+        else:
+            self._contents.follow(message, [])
 
     def _answer(self, message: Message, **fields: Any) -> None:
         self._send({'op': 'answer', 'question': message['question'], **fields})
@@ -214,6 +230,8 @@ class Mailbox:
                 await asyncio.sleep(0)
             if not isinstance(tables, Tables) or tables.number != number:
                 raise ValueError(f'tables {number} were announced, {tables!r:.80} came')
+            for _ in self._contents.prepare(number, tables.snapshot):
+                await asyncio.sleep(0)
             self._traffic.shelf.prepare(number, tables.snapshot.stick_tables, fds)
             self._desk.prepare(tables)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the answer is that this worker cannot
@@ -227,6 +245,7 @@ class Mailbox:
             preparing.cancel()
         self._desk.discard(number)
         self._traffic.shelf.discard(number)
+        self._contents.discard(number)
 
     # -- listening ----------------------------------------------------------------------------------------------------------
 

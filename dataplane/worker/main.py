@@ -15,6 +15,7 @@ import os
 import random
 import signal
 import socket
+import time
 from collections.abc import Sequence
 
 import uvloop
@@ -24,6 +25,7 @@ from dataplane.core.layout import Layout
 from dataplane.core.tables import Tables
 from dataplane.wire.framing import Channel, Packet, unpack
 from dataplane.worker.access_log import AccessLog
+from dataplane.worker.contents import Contents
 from dataplane.worker.desk import Desk
 from dataplane.worker.mailbox import Mailbox
 from dataplane.worker.traffic import Traffic
@@ -88,14 +90,27 @@ def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet) -> 
     worker = packet.message['worker']
     board = Board.attach(board_fd, layout)
     bells = Bells.from_fds(bell_fds)
-    *_, tables = unpack(tables_fd)
+    tables: object = None
+    for part in unpack(tables_fd):
+        tables = part
+        beat(board, worker)
     if not isinstance(tables, Tables):
         raise TypeError(f'join: tables are a {type(tables).__name__}')
+    contents = Contents(loop)
+    for _ in contents.prepare(tables.number, tables.snapshot):
+        beat(board, worker)
     desk = Desk(board, bells, worker, tables, loop=loop, rng=random.Random())
     log = AccessLog(loop, board.cells, layout, worker)
-    traffic = Traffic(loop=loop, desk=desk, board_cells=board.cells, layout=layout, worker=worker, log=log)
+    traffic = Traffic(
+        loop=loop, desk=desk, board_cells=board.cells, layout=layout, worker=worker, log=log, contents=contents
+    )
     traffic.bring(stick_fds)
-    return Mailbox(loop, channel, board, bells, worker, desk=desk, traffic=traffic, log=log)
+    return Mailbox(loop, channel, board, bells, worker, desk=desk, traffic=traffic, log=log, contents=contents)
+
+
+def beat(board: Board, worker: int) -> None:
+    """Show that something moves, though no loop turns yet."""
+    board.cells[board.layout.HEARTBEAT + worker] = time.monotonic_ns() // 1_000_000
 
 
 if __name__ == '__main__':

@@ -120,16 +120,15 @@ class ProxyRules:
 class Rulebook:
     """All proxies' rules under one set of tables, by index. False where there are none at all."""
 
-    __slots__ = ('backends', 'files', 'frontends', 'store')
+    __slots__ = ('backends', 'frontends', 'store')
     frontends: dict[int, ProxyRules]
     backends: dict[int, ProxyRules]
     store: Store
 
-    def __init__(self, tables: Tables, before: Rulebook | None = None) -> None:
-        """`before` is the last one: what tables say as they did then is not made again."""
-        self.files = tables.snapshot.pattern_files
-        same = before is not None and before.files == self.files
-        self.store = before.store if before is not None and same else Store(dict(self.files))
+    def __init__(self, tables: Tables, store: Store, before: Rulebook | None = None) -> None:
+        """`before` is the last one: what tables say as they did then is not made again, unless patterns are looked for elsewhere."""
+        self.store = store
+        same = before is not None and before.store is store
         known = [] if before is None or not same else [*before.frontends.values(), *before.backends.values()]
         self.frontends = self._of(tables.frontends, known)
         self.backends = self._of(tables.backends, known)

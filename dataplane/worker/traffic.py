@@ -32,6 +32,7 @@ from dataplane.worker.wheel import TICK
 if TYPE_CHECKING:
     from dataplane.core.tables import Tables
     from dataplane.worker.access_log import AccessLog
+    from dataplane.worker.contents import Contents
     from dataplane.worker.desk import Desk
     from dataplane.worker.sides import Checked
 
@@ -45,11 +46,11 @@ class Traffic:
 
     def __init__(
         self, *, loop: asyncio.AbstractEventLoop, desk: Desk, board_cells: MutableSequence[int], layout: Layout,
-        worker: int, log: AccessLog,
+        worker: int, log: AccessLog, contents: Contents,
     ) -> None:  # fmt: skip
         self._loop = loop
         self.shelf = Shelf(layout.workers, worker)
-        self._context = Context(loop, desk, board_cells, layout, worker, log)
+        self._context = Context(loop, desk, board_cells, layout, worker, log, contents)
         self._clients: set[Client] = set()
         self._deaf: set[Checked] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -58,6 +59,7 @@ class Traffic:
         self._rates: dict[int, int] = {}  # of frontends, connections per second
         self._deaf_at = self._sweep_at = now_ms()
         desk.on_tables = self.adopt
+        contents.remake = self._remake_rules
         desk.settle_pools = self.settle_pools
         self.adopt(desk.tables)
         self._ticker = loop.call_later(TICK / 1000, self._tick)
@@ -104,7 +106,7 @@ class Traffic:
         if context.rulebook is not None:
             rules = context.rulebook.frontends.get(index)
             if rules is not None and (rules.connection or rules.session):
-                arrival = Arrival(sock, context.tables)
+                arrival = Arrival(sock, context.tables, context.rulebook.store)
                 if not self._lets_in(arrival, sock, index, listener, rules):
                     return
         context.figures.opened(index, now_ms())
@@ -222,7 +224,8 @@ class Traffic:
         self._rates = {
             index: frontend.rate_limit for index, frontend in tables.frontends.items() if frontend.rate_limit
         }
-        context.rulebook = Rulebook(tables, context.rulebook) or None
+        store = context.contents.adopt(tables.number, tables.snapshot)
+        context.rulebook = Rulebook(tables, store, context.rulebook) or None
         self.shelf.adopt(tables.number)
         context.tables = self.shelf.tables
         context.numbers = Numbers(tables)
@@ -233,6 +236,11 @@ class Traffic:
         self.shelf.prepare(tables.number, tables.snapshot.stick_tables, stick_tables)
         self.shelf.adopt(tables.number)
         self._context.tables = self.shelf.tables
+
+    def _remake_rules(self) -> None:
+        """The patterns that stand in an ACL's line changed for the first time: what was made of them only knows the line."""
+        context = self._context
+        context.rulebook = Rulebook(context.desk.tables, context.contents.store) or None
 
     def settle_pools(self) -> None:
         """Close idle connections to servers that take no traffic, are gone, or had their sessions shut down."""

@@ -291,7 +291,10 @@ class Transaction:
         return _RANDOM.getrandbits(32)
 
     def variable(self, scope: str, name: str) -> Sample | None:
-        """A variable; those of a session outlive the request."""
+        """A variable; those of a session outlive the request, those of the process are everybody's."""
+        if scope == 'proc':
+            value: Sample | None = self.context.contents.store.variable(name)
+            return value
         return self._session.get(name) if scope == 'sess' else self.variables.get((scope, name))
 
     def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
@@ -301,6 +304,8 @@ class Transaction:
                 self._session.pop(name, None)
             else:
                 self._session[name] = value
+        elif scope == 'proc':
+            self.context.contents.store.set_variable(name, value)
         elif value is None:
             self.variables.pop((scope, name), None)
         else:

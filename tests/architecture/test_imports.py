@@ -46,6 +46,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     'dataplane.health': ('dataplane.core', 'dataplane.wire'),
     'dataplane.supervisor': (
+        'dataplane.rules',
         'dataplane.core',
         'dataplane.health',
         'dataplane.config',

@@ -83,6 +83,7 @@ async def play(scenario: Scenario, kind: str) -> Played:
             child, cli = await proxies.start(kind, proxies.text_of(scenario, values), directory)
             stack.push_async_callback(child.stop)
             stage = Stage(upstreams, taken, log, child, cli, played.lines)
+            stage.directory = directory
             played.failure = await stage.act(scenario)
             for one in upstreams.values():
                 played.lines += one.transcript()
@@ -112,6 +113,7 @@ class Stage:
         self._child = child
         self._cli = cli
         self._out = out
+        self.directory = Path()
         self._clients: dict[str, Client] = {}
 
     async def act(self, scenario: Scenario) -> str:
@@ -129,7 +131,7 @@ class Stage:
         return failure
 
     async def _step(self, step: Step) -> None:
-        who, text = step.who, proxies.filled(step.text, self._ports)
+        who, text = step.who, proxies.filled(step.text, {**self._ports, 'dir': self.directory})
         if _CLIENT.fullmatch(who):
             client = self._clients.setdefault(who, Client(who, self._ports, self._out))
             await client.step(text)

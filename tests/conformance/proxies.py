@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -69,8 +70,8 @@ def text_of(scenario: Scenario, values: dict[str, str]) -> str:
     return _PLACE.sub(value, head + body)
 
 
-def filled(line: str, ports: dict[str, int]) -> str:
-    """A line with the ports it names in braces; other braces stay."""
+def filled(line: str, ports: Mapping[str, object]) -> str:
+    """A line with the ports (or the directory) it names in braces; other braces stay."""
     return _PLACE.sub(lambda match: str(ports.get(match[1], match[0])), line)
 
 

@@ -97,12 +97,15 @@ def patterns(data: bytes) -> None:
 
 def _asked(snapshot: Snapshot, wanted: list[bytes] | None = None) -> None:
     """Make of all rules what workers make of them, and ask every condition, format and expression of some messages."""
+    store = Store(references=snapshot.references)
+    for _ in store.fill():
+        pass
     Rulebook(
         Tables(
             1, snapshot, frontends=dict(enumerate(snapshot.frontends)), backends=dict(enumerate(snapshot.backends)),
-        )
+        ),
+        store,
     )  # fmt: skip
-    store = Store(dict(snapshot.pattern_files))
     views: list[Transaction] = [transaction(), transaction(_REQUEST, _RESPONSE)]
     for value in wanted or ():
         views.append(transaction(_REQUEST, _RESPONSE))

@@ -11,6 +11,7 @@ GLOBAL: Final = table(
         maxconn, nbthread, log, log-tag, log-send-hostname, node, description, pidfile, hard-stop-after,
         h1-case-adjust, h1-case-adjust-file, tune.bufsize, tune.maxrewrite, spread-checks, max-spread-checks, tune.http.maxhdr, setenv, presetenv, unsetenv, resetenv
     """),
+    supported('set-var, set-var-fmt', 'of constants, the clock, chance and other variables of `proc`'),
     supported(
         'stats',
         '`socket` (a path or an address; `mode`, `level`) and `timeout`; `maxconn` and owners are accepted, without effect',
@@ -149,7 +150,6 @@ GLOBAL: Final = table(
         'read at the start; a reload keeps the states as they are, without a file',
     ),
     refused('unix addresses are taken as they are written', 'unix-bind'),
-    refused('rules and variables are not supported yet', 'set-var, set-var-fmt'),
     refused('relative paths begin where the process was started', 'default-path'),
     refused('Lua is not supported', 'lua-load, lua-load-per-thread'),
     refused(

@@ -197,19 +197,15 @@ ACTIONS: Final = table(
     supported("""
         add-header, allow, capture, del-header, deny, redirect, reject, replace-header, replace-path, replace-pathq,
         replace-uri, replace-value, set-header, set-log-level, set-method, set-path, set-pathq, set-priority-class,
-        set-priority-offset, set-query, set-status, set-uri, tarpit, unset-var, sc-add-gpc, sc-inc-gpc, sc-inc-gpc0, sc-inc-gpc1,
+        set-priority-offset, set-query, set-status, set-uri, set-var, set-var-fmt, tarpit, unset-var, sc-add-gpc, sc-inc-gpc, sc-inc-gpc0, sc-inc-gpc1,
         sc-set-gpt, sc-set-gpt0, track-sc0, track-sc1, track-sc2
     """),
     supported('disable-l7-retry, set-retries'),
     supported('set-timeout', '`server`, `tunnel`, `client`, `connect`, `queue` and `tarpit`'),
     supported('return', 'without `errorfile` and `errorfiles`'),
     supported('silent-drop', 'without `rst-ttl`'),
-    supported('set-var, set-var-fmt', 'not of `proc`: each worker would have its own'),
     supported('use-service', '`prometheus-exporter [if { path P }]`, in a proxy of its own'),
-    refused(
-        'patterns are the same in all workers, and change by reloading the configuration',
-        'add-acl, del-acl, del-map, set-map',
-    ),
+    supported('add-acl, del-acl, del-map, set-map', 'what changes is the same in all workers: docs/rules.md'),
     refused('bodies are streamed, never gathered', 'wait-for-body'),
     refused(
         'it is not supported yet',

@@ -22,6 +22,7 @@ from dataplane.core.model import Backend, Bind, Frontend, Global, LogTarget, Ser
 from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.core.tables import Tables
 from dataplane.worker.access_log import AccessLog
+from dataplane.worker.contents import Contents
 from dataplane.worker.desk import Desk, Effects
 from dataplane.worker.traffic import Traffic
 
@@ -90,8 +91,9 @@ class Proxy:
         self.desk = Desk(self.board, self.bells, 0, self.ledger.tables, loop=loop, rng=random.Random(1))
         self.log = AccessLog(loop, self.board.cells, self.layout, 0)
         self.traffic = Traffic(
-            loop=loop, desk=self.desk, board_cells=self.board.cells, layout=self.layout, worker=0, log=self.log
-        )
+            loop=loop, desk=self.desk, board_cells=self.board.cells, layout=self.layout, worker=0, log=self.log,
+            contents=Contents(loop),
+        )  # fmt: skip
         self._listening = socket.socket()
         self._listening.bind(('127.0.0.1', 0))
         self._listening.listen(128)

@@ -43,7 +43,7 @@ def test_shutdown_session_and_sessions_are_two() -> None:
 
 def test_nothing_is_answered_with_everything() -> None:
     text = unknown(('',)).text
-    assert text.startswith("Unknown command: ''. Please enter one of the following commands only:\n  add backend ")
+    assert text.startswith("Unknown command: ''. Please enter one of the following commands only:\n  add acl ")
     assert text.endswith(TAIL)
     assert len(text.splitlines()) == 1 + len([entry for entry in COMMANDS if entry.usage]) + 3
     assert 'expert-mode' not in text

@@ -164,9 +164,9 @@ def test_patterns_of_files_are_read_once_and_travel_with_the_snapshot() -> None:
     text = f'{HTTP}backend b\nfrontend f\n bind :80\n http-request deny if {{ path -f l }}\n use_backend b if {{ path -f l }}\n'
     found = load([('t.cfg', text)], {}, cores=1, read_file=read).snapshot
     assert asked == ['l']
-    assert [(name, [entry.pattern for entry in entries]) for name, entries in found.pattern_files] == [
-        ('l', ['/a', '/b'])
-    ]
+    assert [(one.name, one.identity, [entry.pattern for entry in one.entries]) for one in found.references] == [
+        ('l', 0, ['/a', '/b']), ('', 1, []), ('', 2, []),
+    ]  # fmt: skip
 
 
 def test_a_body_from_a_file_is_bounded() -> None:
@@ -189,7 +189,10 @@ def test_what_can_never_hold_is_warned_of() -> None:
         ('denny', "'http-request' expects an action, but got 'denny'; did you mean 'deny' maybe ?"),
         ('auth', "'http-request auth' is not supported: it is not supported yet."),
         ('track-sc0', "'http-request track-sc0' : missing fetch method."),
-        ('set-var(proc.x) int(1)', "'http-request set-var(proc.x)' : 'proc' variables are not supported: each worker would have its own"),
+        ('set-map a b', "'http-request set-map' : expects 'set-map(<file-name>)'"), ('set-map(f a b', "expects 'set-map(<file-name>)'"),
+        ('set-map(f) a', "'http-request set-map(f)' : expects exactly 2 arguments"), ('del-acl(f)', 'expects exactly 1 arguments'),
+        ('set-map(f) a if TRUE', 'expects exactly 2 arguments'), ('del-map(f) a b', "either 'if' or 'unless'"), ('add-acl() a', "expects 'add-acl("),
+        ('set-map(f) %[nope] b', "unknown fetch method 'nope'"), ('set-map(f) %[status] b', "it needs 'HTTP response' which is not available here"),
         ('set-var(x) int(1)', "invalid variable name 'x'."),
         ('set-var(txn.x int(1)', "invalid or incomplete action."),
         ('set-var(txn.x,often) int(1)', "unknown condition in 'often'"),

@@ -9,7 +9,7 @@ from dataplane.rules.expressions import parse_expression
 from dataplane.rules.model import Entry
 from dataplane.rules.problems import Rejected
 from dataplane.rules.samples import IPv4, Sample
-from dataplane.rules.scope import Scope
+from dataplane.rules.scope import Scope, no_files
 from dataplane.rules.stores import PatternSet, Store, entries_of
 from tests.unit.rules.transaction import transaction
 
@@ -41,21 +41,22 @@ def test_lines() -> None:
     assert entries_of('a b \r\n c\n#d\n', pairs=False) == (Entry('a b ', None, 1), Entry('c', None, 2))
 
 
-def test_changes() -> None:
-    patterns = PatternSet('f', entries_of('a 1\nb 2\na 3\n', pairs=True))
-    assert patterns.set_value('a', '4')
-    assert [entry.value for entry in patterns.entries] == ['4', '2', '4']
-    assert patterns.delete('a')
-    assert not patterns.delete('a')
-    assert not patterns.set_value('zz', '1')
-    patterns.add('c', '5')
-    assert patterns.entries == (Entry('b', '2', 2), Entry('c', '5'))
-    assert patterns.version == 3
-    store = Store({'f': patterns.entries})
+def test_a_set_follows_patterns_in_the_order_of_entries() -> None:
+    patterns = PatternSet(entries_of('a 1\nb 2\na 3\n', pairs=True))
+    assert patterns.rows() == [(1, b'a', b'1'), (2, b'b', b'2'), (3, b'a', b'3')]
+    assert (patterns.count, patterns.size, patterns.last) == (3, 6, 3)
+    patterns.put(b'a', ((3, b'33'),))
+    patterns.put(b'c', ((7, None),))
+    assert patterns.rows() == [(2, b'b', b'2'), (3, b'a', b'33'), (7, b'c', None)]
+    assert (patterns.count, patterns.size, patterns.last) == (3, 6, 7)
+    patterns.put(b'c', ())
+    patterns.put(b'c', ())
+    assert (patterns.count, patterns.size, patterns.last) == (2, 5, 7)
+    store = Store({'f': (Entry('x'),)})
     assert 'f' in store
     assert 'g' not in store
-    assert store['g'].entries == ()
-    assert store.names() == ['f', 'g']
+    assert store['g'].rows() == []
+    assert store['f'].rows() == [(1, b'x', None)]
 
 
 @pytest.mark.parametrize(
@@ -82,12 +83,37 @@ def test_a_map_that_changes_is_looked_at_anew() -> None:
     store = Store(scope.files)
     get, view = compiled_expression(expression, store), transaction(b'GET /q/r HTTP/1.1\r\n\r\n')
     assert get(view) == b'none'
-    store['words'].add('/q', 'new')
+    store['words'].put(b'/q', ((9, b'new'),))
     assert get(view) == b'new'
-    store['words'].set_value('/q', 'newer')
+    store['words'].put(b'/q', ((9, b'newer'),))
     assert get(view) == b'newer'
-    store['words'].replace(())
+    other = store.like('words')
+    other.put(b'/q/', ((1, b'other'),))
+    store['words'].become(other)
+    assert get(view) == b'other'
+    store['words'].put(b'/q/', ())
     assert get(view) == b'none'
+
+
+@pytest.mark.parametrize(
+    'written, name, count',
+    [('virt@v', 'virt@v', 0), ('opt@nowhere', 'nowhere', 0), ('opt@values', 'values', 2), ('file@values', 'values', 2)],
+)
+def test_a_name_says_whether_there_has_to_be_a_file(written: str, name: str, count: int) -> None:
+    scope = Scope(read=read)
+    expression, _ = parse_expression([f'str(a),map({written},none)'], 0, scope)
+    assert {known: len(entries) for known, entries in scope.files.items()} == {name: count}
+    assert compiled_expression(expression, Store(scope.files))(transaction()) == (b'17' if count else b'none')
+
+
+def test_a_file_that_has_to_be_there() -> None:
+    for written in ('nowhere', 'file@nowhere'):
+        with pytest.raises(Rejected, match='failed to open'):
+            parse_expression([f'str(a),map({written})'], 0, Scope(read=read))
+
+
+def read(name: str) -> str:
+    return FILES[name] if name in FILES else no_files(name)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from dataplane.core.layout import NOBODY
 from dataplane.core.model import Bind, Frontend
 from dataplane.wire.framing import Channel, Message, pack
 from dataplane.worker.access_log import AccessLog
+from dataplane.worker.contents import Contents
 from dataplane.worker.desk import Desk
 from dataplane.worker.head import BadHead
 from dataplane.worker.mailbox import BEAT, Mailbox
@@ -41,12 +42,15 @@ class Post:
         self.channel, theirs = Channel.pair()
         desk: Desk = self.house.desks[0]
         self.log = AccessLog(loop, self.house.board.cells, LAYOUT, 0)
+        self.contents = Contents(loop)
         self.traffic = Traffic(
-            loop=loop, desk=desk, board_cells=self.house.board.cells, layout=LAYOUT, worker=0, log=self.log
-        )
+            loop=loop, desk=desk, board_cells=self.house.board.cells, layout=LAYOUT, worker=0, log=self.log,
+            contents=self.contents,
+        )  # fmt: skip
         self.mailbox = Mailbox(
-            loop, Channel(theirs), self.house.board, self.house.bells, 0, desk=desk, traffic=self.traffic, log=self.log
-        )
+            loop, Channel(theirs), self.house.board, self.house.bells, 0, desk=desk, traffic=self.traffic, log=self.log,
+            contents=self.contents,
+        )  # fmt: skip
         self.running = asyncio.create_task(self.mailbox.run())
 
     def send(self, op: str, *fds: int, **fields: object) -> None:

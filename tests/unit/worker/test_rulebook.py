@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dataplane.core.tables import Tables
+from dataplane.rules.stores import Store
 from dataplane.worker.rulebook import Rulebook
 from tests.unit.config.loading import HTTP, snapshot
 
@@ -22,17 +21,17 @@ def tables(text: str = TEXT) -> Tables:
 
 
 def test_without_rules_it_is_nothing() -> None:
-    assert not Rulebook(tables(f'{HTTP}backend b\n server s 1.1.1.1:80\n'))
+    assert not Rulebook(tables(f'{HTTP}backend b\n server s 1.1.1.1:80\n'), Store())
 
 
 def test_what_stayed_as_it_was_is_not_made_again() -> None:
-    first = Rulebook(tables())
-    second = Rulebook(tables(TEXT.replace('del-header x', 'del-header y')), first)
+    store = Store()
+    first = Rulebook(tables(), store)
+    second = Rulebook(tables(TEXT.replace('del-header x', 'del-header y')), store, first)
     assert second.frontends[0] is first.frontends[0]
     assert second.backends[0] is not first.backends[0]
 
 
-def test_with_other_patterns_all_is_made_again() -> None:
-    first, now = Rulebook(tables()), tables()
-    now = replace(now, snapshot=replace(now.snapshot, pattern_files=(('l', ()),)))
-    assert Rulebook(now, first).frontends[0] is not first.frontends[0]
+def test_with_another_store_all_is_made_again() -> None:
+    first = Rulebook(tables(), Store())
+    assert Rulebook(tables(), Store(), first).frontends[0] is not first.frontends[0]

@@ -1,0 +1,120 @@
+"""Variables of `proc` outside of requests: what `set-var` in the global section and `set var` on the CLI make them."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from dataplane.rules.closures import compiled_expression, compiled_format
+from dataplane.rules.model import Expression
+from dataplane.rules.samples import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dataplane.core.model import Snapshot
+    from dataplane.rules.actions import SetVar
+    from dataplane.rules.model import Format
+    from dataplane.rules.samples import Sample
+
+_RANDOM: Final = random.SystemRandom()
+WORDS: Final = {
+    Type.BOOL: 'bool', Type.INT: 'sint', Type.IPV4: 'ipv4', Type.IPV6: 'ipv6', Type.STR: 'str', Type.BIN: 'bin',
+    Type.METHOD: 'meth',
+}  # fmt: skip
+"""How HAProxy writes a sample's type."""
+
+
+class Nobody:
+    """The view of an expression that no request asks for: constants, the clock, chance and variables of `proc`."""
+
+    method: bytes = b''
+    uri: bytes = b''
+    version: bytes = b''
+    src = dst = None
+    src_port = dst_port = 0
+    request: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b''
+    body_size: int = 0
+    status: int = 0
+    response_version: bytes = b''
+    response: tuple[tuple[bytes, bytes], ...] = ()
+    response_body: bytes = b''
+
+    def __init__(self, variable: Callable[[str], Sample | None], change: Callable[[str, Sample | None], None]) -> None:
+        self._variable, self._change = variable, change
+
+    @property
+    def now_us(self) -> int:
+        """The wall clock."""
+        return time.time_ns() // 1_000
+
+    def random(self) -> int:
+        """32 random bits."""
+        return _RANDOM.getrandbits(32)
+
+    def variable(self, scope: str, name: str) -> Sample | None:
+        """A variable of `proc`; there are no others."""
+        return self._variable(name) if scope == 'proc' else None
+
+    def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
+        """Give a variable of `proc` a value, or take it away."""
+        if scope == 'proc':
+            self._change(name, value)
+
+    def captured(self, where: str, slot: int) -> bytes | None:
+        """Nothing was captured."""
+        return None
+
+    def capture(self, where: str, slot: int, value: bytes) -> None:
+        """Nothing is captured."""
+
+    def fact(self, name: str) -> Sample | None:
+        """No facts."""
+        return None
+
+    def tracked(self, number: int) -> None:
+        """Nobody is tracked."""
+        return
+
+    def table(self, name: str) -> None:
+        """No stick tables."""
+        return
+
+    def figure(self, name: str, proxy: str, server: str) -> int | None:
+        """No figures."""
+        return None
+
+
+def value_of(what: Expression | Format, view: Nobody) -> Sample | None:
+    """What an expression or format yields here and now."""
+    if isinstance(what, Expression):
+        return compiled_expression(what)(view)
+    return compiled_format(what)(view)
+
+
+def began(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with the values its variables begin with: found once, so that all workers have the same."""
+    if not snapshot.declared:
+        return snapshot
+    values: dict[str, Sample] = {}
+
+    def put(name: str, value: Sample | None) -> None:
+        if value is None:
+            values.pop(name, None)
+        else:
+            values[name] = value
+
+    view = Nobody(values.get, put)
+    _run(snapshot.declared, view, put)
+    return replace(snapshot, variables=tuple(values.items()))
+
+
+def _run(declared: Iterable[SetVar], view: Nobody, put: Callable[[str, Sample | None], None]) -> None:
+    for one in declared:
+        value = value_of(one.value, view)
+        if value is not None:
+            put(one.variable.name, value)
