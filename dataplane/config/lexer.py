@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_LINE: Final = 65_536
+MAX_EXPANDED: Final = 2 * MAX_LINE
 MAX_WORDS: Final = 64
 
 _BLANK: Final = ' \t\n\v\f\r'
@@ -37,10 +38,19 @@ class _Words:
         self.done: list[str] = []
         self.parts: list[str] = []
         self.open = False
+        self.size = 0
 
     def add(self, text: str) -> None:
-        self.parts.append(text)
+        """More of a word, which is one from here on, be it empty."""
+        self.put(text)
         self.open = True
+
+    def put(self, text: str) -> None:
+        self.size += len(text)
+        if self.size > MAX_EXPANDED:  # variables made of variables made of variables
+            msg = f'line too long once its variables are expanded, limit is {MAX_EXPANDED} characters'
+            raise Rejected(msg)
+        self.parts.append(text)
 
     def close(self) -> None:
         if self.open:
@@ -182,7 +192,7 @@ def _variable(cursor: _Cursor) -> None:
     if value is None:
         return
     if not spread:
-        cursor.words.parts.append(value)
+        cursor.words.put(value)
         return
     pieces = _WORD.findall(value) or ['']
     for piece in pieces[:-1]:

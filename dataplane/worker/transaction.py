@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _VERSIONS: Final = (b'1.0', b'1.1')
 _NOT_IN_TARGETS: Final = {byte: f'%{byte:02X}' for byte in (*range(33), 127)}
 _ABSOLUTE: Final = re.compile(rb'[A-Za-z][A-Za-z0-9+.-]*://[^/]')
-_BODILESS: Final = (204, 304)
+_BODILESS: Final = (101, 204, 304)
 _RANDOM: Final = random.SystemRandom()
 
 

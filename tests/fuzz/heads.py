@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
+import importlib
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +10,7 @@ from typing import Any
 
 import httptools
 
+import dataplane.native
 from dataplane.worker import scan
 from dataplane.worker.framing import CHUNKED, UNTIL_CLOSE
 from dataplane.worker.head import BadHead, Head, RequestHead, incomplete, parse_request, parse_response
@@ -28,18 +28,14 @@ _ONE_HOP = frozenset((
 @cache
 def twin() -> ModuleType | None:
     """The compiled scanner: installed, or as `make compile` has left it; None where there is none."""
+    built = str(BUILT / 'dataplane' / 'native')
+    dataplane.native.__path__.append(built)
     try:
         return importlib.import_module('dataplane.native.heads')
     except ImportError:
-        found = sorted(BUILT.glob('dataplane/native/heads.*.so'))
-        if not found:
-            return None
-    loader = importlib.machinery.ExtensionFileLoader('dataplane.native.heads', str(found[0]))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+        return None
+    finally:
+        dataplane.native.__path__.remove(built)
 
 
 class _Told:

@@ -3,7 +3,7 @@
 The input is a list of steps divided by byte 0xFE. The first byte of each says what happens, the rest is what is sent:
 `c` the client sends, `s` the server does, `C`/`S` the same with the loop running in between, `e`/`E` client or server end
 their direction, `l`/`L` are gone altogether, `p`/`P` take no more for now or take again, `t`/`T` the time of what is waited for
-is over. Other first bytes: the step is ignored.
+is over. Other first bytes: the step is ignored. An input that begins with `v` meets a worker with all kinds of rules and options.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import asyncio
 from functools import cache
 from typing import Any
 
+from dataplane.config import load
+from dataplane.core.model import Snapshot
 from dataplane.worker.connection import Phase
 from dataplane.worker.wheel import NEVER, Timer
 from tests.integration.harness.memory import Memory, Served, Talk
@@ -20,17 +22,63 @@ from tests.oracle.wire import Incomplete, Malformed, read_request
 DIVIDER = b'\xfe'
 _MOST_STEPS = 48
 _MOST_BYTES = 1 << 15
+_RULED = r"""
+global
+    h1-case-adjust x-a X-A
+    h1-case-adjust host HOST
+defaults
+    mode http
+    option httplog
+    timeout client 1s
+    timeout server 1s
+    timeout connect 1s
+    timeout tarpit 1s
+listen l
+    bind :80
+    monitor-uri /monitor
+    option forwardfor if-none
+    option originalto
+    option http-restrict-req-hdr-names preserve
+    option checkcache
+    option h1-case-adjust-bogus-client
+    option h1-case-adjust-bogus-server
+    http-reuse always
+    retries 2
+    retry-on all-retryable-errors
+    cookie SRV insert indirect nocache
+    capture request header X len 8
+    unique-id-format %{+X}o%ci:%cp_%rt
+    unique-id-header X-Id
+    log-format "%ci %[var(txn.v)] %HM %HU %ST %tsc %CC %hr %{+Q}r"
+    capture cookie S len 9
+    acl odd url_param(a) -m len 3
+    http-request set-var(txn.v) req.hdr(x),lower,word(1,-)
+    http-request deny if { path_beg /deny }
+    http-request tarpit deny_status 429 if { path_beg /tarpit }
+    http-request return status 200 content-type text/plain lf-string "%[path] %[req.body]" if { path /return }
+    http-request redirect location /%[url_param(to)] if odd
+    http-request silent-drop if { path /drop }
+    http-request reject if { path /reject }
+    http-request set-path /b%[path] if { path_beg /a }
+    http-request replace-header X (.)(.*) \2\1
+    http-request set-method POST if { path /post }
+    http-response set-status 299 if { res.hdr(x-a) -m found }
+    http-response replace-value X-A a b
+    http-response deny if { status 418 }
+    http-after-response set-header X-B %[var(txn.v)]
+    server s 127.0.0.1:1 cookie c1
+"""
 _UPGRADE = b'upgrade: websocket\r\n'
 
 
 class World:
     """A worker that lives as long as the process, and its loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, configuration: Snapshot | None) -> None:
         self.loop = asyncio.new_event_loop()
         self.failures: list[dict[str, Any]] = []
         self.loop.set_exception_handler(lambda _, context: self.failures.append(context))
-        self.memory = Memory()
+        self.memory = Memory(configuration)
         self.loop.run_until_complete(self.memory.__aenter__())
 
     def run(self, data: bytes) -> None:
@@ -135,14 +183,14 @@ def _expire(timer: Timer) -> None:
 
 
 @cache
-def world() -> World:
-    """The one of this process."""
-    return World()
+def world(*, ruled: bool) -> World:
+    """The one of this process, without or with rules and options."""
+    return World(load([('f.cfg', _RULED)], {}, cores=1).snapshot if ruled else None)
 
 
 def traffic(data: bytes) -> None:
     """Play one input."""
-    world().run(data)
+    world(ruled=data.startswith(b'v')).run(data)
 
 
 def steps(*wanted: bytes) -> bytes:

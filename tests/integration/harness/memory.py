@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, cast
 
+from dataplane.core.model import Snapshot
 from dataplane.worker.client import Client
 from dataplane.worker.clock import now_ms
 from dataplane.worker.sides import ServerUser
@@ -95,11 +96,14 @@ class Talk:
 class Memory:
     """`async with Memory() as memory`: runs cases through one worker, each on a client connection of its own."""
 
-    def __init__(self) -> None:
-        line = server('s1', _NO_PORT)
-        self._proxy = Proxy(
-            snapshot([line], backend={'http_reuse': 'always', 'retries': 0}, frontend={'httplog': False})
-        )
+    def __init__(self, configuration: Snapshot | None = None) -> None:
+        """`configuration`: of one frontend, one backend and one server; without it, one that lets everything pass."""
+        if configuration is None:
+            line = server('s1', _NO_PORT)
+            configuration = snapshot(
+                [line], backend={'http_reuse': 'always', 'retries': 0}, frontend={'httplog': False}
+            )
+        self._proxy = Proxy(configuration)
         self._served: list[Served] = []
 
     async def __aenter__(self) -> Memory:

@@ -67,6 +67,10 @@ SECTIONS = {
         option redispatch
         server s {server}
     """,
+    'status': """
+        http-response set-status 299
+        server s {server}
+    """,
     'cased': """
         option h1-case-adjust-bogus-client
         option h1-case-adjust-bogus-server
@@ -232,6 +236,15 @@ def test_rule_26_a_websocket_is_a_tunnel(plane: Plane) -> None:
         sock.sendall(WEBSOCKET + END)
         assert heads(b'', 1, sock).startswith(SWITCHED)
     assert plane.server.seen == [GET + b'Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n']
+
+
+def test_rule_26_no_rule_gives_a_switched_protocol_another_status(plane: Plane) -> None:
+    plane.server.script(SWITCHED, 'hold')
+    with plane.connect('status') as sock:
+        sock.sendall(WEBSOCKET + END)
+        assert heads(b'', 1, sock) == SWITCHED
+    plane.server.script()
+    assert plane.tell(GET + CLOSE, 'status').startswith(b'HTTP/1.1 299 ')
 
 
 def test_rule_26_bytes_sent_early_wait_for_the_answer_and_are_no_request(plane: Plane) -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataplane.config.lexer import MAX_LINE, MAX_WORDS, split_words
+from dataplane.config.lexer import MAX_EXPANDED, MAX_LINE, MAX_WORDS, split_words
 from dataplane.config.problems import Rejected
 
-ENV = {'FOO': 'a b', 'EMPTY': '', 'LIST': ' x  y ', 'ONE': '1'}
+ENV = {'FOO': 'a b', 'EMPTY': '', 'LIST': ' x  y ', 'ONE': '1', 'LARGE': 'x' * 1_000}
 
 WORDS = [
     ('', []),
@@ -91,6 +91,8 @@ def test_words_of_a_line(text: str, words: list[str]) -> None:
         ('\ud800', 'is not valid UTF-8'),
         ('x ' * (MAX_WORDS + 1), f'too many words, limit is {MAX_WORDS}'),
         ('x' * (MAX_LINE + 1), f'line too long, limit is {MAX_LINE}'),
+        ('"' + '$LARGE' * 141 + '"', f'line too long once its variables are expanded, limit is {MAX_EXPANDED}'),
+        ('"' + '${LARGE[*]} ' * 141 + '"', 'line too long once its variables are expanded'),
     ],
 )
 def test_what_no_line_may_be(text: str, complaint: str) -> None:
