@@ -9,7 +9,7 @@ thing raised is `ConfigErrors`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dataplane.config.checks import check
@@ -18,6 +18,7 @@ from dataplane.config.errorfiles import ReadFile, no_files
 from dataplane.config.parser import Parser
 from dataplane.config.problems import ConfigErrors, Problem, Report
 from dataplane.config.sticktables import check_tables
+from dataplane.config.userlists import KnownHash, any_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,18 +50,23 @@ def load(
     maxconn: int | None = None,
     hostname: str = '',
     read_file: ReadFile = no_files,
+    known_hash: KnownHash = any_hash,
 ) -> Loaded:
     """Compile `files` - pairs of name and text, in the order of the command line - to a snapshot.
 
     `cores` is the number of workers where `nbthread` says nothing; `maxconn` (`-n`) goes before the file's own;
     `hostname` is the machine's name, which `node` and `log-send-hostname` fall back to. Texts are decoded with
-    `errors='surrogateescape'`; `read_file` reads the files that lines name. Raises ConfigErrors with every error of all files.
+    `errors='surrogateescape'`; `read_file` reads the files that lines name, `known_hash` says which
+    hashed passwords can be checked. Raises ConfigErrors with every error of all files.
     """
     report = Report()
-    parser = Parser(env, report, read_file)
+    parser = Parser(env, report, read_file, known_hash)
     parser.parse(files)
     check(parser.proxies, report, pushed='control_plane' in parser.general.values)
     check_tables(parser.proxies, parser.ruling.uses, report)
+    userlists = parser.userlists.compiled()
+    parser.userlists.check(parser.ruling.userlists)
+    parser.error_sections.settle([*parser.proxies, *parser.named_defaults], parser.ruling.sections)
     order = {name: index for index, (name, _) in enumerate(files)}
     errors, warnings = _sorted(report.errors, order), _sorted(report.warnings, order)
     if errors:
@@ -69,6 +75,7 @@ def load(
         parser.general, parser.proxies, parser.ruling.references.finished(parser.ruling.files), cores=cores, maxconn=maxconn,
         hostname=hostname, defaults=parser.named_defaults,
     )  # fmt: skip
+    snapshot = replace(snapshot, userlists=userlists, error_sections=parser.error_sections.compiled())
     return Loaded(snapshot, warnings, tuple(report.notices), tuple(report.diags), parser.environment)
 
 

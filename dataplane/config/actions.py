@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from http import HTTPMethod
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config import steps
 from dataplane.config.draft import Side
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.replies import CONDITIONS, parse_reply
@@ -49,6 +50,7 @@ from dataplane.rules.formats import parse_format
 from dataplane.rules.model import Match
 from dataplane.rules.phases import Phase
 from dataplane.rules.regexes import compile_regex
+from dataplane.rules.steps import Auth
 from dataplane.rules.stores import bare_name
 from dataplane.wire.syslog import LEVELS
 
@@ -128,6 +130,15 @@ def _tarpit(words: Sequence[str], place: Place) -> tuple[Action, int]:
 def _return(words: Sequence[str], place: Place) -> tuple[Action, int]:
     reply, taken = parse_reply(words, place.what, 200, place.scope, place.ruling)
     return Return(replace(reply, plain=True)), taken
+
+
+def _auth(words: Sequence[str], place: Place) -> tuple[Action, int]:
+    if not words or words[0] != 'realm':
+        return Auth(), 0
+    realm = _word(words, 1, place, "a text behind 'realm'")
+    if not realm.isprintable():
+        raise place.refuse(f"the realm '{shown(realm)}' has characters that cannot be printed")
+    return Auth(realm), 2
 
 
 def _reject(words: Sequence[str], place: Place) -> tuple[Action, int]:
@@ -334,6 +345,8 @@ _HEADERS: Final[dict[str, Parser]] = {
 REQUEST: Final[dict[str, Parser]] = {
     **_BOTH,
     **_HEADERS,
+    **steps.REQUEST,
+    'auth': _auth,
     'reject': _reject,
     'tarpit': _tarpit,
     **{f'set-{part}': _set_part(part) for part in Part},
@@ -342,15 +355,17 @@ REQUEST: Final[dict[str, Parser]] = {
     'set-priority-offset': _priority(offset=True),
     **RETRYING,
 }
-RESPONSE: Final[dict[str, Parser]] = {**_BOTH, **_HEADERS, 'set-status': _set_status}
+RESPONSE: Final[dict[str, Parser]] = {**_BOTH, **_HEADERS, **steps.RESPONSE, 'set-status': _set_status}
 CONNECTION: Final[dict[str, Parser]] = {'accept': _allow, 'reject': _reject, 'silent-drop': _silent_drop}
 CONTENT: Final[dict[str, Parser]] = {
     **CONNECTION,
+    **steps.CONTENT,
     'capture': _capture,
     'set-log-level': _log_level,
     'set-priority-class': _priority(offset=False),
     'set-priority-offset': _priority(offset=True),
     'set-retries': RETRYING['set-retries'],
 }
-AFTER: Final[dict[str, Parser]] = {'allow': _allow, **_HEADERS, 'set-status': _set_status}
+RESPONSE_CONTENT: Final[dict[str, Parser]] = {**CONNECTION, 'set-log-level': _log_level}
+AFTER: Final[dict[str, Parser]] = {'allow': _allow, **_HEADERS, **steps.AFTER, 'set-status': _set_status}
 """The actions of each list by name; `set-var` and its kind, whose names have arguments, stand beside them."""

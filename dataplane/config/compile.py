@@ -114,6 +114,7 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         keep_alive=proxy.keep_alive,
         monitor_uri=proxy.monitor_uri,
         rate_limit=proxy.rate_limit,
+        use_proxy_header=proxy.use_proxy_header,
         http_ignore_probes=proxy.http_ignore_probes,
         adjust_case=proxy.adjust_client_case and bool(settings.case_adjust),
         socket_stats=proxy.socket_stats,

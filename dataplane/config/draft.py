@@ -16,12 +16,15 @@ from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
 from dataplane.rules.actions import NO_FORMATS, NamePolicy
 
 if TYPE_CHECKING:
+    from dataplane.config.errorsections import FromSection
+    from dataplane.core.answers import ErrorPage
     from dataplane.core.cookie import Cookie
-    from dataplane.core.model import Bind, ErrorPage, ForwardFor, LogTarget, StatsSocket
+    from dataplane.core.model import Bind, ForwardFor, LogTarget, StatsSocket
     from dataplane.core.outbound import ProxyProtocol, Source
     from dataplane.core.stick.definition import Definition
-    from dataplane.rules.actions import Formats, Persist, Rule, SetVar, Slot, Stick, Switch
+    from dataplane.rules.actions import Formats, Persist, Reply, Rule, SetVar, Slot, Stick, Switch
     from dataplane.rules.model import Acl, Condition
+    from dataplane.rules.steps import Forwarded
 
 
 class Side(Flag):
@@ -110,6 +113,7 @@ class ProxyDraft:
     request_rules: list[Rule] = field(default_factory=list)
     redirects: list[Rule] = field(default_factory=list)
     response_rules: list[Rule] = field(default_factory=list)
+    response_content_rules: list[Rule] = field(default_factory=list)
     after_rules: list[Rule] = field(default_factory=list)
     request_slots: list[Slot] = field(default_factory=list)
     response_slots: list[Slot] = field(default_factory=list)
@@ -124,6 +128,7 @@ class ProxyDraft:
     cookie: Cookie | None = None
     forwardfor: ForwardFor | None = None
     originalto: ForwardFor | None = None
+    forwarded: Forwarded | None = None
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     httplog: bool = False
     logasap: bool = False
@@ -137,6 +142,8 @@ class ProxyDraft:
     monitor_fail: list[Condition] = field(default_factory=list)
     rate_limit: int = 0
     source: Source | None = None
+    use_proxy_header: bool = False
+    buffer_request: bool = False
     http_ignore_probes: bool = False
     socket_stats: bool = False
     abortonclose: bool = True
@@ -156,7 +163,9 @@ class ProxyDraft:
     published: bool = True
     load_states: str = ''
     state_file_name: str = ''
+    error_lines: list[tuple[int, ErrorPage | Reply] | FromSection] = field(default_factory=list)
     error_pages: dict[int, ErrorPage] = field(default_factory=dict)
+    error_replies: dict[int, Reply] = field(default_factory=dict)
     description: str = ''
     stats: bool = False
     stats_uri: str | None = None
@@ -186,13 +195,14 @@ class ProxyDraft:
         new.connection_rules, new.session_rules = list(self.connection_rules), list(self.session_rules)
         new.content_rules = list(self.content_rules)
         new.request_rules, new.redirects = list(self.request_rules), list(self.redirects)
+        new.response_content_rules = list(self.response_content_rules)
         new.response_rules, new.after_rules = list(self.response_rules), list(self.after_rules)
         new.request_slots, new.response_slots = list(self.request_slots), list(self.response_slots)
         new.acls, new.switches, new.targets, new.server_switches, new.server_targets = {}, [], [], [], []
         new.forced_switches = []
         new.sticks, new.answer_sticks, new.stick_table = [], [], None
         new.persistence, new.monitor_fail = [], []
-        new.error_pages = dict(self.error_pages)
+        new.error_lines, new.error_pages, new.error_replies = list(self.error_lines), {}, {}
         new.binds, new.servers = [], []
         new.default_server = replace(self.default_server)
         new.probe = self.probe.heir()

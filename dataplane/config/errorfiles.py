@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.problems import Rejected, shown
-from dataplane.core.model import ErrorPage
+from dataplane.core.answers import ErrorPage
 
 if TYPE_CHECKING:
     from dataplane.config.reader import Line
@@ -48,7 +48,10 @@ class ErrorFiles:
             msg = 'errorfile : expects <status_code> and <file> as arguments.'
             raise Rejected(msg)
         line.at_most(2)
-        status = status_of(code, 'errorfile')
+        return self.page(status_of(code, 'errorfile'), path)
+
+    def page(self, status: int, path: str) -> ErrorPage:
+        """What a file says for an answer of this status. Raises Rejected."""
         if (status, path) not in self._pages:
             self._pages[status, path] = self._page(status, path)
         return self._pages[status, path]

@@ -27,6 +27,8 @@ FLAGS: Final = {
     'dontlog-normal': ('dontlog_normal', False, Side.FRONTEND),
     'http-ignore-probes': ('http_ignore_probes', False, Side.FRONTEND),
     'socket-stats': ('socket_stats', False, Side.FRONTEND),
+    'http-buffer-request': ('buffer_request', False, Side.BOTH),
+    'http-use-proxy-header': ('use_proxy_header', False, Side.FRONTEND),
     'abortonclose': ('abortonclose', True, Side.BOTH),
     'allbackups': ('allbackups', False, Side.BACKEND),
     'persist': ('persist', False, Side.BACKEND),

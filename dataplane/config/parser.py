@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.draft import SIDES, GlobalDraft, ProxyDraft
-from dataplane.config.errorfiles import ErrorFiles
+from dataplane.config.errorsections import ErrorSections
 from dataplane.config.general import GlobalSection
 from dataplane.config.keywords import GLOBAL, PROXY, SECTIONS, Status
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
@@ -13,6 +13,7 @@ from dataplane.config.proxysection import ProxySection, keyword_of, unknown_keyw
 from dataplane.config.reader import Modifier, Scope, read
 from dataplane.config.ruling import Ruling
 from dataplane.config.servers import check_name
+from dataplane.config.userlists import UserLists, any_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from dataplane.config.errorfiles import ReadFile
     from dataplane.config.keywords import Keyword
     from dataplane.config.reader import Line
+    from dataplane.config.userlists import KnownHash
 
 _NEGATABLE: Final = (
     'log', 'option', 'busy-polling', 'set-dumpable', 'strict-limits', 'insecure-fork-wanted', 'numa-cpu-mapping',
@@ -30,7 +32,9 @@ _NEGATABLE: Final = (
 class Parser:
     """Takes whole files in their order. Afterwards `general` and `proxies` hold what they say."""
 
-    def __init__(self, env: Mapping[str, str], report: Report, read_file: ReadFile) -> None:
+    def __init__(
+        self, env: Mapping[str, str], report: Report, read_file: ReadFile, known_hash: KnownHash = any_hash
+    ) -> None:
         self.general = GlobalDraft()
         self.proxies: list[ProxyDraft] = []
         self._report = report
@@ -40,8 +44,13 @@ class Parser:
             report, self._scope.env, read_file, lambda: self.general.bufsize,
             lambda: f"file '{self._scope.file}' line {self._scope.line}",
         )  # fmt: skip
-        errors = ErrorFiles(read_file, lambda: self.general.bufsize)
-        self._proxy_section = ProxySection(report, errors, self.ruling)
+        self.error_sections = ErrorSections(self.ruling.error_files, report)
+        self._proxy_section = ProxySection(report, self.ruling.error_files, self.ruling)
+        self.userlists = UserLists(report, known_hash)
+        self._sections: dict[str, UserLists | ErrorSections] = {
+            'userlist': self.userlists,
+            'http-errors': self.error_sections,
+        }
         self._defaults = ProxyDraft('defaults', '', '', 0)
         self._named: dict[str, list[ProxyDraft]] = {}
         self._proxy: ProxyDraft | None = None
@@ -76,6 +85,9 @@ class Parser:
         word = line.words[0]
         if line.modifier is Modifier.NONE and (word == 'global' or word in SIDES):
             self._open(word, line)
+        elif line.modifier is Modifier.NONE and word in self._sections:
+            self._begin(word, line.word(1))
+            self._sections[word].open(line)
         elif line.modifier is Modifier.NONE and word in SECTIONS and not self._is_keyword(line):
             self._begin(word, line.word(1), skipping=True)
             msg = f"section '{word}' is not supported: {SECTIONS[word]}."
@@ -152,7 +164,9 @@ class Parser:
         if line.modifier is Modifier.DEFAULT and line.words[0] == 'log':
             msg = "'default' is not supported for 'log'."
             raise Rejected(msg)
-        if self._proxy is None:
+        if self._section in self._sections:
+            self._sections[self._section].parse(line)
+        elif self._proxy is None:
             self._in_global(line)
         else:
             self._in_proxy(line, self._proxy)

@@ -10,10 +10,13 @@ from dataplane.config.binds import parse_bind_line
 from dataplane.config.cookies import parse_cookie
 from dataplane.config.draft import Side, Target
 from dataplane.config.errorpages import parse_errorloc, parse_http_error
+from dataplane.config.errorsections import parse_errorfiles
+from dataplane.config.forwarding import parse_forwarded
 from dataplane.config.general import description_of
 from dataplane.config.keywords import PROXY, TIMEOUTS
 from dataplane.config.logformats import LogFormats
 from dataplane.config.logs import parse_log_line
+from dataplane.config.modes import parse_mode
 from dataplane.config.monitoring import parse_monitor_fail, parse_rate_limit
 from dataplane.config.options import parse_option, sides_of
 from dataplane.config.outbound import parse_source
@@ -39,6 +42,7 @@ from dataplane.config.rules import (
     parse_inspect_delay,
     parse_redirect_line,
     parse_tcp_request,
+    parse_tcp_response,
     request_phase,
 )
 from dataplane.config.ruling import header_format
@@ -72,6 +76,7 @@ _SIDES: Final = {
     'max-keep-alive-queue': Side.BACKEND, 'max-session-srv-conns': Side.FRONTEND,
     'http-reuse': Side.BACKEND, 'retries': Side.BACKEND, 'retry-on': Side.BACKEND, 'use-server': Side.BACKEND, **dict.fromkeys(STICKS, Side.BACKEND), 'server': Side.BACKEND, 'server-template': Side.BACKEND,
     'be-unpublished': Side.BACKEND, 'force-be-switch': Side.FRONTEND, 'load-server-state-from-file': Side.BACKEND, 'server-state-file-name': Side.BACKEND,
+    'tcp-response content': Side.BACKEND, 'tcp-response inspect-delay': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
     **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
     **dict.fromkeys(PROBING, Side.BACKEND),
@@ -97,7 +102,8 @@ _PLAIN: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
     'retry-on': parse_retry_on,
     'source': parse_source,
     'stick-table': parse_stick_table,
-    'tcp-request inspect-delay': parse_inspect_delay,
+    **dict.fromkeys(('tcp-request inspect-delay', 'tcp-response inspect-delay'), parse_inspect_delay),
+    'errorfiles': parse_errorfiles,
 }
 """Lines that need nothing but the draft."""
 _RULED: Final[dict[str, Callable[..., None]]] = {
@@ -110,6 +116,7 @@ _RULED: Final[dict[str, Callable[..., None]]] = {
     'monitor fail': parse_monitor_fail,
     'redirect': parse_redirect_line,
     **dict.fromkeys(STICKS, parse_stick),
+    'tcp-response content': parse_tcp_response,
     **{f'tcp-request {what}': parse_tcp_request for what in ('connection', 'content', 'session')},
 }
 """Lines with conditions or expressions."""
@@ -145,7 +152,7 @@ class ProxySection:
             'log-format-sd': formats.log_format_sd,
             'log-tag': self._log_tag,
             'maxconn': self._maxconn,
-            'mode': self._mode,
+            'mode': parse_mode,
             'monitor-uri': self._monitor_uri,
             'retries': self._retries,
             'server': self._server,
@@ -175,6 +182,8 @@ class ProxySection:
             self._log_formats.httplog(line, proxy)
         elif name in ('option tcplog', 'option httpslog'):
             self._log_formats.whole(line, proxy)
+        elif name == 'option forwarded':
+            parse_forwarded(line, proxy, self._ruling, self._report)
         elif name.startswith('option '):
             parse_option(line, proxy)
         else:
@@ -263,24 +272,6 @@ class ProxySection:
         line.at_most(0)
         proxy.use_routes = True
 
-    @staticmethod
-    def _mode(line: Line, proxy: ProxyDraft) -> None:
-        mode = line.word(1)
-        line.at_most(1)
-        proxy.mode = mode
-        if mode == 'tcp':
-            msg = "'mode tcp' is not supported yet, only 'mode http' is."
-            raise Rejected(msg)
-        if mode == 'health':
-            msg = "'mode health' doesn't exist anymore."
-            raise Rejected(msg)
-        if mode in ('log', 'spop', 'haterm'):
-            msg = f"'mode {mode}' is not supported, only 'mode http' is."
-            raise Rejected(msg)
-        if mode != 'http':
-            msg = f"unknown proxy mode '{shown(mode)}'."
-            raise Rejected(msg)
-
     def _cookie(self, line: Line, proxy: ProxyDraft) -> None:
         parse_cookie(line, proxy, self._report)
 
@@ -337,7 +328,7 @@ class ProxySection:
 
     def _errorfile(self, line: Line, proxy: ProxyDraft) -> None:
         page = self._error_files.parse(line)
-        proxy.error_pages[page.status] = page
+        proxy.error_lines.append((page.status, page))
 
     @staticmethod
     def _log(line: Line, proxy: ProxyDraft) -> None:

@@ -24,7 +24,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _BODILESS: Final = (204, 304)
 _RETURNED: Final = 200
 _BODIES: Final = ('string', 'lf-string', 'file', 'lf-file')
-_ELSEWHERE: Final = ('errorfile', 'errorfiles', 'default-errorfiles')
+_PAGES: Final = ('errorfile', 'errorfiles')
 
 
 @dataclass(slots=True)
@@ -33,6 +33,7 @@ class _Found:
     content_type: str = ''
     body: Format | bytes | None = None
     page: bool = False
+    source: tuple[str, str] | None = None
     headers: list[tuple[str, Format]] = field(default_factory=list)
 
 
@@ -54,24 +55,49 @@ def parse_reply(words: Sequence[str], what: str, default: int, scope: Scope, rul
         elif word == 'content-type':
             found.content_type = _said(value, word, what)
         elif word in _BODIES:
-            if found.body is not None:
-                msg = f"{what} : '{word}' : the body is already given"
-                raise Rejected(msg)
+            _one_body(found, word, what)
             found.body = _body(word, _said(value, word, what), scope, ruling)
         elif word == 'hdr':
             at += 1
             _header(found, value, words[at + 1 : at + 2], what, scope)
         elif word == 'default-errorfiles':
+            _one_body(found, word, what)
             found.page = True
             at -= 1
-        elif word in _ELSEWHERE:
-            msg = f"{what} : '{word}' is not supported: 'errorfile' lines and 'file' say what is answered"
-            raise Rejected(msg)
+        elif word in _PAGES:
+            _one_body(found, word, what)
+            found.source = word, _said(value, word, what)
         else:
             msg = f"{what} : expects 'if' or 'unless', or what is answered, but found '{shown(word)}'"
             raise Rejected(msg)
         at += 2
+    if found.source is not None:
+        return _page_reply(found, *found.source, what, scope, ruling), at
     return _reply(found, what, scope, empty=bool(at)), at
+
+
+def _one_body(found: _Found, word: str, what: str) -> None:
+    if found.body is not None or found.source is not None:
+        msg = f"{what} : '{word}' : the body is already given"
+        raise Rejected(msg)
+
+
+def _page_reply(found: _Found, word: str, name: str, what: str, scope: Scope, ruling: Ruling) -> Reply:
+    """The answer is a file, or one that a section of files has for the status."""
+    if found.status not in CODES:
+        msg = f"{what} : status code '{found.status}' not handled by default with '{word}' argument"
+        raise Rejected(msg)
+    if found.content_type:
+        scope.warnings.append(
+            f"content-type '{shown(found.content_type)}' ignored by the http reply because of '{word}'."
+        )
+    if found.headers:
+        scope.warnings.append(f"hdr parameters ignored by the http reply because of '{word}'.")
+    if word == 'errorfiles':
+        scope.sections.append((name, found.status, what))
+        return Reply(found.status, section=name)
+    page = ruling.error_files.page(found.status, name)
+    return Reply(found.status, page=(page.closing, page.keeping))
 
 
 def _reply(found: _Found, what: str, scope: Scope, *, empty: bool) -> Reply:

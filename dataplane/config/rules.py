@@ -16,6 +16,7 @@ from dataplane.config.actions import (
     CONTENT,
     REQUEST,
     RESPONSE,
+    RESPONSE_CONTENT,
     Place,
     parse_map,
     parse_redirect,
@@ -31,6 +32,7 @@ from dataplane.config.values import parse_time
 from dataplane.rules.acls import rebound
 from dataplane.rules.actions import NO_FORMATS, Rule, Rules, Slot, Switch
 from dataplane.rules.phases import Phase
+from dataplane.rules.steps import Auth, WaitBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -83,9 +85,14 @@ def parse_tcp_request(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
         proxy.content_rules.append(_rule(line, proxy, ruling, CONTENT, phase, 2))
 
 
+def parse_tcp_response(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
+    """`tcp-response content ...`, looked at once a response's head is here, before the other rules for responses."""
+    proxy.response_content_rules.append(_rule(line, proxy, ruling, RESPONSE_CONTENT, Phase.RESPONSE_CONTENT, 2))
+
+
 def parse_inspect_delay(line: Line, _: ProxyDraft) -> None:
-    """`tcp-request inspect-delay TIME`: a whole head is waited for anyway, as long as `timeout http-request` allows."""
-    parse_time(line.word(2), 'tcp-request inspect-delay')
+    """`tcp-request inspect-delay TIME`: a whole head is waited for anyway, as long as `timeout http-request` allows; so of responses."""
+    parse_time(line.word(2), f'{line.words[0]} inspect-delay')
     line.at_most(2)
 
 
@@ -161,6 +168,16 @@ def bound(rules: Iterable[_Conditional], acls: Mapping[str, Acl]) -> tuple[_Cond
     )
 
 
+def _with_realm(rules: Iterable[Rule], name: str) -> tuple[Rule, ...]:
+    """Who asks for a password without a realm asks in the name of its proxy, also where the rule is a defaults section's."""
+    return tuple(replace(rule, action=Auth(name)) if rule.action == Auth() else rule for rule in rules)
+
+
+def _buffered(proxy: ProxyDraft) -> tuple[Rule, ...]:
+    """`option http-buffer-request`: bodies are waited for before all rules, for as long as heads are."""
+    return (Rule(WaitBody(proxy.timeouts.get('http-request') or None)),) if proxy.buffer_request else ()
+
+
 def rules_of(proxy: ProxyDraft) -> Rules:
     """All rules of a proxy. Those of the defaults section it comes from stand before its own."""
     acls = proxy.acls
@@ -168,9 +185,12 @@ def rules_of(proxy: ProxyDraft) -> Rules:
         connection=bound(proxy.connection_rules, acls),
         session=bound(proxy.session_rules, acls),
         content=bound(proxy.content_rules, acls),
-        request=bound(proxy.request_rules, acls),
+        request=(*_buffered(proxy), *_with_realm(bound(proxy.request_rules, acls), proxy.name)),
         redirects=bound(proxy.redirects, acls),
+        response_content=bound(proxy.response_content_rules, acls),
         response=bound(proxy.response_rules, acls),
+        replies=tuple(proxy.error_replies.values()),
+        forwarded=proxy.forwarded,
         after=bound(proxy.after_rules, acls),
         switches=bound(proxy.switches, acls) if proxy.side & Side.FRONTEND else (),
         servers=bound(proxy.server_switches, acls),

@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.draft import Side
+from dataplane.config.errorfiles import ErrorFiles
+from dataplane.config.errorsections import FromSection
 from dataplane.config.problems import Rejected, Report, shown
 from dataplane.config.tableuse import Use
+from dataplane.rules.absent import UNANSWERED
 from dataplane.rules.acls import added, parse_acl, parse_condition
 from dataplane.rules.formats import parse_format
 from dataplane.rules.model import Flags
@@ -26,14 +29,6 @@ if TYPE_CHECKING:
     from dataplane.config.reader import Line
     from dataplane.rules.model import Condition, Entry, Format
 
-UNANSWERED: Final = frozenset((
-    'bc_be_queue', 'bc_err', 'bc_err_name', 'bc_err_str', 'bc_srv_queue', 'be_conn_free', 'fc_err_name',
-    'fc_nb_streams', 'dst_conn', 'dst_is_local',
-    'last_rule_file', 'last_rule_line', 'req.bytes_out', 'res.body', 'res.body_size', 'res.bytes_in', 'so_id', 'so_name',
-    'src_is_local', 'srv_conn_free', 'uptime',
-))  # fmt: skip
-"""Fetches that workers do not answer: a rule that asked for one would never do anything."""
-
 FINISHED: Final = frozenset((
     'bc.timer.connect', 'bytes_in', 'bytes_out', 'fc.timer.handshake', 'fc.timer.total', 'req.bytes_in', 'req.timer.hdr', 'req.timer.idle',
     'req.timer.queue', 'req.timer.tq', 'res.bytes_out', 'res.timer.data', 'res.timer.hdr', 'txn.sess_term_state', 'txn.timer.total',
@@ -47,7 +42,7 @@ MOST: Final = 64 << 20
 
 class Ruling:
     """One per configuration. `files`: the entries of all files of patterns that were named so far; `uses`: of stick tables;
-    `where`: the line that is read.
+    `userlists`: lists that were named, and where; `where`: the line that is read.
     """
 
     def __init__(
@@ -57,10 +52,13 @@ class Ruling:
         self.files: dict[str, tuple[Entry, ...]] = {}
         self.uses: list[Use] = []
         self.references = References(where)
+        self.userlists: list[tuple[str, tuple[str, ...], str, int]] = []
         self._report = report
         self._env = env
         self._read_file = read_file
         self._bufsize = bufsize
+        self.error_files = ErrorFiles(read_file, bufsize)
+        self.sections: list[FromSection] = []
 
     def scope(self, phase: Phase, proxy: ProxyDraft) -> Scope:
         """The place of an expression in a proxy's section."""
@@ -80,6 +78,12 @@ class Ruling:
         self.uses += (Use(line.file, line.number, table, what, key) for table, what, key in scope.keyed)
         scope.tables.clear()
         scope.keyed.clear()
+        self.userlists += [(name, groups, line.file, line.number) for name, groups in scope.userlists]
+        scope.userlists.clear()
+        self.sections += [
+            FromSection(name, (status,), what, line.file, line.number) for name, status, what in scope.sections
+        ]
+        scope.sections.clear()
 
     def condition(self, words: Sequence[str], scope: Scope) -> Condition | None:
         """What ends a line: nothing, or `if` or `unless` and a condition. Raises Rejected."""

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from dataplane.core.answers import ErrorPage, ErrorSection
 from dataplane.core.checks import AgentCheck, Observe, Probe, ServerCheck
 from dataplane.core.cookie import Cookie
 from dataplane.core.outbound import ProxyProtocol, Source
 from dataplane.core.sampling import Sampling
 from dataplane.core.stick.definition import Definition
 from dataplane.rules.actions import NO_RULES, Rules, SetVar
-from dataplane.rules.model import Expression, Reference
+from dataplane.rules.model import Expression, Reference, UserList
 
 DEFAULT_RETRY_ON: Final = frozenset({'conn-failure'})  # where no `retry-on` is said
 
@@ -145,17 +146,6 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorPage:
-    """`errorfile`: the whole answer to send in place of the built-in one of `status`. `closing` is sent where the connection closes
-    after it; `keeping` where it goes on, None when it cannot after this page.
-    """
-
-    status: int
-    closing: bytes = b''
-    keeping: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Frontend:
     """A `frontend`, or the front half of a `listen`. `maxconn` is resolved; `adjust_case` is about answers; `rate_limit` is per second."""
 
@@ -178,6 +168,7 @@ class Frontend:
     keep_alive: KeepAlive = KeepAlive.KEEP_ALIVE
     monitor_uri: bytes | None = None
     rate_limit: int = 0
+    use_proxy_header: bool = False
     http_ignore_probes: bool = False
     adjust_case: bool = False
     socket_stats: bool = False
@@ -398,3 +389,5 @@ class Snapshot:
     declared: tuple[SetVar, ...] = ()  # of the global section
     variables: tuple[tuple[str, int | bytes], ...] = ()  # what `declared` made when the files were read
     load: int = 0  # which reading of the files
+    userlists: tuple[UserList, ...] = ()
+    error_sections: tuple[ErrorSection, ...] = ()

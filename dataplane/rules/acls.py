@@ -12,7 +12,7 @@ from typing import Final
 
 from dataplane.rules import absent
 from dataplane.rules.expressions import names_in, output_type, read_expression, read_fetch
-from dataplane.rules.fetches import CRITERIA, FETCHES
+from dataplane.rules.fetches import CRITERIA, FETCHES, OWN
 from dataplane.rules.matching import DEFAULT, OPERATORS, WANTED, parse_pattern
 from dataplane.rules.model import Acl, Condition, Expression, Match, Named, Pattern, PatternFile, Term, Test, Use
 from dataplane.rules.phases import AVAILABLE, Phase
@@ -23,7 +23,7 @@ from dataplane.rules.stores import read_patterns
 
 _NAME: Final = re.compile(r'[A-Za-z0-9_.:-]+', re.ASCII)
 _CRITERION: Final = re.compile(r'[A-Za-z0-9._+-]*', re.ASCII)
-_METHODS: Final = {match.value: match for match in Match if match is not Match.METH}
+_METHODS: Final = {match.value: match for match in Match if match not in (Match.METH, Match.AUTH)}
 
 
 @dataclass(slots=True)
@@ -77,12 +77,23 @@ def parse_test(words: Sequence[str], scope: Scope) -> Test:
     for file in flags.files:
         _check_file(match, file, scope)
     patterns = _patterns(words[at:], match, fold=flags.fold)
+    if match is Match.AUTH:
+        _check_groups(expression, patterns, flags, scope)
     own = 0
     if scope.references is not None:
         for file in flags.files:
             scope.references.acl(file.name, Use(match, file.fold))
         own = scope.references.own(_CRITERION.match(words[0])[0], Use(match, flags.fold), patterns, flags.identity)  # type: ignore[index]
     return Test(expression, match, patterns, tuple(flags.files), flags.identity, own)
+
+
+def _check_groups(expression: Expression, patterns: Sequence[Pattern], flags: _Flags, scope: Scope) -> None:
+    """The groups that are named are looked for in their list when the whole file is read."""
+    if not patterns and not flags.files:
+        msg = f'{expression.fetch.name}(): no groups specified'
+        raise Rejected(msg)
+    groups = tuple(pattern.text for pattern in patterns)
+    scope.userlists += [(name.name, groups) for name in names_in(expression)]
 
 
 def _criterion(text: str, scope: Scope) -> tuple[Expression, Match | None]:
@@ -112,6 +123,8 @@ def _criterion(text: str, scope: Scope) -> tuple[Expression, Match | None]:
     except Rejected as problem:
         msg = f"ACL keyword '{name}' : {problem}"
         raise Rejected(msg) from None
+    if own is None and not expression.converters:
+        own = OWN.get(name)
     return expression, own or DEFAULT.get(output_type(expression))
 
 

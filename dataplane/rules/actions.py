@@ -1,6 +1,5 @@
-"""Rules as plain data, continued: what a rule does when its condition holds (configuration manual 4.3), and replies.
-
-Immutable and pickled like the rest of a snapshot. What becomes of an action is up to who evaluates it: `worker.rulebook`.
+"""Rules as plain data, continued: what a rule does when its condition holds (configuration manual 4.3), and replies. Immutable and
+pickled like the rest of a snapshot; what becomes of an action is up to who evaluates it: `worker.rulebook`.
 """
 
 from __future__ import annotations
@@ -9,14 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dataplane.rules.model import Condition, Expression, Format, Match, Variable
+from dataplane.rules.steps import Auth, Forwarded, Step
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What the proxy answers in place of a server. `body` None: the page of that status, an `errorfile` or the built-in one.
 
-    `headers`: fields in front of those that say what the body is. `plain`: there is no body but the one written, so that
-    without one the answer is empty.
+    `headers`: fields in front of those that say what the body is. `plain`: no body but the one written. `page`: a file's answer, where the
+    connection closes after it and where it stays (None: it cannot); `section`: the `http-errors` section that has it.
     """
 
     status: int
@@ -24,6 +24,8 @@ class Reply:
     body: Format | bytes | None = None
     headers: tuple[tuple[str, Format], ...] = ()
     plain: bool = False
+    page: tuple[bytes, bytes | None] | None = None
+    section: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,9 +288,9 @@ class ChangeMap:
 
 
 Action = (
-    Allow | Deny | Tarpit | Return | Reject | Redirect | PutHeader | DelHeader | ReplaceHeader | SetPart | ReplacePart
+    Allow | Auth | Deny | Tarpit | Return | Reject | Redirect | PutHeader | DelHeader | ReplaceHeader | SetPart | ReplacePart
     | SetStatus | SetVar | UnsetVar | Keep | SetPriority | SetLogLevel | SetTimeout | SetRetries | SendOnce | RestrictNames
-    | CheckCache | Track | Add | Tag | ChangeMap
+    | CheckCache | Track | Add | Tag | ChangeMap | Step
 )  # fmt: skip
 
 
@@ -339,8 +341,8 @@ class Slot:
 class Formats:
     """What a proxy's log lines look like, and what is noted for them. None: not of its own.
 
-    `line` and `data` stand for `log-format` and `log-format-sd`; `unique_header`: where servers are told the unique id;
-    `cookie`: the beginning of a cookie's name, and how much of it and its value is kept.
+    `line` and `data` stand for `log-format` and `log-format-sd`; `unique_header`: where servers are told the unique id; `cookie`: the
+    beginning of a cookie's name, and how much of it and its value is kept.
     """
 
     line: Format | None = None
@@ -355,7 +357,8 @@ NO_FORMATS = Formats()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All rules of one proxy. `after` stands for `http-after-response`; `connection`, `session` and `content` are `tcp-request`'s.
+    """All rules of one proxy. `after` is `http-after-response`; `connection`, `session`, `content` are `tcp-request`'s, `response_content`
+    is `tcp-response`'s. `replies`: pages that are made of the request (`http-error`).
 
     `forced` stands for `force-be-switch`, and names nobody; `request_guard` and `response_guard` are what options ask for, behind the
     rules for requests and for responses; `monitor_fail`: when what `monitor-uri` answers is a failure.
@@ -366,6 +369,7 @@ class Rules:
     content: tuple[Rule, ...] = ()
     request: tuple[Rule, ...] = ()
     redirects: tuple[Rule, ...] = ()
+    response_content: tuple[Rule, ...] = ()
     response: tuple[Rule, ...] = ()
     after: tuple[Rule, ...] = ()
     switches: tuple[Switch, ...] = ()
@@ -377,6 +381,8 @@ class Rules:
     monitor_fail: tuple[Condition, ...] = ()
     request_slots: tuple[Slot, ...] = ()
     response_slots: tuple[Slot, ...] = ()
+    replies: tuple[Reply, ...] = ()
+    forwarded: Forwarded | None = None
     formats: Formats = NO_FORMATS
     request_guard: tuple[Rule, ...] = ()
     response_guard: tuple[Rule, ...] = ()

@@ -23,7 +23,7 @@ _NAME: Final = re.compile(r'[A-Za-z0-9_.]*', re.ASCII)
 _TITLES: Final = {
     'int': 'integer', 'str': 'string', 'ipv4': 'IPv4 address', 'ipv6': 'IPv6 address', 'mask4': 'IPv4 mask',
     'mask6': 'IPv6 mask', 'backend': 'backend', 'frontend': 'frontend', 'server': 'server', 'map': 'map', 'regex': 'regex',
-    'table': 'table',
+    'table': 'table', 'userlist': 'userlist',
 }  # fmt: skip
 SCOPES: Final = "The scope can be 'proc', 'sess', 'txn', 'req', 'res' or 'check'"
 
@@ -96,7 +96,7 @@ def _typed(word: str, kind: str, place: int) -> Argument:
     kind, optional = kind.rstrip('?'), kind.endswith('?')
     if kind in ('str', 'regex'):
         return word
-    if kind in ('backend', 'frontend', 'server', 'map', 'table'):
+    if kind in ('backend', 'frontend', 'server', 'map', 'table', 'userlist'):
         return Named(kind, word) if word else None
     if not word:
         if optional:

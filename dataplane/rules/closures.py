@@ -14,7 +14,7 @@ from dataplane.rules.aliases import ALIASES, SOLID
 from dataplane.rules.converters import CONVERTERS
 from dataplane.rules.fetches import FETCHES
 from dataplane.rules.matching import WANTED, matcher
-from dataplane.rules.model import Acl, Alias, Condition, Expression, Format, Term, Test
+from dataplane.rules.model import Acl, Alias, Call, Condition, Expression, Format, Match, Term, Test
 from dataplane.rules.phases import Phase
 from dataplane.rules.samples import Type, caster
 from dataplane.rules.stores import Store
@@ -33,9 +33,9 @@ _SEPARATOR: Final = b' '
 
 def compiled_expression(expression: Expression, store: Store | None = None, wanted: Type = Type.ANY) -> Getter:
     """The expression ready for use: its value, None where nothing is found; `wanted`: cast to that type."""
-    spec = FETCHES[expression.fetch.name]
-    get = spec.build(expression.fetch.arguments)
-    chain = _chain(expression, store or Store(), wanted)
+    kept = store or Store()
+    get = _getter(expression.fetch, kept)
+    chain = _chain(expression, kept, wanted)
     if chain is None:
         return get
 
@@ -44,6 +44,11 @@ def compiled_expression(expression: Expression, store: Store | None = None, want
         return None if sample is None else chain(sample, view)
 
     return value
+
+
+def _getter(fetch: Call, store: Store) -> Getter:
+    spec = FETCHES[fetch.name]
+    return spec.build(fetch.arguments) if spec.stored is None else spec.stored(fetch.arguments, store)
 
 
 def _chain(expression: Expression, store: Store, wanted: Type) -> _Chain | None:
@@ -83,12 +88,15 @@ def _compiled_test(test: Test, store: Store, phase: Phase) -> Decision:
     expression = test.expression
     spec = FETCHES[expression.fetch.name]
     wanted = WANTED[test.match]
+    if test.match is Match.AUTH and spec.groups is not None:
+        in_one = matcher(Match.STR, test.patterns, test.files, store)
+        return _any_of(spec.groups(expression.fetch.arguments, store), None, in_one)
     matches = matcher(test.match, test.patterns, test.files, store, test.reference)
     chain = _chain(expression, store, wanted)
     every = spec.every(expression.fetch.arguments) if spec.every is not None else None
     if every is not None:
         return _any_of(every, chain, matches)
-    get = spec.build(expression.fetch.arguments)
+    get = _getter(expression.fetch, store)
     if chain is None:
 
         def plain(view: View) -> bool:

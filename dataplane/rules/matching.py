@@ -28,6 +28,7 @@ WANTED: Final = {
     Match.FOUND: Type.ANY, Match.BOOL: Type.BOOL, Match.INT: Type.INT, Match.IP: Type.ADDRESS, Match.BIN: Type.BIN,
     Match.LEN: Type.STR, Match.STR: Type.STR, Match.BEG: Type.STR, Match.SUB: Type.STR, Match.DIR: Type.STR,
     Match.DOM: Type.STR, Match.END: Type.STR, Match.REG: Type.STR, Match.METH: Type.METHOD,
+    Match.AUTH: Type.STR,
 }  # fmt: skip
 """The type a sample is cast to before it is compared."""
 

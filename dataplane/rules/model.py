@@ -71,6 +71,8 @@ class Match(Enum):
     END = 'end'
     REG = 'reg'
     METH = 'meth'
+    AUTH = 'auth'
+    """Not written by anyone: is the user in a group of that name (`http_auth_group`)?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,24 @@ class Format:
     parts: tuple[bytes | Alias | Computed, ...] = ()
     merge: bool = False
     """Do blanks between parts of which one is empty become one, as in log lines?"""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of a list. `password` None: cannot log in; a hash of crypt(3), or (`insecure`) the password itself."""
+
+    name: str
+    password: str | None = None
+    insecure: bool = False
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UserList:
+    """A `userlist` section; every user knows its groups, whichever line has said so."""
+
+    name: str
+    users: tuple[User, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

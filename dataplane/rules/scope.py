@@ -31,6 +31,8 @@ class Scope:
     `without`: fetches that nothing can answer there, though they are known.
     `proxy`: whose table is meant where none is named. `tables`: the tables that were named;
     `keyed`: those whose keys an action makes: table, action and what is to be a key.
+    `userlists`: the lists of users that expressions name, each with groups of it, which may follow in the file.
+    `sections`: sections of pages that replies name, likewise, each with a status and the words of its rule.
     `warnings`: what the user should look at, in HAProxy's words, without file and line.
     """
 
@@ -44,4 +46,6 @@ class Scope:
     proxy: str = ''
     tables: list[str] = field(default_factory=list)
     keyed: list[tuple[str, str, Expression]] = field(default_factory=list)
+    userlists: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    sections: list[tuple[str, int, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Rules: the patterns of files and of ACLs' lines, which maps and ACLs look values up in and which change while traffic flows.
+"""Rules: the patterns of files and of ACLs' lines, which maps and ACLs look values up in and which change while traffic flows; and users.
 
 A `Store` belongs to one process. An entry has a place, which says in what order entries came and never changes; a pattern may
 have several entries (`add map` asks nothing). Whoever looks into a set does it through an index (`indexes`), made when it is
@@ -8,7 +8,7 @@ first wanted and told of every change. Who may change what, and in which order f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dataplane.rules.changes import DELETED, Kind
 from dataplane.rules.changes import Change as Changed
@@ -200,6 +200,20 @@ def size_of(key: bytes, held: tuple[Held, ...]) -> int:
     return sum(len(key) + (len(value) if isinstance(value, bytes) else 0) for _, value in held)
 
 
+Page = tuple[bytes, bytes | None]
+"""An answer as it is sent where its connection closes, and where it stays (None: it cannot)."""
+
+
+class Accounts(Protocol):
+    """A user list at work."""
+
+    def admits(self, user: bytes, password: bytes) -> bool:
+        """Is that the password of a user of this list?"""
+
+    def groups(self, user: bytes) -> tuple[bytes, ...]:
+        """The groups of a user; none of one that is not in the list."""
+
+
 class Store:
     """All sets of a configuration, by `Reference.key`. A set that nobody has put entries into is empty.
 
@@ -213,6 +227,8 @@ class Store:
         self, files: Mapping[str, tuple[Entry, ...]] | None = None, references: tuple[Reference, ...] = ()
     ) -> None:
         self.references = references
+        self.accounts: Mapping[str, Accounts] = {}
+        self.pages: Mapping[tuple[str, int], Page] = {}
         self.variables = PatternSet()
         self.change: Change = _refuse
         self._sets = {name: PatternSet(entries) for name, entries in (files or {}).items()}

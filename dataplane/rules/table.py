@@ -33,7 +33,8 @@ Check = Callable[[Arguments, 'Scope'], Arguments]
 class Fetch:
     """A fetch: `gives` a type, from `use`, with `arguments` of types in words (`?`: optional).
 
-    `every` makes the closure for ACLs, where any of several values may match.
+    `every` makes the closure for ACLs, where any of several values may match. `stored` makes it where the store is needed, and
+    `groups` what a group's name is compared with (`Match.AUTH`).
     """
 
     gives: Type
@@ -42,6 +43,8 @@ class Fetch:
     arguments: str = ''
     check: Check | None = None
     every: Callable[[Arguments], Every | None] | None = None
+    stored: Callable[[Arguments, Store], Getter] | None = None
+    groups: Callable[[Arguments, Store], Every] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Final
 
 from dataplane.config import ConfigErrors, Loaded, load
 from dataplane.core.model import Snapshot
+from dataplane.crypting import is_known
 from dataplane.supervisor.options import Options
 from dataplane.supervisor.variables import began
 
@@ -56,6 +57,7 @@ class Sources:
                 maxconn=self.maxconn,
                 hostname=socket.gethostname(),
                 read_file=read_file,
+                known_hash=is_known,
             )
             return replace(loaded, snapshot=began(loaded.snapshot))
         except ConfigErrors as errors:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from dataplane.core.counters import C
-from dataplane.core.termination import LOCAL_ANSWER, LOCAL_RESPONSE, REJECTED, RESPONSE_REJECTED, TARPITTED, Termination
+from dataplane.core.termination import LOCAL_ANSWER, LOCAL_RESPONSE, REJECTED, RESPONSE_REJECTED, TARPITTED
 from dataplane.rules.actions import (
     Action,
     Add,
@@ -50,11 +49,14 @@ from dataplane.rules.model import Expression, Format, Match
 from dataplane.rules.regexes import compile_regex
 from dataplane.rules.replacing import replacement
 from dataplane.rules.samples import Type
+from dataplane.rules.steps import Auth, Step
 from dataplane.rules.stores import Store
 from dataplane.worker.guarding import FORBIDDEN, UNSAFE, passes_caches, passes_names
 from dataplane.worker.mapping import change_map
-from dataplane.worker.replies import Answer, answer_of, redirect_of
+from dataplane.worker.replies import Made, answer_of, redirect_of
+from dataplane.worker.steps import step_of
 from dataplane.worker.tracking import add_act, tag_act, track_act
+from dataplane.worker.verdicts import Act, Change, Then, Verdict
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Sample
@@ -65,28 +67,6 @@ CLASS_LIMIT: Final = 2_047
 OFFSET_LIMIT: Final = 524_287
 
 
-class Then(Enum):
-    """What follows from a verdict."""
-
-    GO_ON = 'the list is over, the message goes on'
-    ANSWER = 'the client is answered'
-    WAIT = 'the client is answered after a while'
-    CLOSE = 'the connection ends without a word'
-    DROP = 'the connection ends, and the client is not even told'
-
-
-class Verdict(NamedTuple):
-    """The end of a list of rules. `counter` is what is counted where the termination says otherwise."""
-
-    then: Then
-    end: Termination = LOCAL_ANSWER
-    answer: Answer | None = None
-    counter: C | None = None
-
-
-Act = Callable[..., Verdict | None]
-"""On a `Transaction`; on an `Arrival` what only closes it or sets variables."""
-Change = Callable[['Transaction'], None]
 Holds = Callable[['View'], bool]
 _ALLOW: Final = Verdict(Then.GO_ON)
 
@@ -98,6 +78,10 @@ def act_of(action: Action, store: Store, *, response: bool) -> Act:
     if isinstance(action, Redirect) and action.ignore_empty:
         target, wanted = compiled_format(action.target, store), _verdict(action, store, response=response)
         return lambda transaction: wanted if target(transaction) else None
+    if isinstance(action, Step):
+        return step_of(action, store)
+    if isinstance(action, Auth):
+        return _auth(action)
     if isinstance(action, Deny | Tarpit | Return | Redirect | Reject):
         verdict = _verdict(action, store, response=response)
         return lambda _: verdict
@@ -117,6 +101,14 @@ def act_of(action: Action, store: Store, *, response: bool) -> Act:
         return _act(_keep(action, store, 'res' if response else 'req'))
     maker = _MAKERS[type(action)]
     return _act(maker(action, store))
+
+
+def _auth(action: Auth) -> Act:
+    """Ask for a password as who was asked would: a proxy, or a server (RFC 9110, 11.6 and 11.7)."""
+    challenge = f'Basic realm="{action.realm}"'.encode('utf-8', 'surrogateescape')
+    own = Verdict(Then.ANSWER, LOCAL_ANSWER, lambda _: Made(401), None, (b'www-authenticate', challenge))
+    proxy = Verdict(Then.ANSWER, LOCAL_ANSWER, lambda _: Made(407), None, (b'proxy-authenticate', challenge))
+    return lambda transaction: proxy if transaction.uses_proxy_fields() else own
 
 
 def _act(change: Change) -> Act:
@@ -145,7 +137,8 @@ def _verdict(action: Deny | Tarpit | Return | Redirect | Reject, store: Store, *
 def _guard(action: RestrictNames | CheckCache) -> Act:
     """What an option asks for behind the rules."""
     end, status, counter = UNSAFE if isinstance(action, CheckCache) else FORBIDDEN
-    verdict = Verdict(Then.ANSWER, end, lambda _: (status, None), counter)
+    made = Made(status)
+    verdict = Verdict(Then.ANSWER, end, lambda _: made, counter)
     if isinstance(action, CheckCache):
         return lambda transaction: None if passes_caches(transaction) else verdict
     policy = action.policy

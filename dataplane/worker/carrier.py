@@ -73,14 +73,14 @@ class Carrier(Resender):
         self.stage = _HEADERS
         upstream.uses += 1
         option = context.forwarded(self._frontend, backend)
-        forwarded = b'' if option is None else option.line(head, client.address)
+        forwarded = b'' if option is None else option.line(head, self._source())
         original = context.original_to(self._frontend, backend)
         if original is not None:
-            forwarded = b'\r\n'.join(filter(None, (forwarded, original.line(head, client.local_address))))
+            forwarded = b'\r\n'.join(filter(None, (forwarded, original.line(head, self._destination()))))
         if self._ruled is not None:
             self._switch = wants_websocket(head)  # rules may have changed the method
             self._ruled.server_ends = upstream.ends()
-            forwarded = b'\r\n'.join(filter(None, (forwarded, self._ruled.unique_line())))
+            forwarded = b'\r\n'.join(filter(None, (forwarded, self._ruled.added_lines())))
         close = self._closes_server()
         context.desk.sent(self)
         edits = None if self._jar is None else self._jar.strip(head)
@@ -132,18 +132,25 @@ class Carrier(Resender):
                     self._keep_sent(self._resend, out)
             if done or self.stage is _BODY:
                 self._await_server(now_ms())
+        elif self.stage is Stage.HELD:
+            if self._upstream is not None and out:
+                self._upstream.write(out)
         elif out:
             # Nothing was sent yet: the body waits here, bounded, and stays for another try.
             self._early.append(out)
             self._early_size += len(out)
             if not done and self._early_size >= self._context.bufsize:
                 self._client.hold_body(held=True)
+            if self.stage is Stage.GATHERING:
+                self._gathered()
 
     def on_server_congested(self, *, congested: bool) -> None:
         """The server takes the body slower than the client sends it, or again fast enough."""
         if self.stage is Stage.OVER:
             return
         self._client.hold_body(held=congested)
+        if self.stage is Stage.HELD:
+            return  # its time is that of the rule
         if congested:
             self._limit_stall()
         elif self.stage is Stage.TUNNEL:
@@ -172,6 +179,8 @@ class Carrier(Resender):
         elif self.stage is Stage.TUNNEL:
             self._to_client(data)
             self._touch_tunnel()
+        elif self.stage is Stage.HELD:
+            self._hear_held(data)
 
     def _read_head(self, data: bytes) -> None:
         limit = self._context.head_limit
@@ -212,10 +221,10 @@ class Carrier(Resender):
 
         One that comes before the request is complete may be over before it as well: its client is told that it closes.
         """
-        request, story, now = self.head, self.story, now_ms()
+        story, now = self.story, now_ms()
         if self._resend is not None and self._sent_again(str(head.status)):
             return
-        self._buffer = b''
+        self._buffer = rest
         self._resend = None
         story.status = head.status
         story.response_ms = now - self._sent_at
@@ -223,10 +232,17 @@ class Carrier(Resender):
             self._pool.observer.answered(head.status)
         if head.status in _AUTHENTICATES and self._upstream is not None and binds(head):
             self._upstream.private = True
-        length = 0 if request.method == b'HEAD' or head.status in (204, 304) else head.length
-        ruled = self._context.rulebook is not None
-        if ruled and not self._passes_response(head):
-            return
+        if self._context.rulebook is None or self._passes_response(head):
+            self._deliver(head)
+
+    def _length_of(self, head: ResponseHead) -> int:
+        """The length of an answer's body, or how it is framed."""
+        return 0 if self.head.method == b'HEAD' or head.status in (204, 304) else head.length
+
+    def _deliver(self, head: ResponseHead) -> None:
+        """Send the answer on, rules having had their say: its head, and what there is of its body."""
+        request, length = self.head, self._length_of(head)
+        rest, self._buffer = self._buffer, b''
         self._reusable = head.keep_alive and length != UNTIL_CLOSE and not self._closes_server()
         self._chunked = length == CHUNKED and request.version == 1
         self._keep = (
@@ -234,7 +250,7 @@ class Carrier(Resender):
             and self._may_keep_client()
         )  # fmt: skip
         added = b'' if self._jar is None else self._set_cookie(head)
-        if ruled:
+        if self._context.rulebook is not None:
             added = self._passed(head, added)
         out = response_bytes(head, self._connection_field(), added, chunked=self._chunked)
         if self._frontend.adjust_case:
@@ -242,13 +258,13 @@ class Carrier(Resender):
         self._body = body_of(length)
         self.stage = _BODY
         if self._frontend.logasap:
-            story.active = now - self.began
-            record_early(self._context, self._frontend, self._client, story, len(out))
+            self.story.active = now_ms() - self.began
+            record_early(self._context, self._frontend, self._client, self.story, len(out))
         if rest:
             self._relay(rest, out)
         elif length:
             self._to_client(out)
-            self._await_server(now)
+            self._await_server(now_ms())
         else:
             self._finish(out)
 
@@ -337,54 +353,25 @@ class Carrier(Resender):
             self._to_client(out)
         self._end(DONE, keep=self._keep)
 
-    # -- tunnel ------------------------------------------------------------------------------------------------------
+    # -- tunnel (tunnel.py) ------------------------------------------------------------------------------------------
 
     def _open_tunnel(self, head: ResponseHead, rest: bytes) -> None:
-        """101: both sides speak another protocol from here on, if that is what was asked for."""
-        if not self._switch or head.upgrade != b'websocket':
-            self._fail(BAD_RESPONSE)
-            return
-        self.story.status = head.status
-        self.story.response_ms = now_ms() - self._sent_at
-        if self._context.rulebook is not None:
-            if not self._passes_response(head):
-                return
-            self._passed(head, b'')
-        self.stage = Stage.TUNNEL
-        self._keep = False
-        self.silence = self._tunnel_timeout()
-        self._to_client(self._written(response_bytes(head, b'Upgrade', chunked=False)) + rest)
-        self._touch_tunnel()
-        early = self._client.take_more()
-        if early:
-            self.client_tunnel(early)
-        if self._client_ended and self._upstream is not None:
-            self._upstream.write_eof()
-            self._half_close_tunnel(self.timeouts.server_fin)
-
-    def _tunnel_timeout(self) -> int | None:
-        """`timeout tunnel`, or without it the shorter of client and server."""
-        server = self.timeouts
-        if server.tunnel is not None:
-            return server.tunnel
-        return min((limit for limit in (server.server, self._client.patience) if limit is not None), default=None)
+        """101: the server switches protocols."""
+        raise NotImplementedError
 
     def _touch_tunnel(self) -> None:
-        """Something moved: the time of silence begins anew."""
-        if self.silence is not None and not (self._upstream is not None and self._upstream.congested):
-            self._context.wheel.arm(self._client.server_timer, now_ms() + self.silence)
+        """Something moved."""
+        raise NotImplementedError
 
-    def _half_close_tunnel(self, timeout: int | None) -> None:
-        """One direction has ended: `timeout client-fin` or `server-fin`, where set, limits the silence of the side that has not."""
-        if timeout is not None:
-            self.silence = timeout
-        self._touch_tunnel()
+    # -- rules that wait (holding.py) --------------------------------------------------------------------------------
 
-    def client_tunnel(self, data: bytes) -> None:
-        """Bytes of the other protocol from the client."""
-        if self._upstream is not None:
-            self._upstream.write(data)
-            self._touch_tunnel()
+    def _gathered(self) -> None:
+        """More of the request's body is here, for which a rule waits."""
+        raise NotImplementedError
+
+    def _hear_held(self, data: bytes) -> None:
+        """More of an answer is here that a rule keeps waiting."""
+        raise NotImplementedError
 
     # -- the last chapter --------------------------------------------------------------------------------------------
 

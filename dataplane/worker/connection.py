@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from dataplane.worker.clock import now_ms
 from dataplane.worker.outbox import LARGE
+from dataplane.worker.transport import tcp_info
 from dataplane.worker.wheel import Timer
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ _TCP_REPAIR: Final = 19  # linux/tcp.h; Python has no name for it
 _RESET: Final = struct.pack('ii', 1, 0)
 _HOPS: Final = {
     socket.AF_INET: (socket.IPPROTO_IP, socket.IP_TTL), socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS),
+}  # fmt: skip
+
+
+_SERVICE: Final = {
+    socket.AF_INET: (socket.IPPROTO_IP, socket.IP_TOS), socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_TCLASS),
 }  # fmt: skip
 
 
@@ -213,6 +219,16 @@ class Connection(asyncio.Protocol):
     def check(self) -> None:
         """While it is not read: has its peer gone? Called now and then by its owner."""
         raise NotImplementedError
+
+    def tcp_info(self, name: str) -> int | None:
+        """What the system knows of the connection (transport.py)."""
+        return None if self.phase is _CLOSED else tcp_info(self._sock, name)
+
+    def set_tos(self, value: int) -> None:
+        """The type of service (RFC 2474) of the packets that are sent from here on."""
+        level, option = _SERVICE.get(self._sock.family, (None, 0))
+        if level is not None and self.phase is not _CLOSED:
+            self._sock.setsockopt(level, option, value)
 
     def vanish(self) -> None:
         """Let the end of the connection, which follows, not be told to the client."""

@@ -200,6 +200,12 @@ def _cookies(ruled: Transaction) -> str:
     return ' '.join((cookie or b'-').decode('utf-8', 'surrogateescape') for cookie in ruled.cookies)
 
 
+def _from(client: ClientEnd, story: Story) -> str:
+    """Where the request came from, as rules have it."""
+    ruled = story.ruled
+    return f'{client.address}:{client.port}' if ruled is None else f'{ruled.source()}:{ruled.src_port}'
+
+
 def _line(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> str:
     figures, at, cells = context.figures, context.layout, context.cells
     backend_connections = server_connections = 0
@@ -213,7 +219,7 @@ def _line(context: Context, frontend: Frontend, client: ClientEnd, story: Story,
         story.retries,
     )  # fmt: skip
     return http_line(
-        f'{client.address}:{client.port}',
+        _from(client, story),
         context.log.dates.http(story.wall),
         (frontend.name, story.backend_name or frontend.name, story.server_name),
         (story.request_ms, story.wait_ms, story.connect_ms, story.response_ms, story.active),

@@ -38,28 +38,30 @@ from dataplane.core.termination import (
     Termination,
     Who,
 )
-from dataplane.worker.acting import Then, Verdict
-from dataplane.worker.carrier import Carrier
 from dataplane.worker.clock import now_ms
 from dataplane.worker.cookies import Ticket
 from dataplane.worker.ending import record
 from dataplane.worker.framing import CloseBody
+from dataplane.worker.holding import Holding
 from dataplane.worker.judging import judge_answer
-from dataplane.worker.pages import closing, kept_open, own_page, page, without_body
+from dataplane.worker.pages import closing, kept_open, own_page, page, with_field, without_body
 from dataplane.worker.routed import Stage
 from dataplane.worker.tracking import count_ended
+from dataplane.worker.verdicts import Then, Verdict
 
 _OVER: Final = Stage.OVER  # named per request: see core/plane.py
 _IDEMPOTENT: Final = frozenset((b'GET', b'HEAD', b'OPTIONS', b'PUT', b'DELETE'))
 _TIMED_OUT: Final = 408
 _FOUND: Final = b'HTTP/1.1 302 Found\r\nCache-Control: no-cache\r\n'
 _CLIENT_LEFT: Final = {
+    Stage.HELD: CLIENT_LEFT_DATA,
     Stage.TARPIT: TARPITTED,
     Stage.ROUTED: CLIENT_LEFT_QUEUE, Stage.QUEUED: CLIENT_LEFT_QUEUE, Stage.CONNECTING: CLIENT_LEFT_CONNECT,
     Stage.TURN_AROUND: CLIENT_LEFT_CONNECT, Stage.HEADERS: CLIENT_LEFT_HEADERS, Stage.BODY: CLIENT_LEFT_DATA,
     Stage.TUNNEL: CLIENT_LEFT_DATA,
 }  # fmt: skip
 _KILLED: Final = {
+    Stage.GATHERING: KILLED_QUEUE, Stage.HELD: KILLED_HEADERS,
     Stage.TARPIT: TARPITTED,
     Stage.ROUTED: KILLED_QUEUE, Stage.QUEUED: KILLED_QUEUE, Stage.CONNECTING: KILLED_CONNECT,
     Stage.TURN_AROUND: KILLED_CONNECT, Stage.HEADERS: KILLED_HEADERS, Stage.BODY: KILLED_DATA,
@@ -67,7 +69,7 @@ _KILLED: Final = {
 }  # fmt: skip
 
 
-class Exchange(Carrier):
+class Exchange(Holding):
     """One request and its response. Made by the client's connection, which hears `exchange_done` or is `cut`."""
 
     __slots__ = ()
@@ -88,6 +90,9 @@ class Exchange(Carrier):
             self._half_close_tunnel(self.timeouts.server_fin)
             return True
         self._keep = self._keep and self._client.has_more()
+        if self.stage is Stage.GATHERING:
+            self._left_gathering()
+            return False
         if not self._request_done:
             self._fail(CLIENT_LEFT_DATA)
             return False
@@ -107,11 +112,17 @@ class Exchange(Carrier):
         """The client's connection is gone: its place is free from here on."""
         if self.stage is _OVER:
             return
+        if self.stage is Stage.GATHERING:
+            self._left_gathering()
+            return
         self._fail(CLIENT_LEFT_DATA if not self._request_done else _CLIENT_LEFT[self.stage])
 
     def client_timeout(self) -> None:
         """The client did not send, or take, what it should within `timeout client`."""
-        self._fail(CLIENT_TIMEOUT_DATA)
+        if self.stage is Stage.GATHERING:
+            self._late_body()
+        else:
+            self._fail(CLIENT_TIMEOUT_DATA)
 
     def bad_body(self) -> None:
         """The request's body is malformed: nothing more of it may be forwarded."""
@@ -130,7 +141,9 @@ class Exchange(Carrier):
             self._client.write_eof()
             self._half_close_tunnel(self._frontend.timeouts.client_fin)
             return True
-        if self.stage is Stage.BODY and isinstance(self._body, CloseBody):
+        if self.stage is Stage.HELD:
+            self._held_ended()
+        elif self.stage is Stage.BODY and isinstance(self._body, CloseBody):
             self._body.done = True
             self._finish(b'')
         elif self.stage is not _OVER:
@@ -139,6 +152,9 @@ class Exchange(Carrier):
 
     def on_server_lost(self) -> None:
         """The connection to the server is gone before the response was complete."""
+        if self.stage is Stage.HELD:
+            self._held_ended()
+            return
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.shutdown()
@@ -169,7 +185,11 @@ class Exchange(Carrier):
     def server_timeout(self) -> None:
         """The timer of whatever is waited for on the server's side has fired."""
         stage = self.stage
-        if stage >= Stage.HEADERS and self._upstream is not None and self._upstream.has_taken():
+        if stage is Stage.GATHERING:
+            self._gathering_expired()
+        elif stage is Stage.HELD:
+            self._held_expired()
+        elif stage >= Stage.HEADERS and self._upstream is not None and self._upstream.has_taken():
             self._limit_stall()
         elif stage is Stage.TUNNEL and self._client_judges():
             self._touch_tunnel()
@@ -245,16 +265,35 @@ class Exchange(Carrier):
         """May the client's connection stay after an answer of the proxy's own?"""
         return self._keep and self._request_done and not self._context.stopping
 
-    def _answer_page(self, status: int, end: Termination) -> None:
+    def _answer_page(self, status: int, end: Termination, field: tuple[bytes, bytes] | None = None) -> None:
         """Answer with the page of a status, and end."""
         keep = self._may_keep_after()
+        made = self._own_reply(status)
         own = own_page(status, self._backend, self._frontend)
-        if own is None:
+        if made is not None:
+            answer = made if keep else closing(made)
+        elif own is None:
             answer = page(status, close=not keep)
         else:
             keep = keep and own.keeping is not None
             answer = own.keeping if keep and own.keeping is not None else own.closing
+        if field is not None:
+            answer = with_field(answer, *field)
         self._answer_own(status, answer, end, keep=keep)
+
+    def _own_reply(self, status: int) -> bytes | None:
+        """What `http-error` makes of the request for this status, if no page of a proxy that is asked before says otherwise."""
+        book, ruled = self._context.rulebook, self._ruled
+        if book is None or ruled is None:
+            return None
+        front = book.frontends.get(self.story.frontend)
+        back = None if self._backend is None else book.backends.get(self.story.backend)
+        for proxy, rules in ((self._backend, back), (self._frontend, front)):
+            if rules is not None and status in rules.replies:
+                return rules.replies[status](ruled).answer
+            if own_page(status, proxy) is not None:
+                return None
+        return None
 
     def _answer_own(self, status: int, answer: bytes, end: Termination, *, keep: bool) -> None:
         """Send an answer of the proxy's own, and end."""
@@ -316,13 +355,18 @@ class Exchange(Carrier):
         self._buffer = b''
         if self.stage is Stage.TARPIT:
             self._note_wait()
+        if verdict.end is BAD_REQUEST:
+            self._keep, self.story.request_ms = False, -1  # as of what was no request
         self.story.counter = verdict.counter
-        status, answer = verdict.answer(ruled)
+        made = verdict.answer(ruled)
+        answer = made.answer
         if answer is None:
-            self._answer_page(status, verdict.end)
+            self._answer_page(made.status, verdict.end, verdict.field)
             return
-        keep = self._may_keep_after()
-        self._answer_own(status, answer if keep else closing(answer), verdict.end, keep=keep)
+        keep = self._may_keep_after() and made.stays
+        if not keep:
+            answer = closing(answer) if made.closing is None else made.closing
+        self._answer_own(made.status, answer, verdict.end, keep=keep)
 
     def _end(self, end: Termination, *, keep: bool, cut: bool = False) -> None:
         """The one end. The connection to the server is settled by now, so the slot may be given back."""

@@ -12,8 +12,10 @@ from dataplane.core import line, weight
 from dataplane.core.counters import C, per_second
 from dataplane.core.layout import NOBODY
 from dataplane.core.state import OpState
+from dataplane.rules.fetches.transport import SEGMENTS, TIMES
 from dataplane.rules.samples import parse_address
 from dataplane.worker.clock import now_ms
+from dataplane.worker.transport import is_local
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Sample
@@ -57,6 +59,14 @@ def _port(at: Transaction, which: int) -> Sample | None:
     return None if ends is None else ends[which][1]
 
 
+def _client_info(name: str) -> Callable[[Transaction], Sample | None]:
+    return lambda at: at.client_info(name)
+
+
+def _server_info(name: str) -> Callable[[Transaction], Sample | None]:
+    return lambda at: at.exchange.server_info(name)
+
+
 def _facts() -> dict[str, Callable[[Transaction], Sample | None]]:
     """All facts by name. A function, since types of these classes are not known yet where modules import each other."""
     return {
@@ -79,10 +89,21 @@ def _facts() -> dict[str, Callable[[Transaction], Sample | None]]:
         'bc_src_port': lambda at: _port(at, 0),
         'bc_dst': lambda at: _end(at, 1),
         'bc_dst_port': lambda at: _port(at, 1),
-        'fc_src': lambda at: at.src,
-        'fc_src_port': lambda at: at.src_port,
-        'fc_dst': lambda at: at.dst,
-        'fc_dst_port': lambda at: at.dst_port,
+        'fc_src': lambda at: at.own_end(peer=True),
+        'fc_src_port': lambda at: at.own_port(peer=True),
+        'fc_dst': lambda at: at.own_end(peer=False),
+        'fc_dst_port': lambda at: at.own_port(peer=False),
+        **{f'fc_{name}': _client_info(name) for name in (*TIMES, *SEGMENTS)},
+        **{f'bc_{name}': _server_info(name) for name in TIMES},
+        'fc_nb_streams': lambda _: 1,
+        'uptime': lambda _: (now_ms() - _STARTED) // 1_000,
+        'bc_srv_queue': lambda at: at.exchange.story.ahead[0],
+        'bc_be_queue': lambda at: at.exchange.story.ahead[1],
+        'res.body_size': lambda at: at.answer_size(),
+        'src_is_local': lambda at: is_local(at.source()),
+        'dst_is_local': lambda at: is_local(at.destination()),
+        'fc_src_is_local': lambda at: is_local(at.own_address(peer=True)),
+        'fc_dst_is_local': lambda at: is_local(at.own_address(peer=False)),
         'bc_reused': lambda at: at.exchange.is_reused(),
         'cur_client_timeout': lambda at: at.exchange.client_patience() or 0,
         'cur_server_timeout': lambda at: at.exchange.timeouts.server or 0,
@@ -96,13 +117,12 @@ def _facts() -> dict[str, Callable[[Transaction], Sample | None]]:
         'server_status': lambda at: at.server_status or None,
         'req.slots': lambda at: len(at.slots['req']),
         'res.slots': lambda at: len(at.slots['res']),
-        'http_auth_type': lambda at: at.basic_auth()[0] or None,
-        'http_auth_user': lambda at: at.basic_auth()[1] or None,
-        'http_auth_pass': lambda at: at.basic_auth()[2] or None,
+        'uses_proxy_fields': lambda at: at.uses_proxy_fields(),
     }
 
 
 Figure = Callable[['Context', int], int]
+_STARTED: Final = now_ms()
 
 
 def _column(column: str) -> Figure:
@@ -163,11 +183,28 @@ def _timeout(name: str) -> Figure:
     return lambda context, index: getattr(context.desk.tables.backends[index].timeouts, name) or 0
 
 
+def _front_timeout(name: str) -> Figure:
+    return lambda context, index: getattr(context.desk.tables.frontends[index].timeouts, name) or 0
+
+
+def _free_of(context: Context, server: int) -> int:
+    """Free places at a server; -1 where they are not limited."""
+    maxconn = context.desk.tables.servers[server].maxconn
+    return max(0, maxconn - context.cells[context.layout.TOTAL + server]) if maxconn else -1
+
+
+def _free(context: Context, backend: int) -> int:
+    """Free places at all servers that may be used; -1 where one has no limit."""
+    usable = [_free_of(context, server) for server in context.desk.tables.members[backend] if _is_up(context, server)]
+    return -1 if -1 in usable else sum(usable)
+
+
 def _backend_figures() -> dict[str, Figure]:
     """All figures of backends."""
     return {
         'nbsrv': _nbsrv,
         'be_conn': _column('BETOTAL'),
+        'be_conn_free': _free,
         'be_sess_rate': _rate('backend_counters', C.SESS_SEC),
         'queue': _column('BEWAITING'),
         'avg_queue': _avg_queue,
@@ -181,6 +218,7 @@ def _server_figures() -> dict[str, Figure]:
     """All figures of servers."""
     return {
         'srv_conn': _column('TOTAL'),
+        'srv_conn_free': _free_of,
         'srv_is_up': _is_up,
         'srv_queue': _queued,
         'srv_sess_rate': _rate('server_counters', C.SESS_SEC),
@@ -194,6 +232,7 @@ def _frontend_figures() -> dict[str, Figure]:
     """All figures of frontends."""
     return {
         'fe_conn': lambda context, index: context.figures.connections(index),
+        **{f'fe_{name}_timeout': _front_timeout(name) for name in ('client', 'tarpit')},
         'fe_sess_rate': _rate('frontend_counters', C.SESS_SEC),
         'fe_req_rate': _rate('frontend_counters', C.REQ_SEC),
         'fe_client_timeout': lambda context, index: context.desk.tables.frontends[index].timeouts.client or 0,

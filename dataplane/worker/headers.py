@@ -22,15 +22,19 @@ class ForwardedFor:
 
     __slots__ = ('_except', '_if_none', '_name', '_prefix')
 
-    def __init__(self, option: ForwardFor) -> None:
+    def __init__(self, option: ForwardFor, front: ForwardFor | None = None) -> None:
+        """`front`: the frontend's, where `option` is the backend's and both are there. The field's name is then the backend's, an
+        exception is either's, and it is added beside others unless both say not to.
+        """
         self._name = option.header.lower().encode()
         self._prefix = option.header.encode() + b': '
-        self._except = ip_network(option.except_net, strict=False) if option.except_net else None
-        self._if_none = option.if_none
+        options = (option,) if front is None else (option, front)
+        self._except = [ip_network(one.except_net, strict=False) for one in options if one.except_net]
+        self._if_none = all(one.if_none for one in options)
 
     def line(self, head: RequestHead, address: str) -> bytes:
         """The line to add to `head` for an address in text; empty when none is to be added."""
-        if not address or (self._except is not None and ip_address(address) in self._except):
+        if not address or (self._except and any(ip_address(address) in network for network in self._except)):
             return b''
         if self._if_none and head.values(self._name):
             return b''

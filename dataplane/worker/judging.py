@@ -11,45 +11,56 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.core.counters import C
 from dataplane.core.termination import RESPONSE_RULE_FAILED, RULE_FAILED
-from dataplane.worker.acting import Then, Verdict
 from dataplane.worker.head import ResponseHead
-from dataplane.worker.tracking import count_answered, count_refused
+from dataplane.worker.replies import Made
+from dataplane.worker.tracking import count_refused
 from dataplane.worker.transaction import RuleFailed
+from dataplane.worker.verdicts import WAITING, Then, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from dataplane.worker.rulebook import ProxyRules
     from dataplane.worker.transaction import Transaction
 
 _LOG: Final = logging.getLogger('sluice.rules')
-_FAILED: Final = Verdict(Then.ANSWER, RULE_FAILED, lambda _: (500, None), C.EINT)
-_RESPONSE_FAILED: Final = Verdict(Then.ANSWER, RESPONSE_RULE_FAILED, lambda _: (500, None), C.EINT)
+_FAILED: Final = Verdict(Then.ANSWER, RULE_FAILED, lambda _: Made(500), C.EINT)
+_RESPONSE_FAILED: Final = Verdict(Then.ANSWER, RESPONSE_RULE_FAILED, lambda _: Made(500), C.EINT)
 
 
-def judge_request(transaction: Transaction, rules: ProxyRules) -> Verdict | None:
-    """The verdict of a proxy's rules on a request, whose head is afterwards what they made of it."""
+def judge_request(transaction: Transaction, rules: ProxyRules, at: int = 0) -> Verdict | None:
+    """The verdict of a proxy's rules on a request, whose head is afterwards what they made of it; `at`: where they go on."""
     try:
-        verdict = rules.asked(transaction)
+        verdict = rules.request.run(transaction, at)
         transaction.settle_request()
+        transaction.tell_hints()
     except RuleFailed as failure:
         _LOG.warning('%s: %s', rules.name, failure)
         return _FAILED
-    if verdict is not None and transaction.context.tables:
-        count_refused(transaction, verdict)
+    if verdict is None or verdict.then not in WAITING:
+        transaction.strict = True
+        if verdict is not None and transaction.context.tables:
+            count_refused(transaction, verdict)
     return verdict
 
 
-def judge_response(transaction: Transaction, head: ResponseHead, lists: Iterable[ProxyRules]) -> Verdict | None:
-    """The verdict on a server's response, whose head is afterwards what the rules made of it."""
-    transaction.answered(head)
-    if transaction.context.tables:
-        count_answered(transaction, head.status)
+def judge_response(
+    transaction: Transaction, lists: Sequence[ProxyRules], which: int = 0, at: int = 0
+) -> Verdict | None:
+    """The verdict on a server's response, which the transaction knows and whose head is afterwards what the rules made of it.
+
+    Where they go on: the proxy's number (`which`), and the place in its list. A verdict that waits leaves both in `stopped`.
+    """
     try:
-        for rules in lists:
-            verdict = rules.response.run(transaction)
+        for number in range(which, len(lists)):
+            verdict = lists[number].response.run(transaction, at)
+            at = 0
             if verdict is not None:
+                transaction.stopped = number
+                if verdict.then not in WAITING:
+                    transaction.strict = True
                 return verdict
+            transaction.strict = True
         for rules in lists:
             verdict = rules.response_guard.run(transaction) if rules.response_guard else None
             if verdict is not None:
@@ -71,6 +82,7 @@ def judge_passed(transaction: Transaction, lists: Iterable[ProxyRules], added: b
         transaction.put(name, value, alone=False)
     for rules in lists:
         rules.after.run(transaction)
+        transaction.strict = True
     transaction.settle_response()
     return b''
 

@@ -116,22 +116,22 @@ class Entry:
     @property
     def src(self) -> Address | None:
         """The client's address."""
-        return parse_address(self.client.address)
+        return parse_address(self.client.address) if self.ruled is None else self.ruled.src
 
     @property
     def src_port(self) -> int:
         """The client's port."""
-        return self.client.port
+        return self.client.port if self.ruled is None else self.ruled.src_port
 
     @property
     def dst(self) -> Address | None:
         """The address the client connected to."""
-        return parse_address(self.client.local_address)
+        return parse_address(self.client.local_address) if self.ruled is None else self.ruled.dst
 
     @property
     def dst_port(self) -> int:
         """The port the client connected to."""
-        return self.client.local_port
+        return self.client.local_port if self.ruled is None else self.ruled.dst_port
 
     @property
     def status(self) -> int:

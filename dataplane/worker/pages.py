@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from dataplane.core.model import Backend, ErrorPage, Frontend
+    from dataplane.core.answers import ErrorPage
+    from dataplane.core.model import Backend, Frontend
 
 _PAGES: Final = {
     200: ('OK', 'Service ready.'),
@@ -87,6 +88,14 @@ def own_page(status: int, *owners: Frontend | Backend | None) -> ErrorPage | Non
 def without_body(answer: bytes) -> bytes:
     """The same answer to a HEAD request; of an empty page nothing."""
     return answer[: answer.find(b'\r\n\r\n') + 4] if answer else answer
+
+
+def with_field(answer: bytes, name: bytes, value: bytes) -> bytes:
+    """The same answer with this field, in place of those of its name; of an empty page nothing."""
+    end = answer.find(b'\r\n\r\n') + 2
+    lines = answer[:end].split(b'\r\n')[:-1]
+    kept = [line for line in lines if line.partition(b':')[0].lower() != name]
+    return b'%b\r\n%b: %b\r\n%b' % (b'\r\n'.join(kept), name, value, answer[end:]) if answer else answer
 
 
 def closing(answer: bytes) -> bytes:

@@ -6,7 +6,7 @@ An answer is made whole, with its status, for a connection that stays; the excha
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dataplane.rules.actions import Redirect, Reply, Where
 from dataplane.rules.closures import compiled_format
@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     from dataplane.rules.stores import Store
     from dataplane.worker.transaction import Transaction
 
-Made = tuple[int, bytes | None]
-"""A status, and the whole answer; None: the page of that status."""
+
+class Made(NamedTuple):
+    """A status, and the whole answer (None: the page of that status); `closing`: another one is sent where the connection closes after
+    it, and `stays`: may it stay?
+    """
+
+    status: int
+    answer: bytes | None = None
+    closing: bytes | None = None
+    stays: bool = True
+
+
 Answer = Callable[['Transaction'], Made]
 _UNCACHED: Final = (302, 303, 307)
 _BODILESS: Final = (204, 304)
@@ -28,8 +38,14 @@ _BODILESS: Final = (204, 304)
 def answer_of(reply: Reply, store: Store) -> Answer:
     """What answers by a reply."""
     status = reply.status
+    page = store.pages.get((reply.section, status)) if reply.section else reply.page
+    if page is not None:
+        closing, keeping = page
+        ready = Made(status, closing if keeping is None else keeping, closing, keeping is not None)
+        return lambda _: ready
     if reply.body is None and not reply.plain:
-        return lambda _: (status, None)
+        usual = Made(status)
+        return lambda _: usual
     headers = [(name.encode(), compiled_format(value, store)) for name, value in reply.headers]
     body = reply.body
     fixed = body if isinstance(body, bytes) else b''
@@ -41,11 +57,11 @@ def answer_of(reply: Reply, store: Store) -> Answer:
         lines = [start, *(b'%b: %b\r\n' % (name, clean(value(transaction))) for name, value in headers)]
         content = fixed if write is None else write(transaction)
         if status in _BODILESS:
-            return status, b''.join((*lines, b'\r\n'))
+            return Made(status, b''.join((*lines, b'\r\n')))
         lines.append(b'content-length: %d\r\n' % len(content))
         if kind:
             lines.append(b'content-type: %b\r\n' % kind)
-        return status, b''.join((*lines, b'\r\n', content))
+        return Made(status, b''.join((*lines, b'\r\n', content)))
 
     return answer
 
@@ -61,7 +77,7 @@ def redirect_of(redirect: Redirect, store: Store) -> Answer:
     rest += b'\r\n'
 
     def answer(transaction: Transaction) -> Made:
-        return code, start + clean(_location(redirect, write(transaction), transaction)) + rest
+        return Made(code, start + clean(_location(redirect, write(transaction), transaction)) + rest)
 
     return answer
 

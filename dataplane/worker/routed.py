@@ -27,8 +27,9 @@ from dataplane.worker.persistence import (
 )
 from dataplane.worker.routing import choose_backend
 from dataplane.worker.sticking import learn, stick
-from dataplane.worker.tracking import REQUEST
+from dataplane.worker.tracking import REQUEST, count_answered
 from dataplane.worker.transaction import Transaction
+from dataplane.worker.verdicts import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
@@ -37,27 +38,29 @@ if TYPE_CHECKING:
     from dataplane.core.model import Backend, Frontend
     from dataplane.core.tables import Tables
     from dataplane.core.termination import Termination
-    from dataplane.worker.acting import Verdict
     from dataplane.worker.context import Context
     from dataplane.worker.cookies import Jar
     from dataplane.worker.pool import Pool
     from dataplane.worker.rulebook import ProxyRules, Rulebook
     from dataplane.worker.sides import ClientEnd
     from dataplane.worker.upstream import Ends, Upstream
+    from dataplane.worker.verdicts import Verdict
 
 
 class Stage(IntEnum):
     """What an exchange is waiting for."""
 
+    GATHERING = -2  # a rule waits for the request's body, or pauses
     TARPIT = -1
     ROUTED = 0
     QUEUED = 1
     CONNECTING = 2
     TURN_AROUND = 3
     HEADERS = 4
-    BODY = 5
-    TUNNEL = 6
-    OVER = 7
+    HELD = 5  # the same of the answer's
+    BODY = 6
+    TUNNEL = 7
+    OVER = 8
 
 
 # named per request: see core/plane.py
@@ -152,10 +155,21 @@ class Routed(Stream):
     def _wish_in(self, backend: int) -> None:
         """What this stream wishes for in a backend where no cookie names a server."""
         wish = self._context.wishes.get(backend)
-        self.wish = ANY if wish is None else wish(self.head, self._client.address)
+        self.wish = ANY if wish is None else wish(self.head, self._source())
 
-    def _passes(self, rules: ProxyRules | None) -> bool:
-        """Does a proxy without rules, or with these, let the request go on? Otherwise it has been answered, or will be."""
+    def _source(self) -> str:
+        """The client's address, as rules have it."""
+        return self._client.address if self._ruled is None else self._ruled.source()
+
+    def _destination(self) -> str:
+        """The address the client connected to, likewise."""
+        return self._client.local_address if self._ruled is None else self._ruled.destination()
+
+    def _passes(self, rules: ProxyRules | None, at: int = 0, *, waits: bool = True) -> bool:
+        """Does a proxy without rules, or with these, let the request go on? Otherwise it has been answered, or will be, or it waits.
+
+        `at`: where its rules go on; not `waits`: it has a place already, so a rule that would wait is passed over.
+        """
         if rules is None:
             return True
         ruled = self._ruled
@@ -163,24 +177,36 @@ class Routed(Stream):
             ruled = self._ruled = self.story.ruled = Transaction(self._context, self._client, self, self._frontend)
             if self._client.tracking is not None:
                 self._client.tracking.count(*REQUEST)
-        verdict = judge_request(ruled, rules)
+        verdict = judge_request(ruled, rules, at)
+        while verdict is not None and verdict.then in WAITING and not (waits and self._waits(verdict, rules)):
+            verdict = judge_request(ruled, rules, ruled.place)
         if verdict is None:
             return True
-        self._obey(verdict)
+        if verdict.then not in WAITING:
+            self._obey(verdict)
         return False
 
-    def _passes_backend(self, book: Rulebook) -> bool:
+    def _waits(self, verdict: Verdict, rules: ProxyRules) -> bool:
+        """Does the request wait, as a rule of these says? Not for a body that is here."""
+        raise NotImplementedError
+
+    def _passes_backend(self, book: Rulebook, *, waits: bool = True) -> bool:
         """Do the rules of its backend, which are asked once, and not where a `listen` is both halves?"""
         rules = book.backends.get(self.backend)
         if rules is not None and self._backend_of().id != self._frontend.id:
             asked = self._ruled is not None and rules.name in self._ruled.ruled_backends
-            if not asked and not self._passes(rules):
+            if not asked and not self._passes(rules, waits=waits):
                 return False
-            if not asked and self._ruled is not None:
-                self._ruled.ruled_backends += (rules.name,)
+            if not asked:
+                self._passed_backend(rules)
         if self._ruled is not None:
             self._ruled.chosen()
         return True
+
+    def _passed_backend(self, rules: ProxyRules) -> None:
+        """A backend's rules have run; they will not again for this request."""
+        if self._ruled is not None:
+            self._ruled.ruled_backends += (rules.name,)
 
     def _rules(self) -> list[ProxyRules]:
         """Whose rules an answer meets: its backend's, then its frontend's."""
@@ -197,15 +223,30 @@ class Routed(Stream):
         lists = self._rules()
         if self._ruled is None or not lists:
             return True
-        verdict = judge_response(self._ruled, head, lists)
+        self._ruled.answered(head)
+        if self._context.tables:
+            count_answered(self._ruled, head.status)
+        self._ruled.lists = lists
+        return self._judged(self._ruled, 0, 0)
+
+    def _judged(self, ruled: Transaction, which: int, at: int) -> bool:
+        """The same, from a proxy and a place in its rules on. Also False: it waits."""
+        verdict = judge_response(ruled, ruled.lists, which, at)
+        while verdict is not None and verdict.then in WAITING and not self._answer_waits(verdict):
+            verdict = judge_response(ruled, ruled.lists, ruled.stopped, ruled.place)
         if verdict is None:
             server = self._context.desk.tables.servers.get(self.server)
             if self._context.tables and server is not None:
-                learn(self._ruled, lists, server)
+                learn(ruled, ruled.lists, server)
             return True
-        self.story.response_ms = -1
-        self._obey(verdict)
+        if verdict.then not in WAITING:
+            self.story.response_ms = -1
+            self._obey(verdict)
         return False
+
+    def _answer_waits(self, verdict: Verdict) -> bool:
+        """Does the answer wait, as a rule says? Not for a body that is here."""
+        raise NotImplementedError
 
     def _passed(self, head: ResponseHead, added: bytes) -> bytes:
         """An answer that goes on meets the rules for all answers. What is left to add to it."""
@@ -297,6 +338,14 @@ class Routed(Stream):
         """What came of the body before anything was sent."""
         raise NotImplementedError
 
+    def answer_body(self) -> bytes:
+        """What came of the answer's body before anything of it was relayed."""
+        raise NotImplementedError
+
+    def inform(self, answer: bytes) -> None:
+        """Send the client an interim answer of the proxy's own."""
+        raise NotImplementedError
+
     def ends(self) -> Ends | None:
         """Both addresses of the connection to the server, while there is one."""
         return None if self._upstream is None else self._upstream.ends()
@@ -304,6 +353,10 @@ class Routed(Stream):
     def client_patience(self) -> int | None:
         """How long its client may be silent (ms)."""
         return self._client.patience
+
+    def server_info(self, name: str) -> int | None:
+        """What the system knows of that connection (transport.py)."""
+        return None if self._upstream is None else self._upstream.tcp_info(name)
 
     def is_reused(self) -> bool:
         """Has the connection to the server carried other requests?"""

@@ -7,18 +7,26 @@ A list of rules runs in order until one gives a verdict; `None` means that the m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from itertools import pairwise, zip_longest
+from typing import TYPE_CHECKING, Final
 
+from dataplane.crypting import crypt
 from dataplane.rules.actions import (
     Rule,
     Rules,
     Switch,
 )
 from dataplane.rules.closures import compiled, compiled_format
+from dataplane.rules.steps import EarlyHint, Pause, StrictMode, WaitBody
 from dataplane.rules.stores import Store
-from dataplane.worker.acting import Act, Holds, Then, Verdict, act_of
+from dataplane.worker.accounts import Accounts
+from dataplane.worker.acting import Holds, act_of
+from dataplane.worker.forwarding import ForwardedField
 from dataplane.worker.logbook import LogFormats
+from dataplane.worker.replies import answer_of
 from dataplane.worker.sticking import StickRule
+from dataplane.worker.transaction import RuleFailed
+from dataplane.worker.verdicts import Act, Then, Verdict
 
 if TYPE_CHECKING:
     from dataplane.core.model import Backend, Frontend
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from dataplane.worker.arrival import Arrival
     from dataplane.worker.transaction import Transaction
 
+_GO_ON: Final = Then.GO_ON
 Named = tuple[Holds | None, Callable[['Transaction'], str]]
 
 
@@ -34,14 +43,16 @@ class RuleList:
 
     __slots__ = ('_rules',)
 
-    def __init__(self, rules: Iterable[Rule], store: Store, *, response: bool) -> None:
-        self._rules: list[tuple[Holds | None, Act]] = [
-            (
-                None if rule.condition is None else compiled(rule.condition, store),
-                act_of(rule.action, store, response=response),
-            )
-            for rule in rules
-        ]
+    def __init__(self, rules: Iterable[Rule], store: Store, *, response: bool, lenient: bool = False) -> None:
+        """`lenient`: a rule of the list, though perhaps not of this piece of it, sets the strict mode."""
+        self._rules: list[tuple[Holds | None, Act]] = []
+        listed = list(rules)
+        for rule, following in zip_longest(listed, listed[1:]):
+            holds = None if rule.condition is None else compiled(rule.condition, store)
+            act = act_of(rule.action, store, response=response)
+            if isinstance(rule.action, EarlyHint) and not _goes_on(following):
+                act = _telling(act)
+            self._rules.append((holds, _tried(act) if lenient else act))
 
     def __bool__(self) -> bool:
         """Has it rules?"""
@@ -49,20 +60,94 @@ class RuleList:
 
     def run(self, transaction: Transaction | Arrival) -> Verdict | None:
         """Evaluate it. None: the message goes on."""
+        verdict = self.verdict(transaction)
+        return None if verdict is None or verdict.then is _GO_ON else verdict
+
+    def verdict(self, transaction: Transaction | Arrival) -> Verdict | None:
+        """The first verdict, GO_ON too; None where there is none."""
         for holds, act in self._rules:
             if holds is None or holds(transaction):
                 verdict = act(transaction)
                 if verdict is not None:
-                    return None if verdict.then is Then.GO_ON else verdict
+                    return verdict
         return None
+
+
+class Chain:
+    """Lists of rules one after another, cut behind each rule that may wait: what is run when the wait is over is the next piece."""
+
+    __slots__ = ('_pieces',)
+
+    def __init__(self, lists: Iterable[Sequence[Rule]], store: Store, *, response: bool) -> None:
+        self._pieces: list[tuple[RuleList, int]] = []  # each with the place at which the next list begins
+        for rules in lists:
+            pieces = _cut(rules)
+            end = len(self._pieces) + len(pieces)
+            lenient = any(isinstance(rule.action, StrictMode) for rule in rules)
+            self._pieces += [(RuleList(piece, store, response=response, lenient=lenient), end) for piece in pieces]
+
+    def __bool__(self) -> bool:
+        """Has it rules?"""
+        return bool(self._pieces)
+
+    def run(self, transaction: Transaction, at: int) -> Verdict | None:
+        """Evaluate it from a piece on. None: the message goes on; otherwise `transaction.place` says where to go on if need be."""
+        pieces = self._pieces
+        while at < len(pieces):
+            rules, end = pieces[at]
+            at += 1
+            verdict = rules.verdict(transaction)
+            if verdict is None:
+                continue
+            if verdict.then is not _GO_ON:
+                transaction.place = at
+                return verdict
+            at = end
+        return None
+
+
+def _cut(rules: Sequence[Rule]) -> list[Sequence[Rule]]:
+    """The list in pieces, of which each but the last ends with a rule that may wait."""
+    ends = [at + 1 for at, rule in enumerate(rules) if isinstance(rule.action, WaitBody | Pause)]
+    cuts = sorted({0, *ends, len(rules)})
+    return [rules[start:end] for start, end in pairwise(cuts)]
+
+
+def _goes_on(rule: Rule | None) -> bool:
+    """Is the answer of the hint before this rule certain to have one more?"""
+    return rule is not None and rule.condition is None and isinstance(rule.action, EarlyHint)
+
+
+def _telling(act: Act) -> Act:
+    """A hint that is the last one of its answer."""
+
+    def tell(transaction: Transaction) -> None:
+        act(transaction)
+        transaction.tell_hints()
+
+    return tell
+
+
+def _tried(act: Act) -> Act:
+    """An act that is passed over where it cannot be carried out, unless the strict mode is on."""
+
+    def tried(transaction: Transaction) -> Verdict | None:
+        try:
+            return act(transaction)
+        except RuleFailed:
+            if transaction.strict:
+                raise
+            return None
+
+    return tried
 
 
 class ProxyRules:
     """The rules of one proxy, or of a half of it."""
 
     __slots__ = (
-        'after', 'answer_sticks', 'connection', 'content', 'forced', 'formats', 'made_of', 'monitor_fail', 'name', 'persistence',
-        'redirects', 'request', 'request_guard', 'response', 'response_guard', 'servers', 'session', 'sticks', 'switches',
+        'after', 'answer_sticks', 'connection', 'forced', 'formats', 'forwarded', 'made_of', 'monitor_fail', 'name', 'persistence', 'replies',
+        'request', 'response', 'response_guard', 'servers', 'session', 'sticks', 'switches',
     )  # fmt: skip
 
     def __init__(self, name: str, rules: Rules, store: Store) -> None:
@@ -71,13 +156,15 @@ class ProxyRules:
         self.formats = LogFormats(rules.formats, store)
         self.connection = RuleList(rules.connection, store, response=False)
         self.session = RuleList(rules.session, store, response=False)
-        self.content = RuleList(rules.content, store, response=False)
-        self.request = RuleList(rules.request, store, response=False)
-        self.request_guard = RuleList(rules.request_guard, store, response=False)
-        self.redirects = RuleList(rules.redirects, store, response=False)
-        self.response = RuleList(rules.response, store, response=True)
+        self.request = Chain(
+            (rules.content, rules.request, rules.request_guard, rules.redirects), store, response=False
+        )
+        self.response = Chain((rules.response_content, rules.response), store, response=True)
         self.response_guard = RuleList(rules.response_guard, store, response=True)
-        self.after = RuleList(rules.after, store, response=True)
+        lenient = any(isinstance(rule.action, StrictMode) for rule in rules.after)
+        self.after = RuleList(rules.after, store, response=True, lenient=lenient)
+        self.forwarded = None if rules.forwarded is None else ForwardedField(rules.forwarded, store)
+        self.replies = {reply.status: answer_of(reply, store) for reply in rules.replies}
         self.switches = [_switch(switch, store) for switch in rules.switches]
         self.servers = [_switch(switch, store) for switch in rules.servers]
         self.forced = [_switch(switch, store) for switch in rules.forced]
@@ -92,14 +179,6 @@ class ProxyRules:
     def fails(self, transaction: Transaction) -> bool:
         """Does `monitor-uri` answer that this proxy is not well?"""
         return any(holds(transaction) for holds in self.monitor_fail)
-
-    def asked(self, transaction: Transaction) -> Verdict | None:
-        """A request is here."""
-        for rules in (self.content, self.request, self.request_guard, self.redirects):
-            verdict = rules.run(transaction) if rules else None
-            if verdict is not None:
-                return verdict
-        return None
 
     def backend(self, transaction: Transaction, passed_over: Callable[[str], bool]) -> str | None:
         """The name of the backend that the first `use_backend` whose condition holds says, None where none does.
@@ -120,18 +199,30 @@ class ProxyRules:
 class Rulebook:
     """All proxies' rules under one set of tables, by index. False where there are none at all."""
 
-    __slots__ = ('backends', 'frontends', 'store')
+    __slots__ = ('backends', 'frontends', 'sections', 'store', 'userlists')
     frontends: dict[int, ProxyRules]
     backends: dict[int, ProxyRules]
     store: Store
 
     def __init__(self, tables: Tables, store: Store, before: Rulebook | None = None) -> None:
-        """`before` is the last one: what tables say as they did then is not made again, unless patterns are looked for elsewhere."""
+        """`before` is the last one: what tables say as they did then is not made again, unless patterns, users or pages are looked for
+        elsewhere.
+        """
         self.store = store
-        same = before is not None and before.store is store
+        self.userlists, self.sections = tables.snapshot.userlists, tables.snapshot.error_sections
+        same = before is not None and self._asks_the_same(before)
+        if not same:
+            store.accounts = {one.name: Accounts(one, crypt) for one in self.userlists}
+            store.pages = {
+                (one.name, page.status): (page.closing, page.keeping) for one in self.sections for page in one.pages
+            }
         known = [] if before is None or not same else [*before.frontends.values(), *before.backends.values()]
         self.frontends = self._of(tables.frontends, known)
         self.backends = self._of(tables.backends, known)
+
+    def _asks_the_same(self, before: Rulebook) -> bool:
+        """Is what rules look things up in what it was?"""
+        return before.store is self.store and before.userlists == self.userlists and before.sections == self.sections
 
     def _of(
         self, proxies: Mapping[int, Frontend] | Mapping[int, Backend], known: Sequence[ProxyRules]

@@ -77,15 +77,21 @@ class Seeker(Routed):
                 self._insist(context.rulebook)
                 if not self._passes_backend(context.rulebook):
                     return
-                self._persist()
-                if context.tables:
-                    self._stick(context.rulebook)
-            elif self._jar is not None:
-                self._persist()
-            if self._client.own is not None and self.wish == ANY:
-                self._prefer(self._client.own)
-            admission = context.desk.admit(self)
+            admission = self._admit()
         self._act(admission)
+
+    def _admit(self) -> Admission:
+        """Ask the desk for a server of its backend."""
+        context = self._context
+        if context.rulebook is not None:
+            self._persist()
+            if context.tables:
+                self._stick(context.rulebook)
+        elif self._jar is not None:
+            self._persist()
+        if self._client.own is not None and self.wish == ANY:
+            self._prefer(self._client.own)
+        return context.desk.admit(self)
 
     def _act(self, admission: Admission) -> None:
         """Do what the desk decided."""
@@ -138,7 +144,7 @@ class Seeker(Routed):
         admission = context.desk.again(self, avoid)
         if self.backend != NOBODY:
             self._learn_backend()
-            if context.rulebook is not None and not self._passes_backend(context.rulebook):
+            if context.rulebook is not None and not self._passes_backend(context.rulebook, waits=False):
                 return
         self._act(admission)
 

@@ -83,6 +83,12 @@ class ClientEnd(Protocol):
     def exchange_done(self, *, keep: bool) -> None:
         """The exchange is over: go on with the next request, or close once everything is sent."""
 
+    def tcp_info(self, name: str) -> int | None:
+        """What the system knows of the connection (`transport.tcp_info`)."""
+
+    def set_tos(self, value: int) -> None:
+        """The type of service of the packets that are sent."""
+
     def vanish(self) -> None:
         """Let the end of the connection, which follows, not be told to the client."""
 

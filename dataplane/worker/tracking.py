@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from dataplane.rules.actions import Add, Tag, Track
     from dataplane.rules.stores import Store
     from dataplane.stick import StickTable
-    from dataplane.worker.acting import Verdict
     from dataplane.worker.sides import ClientEnd
     from dataplane.worker.transaction import Transaction
+    from dataplane.worker.verdicts import Verdict
 
 Amounts = tuple[tuple[str, int], ...]
 SESSION: Final[Amounts] = (('sess_cnt', 1), ('sess_rate', 1))

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from dataplane.core.counters import C
 from dataplane.core.layout import NOBODY, Layout
 from dataplane.core.model import Frontend
-from dataplane.worker.acting import Then
 from dataplane.worker.arrival import Arrival
 from dataplane.worker.client import Client
 from dataplane.worker.clock import now_ms
@@ -27,6 +26,7 @@ from dataplane.worker.sessions import session_id, session_row
 from dataplane.worker.shelf import Shelf
 from dataplane.worker.sticking import Numbers
 from dataplane.worker.tracking import SESSION
+from dataplane.worker.verdicts import Then
 from dataplane.worker.wheel import TICK
 
 if TYPE_CHECKING:

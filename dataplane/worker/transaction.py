@@ -6,8 +6,6 @@ of rules has run (`settle_request`, `settle_response`), so that what follows wor
 
 from __future__ import annotations
 
-import base64
-import binascii
 import random
 import re
 import time
@@ -16,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.rules.fetches.request import path_and_query
 from dataplane.rules.reasons import reason_of
-from dataplane.rules.samples import parse_address
 from dataplane.worker.entryfacts import ENTRY_FACTS
 from dataplane.worker.facts import FACTS, figure_of
+from dataplane.worker.forwarding import forwarded_line
+from dataplane.worker.keeping import Keeping
 from dataplane.worker.logbook import Entry, formats_of
 from dataplane.worker.rewriting import Rewriting, fields_of
 from dataplane.worker.scan import is_host
@@ -26,16 +25,16 @@ from dataplane.worker.tracking import tracked_by
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
-    from dataplane.rules.actions import Slot
-    from dataplane.rules.samples import Address, Sample
+    from dataplane.rules.samples import Sample
     from dataplane.rules.view import Fields
     from dataplane.stick import StickTable
-    from dataplane.worker.acting import Verdict
     from dataplane.worker.context import Context
     from dataplane.worker.head import Head, RequestHead, ResponseHead
     from dataplane.worker.routed import Routed
+    from dataplane.worker.rulebook import ProxyRules
     from dataplane.worker.sides import ClientEnd
     from dataplane.worker.tracking import Tracking
+    from dataplane.worker.verdicts import Verdict
 
 _VERSIONS: Final = (b'1.0', b'1.1')
 _NOT_IN_TARGETS: Final = {byte: f'%{byte:02X}' for byte in (*range(33), 127)}
@@ -48,19 +47,18 @@ class RuleFailed(Exception):
     """A rule cannot be carried out; the request is answered with 500."""
 
 
-class Transaction:
+class Transaction(Keeping):
     """The view of one exchange. `slots` are the captures its frontend declares, for the request and for the response."""
 
     __slots__ = (
-        '_captured', '_changed', '_client', '_fields', '_lines', '_reason', '_session', '_unique', 'context', 'cookies', 'exchange',
-        'frontend', 'log_level', 'logged', 'method', 'response_head', 'ruled_backends', 'server_ends', 'server_status', 'slots',
-        'status', 'stores', 'tarpit', 'tracking', 'uri', 'variables',
+        '_changed', '_fields', '_hints', '_lines', '_reason', '_unique', 'cookies', 'exchange', 'frontend', 'lists', 'log_level',
+        'logged', 'method', 'pending', 'place', 'response_head', 'revision', 'ruled_backends', 'server_ends', 'server_status', 'status',
+        'stopped', 'stores', 'strict', 'tarpit', 'tracking', 'uri', 'waits',
     )  # fmt: skip
 
     def __init__(self, context: Context, client: ClientEnd, exchange: Routed, frontend: Frontend) -> None:
         head = exchange.head
-        self.context = context
-        self._client = client
+        super().__init__(context, client, frontend)
         self.exchange = exchange
         self.frontend = frontend
         self.method, self.uri = head.method, head.target
@@ -70,15 +68,17 @@ class Transaction:
         self.response_head: ResponseHead | None = None
         self._reason: bytes | None = None
         self.status = 0
-        self.slots: dict[str, tuple[Slot, ...]] = {
-            'req': frontend.rules.request_slots, 'res': frontend.rules.response_slots,
-        }  # fmt: skip
-        self._captured: dict[tuple[str, int], bytes] = {}
-        self._session = client.variables
-        self.variables: dict[tuple[str, str], Sample] = {}
         self.logged, self.log_level = True, -1
         self.ruled_backends: tuple[str, ...] = ()
         self.tarpit: Verdict | None = None
+        # where rules go on when what they wait for is there: a place in a chain, of this proxy's or, for an answer, of one of the lists
+        self.place = self.stopped = 0
+        self.waits: Verdict | None = None
+        self.pending: ProxyRules | None = None
+        self.lists: list[ProxyRules] = []
+        self.strict = True
+        self._hints: list[bytes] = []
+        self.revision = 0
         self.server_status = 0
         self.cookies: list[bytes | None] = [None, None]
         self.server_ends: tuple[tuple[str, int], tuple[str, int]] | None = None
@@ -105,8 +105,8 @@ class Transaction:
 
     @property
     def body(self) -> bytes:
-        """What came of the body together with the head."""
-        return self.exchange.early_body()
+        """What is here of the body: what came together with the head, and what was waited for; no more than a buffer holds."""
+        return self.exchange.early_body()[: self.context.bufsize]
 
     @property
     def body_size(self) -> int:
@@ -114,25 +114,20 @@ class Transaction:
         length = self.exchange.head.length
         return length if length >= 0 else len(self.body)
 
-    @property
-    def src(self) -> Address | None:
-        """The client's address."""
-        return parse_address(self._client.address)
+    def set_tos(self, value: int) -> None:
+        """The type of service of what the client is sent."""
+        self._client.set_tos(value)
 
-    @property
-    def src_port(self) -> int:
-        """The client's port."""
-        return self._client.port
+    def hint(self, line: bytes) -> None:
+        """A line of the answer that says early what the real one will need; clients of HTTP/1.0 know no such answers."""
+        if self.exchange.head.version:
+            self._hints.append(line)
 
-    @property
-    def dst(self) -> Address | None:
-        """The address the client connected to."""
-        return parse_address(self._client.local_address)
-
-    @property
-    def dst_port(self) -> int:
-        """The port the client connected to."""
-        return self._client.local_port
+    def tell_hints(self) -> None:
+        """Send the hints that rules have given so far, in one answer (RFC 8297)."""
+        if self._hints:
+            lines, self._hints = self._hints, []
+            self.exchange.inform(b''.join((b'HTTP/1.1 103 Early Hints\r\n', *lines, b'\r\n')))
 
     def set_method(self, method: bytes) -> None:
         """Ask with another method. What changes whether the answer has a body is not possible."""
@@ -174,14 +169,19 @@ class Transaction:
 
     @property
     def response_body(self) -> bytes:
-        """Bodies of responses are streamed."""
-        return b''
+        """What is here of the body: what came together with the head, and what was waited for."""
+        return self.exchange.answer_body()
+
+    def answer_size(self) -> int:
+        """The announced length of the response's body, or what is there of one that is not announced."""
+        length = -1 if self.response_head is None else self.response_head.length
+        return length if length >= 0 else len(self.response_body)
 
     def answered(self, head: ResponseHead) -> None:
         """The response's head is here: fields that change are its from now on."""
         self.answers(head)
         self.server_status = head.status
-        self._forget('req')
+        self.forget('req')
         for number, slot in enumerate(self.slots['res']):
             values = head.values(slot.header.encode()) if slot.header else []
             if values:
@@ -290,41 +290,6 @@ class Transaction:
         """32 random bits."""
         return _RANDOM.getrandbits(32)
 
-    def variable(self, scope: str, name: str) -> Sample | None:
-        """A variable; those of a session outlive the request, those of the process are everybody's."""
-        if scope == 'proc':
-            value: Sample | None = self.context.contents.store.variable(name)
-            return value
-        return self._session.get(name) if scope == 'sess' else self.variables.get((scope, name))
-
-    def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
-        """Give a variable a value, or take it away."""
-        if scope == 'sess':
-            if value is None:
-                self._session.pop(name, None)
-            else:
-                self._session[name] = value
-        elif scope == 'proc':
-            self.context.contents.store.set_variable(name, value)
-        elif value is None:
-            self.variables.pop((scope, name), None)
-        else:
-            self.variables[scope, name] = value
-
-    def _forget(self, scope: str) -> None:
-        for key in [key for key in self.variables if key[0] == scope]:
-            del self.variables[key]
-
-    def captured(self, where: str, slot: int) -> bytes | None:
-        """What a slot keeps."""
-        return self._captured.get((where, slot))
-
-    def capture(self, where: str, slot: int, value: bytes) -> None:
-        """Keep a value, as much of it as the slot has room for."""
-        slots = self.slots[where]
-        if slot < len(slots):
-            self._captured[where, slot] = value[: slots[slot].length]
-
     def _capture_request(self) -> None:
         """Keep what `capture request header` lines ask for, before any rule runs."""
         for number, slot in enumerate(self.slots['req']):
@@ -353,7 +318,11 @@ class Transaction:
             self._unique = formats.unique_id(self)
         return self._unique
 
-    def unique_line(self) -> bytes:
+    def added_lines(self) -> bytes:
+        """The lines that a server is sent beside the fields of the request: Forwarded, and the unique id."""
+        return b'\r\n'.join(filter(None, (forwarded_line(self), self._unique_line())))
+
+    def _unique_line(self) -> bytes:
         """The line in which the server is told the id; empty where it is not."""
         formats = formats_of(self.context, self.exchange.story.frontend)
         if formats is None or not formats.unique_header or formats.unique_id is None:
@@ -384,12 +353,6 @@ class Transaction:
         """A number about a proxy or server; None where there is none of that name."""
         return figure_of(self, name, proxy, server)
 
-    def basic_auth(self) -> tuple[bytes, bytes, bytes]:
-        """Type, user and password of the Authorization field (RFC 7617); empty where there is none."""
-        values = [value for name, value in self.request if name == b'authorization']
-        kind, _, credentials = (values[0] if values else b'').partition(b' ')
-        try:
-            user, _, password = base64.b64decode(credentials.strip(), validate=True).partition(b':')
-        except binascii.Error:
-            return kind, b'', b''
-        return kind, user, password
+    def uses_proxy_fields(self) -> bool:
+        """Was it asked as a proxy (`option http-use-proxy-header`), which has fields of its own for who the client is?"""
+        return self.frontend.use_proxy_header and self.exchange.story.target[:1] not in (b'/', b'*')

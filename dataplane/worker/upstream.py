@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from dataplane.wire.outgoing import bind_to
 from dataplane.worker.outbox import LARGE
+from dataplane.worker.transport import tcp_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,6 +261,10 @@ class Upstream(asyncio.Protocol):
         """While it is congested: has the server taken more than was added since this was asked last?"""
         before, self._waiting = self._waiting, 0 if self._transport is None else self._transport.get_write_buffer_size()
         return self.congested and self._waiting < before
+
+    def tcp_info(self, name: str) -> int | None:
+        """What the system knows of the connection (transport.py)."""
+        return None if self._sock is None else tcp_info(self._sock, name)
 
     def ends(self) -> Ends | None:
         """Its own address and the server's; None when it is not connected any more."""

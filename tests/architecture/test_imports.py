@@ -24,6 +24,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'dataplane.config': (
         'dataplane.wire',
         'dataplane.core.model',
+        'dataplane.core.answers',
         'dataplane.core.checks',
         'dataplane.core.cookie',
         'dataplane.core.outbound',
@@ -33,6 +34,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     'dataplane.cli': ('dataplane.wire', 'dataplane.core.model', 'dataplane.core.stick'),
     'dataplane.native': (),  # what exists compiled only
+    'dataplane.crypting': (),
     'dataplane.mutex': ('dataplane.native',),
     'dataplane.board': ('dataplane.core', 'dataplane.mutex'),
     'dataplane.stick': ('dataplane.core', 'dataplane.mutex', 'dataplane.rules'),
@@ -43,6 +45,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'dataplane.board',
         'dataplane.stick',
         'dataplane.native',
+        'dataplane.crypting',
     ),
     'dataplane.health': ('dataplane.core', 'dataplane.wire'),
     'dataplane.supervisor': (
@@ -54,6 +57,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'dataplane.wire',
         'dataplane.board',
         'dataplane.stick',
+        'dataplane.crypting',
     ),
     'controlplane': (),
     'controlplane.domain': ('dataplane.wire',),

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from dataplane.core.answers import ErrorPage
 from dataplane.core.counters import C
-from dataplane.core.model import ErrorPage, ForwardFor, KeepAlive
+from dataplane.core.model import ForwardFor, KeepAlive
 from tests.integration.harness.proxy import Proxy, server, snapshot
 from tests.integration.harness.raw import HOST, OK, Call, RawClient, RawServer, answering, ask, ok, until
 

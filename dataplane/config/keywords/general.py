@@ -167,10 +167,8 @@ GLOBAL: Final = table(
 SECTIONS: Final = {
     'peers': 'stick tables are not supported yet',
     'cache': 'there is no cache',
-    'userlist': 'HTTP authentication is not supported yet',
     'resolvers': 'DNS resolvers are not supported yet',
     'mailers': 'e-mail alerts are not supported',
-    'http-errors': 'error files are not supported yet',
     'ring': 'log rings are not supported',
     'log-forward': 'log forwarding is not supported',
     'log-profile': 'log profiles are not supported',

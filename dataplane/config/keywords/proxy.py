@@ -32,9 +32,9 @@ PROXY: Final = table(
     supported('tcp-check send, tcp-check send-binary', 'without format strings'),
     supported('mode', '`http` only. Without it a proxy is refused: HAProxy would take it for a tcp one'),
     supported('description', 'shown on the statistics page'),
+    supported('option http-use-proxy-header', 'says what asks for a password; Proxy-Connection ends here anyway'),
     supported('errorfile', 'a file larger than `tune.bufsize` is refused, never cut'),
-    supported('errorloc, errorloc302, errorloc303'),
-    supported('http-error', 'with `string` or `file`, and fields without expressions'),
+    supported('errorfiles, errorloc, errorloc302, errorloc303, http-error'),
     supported(
         'option httplog, option tcplog, option logasap, option log-separate-errors, log-tag, log-format, log-format-sd, unique-id-format, unique-id-header, capture cookie'
     ),
@@ -55,6 +55,10 @@ PROXY: Final = table(
         '`accept`, `reject`, `silent-drop`, variables; `content` also `capture`, `set-log-level` and priorities',
     ),
     supported('tcp-request inspect-delay', 'a whole head is waited for anyway, within `timeout http-request`'),
+    supported('tcp-response content', '`accept`, `reject`, `silent-drop`, `set-log-level`, variables'),
+    supported('tcp-response inspect-delay', 'a whole head is waited for anyway, within `timeout server`'),
+    supported('option forwarded'),
+    supported('option http-buffer-request', 'as much as `tune.bufsize` holds beside the head'),
     supported(
         'acl, capture request header, capture response header, declare capture, redirect, use-server, use_backend'
     ),
@@ -113,10 +117,6 @@ PROXY: Final = table(
         'option http-drop-request-trailers, option http-drop-response-trailers',
     ),
     refused(
-        'it serves a forward proxy behind: here targets lose their authority, and fields meant for proxies end',
-        'option http-use-proxy-header',
-    ),
-    refused(
         'what RFC 9110 and 9112 forbid is how requests are smuggled: it is refused whatever a file says (docs/safe-http.md)',
         """
         option accept-invalid-http-request, option accept-invalid-http-response,
@@ -126,7 +126,6 @@ PROXY: Final = table(
     refused(
         'it is not supported yet',
         """
-        tcp-response content, tcp-response inspect-delay,
         quic-initial, filter, filter-sequence, tcp-request, tcp-response
     """,
     ),
@@ -156,19 +155,7 @@ PROXY: Final = table(
         'a request is logged once, when it has ended',
         'log-steps',
     ),
-    refused(
-        'there are no `http-errors` sections: `errorfile` and `http-error` say what is answered',
-        """
-        errorfiles
-    """,
-    ),
-    refused(
-        'heads are relayed as they came, but for what the rules of RFC 9112 forbid',
-        """
-        option forwarded
-    """,
-    ),
-    refused('bodies are streamed, never gathered', 'option http-buffer-request, compression'),
+    refused('bodies are relayed as they came', 'compression'),
     refused('source addresses are those of this machine', 'option transparent'),
     supported(
         'load-server-state-from-file, server-state-file-name',
@@ -195,25 +182,31 @@ PROXY: Final = table(
 
 ACTIONS: Final = table(
     supported("""
-        add-header, allow, capture, del-header, deny, redirect, reject, replace-header, replace-path, replace-pathq,
+        accept, add-header, allow, auth, capture, del-header, deny, redirect, reject, replace-header, replace-path, replace-pathq,
         replace-uri, replace-value, set-header, set-log-level, set-method, set-path, set-pathq, set-priority-class,
         set-priority-offset, set-query, set-status, set-uri, set-var, set-var-fmt, tarpit, unset-var, sc-add-gpc, sc-inc-gpc, sc-inc-gpc0, sc-inc-gpc1,
-        sc-set-gpt, sc-set-gpt0, track-sc0, track-sc1, track-sc2
+        sc-set-gpt, sc-set-gpt0, track-sc0, track-sc1, track-sc2, return, early-hint, normalize-uri, pause, set-dst, set-dst-port, set-src,
+        set-src-port, strict-mode
     """),
     supported('disable-l7-retry, set-retries'),
     supported('set-timeout', '`server`, `tunnel`, `client`, `connect`, `queue` and `tarpit`'),
-    supported('return', 'without `errorfile` and `errorfiles`'),
     supported('silent-drop', 'without `rst-ttl`'),
+    supported('wait-for-body', 'as much as `tune.bufsize` holds beside the head'),
+    supported('set-fc-tos, set-tos'),
+    accepted('every request has its turn', 'set-nice'),
+    refused('marking packets is for those who may administer the network', 'set-bc-mark, set-fc-mark, set-mark'),
+    refused('connections to servers are shared by requests', 'set-bc-tos'),
+    refused('what is sent is not slowed down', 'set-bandwidth-limit'),
+    refused('a request is logged once, when it has ended', 'do-log'),
     supported('use-service', '`prometheus-exporter [if { path P }]`, in a proxy of its own'),
     supported('add-acl, del-acl, del-map, set-map', 'what changes is the same in all workers: docs/rules.md'),
-    refused('bodies are streamed, never gathered', 'wait-for-body'),
+    refused('HTTP/1.1 over TCP is the only protocol', 'dgram-drop, expect-netscaler-cip, send-retry, switch-mode'),
     refused(
         'it is not supported yet',
         """
-        add-headers-bin, attach-srv, auth, cache-use, del-headers-bin, do-log, do-resolve, early-hint,
-        normalize-uri, pause, send-spoe-group, set-bandwidth-limit, set-bc-mark, set-bc-tos, set-dst, set-dst-port,
-        set-fc-mark, set-fc-tos, set-headers-bin, set-mark, set-nice, set-src, set-src-port, set-tos, strict-mode, wait-for-handshake
+        add-headers-bin, attach-srv, cache-store, cache-use, close, del-headers-bin, do-resolve, send-spoe-group, set-headers-bin,
+        wait-for-handshake
     """,
     ),
 )
-"""Actions of `http-request`, `http-response` and `http-after-response` that HAProxy knows."""
+"""Actions of `http-request`, `http-response`, `http-after-response`, `tcp-request` and their kind that HAProxy knows."""

@@ -14,6 +14,8 @@ _NO_TLS: Final = 'connections are never of TLS: false, or nothing is found'
 
 
 def _fetch(name: str) -> Keyword:
+    if name in absent.UNANSWERED:
+        return Keyword(name, Status.REFUSED, 'it is not supported yet')
     encrypted = KNOWN_FETCHES[name].use is Use.CLIENT_SSL or name.startswith('ssl_')
     return Keyword(name, Status.SUPPORTED, _NO_TLS if encrypted else '')
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dataplane.rules.fetches.client import fact, truth
+from dataplane.rules.fetches.client import truth
 from dataplane.rules.hashes import avalanche, sdbm
 from dataplane.rules.model import Argument
 from dataplane.rules.phases import Use
@@ -216,7 +216,4 @@ REQUEST: Final[dict[str, Fetch]] = {
     'capture.req.uri': simple(Type.STR, Use.REQUEST_KEPT, _kept_uri),
     'capture.req.ver': simple(Type.STR, Use.REQUEST_KEPT, _captured_version),
     'capture.res.hdr': _captured('res'),
-    'http_auth_type': simple(Type.STR, Use.REQUEST, fact('http_auth_type')),
-    'http_auth_user': simple(Type.STR, Use.REQUEST, fact('http_auth_user')),
-    'http_auth_pass': simple(Type.STR, Use.REQUEST, fact('http_auth_pass')),
 }

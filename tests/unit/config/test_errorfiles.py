@@ -7,7 +7,7 @@ import pytest
 from dataplane.config import ConfigErrors, Loaded, load
 from dataplane.config.errorfiles import CODES, error_page
 from dataplane.config.problems import Rejected
-from dataplane.core.model import ErrorPage
+from dataplane.core.answers import ErrorPage
 from tests.unit.config.loading import HTTP
 
 DEBIAN = (

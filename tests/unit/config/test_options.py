@@ -14,7 +14,7 @@ def test_the_table_and_the_handlers_name_the_same_options() -> None:
         for name, keyword in PROXY.items()
         if name.startswith('option ') and keyword.status is Status.SUPPORTED
     }
-    assert table == {'httplog', 'tcplog', 'httpslog', *FLAGS, *HANDLERS}
+    assert table == {'httplog', 'tcplog', 'httpslog', 'forwarded', *FLAGS, *HANDLERS}
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_what_can_never_hold_is_warned_of() -> None:
     [
         ('', "'http-request' expects an action, but got ''."),
         ('denny', "'http-request' expects an action, but got 'denny'; did you mean 'deny' maybe ?"),
-        ('auth', "'http-request auth' is not supported: it is not supported yet."),
+        ('attach-srv', "'http-request attach-srv' is not supported: it is not supported yet."),
         ('track-sc0', "'http-request track-sc0' : missing fetch method."),
         ('set-map a b', "'http-request set-map' : expects 'set-map(<file-name>)'"), ('set-map(f a b', "expects 'set-map(<file-name>)'"),
         ('set-map(f) a', "'http-request set-map(f)' : expects exactly 2 arguments"), ('del-acl(f)', 'expects exactly 1 arguments'),
@@ -207,7 +207,7 @@ def test_what_can_never_hold_is_warned_of() -> None:
         ('deny deny_status 418', "status code '418' not handled by default with 'default-errorfiles' argument"),
         ('return deny_status 403', "expects 'if' or 'unless', or what is answered, but found 'deny_status'"),
         ('return content-type a/b file gone', "failed to open file 'gone'"),
-        ('return errorfile x', "'errorfile' is not supported"),
+        ('return errorfile x', "error opening file 'x'"),
         ('redirect', "redirection type expected ('prefix', 'location', or 'scheme')"),
         ('redirect location / code 200', 'unsupported HTTP code <200>'),
         ('redirect elsewhere /', "(was 'elsewhere')"),
@@ -217,7 +217,7 @@ def test_what_can_never_hold_is_warned_of() -> None:
         ('del-header content-length', "'content-length' is not supported"),
         ('del-header x -m dom', "unknown matching method 'dom'"),
         ('set-header a %[nope]', "unknown fetch method 'nope'"),
-        ('set-header a %[uptime]', "fetch method 'uptime' is not supported yet"),
+        ('set-header a %[last_rule_line]', "fetch method 'last_rule_line' is not supported yet"),
         ('replace-header a ( b', "regex '(' is invalid"),
         ('replace-path (a+)+ b', 'a repeated part of it can be read in several ways'),
         ('set-method connect', "the method 'connect' is not supported"),
@@ -277,6 +277,17 @@ def test_the_example_of_the_page_can_be_used() -> None:
     assert len(found.snapshot.frontends[0].rules.request) == 5
 
 
+def test_the_second_example_can_be_used_too() -> None:
+    page = (Path(__file__).parents[3] / 'docs' / 'rules.md').read_text()
+    example = page.partition('## Passwords')[2].partition('```\n')[2].partition('```')[0]
+    answer = b'HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n'
+    found = load([('t.cfg', HTTP + example)], {}, cores=1, read_file=lambda path, _: answer)
+    assert found.warnings == ()
+    (front,) = found.snapshot.frontends
+    assert [user.groups for user in found.snapshot.userlists[0].users] == [('admins',), ('guests',)]
+    assert (len(front.rules.request), len(front.rules.replies), len(front.error_pages)) == (7, 1, 1)
+
+
 def test_use_server_names_servers_of_its_section() -> None:
     text = f'{HTTP}backend b\n server s 1.1.1.1:80\n use-server s if {{ path /x }}\n use-server %[path] unless TRUE\n'
     rules = snapshot(text).backends[0].rules
@@ -320,8 +331,9 @@ def test_pages_that_stand_in_the_file(line: str, status: int, page: bytes) -> No
         ('errorloc 299 /', "'errorloc' : status code '299' not handled."),
         ('errorloc 503', "'errorloc' expects <status_code> and <url> as arguments (got '')."),
         ('http-error content-type a/b string x', 'a status that has a page is expected'),
-        ('http-error status 404 content-type a/b lf-string x', "'lf-string' and 'lf-file' are not supported"),
-        ('http-error status 404 hdr a %[src]', "hdr 'a' : expressions are not supported"),
+        ('http-error status 404 content-type a/b lf-string %[nope]', "unknown fetch method 'nope'"),
+        ('http-error status 404 string x string y', "'string' : the body is already given"),
+        ('http-error status 404 string x errorfiles y', "'errorfiles' : the body is already given"),
     ],
 )
 def test_what_is_no_page(line: str, complaint: str) -> None:

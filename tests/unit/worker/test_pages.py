@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.core.model import Backend, ErrorPage, Frontend
+from dataplane.core.answers import ErrorPage
+from dataplane.core.model import Backend, Frontend
 from dataplane.worker.pages import kept_open, own_page, page, parser_page, without_body
 
 # as HAProxy 2.6 was seen to send them

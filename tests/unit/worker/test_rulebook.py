@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from dataplane.core.answers import ErrorSection
 from dataplane.core.tables import Tables
+from dataplane.rules.model import UserList
 from dataplane.rules.stores import Store
 from dataplane.worker.rulebook import Rulebook
+from dataplane.worker.verdicts import Then
 from tests.unit.config.loading import HTTP, snapshot
 
 TEXT = f'{HTTP}frontend f\n bind :80\n http-request deny if {{ path_reg ^/x }}\n default_backend b\nbackend b\n http-response del-header x\n'
@@ -35,3 +40,31 @@ def test_what_stayed_as_it_was_is_not_made_again() -> None:
 def test_with_another_store_all_is_made_again() -> None:
     first = Rulebook(tables(), Store())
     assert Rulebook(tables(), Store(), first).frontends[0] is not first.frontends[0]
+
+
+def test_other_users_and_pages_make_all_anew_too() -> None:
+    store, now = Store(), tables()
+    first = Rulebook(tables(), store)
+    users = replace(now, snapshot=replace(now.snapshot, userlists=(UserList('u'),)))
+    pages = replace(now, snapshot=replace(now.snapshot, error_sections=(ErrorSection(name='e'),)))
+    assert Rulebook(users, store, first).frontends[0] is not first.frontends[0]
+    assert Rulebook(pages, store, first).frontends[0] is not first.frontends[0]
+    assert Rulebook(now, store, first).frontends[0] is first.frontends[0]
+
+
+class Place:
+    """What a chain asks of a transaction: where it may write down its place."""
+
+    place = 0
+
+
+def test_a_chain_stops_behind_what_waits_and_goes_on_there() -> None:
+    lines = [f'http-request {action}' for action in ('pause 5', 'allow', 'deny')]
+    text = f'{HTTP}frontend f\n bind :80\n tcp-request content accept\n {chr(10).join(lines)}\n redirect location /\n'
+    chain, at = Rulebook(tables(text), Store()).frontends[0].request, Place()
+    paused = chain.run(at, 0)  # type: ignore[arg-type]  # all that it asks for
+    assert paused is not None
+    assert (paused.then, paused.time, at.place) == (Then.PAUSE, 5, 2)
+    redirected = chain.run(at, at.place)  # type: ignore[arg-type]
+    assert redirected is not None
+    assert (redirected.then, at.place) == (Then.ANSWER, 4)
