@@ -17,7 +17,7 @@ def server(words: str, probe: Probe | None = None) -> Server:
 def test_words_are_those_of_a_server_line() -> None:
     found = server('10.0.0.1:80 weight 3 maxconn 4 id 7 backup check inter 1s agent-check agent-port 9 cookie c')
     assert found == Server(
-        name='n', id=7, host='10.0.0.1', port=80, weight=3, maxconn=4, minconn=4, backup=True, cookie='c',
+        name='n', id=7, forced_id=True, host='10.0.0.1', port=80, weight=3, maxconn=4, minconn=4, backup=True, cookie='c',
         check=ServerCheck(pace=Pace(inter=1_000)), agent=AgentCheck(pace=Pace(inter=2_000, rise=1, fall=1), port=9), where='CLI',
     )  # fmt: skip
     assert server('[::1]').host == '::1'
