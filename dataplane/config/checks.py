@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataplane.config.draft import Side
 from dataplane.config.serverchecks import check_checks
+from dataplane.rules.statspage import DEFAULT_STATS_REALM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,27 +118,16 @@ def _mode(proxy: ProxyDraft, report: Report) -> None:
 
 
 def _stats(proxy: ProxyDraft, report: Report) -> None:
-    if not proxy.serves_stats:
-        return
-    used = [word for word, there in _traffic(proxy) if there]
-    if used or proxy.side is Side.BACKEND:
+    page, used = proxy.stats, proxy.traffic
+    if proxy.metrics and (used or proxy.side is Side.BACKEND):
         text = (
-            f"{proxy.kind} '{proxy.name}' serves the statistics page or the Prometheus exporter: that is supported "
+            f"{proxy.kind} '{proxy.name}' serves the Prometheus exporter: that is supported "
             f"in a 'listen' or 'frontend' of its own only{' (found ' + ', '.join(used) + ')' if used else ''}."
         )
         report.error(proxy.file, proxy.line, text)
-
-
-def _traffic(proxy: ProxyDraft) -> tuple[tuple[str, bool], ...]:
-    return (
-        ("'server'", bool(proxy.servers)),
-        ("'default_backend'", proxy.default_backend is not None),
-        ("'use_backend'", bool(proxy.switches)),
-        ("'tcp-request'", bool(proxy.connection_rules or proxy.session_rules or proxy.content_rules)),
-        ("'http-request'", bool(proxy.request_rules or proxy.redirects)),
-        ("'http-response'", bool(proxy.response_rules or proxy.after_rules)),
-        ("'use-routes'", proxy.use_routes),
-    )
+    if page is not None and page.rules and (page.users or page.realm != DEFAULT_STATS_REALM):
+        text = f"proxy '{proxy.name}': stats 'auth'/'realm' and 'http-request' can't be used at the same time."
+        report.error(proxy.file, proxy.line, text)
 
 
 def _references(proxy: ProxyDraft, proxies: Sequence[ProxyDraft], report: Report, *, pushed: bool) -> None:

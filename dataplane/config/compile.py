@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from dataplane.config.draft import Side
 from dataplane.config.general import MAX_THREADS
-from dataplane.config.proxysection import DEFAULT_STATS_URI
 from dataplane.config.rules import rules_of
 from dataplane.config.statefiles import state_file
+from dataplane.config.statslines import page_of
 from dataplane.config.sticktables import tables_of
 from dataplane.core.model import Backend, Frontend, Global, Server, Snapshot, StatsListener, Timeouts
 
@@ -102,7 +102,7 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         timeouts=_timeouts(proxy.timeouts),
         default_backend=proxy.default_backend.name if proxy.default_backend else own,
         use_routes=proxy.use_routes,
-        rules=rules_of(proxy),
+        rules=rules_of(proxy, page_of(proxy, settings)),
         log_targets=logs,
         httplog=proxy.httplog,
         logasap=proxy.logasap,
@@ -171,7 +171,7 @@ def _backend(
         prefer_last_server=proxy.prefer_last_server,
         max_keep_alive_queue=proxy.max_keep_alive_queue,
         send_name_header=proxy.send_name_header,
-        rules=rules_of(proxy),
+        rules=rules_of(proxy, page_of(proxy, settings)),
         error_pages=tuple(proxy.error_pages.values()),
         probe=proxy.probe.compiled(proxy.timeouts, log_checks=proxy.log_health_checks),
         state_file=state_file(proxy, general),
@@ -232,11 +232,11 @@ def compiled_server(server: ServerDraft, id_: int, proxy: str, source: Source | 
 
 
 def _stats_listener(proxy: ProxyDraft, settings: Global) -> StatsListener:
-    """Without any `stats` line there is no page (`uri` ''); without an exporter rule no metrics (None)."""
+    """Without any `stats` line there is no page; without an exporter rule no metrics (None)."""
     return StatsListener(
         name=proxy.name,
         binds=_binds(proxy, proxy.maxconn or settings.maxconn),
-        uri=(proxy.stats_uri or DEFAULT_STATS_URI) if proxy.stats else '',
+        page=page_of(proxy, settings),
         metrics_path=proxy.metrics_path,
         where=proxy.where,
     )

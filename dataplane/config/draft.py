@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dataplane.core.stick.definition import Definition
     from dataplane.rules.actions import Formats, Persist, Reply, Rule, SetVar, Slot, Stick, Switch
     from dataplane.rules.model import Acl, Condition
+    from dataplane.rules.statspage import StatsPage
     from dataplane.rules.steps import Forwarded
 
 
@@ -167,8 +168,7 @@ class ProxyDraft:
     error_pages: dict[int, ErrorPage] = field(default_factory=dict)
     error_replies: dict[int, Reply] = field(default_factory=dict)
     description: str = ''
-    stats: bool = False
-    stats_uri: str | None = None
+    stats: StatsPage | None = None
     metrics: bool = False
     metrics_path: str | None = None
 
@@ -183,9 +183,26 @@ class ProxyDraft:
         return f'{self.file}:{self.line}'
 
     @property
+    def traffic(self) -> tuple[str, ...]:
+        """What it says that only a proxy with traffic of its own needs, `stats` lines that ask about a request among it."""
+        page = self.stats
+        judged = page is not None and (page.rules or any(condition is not None for condition in page.admin))
+        words = (
+            ("'server'", self.servers),
+            ("'default_backend'", self.default_backend is not None),
+            ("'use_backend'", self.switches),
+            ("'tcp-request'", self.connection_rules or self.session_rules or self.content_rules),
+            ("'http-request'", self.request_rules or self.redirects),
+            ("'http-response'", self.response_rules or self.after_rules),
+            ("'use-routes'", self.use_routes),
+            ("'stats' with a condition", judged),
+        )
+        return tuple(word for word, there in words if there)
+
+    @property
     def serves_stats(self) -> bool:
-        """Does it answer the statistics page or the exporter itself, instead of passing traffic on?"""
-        return self.stats or self.metrics
+        """Does it answer nothing but the statistics page or the exporter? Then the supervisor listens for it."""
+        return self.metrics or (self.stats is not None and self.side is not Side.BACKEND and not self.traffic)
 
     def heir(self, kind: str, name: str, file: str, line: int) -> ProxyDraft:
         """A new proxy that begins with everything this defaults section says."""

@@ -48,6 +48,7 @@ from dataplane.config.rules import (
 from dataplane.config.ruling import header_format
 from dataplane.config.servers import parse_default_server, parse_server_line, parse_server_template
 from dataplane.config.statefiles import HANDLERS as STATE_FILES
+from dataplane.config.statslines import STATS, parse_stats
 from dataplane.config.sticktables import STICKS, parse_stick, parse_stick_table
 from dataplane.config.values import MAX_INT, parse_int, parse_time
 from dataplane.rules.actions import Switch
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
     from dataplane.config.reader import Line
     from dataplane.config.ruling import Ruling
 
-DEFAULT_STATS_URI: Final = '/haproxy?stats'
 _FRONT_TIMEOUTS: Final = ('client', 'client-fin')
 _BACK_TIMEOUTS: Final = ('check', 'server', 'connect', 'queue', 'tunnel', 'server-fin')
 _SIDES: Final = {
@@ -83,7 +83,7 @@ _SIDES: Final = {
 }  # fmt: skip
 _NOT_IN_DEFAULTS: Final = (
     'be-unpublished', 'bind', 'force-be-switch', 'capture cookie', 'redirect', 'server', 'server-template', 'use_backend', 'use-server',
-    'use-routes', 'monitor fail', 'force-persist', 'ignore-persist', 'id', 'description', 'stats enable', 'stats uri',
+    'use-routes', 'monitor fail', 'force-persist', 'ignore-persist', 'id', 'description', 'stats admin', 'stats http-request',
     'stick-table', *STICKS,
 )  # fmt: skip
 _PLAIN: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
@@ -157,8 +157,7 @@ class ProxySection:
             'retries': self._retries,
             'server': self._server,
             'server-template': self._server_template,
-            'stats enable': self._stats_enable,
-            'stats uri': self._stats_uri,
+            **{name: partial(parse_stats, ruling=ruling, report=report) for name in STATS},
             'use-server': self._use_server,
             'unique-id-format': formats.unique_id_format,
             'unique-id-header': formats.unique_id_header,
@@ -353,20 +352,6 @@ class ProxySection:
     def _monitor_uri(line: Line, proxy: ProxyDraft) -> None:
         line.at_most(1)
         proxy.monitor_uri = checked_path(line.word(1), "'monitor-uri'").encode()
-
-    @staticmethod
-    def _stats_enable(line: Line, proxy: ProxyDraft) -> None:
-        if len(line.words) > 2:
-            msg = f"'stats enable' cannot handle unexpected argument '{shown(line.word(2))}'."
-            raise Rejected(msg)
-        proxy.stats = True
-
-    @staticmethod
-    def _stats_uri(line: Line, proxy: ProxyDraft) -> None:
-        if not line.word(2):
-            msg = "'uri' needs an URI prefix."
-            raise Rejected(msg)
-        proxy.stats, proxy.stats_uri = True, checked_path(line.word(2), "'stats uri'")
 
 
 def keyword_of(line: Line) -> str:

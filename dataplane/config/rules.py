@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dataplane.config.ruling import Ruling
     from dataplane.rules.actions import Action, Persist, Stick
     from dataplane.rules.model import Acl
+    from dataplane.rules.statspage import StatsPage
 
 _Conditional = TypeVar('_Conditional', 'Rule', 'Switch', 'Stick', 'Persist')
 DEFAULT_METRICS_PATH: Final = '/metrics'
@@ -178,8 +179,8 @@ def _buffered(proxy: ProxyDraft) -> tuple[Rule, ...]:
     return (Rule(WaitBody(proxy.timeouts.get('http-request') or None)),) if proxy.buffer_request else ()
 
 
-def rules_of(proxy: ProxyDraft) -> Rules:
-    """All rules of a proxy. Those of the defaults section it comes from stand before its own."""
+def rules_of(proxy: ProxyDraft, page: StatsPage | None = None) -> Rules:
+    """All rules of a proxy, and its statistics page. Those of the defaults section it comes from stand before its own."""
     acls = proxy.acls
     return Rules(
         connection=bound(proxy.connection_rules, acls),
@@ -204,6 +205,7 @@ def rules_of(proxy: ProxyDraft) -> Rules:
         formats=proxy.formats if proxy.side & Side.FRONTEND else NO_FORMATS,
         request_guard=request_guard(proxy),
         response_guard=response_guard(proxy),
+        page=page,
     )
 
 

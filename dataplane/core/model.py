@@ -19,6 +19,7 @@ from dataplane.core.sampling import Sampling
 from dataplane.core.stick.definition import Definition
 from dataplane.rules.actions import NO_RULES, Rules, SetVar
 from dataplane.rules.model import Expression, Reference, UserList
+from dataplane.rules.statspage import StatsPage
 
 DEFAULT_RETRY_ON: Final = frozenset({'conn-failure'})  # where no `retry-on` is said
 
@@ -86,10 +87,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogTarget:
-    """One `log` line. `address`: 'stdout', 'stderr', 'fd@N', 'HOST:PORT' (UDP) or '/path' (unix datagram socket).
-
-    `tag` '': the one of the `global` section.
-    """
+    """One `log` line. `address`: 'stdout', 'stderr', 'fd@N', 'HOST:PORT' or '/path' (datagrams). `tag` '': the global one."""
 
     address: str
     facility: str = 'local0'
@@ -318,7 +316,7 @@ class StatsListener:
 
     name: str
     binds: tuple[Bind, ...]
-    uri: str = '/'
+    page: StatsPage | None = None
     metrics_path: str | None = '/metrics'
     where: str = ''
 

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from dataplane.rules.model import Condition, Expression, Format, Match, Variable
 from dataplane.rules.steps import Auth, Forwarded, Step
+
+if TYPE_CHECKING:
+    from dataplane.rules.statspage import StatsPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +390,7 @@ class Rules:
     formats: Formats = NO_FORMATS
     request_guard: tuple[Rule, ...] = ()
     response_guard: tuple[Rule, ...] = ()
+    page: StatsPage | None = None
 
     def __bool__(self) -> bool:
         """Is there anything to evaluate?"""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dataplane.supervisor.aids import Surroundings
@@ -16,8 +17,10 @@ from dataplane.supervisor.clearing import Clearing
 from dataplane.supervisor.clisocket import CliServer
 from dataplane.supervisor.figures import Figures, Identity, Supervision
 from dataplane.supervisor.memory import pools
+from dataplane.supervisor.pagedesk import PageDesk
 from dataplane.supervisor.statspage import StatsServer, serve_stats
 from dataplane.supervisor.verbs import Verbs
+from dataplane.supervisor.workerpages import WorkerPages
 
 if TYPE_CHECKING:
     from dataplane.board import Board
@@ -112,5 +115,7 @@ def prepare(house: House, identity: Identity) -> Opened:
 
 async def open_doors(opened: Opened, house: House, listeners: tuple[StatsListener, ...]) -> None:
     """Open them. Raises CannotListen; what is open by then is closed with the rest."""
-    opened.stats = await serve_stats(listeners, opened.figures, house.condition)
+    desk = PageDesk(opened.figures, opened.verbs, partial(house.workers.log, 'notice'))
+    house.workers.asked = WorkerPages(desk, lambda: house.ledger.tables, house.workers.send).answer
+    opened.stats = await serve_stats(listeners, opened.figures, desk, house.condition)
     await opened.cli.start(house.settings().stats_sockets)

@@ -179,6 +179,12 @@ def unchangeable(old: Snapshot, new: Snapshot) -> list[str]:
 
 def _addresses(snapshot: Snapshot) -> list[object]:
     return [
-        replace(listener, where='', binds=tuple(replace(bind, where='') for bind in listener.binds))
+        replace(
+            listener,
+            where='',
+            page=None,
+            metrics_path=None,
+            binds=tuple(replace(bind, where='') for bind in listener.binds),
+        )
         for listener in snapshot.stats_listeners
     ]

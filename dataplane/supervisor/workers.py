@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from dataplane.board import Bells, Board
@@ -32,6 +33,7 @@ from dataplane.supervisor.listeners import Listener, Listeners
 from dataplane.supervisor.members import Barrier, Contents
 from dataplane.supervisor.questions import Answers, Questions, unanswered
 from dataplane.supervisor.spawn import how_it_ended, spawn
+from dataplane.supervisor.workerpages import no_pages
 from dataplane.wire.framing import Channel, Message
 
 STEER_AFTER: Final = 0.2
@@ -68,7 +70,7 @@ class Worker:
 class Workers:
     """All workers of a data plane. `log(level, text)` is told of starts and deaths; `clear(number)` clears the board.
 
-    `failed(name, error)` is told of a defect in the work for a worker: without it a number would never be used again, or
+    `asked(number, message)` answers when a worker asks for a page. `failed(name, error)` is told of a defect in the work for a worker: without it a number would never be used again, or
     the barrier never be passed.
     """
 
@@ -80,6 +82,7 @@ class Workers:
         self.clear: Callable[[int], Coroutine[Any, Any, None]]
         self.descriptors: Callable[[Tables], tuple[int, ...]] = lambda tables: ()
         self.failed: Callable[[str, BaseException], None]
+        self.asked: Callable[[int, Message], Coroutine[Any, Any, None]] = partial(no_pages, self.send)
         self.log: Callable[[str, str], None] = lambda level, text: None
         self.restarts = 0
         self._loop = loop
@@ -201,6 +204,8 @@ class Workers:
                 worker.state = State.READY
                 self._steer()
                 self._changed.set()
+            case 'page':
+                _ = self._begin(self.asked(worker.number, message), 'a page')
             case 'rows' | 'answer':
                 self._questions.heard(message)
             case other:

@@ -103,11 +103,17 @@ def act_of(action: Action, store: Store, *, response: bool) -> Act:
     return _act(maker(action, store))
 
 
+def asks_who(realm: str, *, proxy: bool = False) -> Verdict:
+    """Ask the client who it is (RFC 7617)."""
+    challenge = f'Basic realm="{realm}"'.encode('utf-8', 'surrogateescape')
+    made = Made(407 if proxy else 401)
+    field = b'proxy-authenticate' if proxy else b'www-authenticate'
+    return Verdict(Then.ANSWER, LOCAL_ANSWER, lambda _: made, None, (field, challenge))
+
+
 def _auth(action: Auth) -> Act:
     """Ask for a password as who was asked would: a proxy, or a server (RFC 9110, 11.6 and 11.7)."""
-    challenge = f'Basic realm="{action.realm}"'.encode('utf-8', 'surrogateescape')
-    own = Verdict(Then.ANSWER, LOCAL_ANSWER, lambda _: Made(401), None, (b'www-authenticate', challenge))
-    proxy = Verdict(Then.ANSWER, LOCAL_ANSWER, lambda _: Made(407), None, (b'proxy-authenticate', challenge))
+    own, proxy = asks_who(action.realm), asks_who(action.realm, proxy=True)
     return lambda transaction: proxy if transaction.uses_proxy_fields() else own
 
 

@@ -143,6 +143,8 @@ class Carrier(Resender):
                 self._client.hold_body(held=True)
             if self.stage is Stage.GATHERING:
                 self._gathered()
+            elif self.stage is Stage.ASKING:
+                self._early_came()
 
     def on_server_congested(self, *, congested: bool) -> None:
         """The server takes the body slower than the client sends it, or again fast enough."""

@@ -19,6 +19,7 @@ from dataplane.worker.faults import Faults
 from dataplane.worker.figures import Figures
 from dataplane.worker.hashing import Wish
 from dataplane.worker.headers import ForwardedFor
+from dataplane.worker.inquiry import Inquiries
 from dataplane.worker.outbox import Outbox
 from dataplane.worker.pool import Pools
 from dataplane.worker.rulebook import Rulebook
@@ -64,6 +65,7 @@ class Context:
         self.rulebook: Rulebook | None = None
         self.tables: dict[str, StickTable] = {}
         self.numbers = Numbers(desk.tables)
+        self.inquiries = Inquiries()
         self._numbers = 0
         # by ids of the options, which are kept beside: to hash it takes 0.7 us of each request
         self._forwarded: dict[tuple[int, int], tuple[ForwardFor, ForwardFor | None, ForwardedFor]] = {}

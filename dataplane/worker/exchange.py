@@ -28,6 +28,7 @@ from dataplane.core.termination import (
     NO_RESOURCE,
     OUTCOMES,
     QUEUE_TIMEOUT,
+    RULE_FAILED,
     SERVER_CLOSED,
     SERVER_CLOSED_DATA,
     SERVER_TIMEOUT,
@@ -42,34 +43,35 @@ from dataplane.worker.clock import now_ms
 from dataplane.worker.cookies import Ticket
 from dataplane.worker.ending import record
 from dataplane.worker.framing import CloseBody
-from dataplane.worker.holding import Holding
 from dataplane.worker.judging import judge_answer
 from dataplane.worker.pages import closing, kept_open, own_page, page, with_field, without_body
 from dataplane.worker.routed import Stage
 from dataplane.worker.tracking import count_ended
 from dataplane.worker.verdicts import Then, Verdict
+from dataplane.worker.visitor import Visitor
 
 _OVER: Final = Stage.OVER  # named per request: see core/plane.py
 _IDEMPOTENT: Final = frozenset((b'GET', b'HEAD', b'OPTIONS', b'PUT', b'DELETE'))
 _TIMED_OUT: Final = 408
 _FOUND: Final = b'HTTP/1.1 302 Found\r\nCache-Control: no-cache\r\n'
+_ANSWERED_SOON: Final = (Stage.ASKING, Stage.BODY)
+_UNAVAILABLE: Final = 503
 _CLIENT_LEFT: Final = {
-    Stage.HELD: CLIENT_LEFT_DATA,
-    Stage.TARPIT: TARPITTED,
+    Stage.ASKING: CLIENT_LEFT_HEADERS, Stage.HELD: CLIENT_LEFT_DATA, Stage.TARPIT: TARPITTED,
     Stage.ROUTED: CLIENT_LEFT_QUEUE, Stage.QUEUED: CLIENT_LEFT_QUEUE, Stage.CONNECTING: CLIENT_LEFT_CONNECT,
     Stage.TURN_AROUND: CLIENT_LEFT_CONNECT, Stage.HEADERS: CLIENT_LEFT_HEADERS, Stage.BODY: CLIENT_LEFT_DATA,
     Stage.TUNNEL: CLIENT_LEFT_DATA,
 }  # fmt: skip
 _KILLED: Final = {
     Stage.GATHERING: KILLED_QUEUE, Stage.HELD: KILLED_HEADERS,
-    Stage.TARPIT: TARPITTED,
+    Stage.ASKING: KILLED_HEADERS, Stage.TARPIT: TARPITTED,
     Stage.ROUTED: KILLED_QUEUE, Stage.QUEUED: KILLED_QUEUE, Stage.CONNECTING: KILLED_CONNECT,
     Stage.TURN_AROUND: KILLED_CONNECT, Stage.HEADERS: KILLED_HEADERS, Stage.BODY: KILLED_DATA,
     Stage.TUNNEL: KILLED_DATA,
 }  # fmt: skip
 
 
-class Exchange(Holding):
+class Exchange(Visitor):
     """One request and its response. Made by the client's connection, which hears `exchange_done` or is `cut`."""
 
     __slots__ = ()
@@ -96,7 +98,7 @@ class Exchange(Holding):
         if not self._request_done:
             self._fail(CLIENT_LEFT_DATA)
             return False
-        if self.stage is not Stage.BODY and (self._backend is None or self._backend.abortonclose):
+        if self.stage not in _ANSWERED_SOON and (self._backend is None or self._backend.abortonclose):
             self._fail(_CLIENT_LEFT[self.stage])
             return False
         self._client_ended = True
@@ -104,7 +106,7 @@ class Exchange(Holding):
 
     def outlives_eof(self) -> bool:
         """May it go on when the client sends no more, as far as can be told while the client is not read?"""
-        return self.stage in (Stage.BODY, Stage.TUNNEL) or (
+        return self.stage in (Stage.ASKING, Stage.BODY, Stage.TUNNEL) or (
             self._backend is not None and not self._backend.abortonclose
         )
 
@@ -193,6 +195,8 @@ class Exchange(Holding):
             self._limit_stall()
         elif stage is Stage.TUNNEL and self._client_judges():
             self._touch_tunnel()
+        elif stage is Stage.ASKING:
+            self._answer_page(_UNAVAILABLE, RULE_FAILED)
         elif stage is Stage.QUEUED:
             self._fail(QUEUE_TIMEOUT)
         elif stage is Stage.TARPIT:
@@ -327,6 +331,8 @@ class Exchange(Holding):
             assert self._ruled is not None
             self._ruled.tarpit = verdict
             self._context.wheel.arm(self._client.server_timer, now_ms() + (self.timeouts.tarpit or 0))
+        elif verdict.page is not None:
+            self._ask_for(verdict)
         elif verdict.answer is not None:
             self._answer_by(verdict)
         else:

@@ -4,6 +4,7 @@
     discard number                                      listen key, frontend, fd; unlisten keys, question -> answer
     patterns sequence, what changed, fds -> patterns sequence; changes: what rules did, at any time
     sessions, errors: question -> rows, ..., answer     kill, activity, clear: question -> answer
+    paged question, status, fd <- page question
     serve -> ready                                      leave -> the end of this process
 
 Packets are taken in their order; what takes long (unpacking tables, all sessions) is done in slices beside them, and nothing
@@ -78,6 +79,7 @@ class Mailbox:
         self._sent = asyncio.Event()
         self._sent.set()
         self._beat_timer: asyncio.TimerHandle | None = None
+        traffic.inquiries.send = self._send
 
     async def run(self) -> None:
         """Serve until told to leave, or until the supervisor is gone."""
@@ -167,6 +169,8 @@ class Mailbox:
                 self._answer(message, worker=self._worker, activity=found)
             case 'clear':
                 _ = self._begin(self._clear(message))
+            case 'paged':
+                self._traffic.inquiries.told(message['question'], message['status'], fds)
             case 'serve':
                 self._send({'op': 'ready'})
             case 'farewell':

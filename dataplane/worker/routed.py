@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 class Stage(IntEnum):
     """What an exchange is waiting for."""
 
+    ASKING = -3  # the supervisor, for a page
     GATHERING = -2  # a rule waits for the request's body, or pauses
     TARPIT = -1
     ROUTED = 0
@@ -344,6 +345,10 @@ class Routed(Stream):
 
     def inform(self, answer: bytes) -> None:
         """Send the client an interim answer of the proxy's own."""
+        raise NotImplementedError
+
+    def _early_came(self) -> None:
+        """More of it, while a page is asked for."""
         raise NotImplementedError
 
     def ends(self) -> Ends | None:

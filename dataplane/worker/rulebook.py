@@ -24,6 +24,7 @@ from dataplane.worker.acting import Holds, act_of
 from dataplane.worker.forwarding import ForwardedField
 from dataplane.worker.logbook import LogFormats
 from dataplane.worker.replies import answer_of
+from dataplane.worker.statsrule import PageRules
 from dataplane.worker.sticking import StickRule
 from dataplane.worker.transaction import RuleFailed
 from dataplane.worker.verdicts import Act, Then, Verdict
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from dataplane.worker.transaction import Transaction
 
 _GO_ON: Final = Then.GO_ON
+Step = Sequence[Rule] | PageRules
 Named = tuple[Holds | None, Callable[['Transaction'], str]]
 
 
@@ -74,13 +76,19 @@ class RuleList:
 
 
 class Chain:
-    """Lists of rules one after another, cut behind each rule that may wait: what is run when the wait is over is the next piece."""
+    """Lists of rules one after another, cut behind each rule that may wait: what is run when the wait is over is the next piece.
+
+    A proxy's statistics page may stand between two of them.
+    """
 
     __slots__ = ('_pieces',)
 
-    def __init__(self, lists: Iterable[Sequence[Rule]], store: Store, *, response: bool) -> None:
-        self._pieces: list[tuple[RuleList, int]] = []  # each with the place at which the next list begins
+    def __init__(self, lists: Iterable[Step], store: Store, *, response: bool) -> None:
+        self._pieces: list[tuple[RuleList | PageRules, int]] = []  # each with the place at which the next list begins
         for rules in lists:
+            if isinstance(rules, PageRules):
+                self._pieces.append((rules, len(self._pieces) + 1))
+                continue
             pieces = _cut(rules)
             end = len(self._pieces) + len(pieces)
             lenient = any(isinstance(rule.action, StrictMode) for rule in rules)
@@ -150,15 +158,15 @@ class ProxyRules:
         'request', 'response', 'response_guard', 'servers', 'session', 'sticks', 'switches',
     )  # fmt: skip
 
-    def __init__(self, name: str, rules: Rules, store: Store) -> None:
+    def __init__(self, name: str, rules: Rules, store: Store, *, backend: bool = False) -> None:
         self.name = name
         self.made_of = rules
         self.formats = LogFormats(rules.formats, store)
         self.connection = RuleList(rules.connection, store, response=False)
         self.session = RuleList(rules.session, store, response=False)
-        self.request = Chain(
-            (rules.content, rules.request, rules.request_guard, rules.redirects), store, response=False
-        )
+        page: Step = () if rules.page is None else PageRules(rules.page, name, store, backend=backend)
+        steps: tuple[Step, ...] = (rules.content, rules.request, rules.request_guard, page, rules.redirects)
+        self.request = Chain(steps, store, response=False)
         self.response = Chain((rules.response_content, rules.response), store, response=True)
         self.response_guard = RuleList(rules.response_guard, store, response=True)
         lenient = any(isinstance(rule.action, StrictMode) for rule in rules.after)
@@ -216,22 +224,23 @@ class Rulebook:
             store.pages = {
                 (one.name, page.status): (page.closing, page.keeping) for one in self.sections for page in one.pages
             }
-        known = [] if before is None or not same else [*before.frontends.values(), *before.backends.values()]
-        self.frontends = self._of(tables.frontends, known)
-        self.backends = self._of(tables.backends, known)
+        known = before if same else None
+        self.frontends = self._of(tables.frontends, {} if known is None else known.frontends, backend=False)
+        self.backends = self._of(tables.backends, {} if known is None else known.backends, backend=True)
 
     def _asks_the_same(self, before: Rulebook) -> bool:
         """Is what rules look things up in what it was?"""
         return before.store is self.store and before.userlists == self.userlists and before.sections == self.sections
 
     def _of(
-        self, proxies: Mapping[int, Frontend] | Mapping[int, Backend], known: Sequence[ProxyRules]
+        self, proxies: Mapping[int, Frontend] | Mapping[int, Backend], known: Mapping[int, ProxyRules], *, backend: bool
     ) -> dict[int, ProxyRules]:
         made = {}
         for index, proxy in proxies.items():
             if proxy.rules:
-                old = next((one for one in known if one.name == proxy.name and one.made_of == proxy.rules), None)
-                made[index] = old or ProxyRules(proxy.name, proxy.rules, self.store)
+                same = (one for one in known.values() if one.name == proxy.name and one.made_of == proxy.rules)
+                old = next(same, None)
+                made[index] = old or ProxyRules(proxy.name, proxy.rules, self.store, backend=backend)
         return made
 
     def __bool__(self) -> bool:

@@ -123,6 +123,14 @@ def _set_tos(action: SetTos, store: Store) -> Act:
     return act
 
 
+def _nothing(_action: Nothing, _store: Store) -> Act:
+    return _do_nothing
+
+
+def _do_nothing(_transaction: Transaction) -> None:
+    """What has no effect here."""
+
+
 _MAKERS: Final[dict[type[Step], Callable[..., Act]]] = {
     WaitBody: _wait_body,
     Pause: _pause,
@@ -131,7 +139,7 @@ _MAKERS: Final[dict[type[Step], Callable[..., Act]]] = {
     StrictMode: _strict_mode,
     SetAddress: _set_address,
     SetTos: _set_tos,
-    Nothing: lambda _action, _store: lambda _transaction: None,
+    Nothing: _nothing,
 }
 
 

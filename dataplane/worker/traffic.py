@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dataplane.worker.access_log import AccessLog
     from dataplane.worker.contents import Contents
     from dataplane.worker.desk import Desk
+    from dataplane.worker.inquiry import Inquiries
     from dataplane.worker.sides import Checked
 
 _LOOK_AT_DEAF: Final = 100
@@ -63,6 +64,11 @@ class Traffic:
         desk.settle_pools = self.settle_pools
         self.adopt(desk.tables)
         self._ticker = loop.call_later(TICK / 1000, self._tick)
+
+    @property
+    def inquiries(self) -> Inquiries:
+        """What is asked of the supervisor."""
+        return self._context.inquiries
 
     # -- listening ---------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ class Then(Enum):
     WAIT = 'the client is answered after a while'
     CLOSE = 'the connection ends without a word'
     DROP = 'the connection ends, and the client is not even told'
+    ASK = 'the supervisor is asked for the answer'
     BODY = 'the list goes on when enough of the body is here'
     PAUSE = 'the list goes on after a while'
 
@@ -30,9 +31,18 @@ WAITING: Final = (Then.BODY, Then.PAUSE)
 """After these a list goes on."""
 
 
+class PageOf(NamedTuple):
+    """Whose statistics page is asked for, and whether the client may change things there."""
+
+    proxy: str
+    backend: bool
+    granted: bool
+
+
 class Verdict(NamedTuple):
     """The end of a list of rules, or a stop on its way. `counter` is what is counted where the termination says otherwise; `field`: one
-    that a page is sent with, in place of its own of that name; `time` in ms (None: not limited) and `least` in bytes are what it waits for.
+    that a page is sent with, in place of its own of that name; `time` in ms (None: not limited) and `least` in bytes are what it waits for;
+    `page`: what the supervisor is asked for.
     """
 
     then: Then
@@ -42,6 +52,7 @@ class Verdict(NamedTuple):
     field: tuple[bytes, bytes] | None = None
     time: int | None = None
     least: int = 0
+    page: PageOf | None = None
 
 
 Act = Callable[..., Verdict | None]

@@ -17,6 +17,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'dataplane.wire',
         'dataplane.rules.model',
         'dataplane.rules.actions',
+        'dataplane.rules.statspage',
         'dataplane.rules.hashes',
         'dataplane.rules.samples',
         'dataplane.rules.xxhash',
@@ -51,6 +52,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'dataplane.supervisor': (
         'dataplane.rules',
         'dataplane.core',
+        'dataplane.rules.statspage',
         'dataplane.health',
         'dataplane.config',
         'dataplane.cli',

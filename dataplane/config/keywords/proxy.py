@@ -81,14 +81,11 @@ PROXY: Final = table(
     supported('max-session-srv-conns', '0 keeps none; otherwise a client has one at most'),
     supported('use-routes', "Sluice's own: then look host and path up in the routes the control plane pushed"),
     supported('http-request, http-response, http-after-response', 'the actions are listed below'),
-    supported('stats enable, stats uri', 'in a `listen` or `frontend` of its own, without servers or backends'),
-    accepted(
-        'the page looks as it looks',
-        """
-        stats hide-version, stats realm, stats refresh, stats show-desc, stats show-legends, stats show-node,
-        stats show-version
-    """,
+    supported(
+        'stats admin, stats auth, stats enable, stats hide-version, stats realm, stats refresh, stats scope, stats show-desc, '
+        'stats show-legends, stats show-node, stats show-version, stats uri'
     ),
+    supported('stats http-request', '`allow`, `deny` and `auth`'),
     accepted(
         'there are no TLS handshakes it could limit',
         """
@@ -160,12 +157,6 @@ PROXY: Final = table(
     supported(
         'load-server-state-from-file, server-state-file-name',
         'at the start; a reload keeps the states as they are, without a file',
-    ),
-    refused(
-        'the statistics page has no accounts: let it listen where only friends are',
-        """
-        stats admin, stats auth, stats http-request, stats scope
-    """,
     ),
     refused(
         'e-mail alerts are not supported',

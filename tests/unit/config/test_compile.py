@@ -98,7 +98,12 @@ def test_a_stats_listener_is_no_frontend() -> None:
     found = snapshot(text)
     assert (found.frontends, found.backends) == ((), ())
     (listener,) = found.stats_listeners
-    assert (listener.name, listener.uri, listener.metrics_path, listener.where) == ('stats', '/stats', '/m', 't.cfg:6')
+    assert (listener.name, listener.page and listener.page.uri, listener.metrics_path, listener.where) == (
+        'stats',
+        '/stats',
+        '/m',
+        't.cfg:6',
+    )
     assert [bind.address for bind in listener.binds] == ['127.0.0.1:8404']
 
 
@@ -112,7 +117,7 @@ def test_a_stats_listener_is_no_frontend() -> None:
 )
 def test_what_a_stats_listener_serves(lines: str, uri: str, metrics: str | None) -> None:
     (listener,) = snapshot(f'{HTTP}frontend stats\n bind :1\n {lines}\n').stats_listeners
-    assert (listener.uri, listener.metrics_path) == (uri, metrics)
+    assert ('' if listener.page is None else listener.page.uri, listener.metrics_path) == (uri, metrics)
 
 
 def test_a_disabled_stats_listener_is_left_out() -> None:

@@ -263,7 +263,7 @@ def test_defaults_serve_no_metrics() -> None:
 
 
 def test_what_serves_statistics_has_no_other_rules() -> None:
-    (found,) = errors(f'{HTTP}listen s\n bind :80\n stats enable\n http-request deny\n')
+    (found,) = errors(f'{HTTP}listen s\n bind :80\n http-request use-service prometheus-exporter\n http-request deny\n')
     assert "(found 'http-request')" in found
 
 

@@ -4,29 +4,42 @@ import asyncio
 import dataclasses
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from dataplane.cli.stat import HEADER
-from dataplane.config.proxysection import DEFAULT_STATS_URI
-from dataplane.core.model import Bind, StatsListener
+from dataplane.core.changes import AdoptFile
+from dataplane.core.model import AdminState, Bind, StatsListener
+from dataplane.rules.statspage import DEFAULT_STATS_URI, StatsPage
+from dataplane.supervisor import statspage
 from dataplane.supervisor.clisocket import CannotListen
 from dataplane.supervisor.health import Condition
-from dataplane.supervisor.statspage import StatsServer, serve_stats
+from dataplane.supervisor.pagedesk import PageDesk
+from dataplane.supervisor.statspage import StatsServer
 from tests.inprocess import SNAPSHOT, Plane
 
-LISTENER = StatsListener(name='stats', binds=(Bind(name='b', host='127.0.0.1'),), uri='/stats')
+LISTENER = StatsListener(name='stats', binds=(Bind(name='b', host='127.0.0.1'),), page=StatsPage(uri='/stats'))
 READY = Condition(serving=1)
+
+
+async def serve_stats(
+    listeners: tuple[StatsListener, ...], plane: Plane, health: Callable[[], Condition] = lambda: READY
+) -> StatsServer:
+    """Open sections over a plane."""
+    notes: list[str] = []
+    return await statspage.serve_stats(
+        listeners, plane.figures, PageDesk(plane.figures, plane.verbs(), notes.append), health
+    )
 
 
 @pytest.fixture
 async def served() -> AsyncIterator[StatsServer]:
     backend = dataclasses.replace(SNAPSHOT.backends[1], name='<b>')
     plane = Plane(dataclasses.replace(SNAPSHOT, backends=(SNAPSHOT.backends[0], backend)))
-    server = await serve_stats((LISTENER,), plane.figures, lambda: READY)
+    server = await serve_stats((LISTENER,), plane)
     yield server
     await server.close()
 
@@ -43,9 +56,8 @@ async def get(server: StatsServer, path: str, method: str = 'GET') -> tuple[int,
 async def test_the_page(served: StatsServer) -> None:
     status, kind, text = await get(served, '/stats')
     assert (status, kind) == (200, 'text/html')
-    assert '<td>s1</td><td>no check</td>' in text
-    assert '<h2>&lt;b&gt;</h2>' in text
-    assert '<b>' not in text
+    assert '<th scope="row">s1' in text
+    assert '>&lt;b&gt;</h2>' in text
     assert text.count('<table>') == text.count('</table>') == 3
     assert 'href="/stats;csv"' in text
 
@@ -88,8 +100,9 @@ async def test_a_part_of_the_metrics(served: StatsServer) -> None:
 
 async def test_elsewhere(served: StatsServer) -> None:
     assert (await get(served, '/'))[0] == 404
-    assert (await get(served, '/statsx'))[0] == 404
-    assert (await get(served, '/stats', 'POST'))[0] == 405
+    assert (await get(served, '/x/stats'))[0] == 404
+    assert (await get(served, '/stats', 'PUT'))[0] == 405
+    assert (await get(served, '/metrics', 'POST'))[0] == 405
     assert (await get(served, '/stats', 'HEAD'))[0] == 200
 
 
@@ -114,18 +127,18 @@ async def raw(server: StatsServer, target: str, version: str = '1.1') -> bytes:
     ],
 )
 async def test_the_uri_haproxy_begins_with_has_a_query(target: str, kind: bytes) -> None:
-    server = await serve_stats((dataclasses.replace(LISTENER, uri=DEFAULT_STATS_URI),), Plane().figures, lambda: READY)
+    server = await serve_stats((dataclasses.replace(LISTENER, page=StatsPage(uri=DEFAULT_STATS_URI)),), Plane())
     for version in ('1.0', '1.1'):
         answer = await raw(server, target, version)
         assert b' 200 OK\r\n' in answer[:20]
         assert b'Content-Type: ' + kind in answer
-    for other in ('/haproxy', '/haproxy?statistics', '/haproxy;csv', '/', '*', 'http://elsewhere'):
+    for other in ('/haproxy', '/haproxy?other', '/haproxy;csv', '/', '*', 'http://elsewhere'):
         assert b' 200 OK' not in (await raw(server, other))[:20]
     await server.close()
 
 
 async def test_without_a_uri_there_is_no_page() -> None:
-    server = await serve_stats((dataclasses.replace(LISTENER, uri=''),), Plane().figures, lambda: READY)
+    server = await serve_stats((dataclasses.replace(LISTENER, page=None),), Plane())
     assert (await get(server, '/'))[0] == 404
     assert (await get(server, '/metrics'))[0] == 200
     await server.close()
@@ -136,12 +149,11 @@ async def test_descriptions_stand_beside_the_names() -> None:
     back = dataclasses.replace(SNAPSHOT.backends[0], description='two of them')
     server = await serve_stats(
         (LISTENER,),
-        Plane(dataclasses.replace(SNAPSHOT, frontends=(front,), backends=(back,))).figures,
-        lambda: READY,
+        Plane(dataclasses.replace(SNAPSHOT, frontends=(front,), backends=(back,))),
     )
     text = (await get(server, '/stats'))[2]
-    assert '<h2>fe <small>the &lt;way&gt; in</small></h2>' in text
-    assert '<h2>px <small>two of them</small></h2>' in text
+    assert '>fe</h2><p class="soft">the &lt;way&gt; in</p>' in text
+    assert '>px</h2><p class="soft">two of them</p>' in text
     assert 'two of them' not in (await get(server, '/stats;csv'))[2]
     await server.close()
 
@@ -153,9 +165,7 @@ async def test_unix_sockets_and_inherited_ones(tmp_path: Path) -> None:
             Bind(name='u', path=str(tmp_path / 'stats'), mode=0o600),
             Bind(name='f', fd=inherited.fileno()),
         )
-        server = await serve_stats(
-            (dataclasses.replace(LISTENER, binds=binds, metrics_path=None),), plane.figures, lambda: READY
-        )
+        server = await serve_stats((dataclasses.replace(LISTENER, binds=binds, metrics_path=None),), plane)
         assert server.addresses == [inherited.getsockname()]
         assert (await get(server, '/stats;csv'))[0] == 200
         assert (await get(server, '/metrics'))[0] == 404
@@ -172,18 +182,18 @@ async def test_a_port_in_use_is_named() -> None:
         port = taken.getsockname()[1]
         taken_too = dataclasses.replace(LISTENER, binds=(Bind(name='b', host='127.0.0.1', port=port),))
         with pytest.raises(CannotListen, match=f'127.0.0.1:{port}'):
-            await serve_stats((LISTENER, taken_too), plane.figures, lambda: READY)
+            await serve_stats((LISTENER, taken_too), plane)
 
 
 async def test_a_descriptor_that_is_none_is_named() -> None:
     listener = dataclasses.replace(LISTENER, binds=(Bind(name='f', fd=987),))
     with pytest.raises(CannotListen, match='fd@987'):
-        await serve_stats((listener,), Plane().figures, lambda: READY)
+        await serve_stats((listener,), Plane())
 
 
 async def test_ipv6() -> None:
     listener = dataclasses.replace(LISTENER, binds=(Bind(name='v6', host='::1'),))
-    server = await serve_stats((listener,), Plane().figures, lambda: READY)
+    server = await serve_stats((listener,), Plane())
     assert server.addresses[0][0] == '::1'
     await server.close()
 
@@ -197,7 +207,7 @@ async def test_life_and_readiness(served: StatsServer) -> None:
 
 async def test_it_lives_whatever_speaks_against_readiness() -> None:
     said = Condition(serving=0, pushed=False)
-    server = await serve_stats((dataclasses.replace(LISTENER, uri='/'),), Plane().figures, lambda: said)
+    server = await serve_stats((dataclasses.replace(LISTENER, page=StatsPage(uri='/')),), Plane(), lambda: said)
     assert await get(server, '/readyz') == (503, 'application/json', '{"status": "no-worker"}')
     said = Condition(serving=1, pushed=False)
     assert await get(server, '/readyz') == (503, 'application/json', '{"status": "nothing-pushed"}')
@@ -208,8 +218,33 @@ async def test_it_lives_whatever_speaks_against_readiness() -> None:
 
 
 async def test_paths_of_the_section_come_first() -> None:
-    listener = dataclasses.replace(LISTENER, uri='/readyz', metrics_path='/livez')
-    server = await serve_stats((listener,), Plane().figures, lambda: Condition(serving=0))
+    listener = dataclasses.replace(LISTENER, page=StatsPage(uri='/readyz'), metrics_path='/livez')
+    server = await serve_stats((listener,), Plane(), lambda: Condition(serving=0))
     assert (await get(server, '/readyz'))[:2] == (200, 'text/html')
     assert (await get(server, '/livez'))[:2] == (200, 'text/plain')
+    await server.close()
+
+
+async def test_a_reload_changes_all_but_the_addresses() -> None:
+    """The section is looked up anew for each request."""
+    plane = Plane()
+    server = await serve_stats((LISTENER,), plane)
+    closed = dataclasses.replace(LISTENER, page=StatsPage(uri='/stats', users=(('u', 'p'),)), metrics_path='/m')
+    plane.make(AdoptFile(dataclasses.replace(SNAPSHOT, stats_listeners=(closed,))))
+    assert (await get(server, '/stats'))[0] == 401
+    assert (await get(server, '/m'))[0] == 200
+    assert (await get(server, '/metrics'))[0] == 404
+    await server.close()
+
+
+async def test_a_form_is_read_up_to_a_buffer() -> None:
+    listener = dataclasses.replace(LISTENER, page=StatsPage(uri='/stats', admin=(None,)))
+    plane = Plane()
+    server = await serve_stats((listener,), plane)
+    host, port = server.addresses[0]
+    async with aiohttp.ClientSession() as client:
+        for body, said in (('s=s1&action=drain&b=px', 'DONE'), (f's={"x" * 20_000}&action=drain&b=px', 'EXCD')):
+            async with client.post(f'http://{host}:{port}/stats', data=body, allow_redirects=False) as response:
+                assert (response.status, response.headers['Location']) == (303, f'/stats;st={said}')
+    assert plane.ledger.records[plane.server('px', 's1')].effective is AdminState.DRAIN
     await server.close()
