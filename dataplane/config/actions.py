@@ -38,7 +38,6 @@ from dataplane.rules.actions import (
     SetPriority,
     SetStatus,
     SetVar,
-    Slot,
     Tarpit,
     Unless,
     UnsetVar,
@@ -48,6 +47,7 @@ from dataplane.rules.arguments import variable_of
 from dataplane.rules.expressions import parse_expression
 from dataplane.rules.formats import parse_format
 from dataplane.rules.model import Match
+from dataplane.rules.noting import Slot
 from dataplane.rules.phases import Phase
 from dataplane.rules.regexes import compile_regex
 from dataplane.rules.steps import Auth

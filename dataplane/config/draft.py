@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from dataplane.config.checkdraft import ProbeDraft, ServerChecks
 from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
-from dataplane.rules.actions import NO_FORMATS, NamePolicy
+from dataplane.rules.actions import NamePolicy
+from dataplane.rules.noting import NO_FORMATS
 
 if TYPE_CHECKING:
     from dataplane.config.errorsections import FromSection
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from dataplane.core.model import Bind, ForwardFor, LogTarget, StatsSocket
     from dataplane.core.outbound import ProxyProtocol, Source
     from dataplane.core.stick.definition import Definition
-    from dataplane.rules.actions import Formats, Persist, Reply, Rule, SetVar, Slot, Stick, Switch
+    from dataplane.rules.actions import Persist, Reply, Rule, SetVar, Stick, Switch
     from dataplane.rules.model import Acl, Condition
+    from dataplane.rules.noting import Formats, Slot
     from dataplane.rules.statspage import StatsPage
     from dataplane.rules.steps import Forwarded
 

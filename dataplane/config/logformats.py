@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from dataplane.config.draft import Side
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
-from dataplane.rules.actions import Slot
 from dataplane.rules.formats import parse_format
 from dataplane.rules.model import Flags
+from dataplane.rules.noting import Slot
 from dataplane.rules.phases import Phase
 
 if TYPE_CHECKING:

@@ -30,7 +30,8 @@ from dataplane.config.problems import Rejected, did_you_mean, shown
 from dataplane.config.sticktables import parse_counting, parse_track
 from dataplane.config.values import parse_time
 from dataplane.rules.acls import rebound
-from dataplane.rules.actions import NO_FORMATS, Rule, Rules, Slot, Switch
+from dataplane.rules.actions import Rule, Rules, Switch
+from dataplane.rules.noting import NO_FORMATS, Slot
 from dataplane.rules.phases import Phase
 from dataplane.rules.steps import Auth, WaitBody
 

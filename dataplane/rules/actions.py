@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dataplane.rules.model import Condition, Expression, Format, Match, Variable
+from dataplane.rules.noting import NO_FORMATS, Formats, Slot
 from dataplane.rules.steps import Auth, Forwarded, Step
 
 if TYPE_CHECKING:
@@ -331,32 +332,6 @@ class Persist:
 
     ignore: bool
     condition: Condition | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A place for a captured value of at most `length` bytes; `header`: the field it is taken from, unless a rule fills it."""
-
-    length: int
-    header: str = ''
-
-
-@dataclass(frozen=True, slots=True)
-class Formats:
-    """What a proxy's log lines look like, and what is noted for them. None: not of its own.
-
-    `line` and `data` stand for `log-format` and `log-format-sd`; `unique_header`: where servers are told the unique id; `cookie`: the
-    beginning of a cookie's name, and how much of it and its value is kept.
-    """
-
-    line: Format | None = None
-    data: Format | None = None
-    unique_id: Format | None = None
-    unique_header: str = ''
-    cookie: Slot | None = None
-
-
-NO_FORMATS = Formats()
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,10 @@ def made(match: Match, patterns: Sequence[Pattern]) -> Matcher:
     """The function for patterns that never change."""
     if not patterns:
         return _never
+    if match is Match.FOUND:
+        return lambda _: True
+    if match is Match.BOOL:
+        return bool
     if match is Match.INT:
         return _of_ranges(patterns)
     if match is Match.LEN:

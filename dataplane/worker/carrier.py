@@ -141,10 +141,8 @@ class Carrier(Resender):
             self._early_size += len(out)
             if not done and self._early_size >= self._context.bufsize:
                 self._client.hold_body(held=True)
-            if self.stage is Stage.GATHERING:
+            if self.stage is Stage.GATHERING or self.stage is Stage.ASKING:
                 self._gathered()
-            elif self.stage is Stage.ASKING:
-                self._early_came()
 
     def on_server_congested(self, *, congested: bool) -> None:
         """The server takes the body slower than the client sends it, or again fast enough."""

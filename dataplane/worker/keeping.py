@@ -8,7 +8,7 @@ from dataplane.worker.places import Places
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
-    from dataplane.rules.actions import Slot
+    from dataplane.rules.noting import Slot
     from dataplane.rules.samples import Sample
     from dataplane.worker.context import Context
     from dataplane.worker.sides import ClientEnd

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from dataplane.core.model import Frontend
     from dataplane.core.termination import Termination
-    from dataplane.rules.actions import Formats
     from dataplane.rules.aliases import Writer
     from dataplane.rules.model import Format
+    from dataplane.rules.noting import Formats
     from dataplane.rules.samples import Address, Sample
     from dataplane.rules.stores import Store
     from dataplane.rules.view import Fields

@@ -73,31 +73,9 @@ class Routed(Stream):
     """A request with its route. Its ends (`_fail`, `_obey`) are the exchange's."""
 
     __slots__ = (
-        '_backend',
-        '_client',
-        '_context',
-        '_frontend',
-        '_jar',
-        '_leaving',
-        '_must_open',
-        '_overrides',
-        '_pool',
-        '_preferred',
-        '_queue_deadline',
-        '_received_at',
-        '_reused',
-        '_ruled',
-        '_upstream',
-        '_waiting_since',
-        'began',
-        'head',
-        'number',
-        'persistence',
-        'retries',
-        'sends_once',
-        'stage',
-        'story',
-        'timeouts',
+        '_backend', '_client', '_context', '_frontend', '_jar', '_leaving', '_must_open', '_overrides', '_pool',
+        '_preferred', '_queue_deadline', '_received_at', '_reused', '_ruled', '_upstream', '_waiting_since', 'began',
+        'head', 'number', 'persistence', 'retries', 'sends_once', 'stage', 'story', 'timeouts',
     )  # fmt: skip
 
     def __init__(
@@ -345,10 +323,6 @@ class Routed(Stream):
 
     def inform(self, answer: bytes) -> None:
         """Send the client an interim answer of the proxy's own."""
-        raise NotImplementedError
-
-    def _early_came(self) -> None:
-        """More of it, while a page is asked for."""
         raise NotImplementedError
 
     def ends(self) -> Ends | None:

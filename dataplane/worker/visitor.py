@@ -40,13 +40,15 @@ class Visitor(Holding):
         self.stage = _ASKING
         self._ruled.tarpit = verdict
         if self.head.method == b'POST':
-            self._early_came()
+            self._gathered()
         else:
             self._inquire(b'')
 
-    def _early_came(self) -> None:
-        """More of a form's body."""
-        if self._early_size >= self._context.bufsize:
+    def _gathered(self) -> None:
+        """More of a body: of a form's, or one that a rule waits for."""
+        if self.stage is not _ASKING:
+            super()._gathered()
+        elif self._early_size >= self._context.bufsize:
             self._inquire(None)
         elif self._request_done:
             self._inquire(self.early_body())

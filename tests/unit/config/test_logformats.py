@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.rules.actions import NO_FORMATS, Formats, Slot
+from dataplane.rules.noting import NO_FORMATS, Formats, Slot
 from tests.unit.config.loading import HTTP, backend, errors, frontend, frontend_error, snapshot, warnings
 
 LOG = 'log 127.0.0.1:514 local0\n '

@@ -23,13 +23,13 @@ from dataplane.rules.actions import (
     SetPriority,
     SetStatus,
     SetVar,
-    Slot,
     Tarpit,
     Unless,
     UnsetVar,
     Where,
 )
 from dataplane.rules.model import Call, Expression, Format, Match, Variable
+from dataplane.rules.noting import Slot
 from tests.unit.config.loading import HTTP, backend, backend_error, errors, frontend, frontend_error, snapshot, warnings
 
 INT = Expression(Call('int', (5,)))
