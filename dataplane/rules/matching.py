@@ -314,5 +314,5 @@ def _words(delimiters: bytes) -> Callable[[Iterable[bytes]], Matcher]:
 
 _MAKERS: Final[dict[Match, Callable[[Iterable[bytes]], Matcher]]] = {
     Match.STR: _equal, Match.BEG: _beginning, Match.END: _ending, Match.SUB: _inside, Match.DIR: _words(b'/?'),
-    Match.DOM: _words(b'/?.:'),
+    Match.DOM: _words(b'/?.:'), Match.AUTH: _equal,
 }  # fmt: skip
