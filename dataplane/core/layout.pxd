@@ -1,8 +1,8 @@
 # C types for the compiled package (docs/decisions/0016-a-compiled-twin.md): what the sources beside this file say holds without it, too.
 
 cdef class Layout:
-    cdef public Py_ssize_t workers, servers, backends, frontends, entries, departed, queues, forced, size, wheels, WHEELS
-    cdef Py_ssize_t _next, _frontend_counters, _backend_counters, _server_counters, _process_counters
+    cdef public Py_ssize_t workers, servers, backends, frontends, entries, departed, queues, forced, listeners, size, wheels, WHEELS
+    cdef Py_ssize_t _next, _frontend_counters, _backend_counters, _server_counters, _listener_counters, _process_counters
     cdef public Py_ssize_t VERSION, REVISION, TABLES, GLOBAL_MAXCONN, BACKENDS, SEQUENCE, HIGH_WATER, FREE_ROOT, LEASE_ENDS, LEASE_LAST, ASIDE, HEARTBEAT
     cdef public Py_ssize_t BACK_AT, MAIL_HEAD, MAIL_TAIL, FEMAXCONN, QUEUE_ROOT, QUEUE_LENGTH, SERVED, IDLE, BECONN, BACKEND
     cdef public Py_ssize_t NEXT_SERVER, SERVER_ID, ROTA, ADMIN, OPSTATE, UWEIGHT, EWEIGHT, LIMIT, MINLIMIT, MAXQUEUE, BACKUP, GENERATION
@@ -22,4 +22,5 @@ cdef class Layout:
     cpdef Py_ssize_t frontend_counters(self, Py_ssize_t row, Py_ssize_t frontend)
     cpdef Py_ssize_t backend_counters(self, Py_ssize_t row, Py_ssize_t backend)
     cpdef Py_ssize_t server_counters(self, Py_ssize_t row, Py_ssize_t server)
+    cpdef Py_ssize_t listener_counters(self, Py_ssize_t row, Py_ssize_t listener)
     cpdef Py_ssize_t process_counters(self, Py_ssize_t row)

@@ -13,13 +13,14 @@ cdef class Figures:
     cdef public cell[::1] cells
     cdef public object layout
     cdef public Py_ssize_t worker, process
-    cdef Py_ssize_t _frontends, _backends, _servers
+    cdef Py_ssize_t _frontends, _backends, _servers, _listeners
     cdef tuple _whole
     cdef dict _open
 
     cpdef Py_ssize_t frontend(self, Py_ssize_t frontend)
     cpdef Py_ssize_t backend(self, Py_ssize_t backend)
     cpdef Py_ssize_t server(self, Py_ssize_t server)
+    cpdef Py_ssize_t listener(self, Py_ssize_t listener)
     @cython.locals(total='long long', gauge=Py_ssize_t, gauges=tuple)
     cpdef long long connections(self, Py_ssize_t frontend)
     @cython.locals(total='long long', gauge=Py_ssize_t)
