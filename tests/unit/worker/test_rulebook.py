@@ -61,7 +61,9 @@ class Place:
     place = 0
 
 
-@pytest.mark.skipif(COMPILED, reason='a compiled chain takes transactions alone, not what looks like one; as written it is tested')
+@pytest.mark.skipif(
+    COMPILED, reason='a compiled chain takes transactions alone, not what looks like one; as written it is tested'
+)
 def test_a_chain_stops_behind_what_waits_and_goes_on_there() -> None:
     lines = [f'http-request {action}' for action in ('pause 5', 'allow', 'deny')]
     text = f'{HTTP}frontend f\n bind :80\n tcp-request content accept\n {chr(10).join(lines)}\n redirect location /\n'
