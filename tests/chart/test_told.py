@@ -170,7 +170,8 @@ def exported() -> set[str]:
     kinds = (line.split() for line in (*lines([]), *standing(STANDING)))
     own |= {words[2] for words in kinds if words[1] == 'TYPE'}
     tables = {metric.name for table in METRICS.values() for metric in table} | {metric.name for metric in PROCESS}
-    return own | tables | {f'sluice_controlplane_{name}' for name in control} | {'haproxy_backend_http_responses_total'}
+    apart = {'haproxy_backend_http_responses_total', 'haproxy_server_status'}  # with labels of their own
+    return own | tables | {f'sluice_controlplane_{name}' for name in control} | apart
 
 
 def test_alerts_and_dashboard_ask_for_what_there_is() -> None:
