@@ -24,7 +24,6 @@ The mutex itself is in `dataplane.mutex`.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import mmap
 import os
 import warnings
@@ -32,6 +31,7 @@ from collections.abc import MutableSequence, Sequence
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from dataplane.mutex import ROOM, Held, RobustMutex
+from dataplane.sealed import sealed_memory
 
 if TYPE_CHECKING:
     from dataplane.core.layout import Layout
@@ -39,11 +39,6 @@ if TYPE_CHECKING:
 __all__ = ['Bells', 'Board', 'Held']
 
 CELL: Final = 8
-# not in `fcntl` before Python 3.13
-_F_ADD_SEALS: Final = 1033
-_F_SEAL_SEAL: Final = 0x1
-_F_SEAL_SHRINK: Final = 0x2
-_F_SEAL_GROW: Final = 0x4
 
 
 class Board:
@@ -87,10 +82,8 @@ class Board:
     @classmethod
     def create(cls, layout: Layout) -> Self:
         """A new board, all cells 0, its lock free. Raises OSError when the system gives no memfd."""
-        fd = os.memfd_create('sluice-board', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        fd = sealed_memory('board', mmap.PAGESIZE + layout.size * CELL)
         try:
-            os.ftruncate(fd, mmap.PAGESIZE + layout.size * CELL)
-            fcntl.fcntl(fd, _F_ADD_SEALS, _F_SEAL_SHRINK | _F_SEAL_GROW | _F_SEAL_SEAL)
             board = cls(fd, layout)
             board._mutex.init()
         except BaseException:

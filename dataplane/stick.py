@@ -17,7 +17,6 @@ Keys are put into shards and buckets by BLAKE2 with a secret of the table, so th
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import signal
@@ -33,14 +32,13 @@ from dataplane.core.stick.layout import TableLayout
 from dataplane.core.stick.shard import AT_ONCE, Shard
 from dataplane.mutex import ROOM, Held, RobustMutex
 from dataplane.rules.samples import Sample
+from dataplane.sealed import sealed_memory
 
 T = TypeVar('T')
 
 CELL: Final = 8
 SECRET: Final = 16
 """Bytes at the beginning of the memory."""
-_F_ADD_SEALS: Final = 1033
-_SEALS: Final = 0x1 | 0x2 | 0x4
 _SIGNED: Final = 1 << 63
 _SLICE: Final = 256
 """Entries looked at in one hold of a long look through a shard; 50-100 us."""
@@ -87,10 +85,8 @@ class StickTable:
     def create(cls, definition: Definition, workers: int, *, patience: float | None = None) -> Self:
         """A new empty table. Raises OSError when the system gives no memfd."""
         layout = TableLayout(definition, workers)
-        fd = os.memfd_create('sluice-table', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        fd = sealed_memory('table', mmap.PAGESIZE + layout.size * CELL)
         try:
-            os.ftruncate(fd, mmap.PAGESIZE + layout.size * CELL)
-            fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
             os.pwrite(fd, os.urandom(SECRET), 0)
             table = cls(fd, definition, workers, patience=patience)
             for lock in table._locks:

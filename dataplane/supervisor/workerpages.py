@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dataplane.supervisor.pageask import Asked, Told
+from dataplane.wire.framing import memfd_of
 
 if TYPE_CHECKING:
     from dataplane.core.tables import Tables
@@ -56,10 +57,8 @@ class WorkerPages:
         self._tell(worker, message['question'], told or _GONE)
 
     def _tell(self, worker: int, question: int, told: Told) -> None:
-        fd = os.memfd_create('sluice-page', os.MFD_CLOEXEC)
+        fd = memfd_of('page', _written(told))
         try:
-            with open(fd, 'wb', closefd=False) as file:
-                file.write(_written(told))
             self._send(worker, {'op': 'paged', 'question': question, 'status': told.status}, (fd,))
         finally:
             os.close(fd)

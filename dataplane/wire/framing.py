@@ -75,7 +75,7 @@ class Channel:
             raise ValueError(f'{len(given)} descriptors in one packet, at most {MAX_DESCRIPTORS} fit')
         if len(data) <= MAX_PACKET:
             return self._put(data, given)
-        carrier = _memfd('message', data)
+        carrier = memfd_of('message', data)
         try:
             return self._put(json.dumps({_LARGE: len(data)}).encode(), (carrier, *given))
         finally:
@@ -174,7 +174,8 @@ def _close_all(fds: Iterable[int]) -> None:
         os.close(fd)
 
 
-def _memfd(name: str, data: bytes) -> int:
+def memfd_of(name: str, data: bytes) -> int:
+    """A memfd with these bytes. The caller closes it."""
     fd = os.memfd_create(f'sluice-{name}', os.MFD_CLOEXEC)
     with open(fd, 'wb', closefd=False) as file:
         file.write(data)

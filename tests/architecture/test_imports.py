@@ -37,8 +37,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'dataplane.native': (),  # what exists compiled only
     'dataplane.crypting': (),
     'dataplane.mutex': ('dataplane.native',),
-    'dataplane.board': ('dataplane.core', 'dataplane.mutex'),
-    'dataplane.stick': ('dataplane.core', 'dataplane.mutex', 'dataplane.rules'),
+    'dataplane.sealed': (),
+    'dataplane.board': ('dataplane.core', 'dataplane.mutex', 'dataplane.sealed'),
+    'dataplane.stick': ('dataplane.core', 'dataplane.mutex', 'dataplane.rules', 'dataplane.sealed'),
     'dataplane.worker': (
         'dataplane.core',
         'dataplane.rules',
