@@ -11,7 +11,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup  # type: ignore[import-untyped]
 
-CORE = ('counters', 'hashes', 'retry', 'state', 'stream', 'termination')
+CORE = ('counters', 'hashes', 'model', 'retry', 'state', 'stream', 'tables', 'termination')
 INTERPRETED = ('__init__', 'collector', 'main', 'sides')
 SHARED = 'dataplane.native.shared'
 """Where Cython keeps what all its modules need: without it each is a megabyte of C, and takes five times as long to compile."""

@@ -15,6 +15,7 @@ from dataplane.core.answers import ErrorPage, ErrorSection
 from dataplane.core.checks import AgentCheck, Observe, Probe, ServerCheck
 from dataplane.core.cookie import Cookie
 from dataplane.core.outbound import ProxyProtocol, Source
+from dataplane.core.records import by_fields
 from dataplane.core.sampling import Sampling
 from dataplane.core.stick.definition import Definition
 from dataplane.rules.actions import NO_RULES, Rules, SetVar
@@ -389,3 +390,9 @@ class Snapshot:
     load: int = 0  # which reading of the files
     userlists: tuple[UserList, ...] = ()
     error_sections: tuple[ErrorSection, ...] = ()
+
+
+by_fields(
+    Timeouts, LogTarget, ForwardFor, Bind, Frontend, Server, Balance, Backend, Route, StatsListener, StatsSocket, ControlPlane,
+    Global, Snapshot,
+)  # fmt: skip

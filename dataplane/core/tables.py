@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dataplane.core.model import Backend, Frontend, Route, Server, Snapshot
+from dataplane.core.records import by_fields
 
 ROUTE_HOSTS_ANY = ''
 
@@ -93,6 +94,9 @@ class Tables:
             if prefixes is not None and (found := _longest(prefixes, path)) is not None:
                 return found
         return None
+
+
+by_fields(Tables)
 
 
 def prefix_of(path_prefix: str) -> str:

@@ -21,8 +21,12 @@ from dataplane.core.weight import EWEIGHT_MAX
 _IN = int(Rota.IN)
 NUMBERS: Final = 30
 """Bits of a number. After 2^30 changes all are numbered anew, in the order of the configuration."""
+
+# Private names are C integers when compiled (leastconn.pxd).
+_NUMBERS = NUMBERS
 _LAST = (1 << NUMBERS) - 1
 _LOAD_MAX = (1 << 62 - NUMBERS) - 1
+_HEAVIEST = EWEIGHT_MAX
 
 
 class LeastConn(Tournament):
@@ -38,13 +42,13 @@ class LeastConn(Tournament):
             if cells[at.KEY + server] != ABSENT:
                 tree.put(cells, shape, at.KEY, at.NODE, server, ABSENT)
             return
-        load = min(_LOAD_MAX, (total + 1) * EWEIGHT_MAX // cells[at.EWEIGHT + server]) if total else 0
-        if cells[at.KEY + server] >> NUMBERS == load and not cells[at.STALE + backend]:
+        load = min(_LOAD_MAX, (total + 1) * _HEAVIEST // cells[at.EWEIGHT + server]) if total else 0
+        if cells[at.KEY + server] >> _NUMBERS == load and not cells[at.STALE + backend]:
             return
         cursor = at.CURSOR + backend
         number = cells[cursor]
         cells[cursor] = number + 1
-        tree.put(cells, shape, at.KEY, at.NODE, server, load << NUMBERS | number)
+        tree.put(cells, shape, at.KEY, at.NODE, server, load << _NUMBERS | number)
         if number == _LAST:
             self.forget(cells, at, backend, shape.members)
             cells[at.STALE + backend] = 1

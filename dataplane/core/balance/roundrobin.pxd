@@ -9,6 +9,9 @@ from dataplane.core.balance.tree cimport Shape
 from dataplane.core.layout cimport Layout
 from dataplane.core.limit cimport below_top
 
+cdef Py_ssize_t _IN, _WHEEL, _DUE, _FEW
+cdef long long _REST_BITS, _NUMBERS, _CYCLE, _CYCLE_ORDER, _NPOS, _NPOS_ORDER, _NOWHERE, _HIDDEN, _HEAVIEST, _SCALE
+
 cdef class RoundRobin(Balancer):
     @cython.locals(backend=Py_ssize_t, server=Py_ssize_t)
     cpdef Py_ssize_t choose(self, cell[::1] cells, Shape shape, Py_ssize_t avoid, room, draw) except -2
