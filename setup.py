@@ -27,7 +27,8 @@ def typed() -> list[Path]:
 def rooms() -> list[str]:
     """Every other module that a request passes through, for mypyc."""
     worker = sorted(Path('dataplane/worker').glob('*.py'))
-    modules = [Path('dataplane/wire/syslog.py'), *(Path('dataplane/core', f'{name}.py') for name in CORE), *worker]
+    core = [Path('dataplane/core', f'{name}.py') for name in CORE]
+    modules = [Path('dataplane/wire/syslog.py'), Path('dataplane/rules/hashes.py'), *core, *worker]
     return [str(path) for path in modules if path.stem not in INTERPRETED and path not in typed()]
 
 

@@ -18,12 +18,13 @@ from dataplane.core.balance.wheel import PLACE_BITS, POINT_BITS
 from dataplane.core.columns import Columns
 from dataplane.core.commit import Image
 from dataplane.core.compose import Refused, algorithm_of
-from dataplane.core.hashes import avalanche, xxh32
 from dataplane.core.layout import Algorithm, Layout
 from dataplane.core.model import Server
 from dataplane.core.record import ServerRecord
 from dataplane.core.tables import Tables
 from dataplane.core.weight import EWEIGHT_MAX, SCALE
+from dataplane.rules.hashes import avalanche
+from dataplane.rules.xxhash import xxh32
 
 MAPPED: Final = frozenset((Algorithm.STATIC_RR, Algorithm.MAP))
 RINGS: Final = frozenset((Algorithm.RING, Algorithm.BOUNDED))

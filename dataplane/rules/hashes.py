@@ -1,6 +1,6 @@
 """Rules: HAProxy's hashes that Python's library does not have. All give 32 unsigned bits (configuration manual 7.3.1).
 
-sdbm, djb2 and wt6 are what `hash-type` knows as well; `avalanche` is what its word of that name does to them.
+sdbm, djb2 and wt6 are what `hash-type` knows as well (`dataplane.core.hashes`); `avalanche` is what its word of that name does to them.
 """
 
 from __future__ import annotations

@@ -10,10 +10,11 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dataplane.core.hashes import FUNCTIONS, avalanche, words
+from dataplane.core.hashes import FUNCTIONS, words
 from dataplane.core.layout import ANY
 from dataplane.core.stream import hashed
 from dataplane.rules.closures import compiled_expression
+from dataplane.rules.hashes import avalanche
 from dataplane.rules.samples import Type
 from dataplane.worker.requestview import RequestView
 

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from dataplane.core.changes import SetAdmin
-from dataplane.core.hashes import sdbm
 from dataplane.core.model import AdminState, Balance
+from dataplane.rules.hashes import sdbm
 from tests.integration.harness.ports import Ports
 from tests.integration.harness.proxy import Proxy, limited, server, snapshot
 from tests.integration.harness.raw import HOST, Call, RawClient, RawServer, Script, ask, until

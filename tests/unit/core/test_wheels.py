@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from dataplane.core.balance.wheel import PLACE_BITS, POINT_BITS
 from dataplane.core.changes import AdoptFile, SetAdmin, SetWeight
 from dataplane.core.compose import Refused
-from dataplane.core.hashes import avalanche
 from dataplane.core.layout import Layout
 from dataplane.core.model import AdminState, Backend, Balance, Server
 from dataplane.core.wheels import key_of, spread, unit_of
+from dataplane.rules.hashes import avalanche
 from tests.unit.core.farm import Farm, backend, file, server
 
 MAP, RING = Balance(algorithm='uri'), Balance(algorithm='uri', consistent=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from itertools import pairwise
 
 import pytest
 
@@ -41,12 +42,19 @@ def test_32_bits() -> None:
     assert sdbm(b'') == 0
 
 
+def test_neighbours_come_to_lie_far_apart() -> None:
+    assert [avalanche(0x1_0000), avalanche(1), avalanche(2**32 - 1)] == [0x8F8D_EFE4, 0x3486_81B6, 0x7E64_C182]
+    spread = sorted(avalanche(number) for number in range(1_000))
+    assert max(b - a for a, b in pairwise(spread)) < 2**32 // 100
+
+
 def test_xxh_of_little() -> None:
     assert xxh32(b'') == 0x02CC5D05
     assert xxh64(b'') == 0xEF46DB3751D8E999
     assert xxh3(b'') == 0x2D06800538D394C2
     assert xxh32(b'abc') == 852_579_327
     assert xxh32(b'abc', 7) == 1_473_238_068
+    assert [xxh32(bytes(range(16)), seed) for seed in (0, 77)] == [0xB728_37F4, 0xFAC5_CEF1]
     assert xxh64(b'abc') == 4_952_883_123_889_572_249
     assert xxh3(b'abc') == 8_696_274_497_037_089_104
     assert xxh3(b'abc', 7) == 5_260_018_501_835_528_466

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.core.hashes import avalanche, crc32, sdbm
+from dataplane.core.hashes import crc32
 from dataplane.core.layout import ANY
 from dataplane.core.model import Backend, Balance
 from dataplane.core.stream import hashed
 from dataplane.core.tables import Tables
 from dataplane.rules.expressions import parse_expression
+from dataplane.rules.hashes import avalanche, sdbm
 from dataplane.rules.phases import Phase
 from dataplane.rules.samples import IPv6
 from dataplane.rules.scope import Scope

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from dataplane.core.changes import SetAdmin, SetWeight
-from dataplane.core.hashes import avalanche
 from dataplane.core.model import AdminState, Balance
+from dataplane.rules.hashes import avalanche
 from tests.unit.core.farm import Farm, backend, file, server
 
 MAP, RING = Balance(algorithm='uri'), Balance(algorithm='uri', consistent=True)
