@@ -214,31 +214,58 @@ def _among(masks: list[tuple[int, Slots]], address: int) -> Row | None:
     return None
 
 
+class Ordered:
+    """Entries in their order, each with what `make` makes of its pattern; to add or take out one only moves memory."""
+
+    def __init__(self, make: Callable[[bytes], Any]) -> None:
+        self._make = make
+        self.rows: list[tuple[int, bytes, Any, Any]] = []
+        self._places: dict[bytes, tuple[int, ...]] = {}
+
+    def put(self, key: bytes, held: tuple[Held, ...]) -> None:
+        """See `Index`."""
+        known = None
+        for place in self._places.pop(key, ()):
+            at = bisect_left(self.rows, place, key=_place_of)
+            known = self.rows[at][3]
+            del self.rows[at]
+        if held:
+            known = self._make(key) if known is None else known
+            for place, value in held:
+                row = (place, key, value, known)
+                if not self.rows or self.rows[-1][0] < place:
+                    self.rows.append(row)
+                else:
+                    insort(self.rows, row, key=_place_of)
+            self._places[key] = tuple(place for place, _ in held)
+
+
+def _place_of(row: tuple[int, bytes, Any, Any]) -> int:
+    return row[0]
+
+
 class Numbers:
     """Numbers, and ranges of them; `asked` makes a number of a sample."""
 
     def __init__(self, asked: Callable[[Any], int] | None) -> None:
         self._slots = Slots()
-        self._ranges: list[tuple[int, bytes, Any, int | None, int | None]] = []
+        self._ranges = Ordered(_bounds)
         self._asked = asked
 
     def put(self, key: bytes, held: tuple[Held, ...]) -> None:
         """See `Index`."""
-        low, high = range_of(_text(key))
+        low, high = _bounds(key)
         if low is not None and low == high:
             self._slots.put(low, key, held)
-            return
-        self._ranges = sorted(
-            [row for row in self._ranges if row[1] != key] + [(place, key, value, low, high) for place, value in held],
-            key=lambda row: row[0],
-        )
+        else:
+            self._ranges.put(key, held)
 
     def find(self, sample: Any) -> Row | None:
         """See `Index`."""
         number = sample if self._asked is None else self._asked(sample)
         found = self._slots.rows.get(number)
         best = None if found is None else found[0]
-        for place, key, value, low, high in self._ranges:
+        for place, key, value, (low, high) in self._ranges.rows:
             if best is not None and best[0] < place:
                 break
             if (low is None or low <= number) and (high is None or number <= high):
@@ -246,41 +273,19 @@ class Numbers:
         return best
 
 
-class Rows:
-    """One after the other; `test` makes of a pattern what says whether a sample matches."""
+def _bounds(key: bytes) -> tuple[int | None, int | None]:
+    return range_of(_text(key))
 
-    def __init__(self, test: Callable[[bytes], Callable[[Any], Any]]) -> None:
-        self._test = test
-        self._rows: list[tuple[int, bytes, Any, Callable[[Any], Any]]] = []
-        self._places: dict[bytes, tuple[int, ...]] = {}
 
-    def put(self, key: bytes, held: tuple[Held, ...]) -> None:
-        """See `Index`."""
-        test = None
-        for place in self._places.pop(key, ()):
-            at = bisect_left(self._rows, place, key=_place_of)
-            test = self._rows[at][3]
-            del self._rows[at]
-        if held:
-            test = test or self._test(key)
-            for place, value in held:
-                row = (place, key, value, test)
-                if not self._rows or self._rows[-1][0] < place:
-                    self._rows.append(row)
-                else:
-                    insort(self._rows, row, key=_place_of)
-            self._places[key] = tuple(place for place, _ in held)
+class Rows(Ordered):
+    """Tried one after the other: what is made of a pattern says whether a sample matches it."""
 
     def find(self, sample: Any) -> Row | None:
         """See `Index`."""
-        for place, key, value, test in self._rows:
+        for place, key, value, test in self.rows:
             if test(sample):
                 return place, key, value
         return None
-
-
-def _place_of(row: tuple[int, bytes, Any, Callable[[Any], Any]]) -> int:
-    return row[0]
 
 
 def _tested(match: Match, *, fold: bool) -> Callable[[bytes], Callable[[Any], Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dataplane.rules.indexes import Held, Row
+from dataplane.rules.indexes import Held, Numbers, Row
 from dataplane.rules.matching import made
 from dataplane.rules.model import Match, Pattern, Use
 from dataplane.rules.samples import IPv4, IPv6, to_v6
@@ -105,3 +105,15 @@ def test_values_have_the_type_of_the_map() -> None:
     assert finds['ip'].find(b'c') == (3, b'c', IPv4(0x01020304))
     assert finds['key'].find(b'a') == (1, b'a', b'a')
     assert finds['str'].find(b'a') == (1, b'a', b'17')
+
+
+def test_a_range_more_costs_no_look_at_those_there_are() -> None:
+    index = Numbers(None)
+    for place in range(1, 50):
+        index.put(b'%d:%d' % (place, place + 5), ((place, place),))
+    rows = index._ranges.rows
+    index.put(b'7:9', ((50, 50),))
+    index.put(b'3:8', ())
+    assert index._ranges.rows is rows
+    assert [row[0] for row in rows] == [1, 2, *range(4, 51)]
+    assert index.find(8) == (4, b'4:9', 4)
