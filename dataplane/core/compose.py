@@ -170,12 +170,13 @@ def compose(sources: Sources, previous: Snapshot, base: Sources = _NOTHING) -> S
     kept = _kept(sources, base, previous)
     _check(sources, pushed, kept)
     before = {backend.name: backend for backend in previous.backends if backend.pushed}
-    composed = [_at_run_time(backend, sources) for backend in sources.local]
+    addressed = {backend for backend, _ in sources.addresses}
+    composed = [_at_run_time(backend, sources, addressed) for backend in sources.local]
     taken = {backend.id for backend in composed} | {front.id for front in sources.file.frontends}
     for backend in _number(pushed, before, taken, FIRST_PROXY_ID):
         same = kept.get(backend.name)
         if same is None or same.id != backend.id:
-            same = _at_run_time(_complete(backend, before.get(backend.name), sources), sources)
+            same = _at_run_time(_complete(backend, before.get(backend.name), sources), sources, addressed)
         composed.append(same)
     return replace(sources.file, backends=tuple(composed), routes=sources.routes)
 
@@ -225,12 +226,12 @@ def _number(items: tuple[Named, ...], before: Mapping[str, Named], taken: set[in
     return tuple(item if item.id == ids[item.name] else replace(item, id=ids[item.name]) for item in items)
 
 
-def _at_run_time(backend: Backend, sources: Sources) -> Backend:
-    """The backend with addresses and cookies set at run time."""
+def _at_run_time(backend: Backend, sources: Sources, addressed: Collection[str]) -> Backend:
+    """The backend with addresses and cookies set at run time; `addressed`: the names of those that have such addresses."""
     if backend.name in sources.cookies:
         backend = sources.cookies[backend.name].of(backend)
     addresses = sources.addresses
-    if not any(key[0] == backend.name for key in addresses):
+    if backend.name not in addressed:
         return backend
     servers = []
     for server in backend.servers:
