@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from dataplane.core.stick.definition import Definition
@@ -32,16 +32,27 @@ class Shelf:
                 os.close(fd)
             raise ValueError(f'{len(definitions)} stick tables were announced, {len(fds)} came')
         known = {table.identity: table for table in self.tables.values()}
-        self._ready[number] = ready = {}
-        for definition, fd in zip(definitions, fds, strict=True):
-            table = known.get(identity_of(fd))
-            if table is None:
-                table = StickTable(fd, definition, self._workers, worker=self._worker)
-                table.on_repair = _LOG.warning
-                table.forget_descriptor()
-            else:
+        ready: dict[str, StickTable] = {}
+        left = list(fds)
+        try:
+            for definition in definitions:
+                ready[definition.name] = self._had(known, left[0], definition)
+                del left[0]
+        finally:
+            for fd in left:
                 os.close(fd)
-            ready[definition.name] = table
+        self._ready[number] = ready
+
+    def _had(self, known: Mapping[tuple[int, int], StickTable], fd: int, definition: Definition) -> StickTable:
+        """The table behind a descriptor, which is closed unless this raises."""
+        table = known.get(identity_of(fd))
+        if table is not None:
+            os.close(fd)
+            return table
+        table = StickTable(fd, definition, self._workers, worker=self._worker)
+        table.on_repair = _LOG.warning
+        table.forget_descriptor()
+        return table
 
     def discard(self, number: int) -> None:
         """Tables that will never be in force."""
