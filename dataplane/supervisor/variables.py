@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from dataplane.rules.blank import Blank
 from dataplane.rules.closures import compiled_expression, compiled_format
 from dataplane.rules.model import Expression
 from dataplane.rules.samples import Type
@@ -28,21 +29,8 @@ WORDS: Final = {
 """How HAProxy writes a sample's type."""
 
 
-class Nobody:
+class Nobody(Blank):
     """The view of an expression that no request asks for: constants, the clock, chance and variables of `proc`."""
-
-    method: bytes = b''
-    uri: bytes = b''
-    version: bytes = b''
-    src = dst = None
-    src_port = dst_port = 0
-    request: tuple[tuple[bytes, bytes], ...] = ()
-    body: bytes = b''
-    body_size: int = 0
-    status: int = 0
-    response_version: bytes = b''
-    response: tuple[tuple[bytes, bytes], ...] = ()
-    response_body: bytes = b''
 
     def __init__(self, variable: Callable[[str], Sample | None], change: Callable[[str, Sample | None], None]) -> None:
         self._variable, self._change = variable, change
@@ -64,29 +52,6 @@ class Nobody:
         """Give a variable of `proc` a value, or take it away."""
         if scope == 'proc':
             self._change(name, value)
-
-    def captured(self, where: str, slot: int) -> bytes | None:
-        """Nothing was captured."""
-        return None
-
-    def capture(self, where: str, slot: int, value: bytes) -> None:
-        """Nothing is captured."""
-
-    def fact(self, name: str) -> Sample | None:
-        """No facts."""
-        return None
-
-    def tracked(self, number: int) -> None:
-        """Nobody is tracked."""
-        return
-
-    def table(self, name: str) -> None:
-        """No stick tables."""
-        return
-
-    def figure(self, name: str, proxy: str, server: str) -> int | None:
-        """No figures."""
-        return None
 
 
 def value_of(what: Expression | Format, view: Nobody) -> Sample | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import socket
-import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dataplane.rules.samples import parse_address
+from dataplane.worker.bareview import BareView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,10 +17,8 @@ if TYPE_CHECKING:
     from dataplane.stick import StickTable
     from dataplane.worker.tracking import Tracking
 
-_RANDOM: Final = random.SystemRandom()
 
-
-class Arrival:
+class Arrival(BareView):
     """The view of one connection. `variables` are those of its session, `store` has those of the process."""
 
     method: bytes = b''
@@ -46,15 +43,6 @@ class Arrival:
         self._tables = tables
         self._store = store
 
-    @property
-    def now_us(self) -> int:
-        """The wall clock."""
-        return time.time_ns() // 1_000
-
-    def random(self) -> int:
-        """32 random bits."""
-        return _RANDOM.getrandbits(32)
-
     def variable(self, scope: str, name: str) -> Sample | None:
         """A variable of the session or the process; there is no request that could have others."""
         if scope == 'proc':
@@ -72,17 +60,6 @@ class Arrival:
         elif scope == 'proc':
             self._store.set_variable(name, value)
 
-    def captured(self, where: str, slot: int) -> bytes | None:
-        """Nothing was captured."""
-        return None
-
-    def capture(self, where: str, slot: int, value: bytes) -> None:
-        """Nothing is captured."""
-
-    def fact(self, name: str) -> Sample | None:
-        """No facts."""
-        return None
-
     def tracked(self, number: int) -> tuple[StickTable, bytes] | None:
         """What a counter of the session tracks."""
         return None if self.tracking is None else self.tracking.get(number)
@@ -90,10 +67,6 @@ class Arrival:
     def table(self, name: str) -> StickTable | None:
         """A stick table."""
         return self._tables.get(name)
-
-    def figure(self, name: str, proxy: str, server: str) -> int | None:
-        """No figures."""
-        return None
 
 
 def _named(sock: socket.socket, *, peer: bool) -> tuple[str, int]:

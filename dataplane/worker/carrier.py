@@ -142,7 +142,7 @@ class Carrier(Resender):
             if not done and self._early_size >= self._context.bufsize:
                 self._client.hold_body(held=True)
             if self.stage is Stage.GATHERING or self.stage is Stage.ASKING:
-                self._gathered()
+                self._gathered(len(payload))
 
     def on_server_congested(self, *, congested: bool) -> None:
         """The server takes the body slower than the client sends it, or again fast enough."""
@@ -365,8 +365,8 @@ class Carrier(Resender):
 
     # -- rules that wait (holding.py) --------------------------------------------------------------------------------
 
-    def _gathered(self) -> None:
-        """More of the request's body is here, for which a rule waits."""
+    def _gathered(self, more: int) -> None:
+        """So many more bytes of the request's body are here, for which a rule waits."""
         raise NotImplementedError
 
     def _hear_held(self, data: bytes) -> None:

@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._wall = time.time()
         self._began = self.since = now_ms()
         self.idle_ms = self.listener = -1
-        self.variables: dict[str, Sample] = {}
+        self.variables: dict[str, Sample] | None = None
         self.tracking: Tracking | None = None
         self.phase = Phase.FRESH
 

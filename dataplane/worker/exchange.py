@@ -28,7 +28,6 @@ from dataplane.core.termination import (
     NO_RESOURCE,
     OUTCOMES,
     QUEUE_TIMEOUT,
-    RULE_FAILED,
     SERVER_CLOSED,
     SERVER_CLOSED_DATA,
     SERVER_TIMEOUT,
@@ -55,7 +54,6 @@ _IDEMPOTENT: Final = frozenset((b'GET', b'HEAD', b'OPTIONS', b'PUT', b'DELETE'))
 _TIMED_OUT: Final = 408
 _FOUND: Final = b'HTTP/1.1 302 Found\r\nCache-Control: no-cache\r\n'
 _ANSWERED_SOON: Final = (Stage.ASKING, Stage.BODY)
-_UNAVAILABLE: Final = 503
 _CLIENT_LEFT: Final = {
     Stage.ASKING: CLIENT_LEFT_HEADERS, Stage.HELD: CLIENT_LEFT_DATA, Stage.TARPIT: TARPITTED,
     Stage.ROUTED: CLIENT_LEFT_QUEUE, Stage.QUEUED: CLIENT_LEFT_QUEUE, Stage.CONNECTING: CLIENT_LEFT_CONNECT,
@@ -196,7 +194,7 @@ class Exchange(Visitor):
         elif stage is Stage.TUNNEL and self._client_judges():
             self._touch_tunnel()
         elif stage is Stage.ASKING:
-            self._answer_page(_UNAVAILABLE, RULE_FAILED)
+            self._asking_expired()
         elif stage is Stage.QUEUED:
             self._fail(QUEUE_TIMEOUT)
         elif stage is Stage.TARPIT:

@@ -51,7 +51,8 @@ class Holding(Tunneller):
         assert ruled is not None
         if verdict.then is Then.BODY:
             self._invite(ruled)
-            if self._has_body(verdict.least):
+            ruled.here = len(self.early_body())
+            if self._has_body(ruled, verdict.least):
                 return False
         ruled.waits, ruled.pending = verdict, rules
         ruled.revision = self._context.desk.tables.number
@@ -66,17 +67,18 @@ class Holding(Tunneller):
             ruled.delete(lambda name: name == b'expect')
             ruled.settle_request()
 
-    def _has_body(self, least: int) -> bool:
+    def _has_body(self, ruled: Transaction, least: int) -> bool:
         """Is as much of the body here as is waited for, or as much as a buffer holds beside the head?"""
         room = self._context.head_limit - len(self.head.raw)
         if self._request_done or self._early_size >= room:
             return True
-        return 0 < least <= len(self.early_body())
+        return 0 < least <= ruled.here
 
-    def _gathered(self) -> None:
-        """More of the request's body is here."""
-        _, verdict = self._waiting()
-        if verdict.then is Then.BODY and self._has_body(verdict.least):
+    def _gathered(self, more: int) -> None:
+        """So many more bytes of the request's body are here."""
+        ruled, verdict = self._waiting()
+        ruled.here += more
+        if verdict.then is Then.BODY and self._has_body(ruled, verdict.least):
             self._resume()
 
     def _resume(self) -> None:

@@ -26,6 +26,8 @@ class Keeping(Places):
             'req': frontend.rules.request_slots, 'res': frontend.rules.response_slots,
         }  # fmt: skip
         self._captured: dict[tuple[str, int], bytes] = {}
+        if client.variables is None:
+            client.variables = {}
         self._session = client.variables
         self.variables: dict[tuple[str, str], Sample] = {}
 

@@ -6,13 +6,12 @@ ended, how. A request that was never served - it was none, or took too long - ha
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from typing import TYPE_CHECKING, Final
 
 from dataplane.rules.closures import compiled_format
 from dataplane.rules.samples import parse_address
+from dataplane.worker.bareview import BareView
 from dataplane.worker.entryfacts import ENTRY_FACTS
 from dataplane.worker.facts import FACTS, figure_of
 from dataplane.worker.tracking import tracked_by
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 _VERSIONS: Final = (b'1.0', b'1.1')
 _SEPARATORS: Final = re.compile(rb'[;,]')
-_RANDOM: Final = random.SystemRandom()
 
 
 class LogFormats:
@@ -74,7 +72,7 @@ def formats_of(context: Context, frontend: int) -> LogFormats | None:
     return None if rules is None else rules.formats
 
 
-class Entry:
+class Entry(BareView):
     """The view of one exchange for its log line; `end` is None, and much is not known, as long as it goes on."""
 
     __slots__ = ('client', 'context', 'end', 'formats', 'frontend', 'number', 'ruled', 'story')
@@ -143,32 +141,21 @@ class Entry:
         """Of the server's answer."""
         return b'' if self.ruled is None else self.ruled.response_version
 
-    @property
-    def now_us(self) -> int:
-        """The wall clock."""
-        return time.time_ns() // 1_000
-
-    def random(self) -> int:
-        """32 random bits."""
-        return _RANDOM.getrandbits(32)
-
     def variable(self, scope: str, name: str) -> Sample | None:
-        """A variable; without rules there are those of the session. Those of the request are gone by now."""
+        """A variable; without rules there are those of the session and the process. Those of the request are gone by now."""
         if scope == 'req':
             return None
         if self.ruled is not None:
             return self.ruled.variable(scope, name)
-        return self.client.variables.get(name) if scope == 'sess' else None
-
-    def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
-        """Nothing follows that could read it."""
+        if scope == 'proc':
+            value: Sample | None = self.context.contents.store.variable(name)
+            return value
+        kept = self.client.variables
+        return kept.get(name) if scope == 'sess' and kept is not None else None
 
     def captured(self, where: str, slot: int) -> bytes | None:
         """What a slot keeps."""
         return None if self.ruled is None else self.ruled.captured(where, slot)
-
-    def capture(self, where: str, slot: int, value: bytes) -> None:
-        """Nothing follows that could read it."""
 
     def fact(self, name: str) -> Sample | None:
         """What the story tells, else what rules could ask for."""

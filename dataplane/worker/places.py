@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, cast
 
 from dataplane.rules.samples import address_text, parse_address
 from dataplane.rules.steps import End
+from dataplane.worker.bareview import BareView
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Address, Sample
     from dataplane.worker.sides import ClientEnd
 
 
-class Places:
+class Places(BareView):
     """Both ends of a request's way to this proxy."""
 
     __slots__ = ('_client', '_moved')

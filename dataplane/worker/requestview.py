@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataplane.rules.samples import parse_address
+from dataplane.worker.bareview import BareView
 from dataplane.worker.rewriting import fields_of
 
 if TYPE_CHECKING:
-    from dataplane.rules.samples import Address, Sample
-    from dataplane.rules.tables import Table, Tracked
+    from dataplane.rules.samples import Address
     from dataplane.rules.view import Fields
     from dataplane.worker.head import RequestHead
 
 
-class RequestView:
+class RequestView(BareView):
     """The view of one request."""
 
     body: bytes = b''
@@ -28,7 +28,6 @@ class RequestView:
     status: int = 0
     response_version: bytes = b''
     response_body: bytes = b''
-    now_us: int = 0
     response: Fields = ()
 
     def __init__(self, head: RequestHead, address: str) -> None:
@@ -43,36 +42,11 @@ class RequestView:
         """The request's header fields."""
         return fields_of(self._head)
 
+    @property
+    def now_us(self) -> int:
+        """It is always the same moment: what is asked is only ever the same of the same request."""
+        return 0
+
     def random(self) -> int:
         """Nothing here is left to chance."""
         return 0
-
-    def variable(self, scope: str, name: str) -> Sample | None:
-        """There are no variables yet."""
-        return None
-
-    def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
-        """There are no variables yet."""
-
-    def captured(self, where: str, slot: int) -> bytes | None:
-        """Nothing was captured."""
-        return None
-
-    def capture(self, where: str, slot: int, value: bytes) -> None:
-        """Nothing is captured."""
-
-    def fact(self, name: str) -> Sample | None:
-        """No facts."""
-        return None
-
-    def tracked(self, number: int) -> Tracked | None:
-        """Nothing is tracked."""
-        return None
-
-    def table(self, name: str) -> Table | None:
-        """No tables."""
-        return None
-
-    def figure(self, name: str, proxy: str, server: str) -> int | None:
-        """No figures."""
-        return None

@@ -54,8 +54,8 @@ class ClientEnd(Protocol):
     """Index of the address it came in by, NOBODY where that is not counted for itself."""
     server_timer: Timer
     own: Upstream | None
-    variables: dict[str, Sample]
-    """Those of the session (`sess`): they stay from request to request."""
+    variables: dict[str, Sample] | None
+    """Those of the session (`sess`), which stay from request to request; None until there are rules that could know of any."""
     tracking: Tracking | None
     """What `tcp-request connection` and `session` rules track, as long as the connection is there."""
 

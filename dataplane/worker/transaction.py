@@ -6,9 +6,7 @@ of rules has run (`settle_request`, `settle_response`), so that what follows wor
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +38,6 @@ _VERSIONS: Final = (b'1.0', b'1.1')
 _NOT_IN_TARGETS: Final = {byte: f'%{byte:02X}' for byte in (*range(33), 127)}
 _ABSOLUTE: Final = re.compile(rb'[A-Za-z][A-Za-z0-9+.-]*://[^/]')
 _BODILESS: Final = (101, 204, 304)
-_RANDOM: Final = random.SystemRandom()
 
 
 class RuleFailed(Exception):
@@ -51,7 +48,7 @@ class Transaction(Keeping):
     """The view of one exchange. `slots` are the captures its frontend declares, for the request and for the response."""
 
     __slots__ = (
-        '_changed', '_fields', '_hints', '_lines', '_reason', '_unique', 'cookies', 'exchange', 'frontend', 'lists', 'log_level',
+        '_changed', '_fields', '_hints', '_lines', '_reason', '_unique', 'cookies', 'exchange', 'frontend', 'here', 'lists', 'log_level',
         'logged', 'method', 'pending', 'place', 'response_head', 'revision', 'ruled_backends', 'server_ends', 'server_status', 'status',
         'stopped', 'stores', 'strict', 'tarpit', 'tracking', 'uri', 'waits',
     )  # fmt: skip
@@ -74,6 +71,7 @@ class Transaction(Keeping):
         # where rules go on when what they wait for is there: a place in a chain, of this proxy's or, for an answer, of one of the lists
         self.place = self.stopped = 0
         self.waits: Verdict | None = None
+        self.here = 0  # bytes of the body, while it is waited for
         self.pending: ProxyRules | None = None
         self.lists: list[ProxyRules] = []
         self.strict = True
@@ -280,15 +278,6 @@ class Transaction(Keeping):
         self.log_level = -1 if level is None else level
 
     # -- what rules keep ---------------------------------------------------------------------------------------------
-
-    @property
-    def now_us(self) -> int:
-        """The wall clock."""
-        return time.time_ns() // 1_000
-
-    def random(self) -> int:
-        """32 random bits."""
-        return _RANDOM.getrandbits(32)
 
     def _capture_request(self) -> None:
         """Keep what `capture request header` lines ask for, before any rule runs."""

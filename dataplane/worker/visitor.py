@@ -40,14 +40,14 @@ class Visitor(Holding):
         self.stage = _ASKING
         self._ruled.tarpit = verdict
         if self.head.method == b'POST':
-            self._gathered()
+            self._gathered(0)
         else:
             self._inquire(b'')
 
-    def _gathered(self) -> None:
-        """More of a body: of a form's, or one that a rule waits for."""
+    def _gathered(self, more: int) -> None:
+        """So many more bytes of a body: of a form's, or one that a rule waits for."""
         if self.stage is not _ASKING:
-            super()._gathered()
+            super()._gathered(more)
         elif self._early_size >= self._context.bufsize:
             self._inquire(None)
         elif self._request_done:
@@ -74,7 +74,11 @@ class Visitor(Holding):
             'address': self._client.address,
         }
         if not self._context.inquiries.ask(self, question):
-            self._answer_page(_UNAVAILABLE, RULE_FAILED)
+            self._asking_expired()
+
+    def _asking_expired(self) -> None:
+        """The supervisor does not answer in time, or is not even asked: too many others are."""
+        self._answer_page(_UNAVAILABLE, RULE_FAILED)
 
     def on_page(self, status: int, answer: bytes) -> None:
         """The supervisor's answer is here; the client may have gone meanwhile."""
