@@ -169,6 +169,7 @@ class AccessLog:
         self._sinks: dict[str, Sink | None] = {}
         # by id of the target, which is kept beside: to hash it takes 0.7 us of each line
         self._framings: dict[int, tuple[LogTarget, Framing | None]] = {}
+        self._leveled: dict[tuple[int, int], tuple[LogTarget, Framing | None]] = {}
         self._samples: dict[int, tuple[LogTarget, int]] = {}
         self._settings = Global()
         self._scheduled = False
@@ -180,28 +181,35 @@ class AccessLog:
         """Follow the log settings of a configuration that came into force; what leads to an address not `named` is closed."""
         self._settings = settings
         self._framings.clear()
+        self._leveled.clear()
         self._samples.clear()
         for address in [address for address in self._sinks if address not in named]:
             self._shut(self._sinks.pop(address))
 
     def write(self, targets: Sequence[LogTarget], text: str, data: str = '-') -> None:
         """Log one line of level `info` to every target that wants it; `data`: structured data, for RFC 5424."""
+        now = time.time()
         for target in targets:
             if target.sample is not None and not self._sampled(target, target.sample):
                 continue
             known = self._framings.get(id(target))
             if known is None:
                 known = self._framings[id(target)] = target, self._framing(target, _LEVEL)
-            self._put(target, known[1], text, data)
+            self._put(target, known[1], text, data, now)
 
     def write_at(self, targets: Sequence[LogTarget], text: str, level: int, data: str = '-') -> None:
         """Log one line of a level of its own, by its index (`set-log-level`); -1: of the usual one."""
         if level < 0:
             self.write(targets, text, data)
             return
+        now = time.time()
         for target in targets:
             if target.sample is None or self._sampled(target, target.sample):
-                self._put(target, self._framing(target, LEVELS[level]), text, data)
+                key = (id(target), level)
+                known = self._leveled.get(key)
+                if known is None:
+                    known = self._leveled[key] = target, self._framing(target, LEVELS[level])
+                self._put(target, known[1], text, data, now)
 
     def _sampled(self, target: LogTarget, sampling: Sampling) -> bool:
         """Is it the turn of this message? Each worker counts its own."""
@@ -210,9 +218,9 @@ class AccessLog:
         self._samples[id(target)] = target, number
         return sampling.takes(number)
 
-    def _put(self, target: LogTarget, framing: Framing | None, text: str, data: str) -> None:
+    def _put(self, target: LogTarget, framing: Framing | None, text: str, data: str, now: float) -> None:
         if framing is not None:
-            message = framing.frame(text, time.time(), data).encode('utf-8', 'surrogateescape')
+            message = framing.frame(text, now, data).encode('utf-8', 'surrogateescape')
             self._send(target, message[: target.length - 1])
 
     def _framing(self, target: LogTarget, level_of: str) -> Framing | None:

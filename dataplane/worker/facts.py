@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.core import line, weight
 from dataplane.core.counters import C, per_second
-from dataplane.core.layout import NOBODY
+from dataplane.core.layout import NOBODY, UNLIMITED
 from dataplane.core.state import OpState
 from dataplane.rules.fetches.transport import SEGMENTS, TIMES
 from dataplane.rules.samples import parse_address
@@ -153,15 +153,14 @@ def _avg_queue(context: Context, backend: int) -> int:
 
 def _connslots(context: Context, backend: int) -> int:
     """Free places at servers and in their queues; -1 where a usable server has no limit of both."""
-    tables, free = context.desk.tables, 0
-    for index in tables.members[backend]:
-        server = tables.servers[index]
+    cells, at, free = context.cells, context.layout, 0
+    for index in context.desk.tables.members[backend]:
         if not _is_up(context, index):
             continue
-        if server.maxconn == 0 or server.maxqueue == 0:
+        limit, most = cells[at.LIMIT + index], cells[at.MAXQUEUE + index]
+        if limit == UNLIMITED or not most:
             return -1
-        used = context.cells[context.layout.TOTAL + index] + _queued(context, index)
-        free += max(0, server.maxconn + server.maxqueue - used)
+        free += max(0, limit + most - cells[at.TOTAL + index] - _queued(context, index))
     return free
 
 
@@ -188,9 +187,9 @@ def _front_timeout(name: str) -> Figure:
 
 
 def _free_of(context: Context, server: int) -> int:
-    """Free places at a server; -1 where they are not limited."""
-    maxconn = context.desk.tables.servers[server].maxconn
-    return max(0, maxconn - context.cells[context.layout.TOTAL + server]) if maxconn else -1
+    """Free places at a server under the limit in force; -1 where they are not limited."""
+    limit = context.cells[context.layout.LIMIT + server]
+    return -1 if limit == UNLIMITED else max(0, limit - context.cells[context.layout.TOTAL + server])
 
 
 def _free(context: Context, backend: int) -> int:
@@ -235,7 +234,6 @@ def _frontend_figures() -> dict[str, Figure]:
         **{f'fe_{name}_timeout': _front_timeout(name) for name in ('client', 'tarpit')},
         'fe_sess_rate': _rate('frontend_counters', C.SESS_SEC),
         'fe_req_rate': _rate('frontend_counters', C.REQ_SEC),
-        'fe_client_timeout': lambda context, index: context.desk.tables.frontends[index].timeouts.client or 0,
         'fe_tarpit_timeout': lambda context, index: context.desk.tables.frontends[index].timeouts.tarpit or 0,
     }
 
