@@ -56,6 +56,10 @@ class Contents:
         yield from store.fill()
         self._ready[number] = store
 
+    def ready(self, number: int, snapshot: Snapshot) -> Store:
+        """What rules of tables of that number, which were prepared, will look into."""
+        return self.store if snapshot.load == self.load else self._ready[number]
+
     def discard(self, number: int) -> None:
         """Tables that will never be committed."""
         self._ready.pop(number, None)

@@ -149,7 +149,9 @@ class Mailbox:
                 self._desk.effects(revision, lambda effects: self._applied(revision, effects))
             case 'prepare':
                 number = message['number']
-                self._preparing[number] = self._begin(self._prepare(number, unpack(fds[0]), fds[1:]))
+                left = list(fds[1:])
+                task = self._preparing[number] = self._begin(self._prepare(number, unpack(fds[0]), left))
+                task.add_done_callback(lambda _: _closed(left))  # also of one that was discarded before it began
             case 'patterns':
                 self._hear(message, fds)
             case 'discard':
@@ -224,8 +226,8 @@ class Mailbox:
             }
         )
 
-    async def _prepare(self, number: int, parts: Iterator[object], fds: tuple[int, ...]) -> None:
-        """Unpack tables beside those in use, a part per turn of the loop; `fds` are those of their stick tables."""
+    async def _prepare(self, number: int, parts: Iterator[object], fds: list[int]) -> None:
+        """Unpack tables beside those in use, a part per turn of the loop. `fds`: those of their stick tables; what is left there is closed."""
         answer: Message = {'op': 'prepared', 'number': number}
         tables: object = None
         try:
@@ -236,7 +238,11 @@ class Mailbox:
                 raise ValueError(f'tables {number} were announced, {tables!r:.80} came')
             for _ in self._contents.prepare(number, tables.snapshot):
                 await asyncio.sleep(0)
-            self._traffic.shelf.prepare(number, tables.snapshot.stick_tables, fds)
+            for _ in self._traffic.prepare(tables):
+                await asyncio.sleep(0)
+            taken = tuple(fds)
+            fds.clear()
+            self._traffic.shelf.prepare(number, tables.snapshot.stick_tables, taken)
             self._desk.prepare(tables)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the answer is that this worker cannot
             answer['problem'] = f'{type(problem).__name__}: {problem}'
@@ -248,6 +254,7 @@ class Mailbox:
         if preparing is not None:
             preparing.cancel()
         self._desk.discard(number)
+        self._traffic.discard(number)
         self._traffic.shelf.discard(number)
         self._contents.discard(number)
 
@@ -304,6 +311,12 @@ class Mailbox:
         if not task.cancelled() and (error := task.exception()) is not None:
             sys.excepthook(type(error), error, error.__traceback__)
             os._exit(1)
+
+
+def _closed(fds: list[int]) -> None:
+    """Close descriptors that nobody has taken over."""
+    while fds:
+        os.close(fds.pop())
 
 
 async def _drained(sockets: list[socket.socket]) -> None:

@@ -205,9 +205,12 @@ class ProxyRules:
 
 
 class Rulebook:
-    """All proxies' rules under one set of tables, by index. False where there are none at all."""
+    """All proxies' rules under one set of tables, by index. False where there are none at all.
 
-    __slots__ = ('backends', 'frontends', 'sections', 'store', 'userlists')
+    `steps` makes it; `made` does all of them at once.
+    """
+
+    __slots__ = ('_before', '_tables', 'backends', 'frontends', 'sections', 'store', 'userlists')
     frontends: dict[int, ProxyRules]
     backends: dict[int, ProxyRules]
     store: Store
@@ -218,30 +221,48 @@ class Rulebook:
         """
         self.store = store
         self.userlists, self.sections = tables.snapshot.userlists, tables.snapshot.error_sections
-        same = before is not None and self._asks_the_same(before)
-        if not same:
+        self._before = before if before is not None and self._asks_the_same(before) else None
+        self._tables = tables
+        if self._before is None:
             store.accounts = {one.name: Accounts(one, crypt) for one in self.userlists}
             store.pages = {
                 (one.name, page.status): (page.closing, page.keeping) for one in self.sections for page in one.pages
             }
-        known = before if same else None
-        self.frontends = self._of(tables.frontends, {} if known is None else known.frontends, backend=False)
-        self.backends = self._of(tables.backends, {} if known is None else known.backends, backend=True)
+        self.frontends, self.backends = {}, {}
+
+    @classmethod
+    def made(cls, tables: Tables, store: Store, before: Rulebook | None = None) -> Rulebook:
+        """All of it, at once."""
+        book = cls(tables, store, before)
+        for _ in book.steps():
+            pass
+        return book
 
     def _asks_the_same(self, before: Rulebook) -> bool:
         """Is what rules look things up in what it was?"""
         return before.store is self.store and before.userlists == self.userlists and before.sections == self.sections
 
+    def steps(self) -> Iterator[None]:
+        """Make the rules, one proxy's per step."""
+        before = self._before
+        known = {} if before is None else before.frontends
+        yield from self._of(self._tables.frontends, known, self.frontends, backend=False)
+        known = {} if before is None else before.backends
+        yield from self._of(self._tables.backends, known, self.backends, backend=True)
+        self._before = None  # or each would keep all that were before it
+
     def _of(
-        self, proxies: Mapping[int, Frontend] | Mapping[int, Backend], known: Mapping[int, ProxyRules], *, backend: bool
-    ) -> dict[int, ProxyRules]:
-        made = {}
+        self, proxies: Mapping[int, Frontend] | Mapping[int, Backend], known: Mapping[int, ProxyRules],
+        made: dict[int, ProxyRules], *, backend: bool,
+    ) -> Iterator[None]:  # fmt: skip
+        before = {one.name: one for one in known.values()}
         for index, proxy in proxies.items():
             if proxy.rules:
-                same = (one for one in known.values() if one.name == proxy.name and one.made_of == proxy.rules)
-                old = next(same, None)
-                made[index] = old or ProxyRules(proxy.name, proxy.rules, self.store, backend=backend)
-        return made
+                rules = before.get(proxy.name)
+                if rules is None or rules.made_of != proxy.rules:
+                    rules = ProxyRules(proxy.name, proxy.rules, self.store, backend=backend)
+                made[index] = rules
+                yield
 
     def __bool__(self) -> bool:
         """Has any proxy rules?"""

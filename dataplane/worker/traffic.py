@@ -31,6 +31,7 @@ from dataplane.worker.wheel import TICK
 
 if TYPE_CHECKING:
     from dataplane.core.tables import Tables
+    from dataplane.rules.stores import Store
     from dataplane.worker.access_log import AccessLog
     from dataplane.worker.contents import Contents
     from dataplane.worker.desk import Desk
@@ -58,6 +59,10 @@ class Traffic:
         self._listeners: list[Listener] = []
         self._done: Callable[[], None] | None = None
         self._rates: dict[int, int] = {}  # of frontends, connections per second
+        self._ready: dict[
+            int, tuple[Rulebook, int]
+        ] = {}  # rules of tables that may be committed, and how many remakes were before them
+        self._remakes = 0
         self._deaf_at = self._sweep_at = now_ms()
         desk.on_tables = self.adopt
         contents.remake = self._remake_rules
@@ -218,6 +223,26 @@ class Traffic:
 
     # -- revisions and stops -----------------------------------------------------------------------------------------
 
+    def prepare(self, tables: Tables) -> Iterator[None]:
+        """Make the rules of tables that may be committed, beside those in use and a proxy per step."""
+        remakes = self._remakes
+        book = Rulebook(tables, self._context.contents.ready(tables.number, tables.snapshot), self._context.rulebook)
+        yield from book.steps()
+        self._ready[tables.number] = book, remakes
+
+    def discard(self, number: int) -> None:
+        """Tables that will never be committed."""
+        self._ready.pop(number, None)
+
+    def _book_of(self, tables: Tables, store: Store) -> Rulebook:
+        """The rules of tables that come into force: as they were made ready, unless what they were made of is another by now."""
+        book, remakes = self._ready.pop(tables.number, (None, 0))
+        for older in [number for number in self._ready if number < tables.number]:
+            del self._ready[older]
+        if book is not None and book.store is store and remakes == self._remakes:
+            return book
+        return Rulebook.made(tables, store, self._context.rulebook)
+
     def adopt(self, tables: Tables) -> None:
         """Tables came into force."""
         context = self._context
@@ -231,7 +256,7 @@ class Traffic:
             index: frontend.rate_limit for index, frontend in tables.frontends.items() if frontend.rate_limit
         }
         store = context.contents.adopt(tables.number, tables.snapshot)
-        context.rulebook = Rulebook(tables, store, context.rulebook) or None
+        context.rulebook = self._book_of(tables, store) or None
         self.shelf.adopt(tables.number)
         context.tables = self.shelf.tables
         context.numbers = Numbers(tables)
@@ -246,7 +271,8 @@ class Traffic:
     def _remake_rules(self) -> None:
         """The patterns that stand in an ACL's line changed for the first time: what was made of them only knows the line."""
         context = self._context
-        context.rulebook = Rulebook(context.desk.tables, context.contents.store) or None
+        self._remakes += 1
+        context.rulebook = Rulebook.made(context.desk.tables, context.contents.store) or None
 
     def settle_pools(self) -> None:
         """Close idle connections to servers that take no traffic, are gone, or had their sessions shut down."""

@@ -100,7 +100,7 @@ def _asked(snapshot: Snapshot, wanted: list[bytes] | None = None) -> None:
     store = Store(references=snapshot.references)
     for _ in store.fill():
         pass
-    Rulebook(
+    Rulebook.made(
         Tables(
             1, snapshot, frontends=dict(enumerate(snapshot.frontends)), backends=dict(enumerate(snapshot.backends)),
         ),

@@ -22,6 +22,7 @@ from dataplane.worker.desk import Desk
 from dataplane.worker.head import BadHead
 from dataplane.worker.mailbox import BEAT, Mailbox
 from dataplane.worker.traffic import Traffic
+from tests.unit.config.loading import HTTP, snapshot
 from tests.unit.worker.house import LAYOUT, House
 
 
@@ -111,10 +112,14 @@ async def test_tables_are_prepared_and_what_cannot_be_is_told() -> None:
         proposal = at.house.ledger.propose(AdoptFile(at.house.snapshot(extra=1)))
         at.send('prepare', pack([proposal.tables]), number=proposal.tables.number)
         assert await at.said() == {'op': 'prepared', 'number': proposal.tables.number}
-        at.send('prepare', pack([proposal.tables]), number=77)
+        before = descriptors()
+        at.send('prepare', pack([proposal.tables]), os.memfd_create('table'), number=77)
         answer = await at.said()
         assert (answer['op'], answer['number']) == ('prepared', 77)
         assert answer['problem'].startswith('ValueError: tables 77 were announced, ')
+        async with asyncio.timeout(30):
+            while descriptors() > before:  # noqa: ASYNC110 - the end of the task is what is awaited
+                await asyncio.sleep(0)
         at.send('prepare', pack(['no tables']), number=78)
         assert "'no tables' came" in (await at.said())['problem']
         at.send('prepare', os.memfd_create('junk'), number=79)
@@ -129,13 +134,32 @@ async def test_discarded_before_it_was_looked_at_it_leaves_no_descriptor() -> No
         before = descriptors()
         for number in range(100, 120):
             # both in one read: the task of the first has not begun when the second is taken
-            at.send('prepare', pack([replace(tables, number=number)]), number=number)
+            at.send('prepare', pack([replace(tables, number=number)]), os.memfd_create('table'), number=number)
             at.send('discard', number=number)
         at.send('serve')
         assert await at.said() == {'op': 'ready'}
         async with asyncio.timeout(30):
             while descriptors() > before:  # noqa: ASYNC110 - the tasks' end is what is awaited
                 await asyncio.sleep(0)
+
+
+async def test_rules_are_made_while_tables_are_prepared_and_are_the_ones_in_force_then() -> None:
+    async with post() as at:
+        ledger, rules = at.house.ledger, snapshot(f'{HTTP}frontend f\n bind :80\n http-request deny\n').frontends
+        ledger.adopt(ledger.propose(AdoptFile(replace(at.house.snapshot(), frontends=rules))), 0)
+        number = ledger.tables.number
+        for one in (number, number + 1):
+            at.send('prepare', pack([replace(ledger.tables, number=one)]), number=one)
+            assert await at.said() == {'op': 'prepared', 'number': one}
+        book, _ = at.traffic._ready[number]
+        assert [one.name for one in book.frontends.values()] == ['f']
+        at.send('discard', number=number + 1)
+        at.send('serve')
+        await at.said()
+        at.house.commit()
+        assert at.house.desks[0].adopt_committed()
+        assert at.traffic._context.rulebook is book
+        assert at.traffic._ready == {}
 
 
 async def test_effects_are_answered_when_they_are_done() -> None:
@@ -190,9 +214,9 @@ async def test_it_accepts_where_it_is_told_and_closes_what_it_is_told() -> None:
 def _with_frontend(at: Post) -> None:
     """Put a frontend into the tables in force, as a welcome would."""
     front = Frontend(name='f', id=9, binds=(Bind(name='b'),), maxconn=10)
-    snapshot = replace(at.house.snapshot(), frontends=(front,))
+    named = replace(at.house.snapshot(), frontends=(front,))
     ledger = at.house.ledger
-    ledger.adopt(ledger.propose(AdoptFile(snapshot)), 0)
+    ledger.adopt(ledger.propose(AdoptFile(named)), 0)
     at.house.desks[0].prepare(ledger.tables)
     at.house.commit()
 
