@@ -63,7 +63,7 @@ CONVERTERS: Final[dict[str, str]] = _all(
     ('packets are not looked into', ["eth.data", "eth.dst", "eth.hdr", "eth.proto", "eth.src", "eth.vlan", "ip.data", "ip.df", "ip.dst", "ip.fp", "ip.hdr", "ip.proto", "ip.src", "ip.tos", "ip.ttl", "ip.ver", "tcp.dst", "tcp.flags", "tcp.options.mss", "tcp.options.sack", "tcp.options.tsopt", "tcp.options.tsval", "tcp.options.wscale", "tcp.options.wsopt", "tcp.options_list", "tcp.seq", "tcp.src", "tcp.win"]),
     ('this protocol is not looked into', ['fix_is_valid', 'fix_tag_value', 'mqtt_field_value', 'mqtt_is_valid', 'protobuf', 'ungrpc']),
     ('there are no event sinks', ('debug',)),
-    ('it is new in HAProxy and not known well enough', ('has_ctl', 'reverse_dom', 'when')),
+    ("HAProxy's manual does not say what it does", ('has_ctl',)),
     ('verification errors have numbers only', ('x509_v_err_str',)),
 )  # fmt: skip
 """Why each converter is not here."""

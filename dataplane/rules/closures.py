@@ -18,7 +18,7 @@ from dataplane.rules.model import Acl, Alias, Call, Condition, Expression, Forma
 from dataplane.rules.phases import Phase
 from dataplane.rules.samples import Type, caster
 from dataplane.rules.stores import Store
-from dataplane.rules.table import Every, Getter
+from dataplane.rules.table import Arguments, Every, Getter
 from dataplane.rules.writing import sample_writer
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _chain(expression: Expression, store: Store, wanted: Type) -> _Chain | None:
     for call in expression.converters:
         spec = CONVERTERS[call.name]
         _add_cast(steps, kind, spec.takes)
-        steps.append(spec.build(call.arguments, store))
+        steps.append(spec.build(_decided(call.arguments, store), store))
         kind = spec.gives
     _add_cast(steps, kind, wanted)
     if not steps:
@@ -74,6 +74,15 @@ def _chain(expression: Expression, store: Store, wanted: Type) -> _Chain | None:
         return sample  # type: ignore[no-any-return]
 
     return run
+
+
+def _decided(arguments: Arguments, store: Store) -> Arguments:
+    """The arguments of a converter; an ACL, behind which the name of a phase stands, is made ready for use."""
+    if not any(isinstance(one, Acl) for one in arguments):
+        return arguments
+    word, acl, phase = arguments
+    assert isinstance(acl, Acl)
+    return word, compiled_acl(acl, store, Phase[str(phase)])
 
 
 def _add_cast(steps: list[_Chain], kind: Type, wanted: Type) -> None:

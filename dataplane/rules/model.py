@@ -6,6 +6,7 @@ Immutable, comparable and pickled like everything in a snapshot. Closures are ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, Flag
 
@@ -32,10 +33,6 @@ class Named:
 
     def __str__(self) -> str:
         return self.name
-
-
-Argument = int | str | Variable | Named | None
-"""One argument of a fetch or converter, already of the type it wants; None where an optional one is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +117,12 @@ class Acl:
 
     name: str
     tests: tuple[Test, ...]
+
+
+Argument = int | str | Variable | Named | Acl | Callable[..., bool] | None
+"""One argument of a fetch or converter, already of the type it wants; None where an optional one is left out. An ACL is a function when it
+is used.
+"""
 
 
 @dataclass(frozen=True, slots=True)

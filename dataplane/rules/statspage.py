@@ -10,6 +10,8 @@ from dataplane.rules.model import Condition
 
 DEFAULT_STATS_URI: Final = '/haproxy?stats'
 DEFAULT_STATS_REALM: Final = 'HAProxy Statistics'
+STATS: Final = '<STATS>'
+"""Who answers a request for the page, where a server's name is told."""
 
 
 @dataclass(frozen=True, slots=True)

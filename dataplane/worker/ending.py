@@ -71,6 +71,12 @@ class Story:
         """The request line as it is shown to people."""
         return request_line(self.method, self.target, self.version) if self.method else BADREQ
 
+    def is_normal(self, end: Termination | None) -> bool:
+        """`option dontlog-normal`: complete, or still under way (None), at the first try, and not a server error."""
+        if self.retries or self.redispatched or self.status >= _UNLOGGED_STATUS:
+            return False
+        return end is None or (self.status > 0 and (end is DONE or end.who is Who.LOCAL))
+
 
 def record(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> None:
     """Count and log a request that has ended. Call it while its connection still counts as open."""
@@ -89,11 +95,11 @@ def record_early(context: Context, frontend: Frontend, client: ClientEnd, story:
 
 
 def _log(context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination) -> None:
-    if frontend.httplog and frontend.log_targets and not (frontend.dontlog_normal and _is_normal(story, end)):
+    if frontend.httplog and frontend.log_targets and not (frontend.dontlog_normal and story.is_normal(end)):
         ruled = story.ruled
         if ruled is not None:
             _record_ruled(context, frontend, client, story, end, ruled)
-        elif frontend.log_separate_errors and not _is_normal(story, end):
+        elif frontend.log_separate_errors and not story.is_normal(end):
             context.log.write_at(frontend.log_targets, _line(context, frontend, client, story, end), _ERR)
         else:
             context.log.write(frontend.log_targets, _line(context, frontend, client, story, end))
@@ -107,8 +113,8 @@ def record_unserved(context: Context, frontend: Frontend, client: ClientEnd, sto
         record(context, frontend, client, story, end)
         return
     _count(context, frontend, story, end, client.listener)
-    if not (frontend.dontlog_normal and _is_normal(story, end)):
-        level = _ERR if frontend.log_separate_errors and not _is_normal(story, end) else -1
+    if not (frontend.dontlog_normal and story.is_normal(end)):
+        level = _ERR if frontend.log_separate_errors and not story.is_normal(end) else -1
         entry = Entry(context, frontend, client, story, end, None)
         write_entry(entry, _line(context, frontend, client, story, end), level)
     client.since = now_ms()
@@ -122,7 +128,7 @@ def _record_ruled(
     if not ruled.logged:
         return
     level = ruled.log_level
-    if level < 0 and frontend.log_separate_errors and not _is_normal(story, end):
+    if level < 0 and frontend.log_separate_errors and not story.is_normal(end):
         level = _ERR
     entry = Entry(context, frontend, client, story, end, ruled)
     usual = (
@@ -131,16 +137,6 @@ def _record_ruled(
         else _line(context, frontend, client, story, end)
     )
     write_entry(entry, usual, level)
-
-
-def _is_normal(story: Story, end: Termination) -> bool:
-    """`option dontlog-normal`: complete, at the first try, and not a server error."""
-    return (
-        (end is DONE or end.who is Who.LOCAL)
-        and not story.retries
-        and not story.redispatched
-        and 0 < story.status < _UNLOGGED_STATUS
-    )
 
 
 def _count(context: Context, frontend: Frontend, story: Story, end: Termination, listener: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.core.layout import NOBODY
 from dataplane.rules.samples import parse_address
+from dataplane.rules.statspage import STATS
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Sample
@@ -190,6 +191,9 @@ def _fetched() -> dict[str, Known]:
         'txn.id32': lambda entry: entry.number & 0xFFFFFFFF,
         'txn.sess_term_state': lambda entry: letters(entry)[:2].encode(),
         'unique-id': lambda entry: entry.unique_id(),
+        'when.error': lambda entry: not entry.story.is_normal(entry.end),
+        'when.forwarded': lambda entry: entry.story.reached and entry.story.connect_ms >= 0,
+        'when.toapplet': lambda entry: entry.story.server_name == STATS,
     }
 
 

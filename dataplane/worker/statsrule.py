@@ -13,7 +13,7 @@ from dataplane.core.counters import C
 from dataplane.core.termination import REJECTED
 from dataplane.rules.actions import Allow
 from dataplane.rules.closures import compiled
-from dataplane.rules.statspage import Ask, StatsPage
+from dataplane.rules.statspage import STATS, Ask, StatsPage
 from dataplane.worker.acting import asks_who
 from dataplane.worker.replies import Made
 from dataplane.worker.verdicts import PageOf, Then, Verdict
@@ -52,7 +52,7 @@ class PageRules:
         if not uri.startswith(self._uri) or transaction.method not in _METHODS:
             return None
         story = transaction.exchange.story  # from here on the request is nobody else's
-        story.server_name = '<STATS>'
+        story.server_name = STATS
         story.wait_ms = story.connect_ms = 0
         for holds, verdict in self._rules:
             if holds is None or holds(transaction):

@@ -16,9 +16,22 @@ from dataplane.rules.converters.texts import TEXTS
 from dataplane.rules.converters.times import TIMES
 from dataplane.rules.converters.tokens import TOKENS
 from dataplane.rules.converters.variables import VARIABLES
+from dataplane.rules.converters.when import WHEN
 from dataplane.rules.table import Converter
 
 CONVERTERS: Final[dict[str, Converter]] = (
-    TEXTS | NUMBERS | ENCODINGS | NOTATION | DIGESTS | TIMES | VARIABLES | LOOKUPS | MAPS | TABLES | FORWARDED | TOKENS
+    TEXTS
+    | NUMBERS
+    | ENCODINGS
+    | NOTATION
+    | DIGESTS
+    | TIMES
+    | VARIABLES
+    | LOOKUPS
+    | MAPS
+    | TABLES
+    | FORWARDED
+    | TOKENS
+    | WHEN
 )
 """Every converter that is known."""

@@ -150,6 +150,12 @@ def _host_only(sample: bytes) -> Sample | None:
     return found[1].lower() if found else None
 
 
+def _reverse_dom(sample: bytes) -> Sample | None:
+    """The labels of a host's name from the last to the first; None where one is empty. A dot behind the last counts for nothing."""
+    labels = sample.removesuffix(b'.').split(b'.')
+    return b'.'.join(reversed(labels)) if all(labels) else None
+
+
 def _port_only(sample: bytes) -> Sample | None:
     found = _HOST.match(sample)
     port = found[2] if found else None
@@ -188,6 +194,7 @@ TEXTS: Final[dict[str, Converter]] = {
     'upper': plain(Type.STR, Type.STR, lambda sample: sample.upper()),
     'length': plain(Type.STR, Type.INT, len),
     'reverse': plain(Type.STR, Type.STR, lambda sample: sample[::-1]),
+    'reverse_dom': plain(Type.STR, Type.STR, _reverse_dom),
     'cut_crlf': plain(Type.STR, Type.STR, lambda sample: _LINE_END.split(sample, 1)[0]),
     'host_only': plain(Type.STR, Type.STR, _host_only),
     'port_only': plain(Type.STR, Type.INT, _port_only),
