@@ -39,9 +39,9 @@ from dataplane.rules.actions import (
     Tag,
     Tarpit,
     Track,
-    Unless,
     UnsetVar,
 )
+from dataplane.rules.assigning import assigning
 from dataplane.rules.closures import compiled_expression, compiled_format
 from dataplane.rules.fetches.headers import parts
 from dataplane.rules.fetches.request import path_and_query, path_of
@@ -59,7 +59,6 @@ from dataplane.worker.tracking import add_act, tag_act, track_act
 from dataplane.worker.verdicts import Act, Change, Then, Verdict
 
 if TYPE_CHECKING:
-    from dataplane.rules.samples import Sample
     from dataplane.rules.view import View
     from dataplane.worker.transaction import Transaction
 
@@ -85,10 +84,8 @@ def act_of(action: Action, store: Store, *, response: bool) -> Act:
     if isinstance(action, Deny | Tarpit | Return | Redirect | Reject):
         verdict = _verdict(action, store, response=response)
         return lambda _: verdict
-    if isinstance(action, SetVar):
-        return _set_var(action, store)
-    if isinstance(action, UnsetVar):
-        return _unset_var(action)
+    if isinstance(action, SetVar | UnsetVar):
+        return assigning(action, store)
     if isinstance(action, RestrictNames | CheckCache):
         return _guard(action)
     if isinstance(action, Track):
@@ -243,45 +240,6 @@ def _replace_part(action: ReplacePart, store: Store) -> Change:
 def _set_status(action: SetStatus, _: Store) -> Change:
     reason = action.reason.encode()
     return lambda transaction: transaction.set_status(action.status, reason)
-
-
-def _set_var(action: SetVar, store: Store) -> Act:
-    scope, name, only = action.variable.scope, action.variable.name, action.only
-    value_of: Callable[[View], Sample | None]
-    if isinstance(action.value, Expression):
-        value_of = compiled_expression(action.value, store)
-    else:
-        value_of = compiled_format(action.value, store)
-
-    def act(view: View) -> None:
-        value = value_of(view)
-        if value is None:
-            return
-        if only and not all(_fits(one, view.variable(scope, name), value) for one in only):
-            return
-        view.set_variable(scope, name, value)
-
-    return act
-
-
-def _fits(only: Unless, before: Sample | None, value: Sample) -> bool:
-    """A condition of `set-var`, on what the variable had and what it is to have."""
-    if only in (Unless.IF_EXISTS, Unless.IF_SET, Unless.IF_NOT_SET, Unless.IF_NOT_EXISTS):
-        return (before is not None) is (only in (Unless.IF_EXISTS, Unless.IF_SET))
-    if only in (Unless.IF_EMPTY, Unless.IF_NOT_EMPTY):
-        return (value == b'') is (only is Unless.IF_EMPTY)
-    if type(before) is int and type(value) is int:  # nothing else is compared, a bool neither: it is set
-        return before > value if only is Unless.IF_GREATER else before < value
-    return True
-
-
-def _unset_var(action: UnsetVar) -> Act:
-    scope, name = action.variable.scope, action.variable.name
-
-    def act(view: View) -> None:
-        view.set_variable(scope, name, None)
-
-    return act
 
 
 def _keep(action: Keep, store: Store, where: str) -> Change:

@@ -6,8 +6,10 @@ import hmac
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
+from dataplane.rules.actions import Unless
 from dataplane.rules.arguments import variable_of
 from dataplane.rules.fetches.constants import encoded
+from dataplane.rules.fitting import fit
 from dataplane.rules.model import Variable
 from dataplane.rules.problems import Rejected, shown
 from dataplane.rules.samples import Sample, Type
@@ -19,16 +21,7 @@ if TYPE_CHECKING:
     from dataplane.rules.stores import Store
     from dataplane.rules.view import View
 
-_CONDITIONS: Final[dict[str, Callable[[Sample | None, Sample], bool]]] = {
-    'ifexists': lambda old, _: old is not None,
-    'ifnotexists': lambda old, _: old is None,
-    'ifempty': lambda _, new: isinstance(new, bytes) and not new,
-    'ifnotempty': lambda _, new: not isinstance(new, bytes) or bool(new),
-    'ifset': lambda _, new: not isinstance(new, bytes) or bool(new),
-    'ifnotset': lambda _, new: isinstance(new, bytes) and not new,
-    'ifgt': lambda old, new: isinstance(old, int) and isinstance(new, int) and old > new,
-    'iflt': lambda old, new: isinstance(old, int) and isinstance(new, int) and old < new,
-}
+_CONDITIONS: Final = frozenset(one.value for one in Unless if one is not Unless.ALWAYS)
 
 
 def _text(view: View, variable: Variable | None) -> bytes | None:
@@ -116,13 +109,12 @@ def _unset_checked(arguments: Arguments, _: Scope) -> Arguments:
 
 def _set_var(arguments: Arguments, _: Store) -> Step:
     variable = cast('Variable', arguments[0])
-    conditions = [_CONDITIONS[str(condition)] for condition in arguments[1:]]
+    only = [Unless(str(condition)) for condition in arguments[1:]]
+    scope, name = variable.scope, variable.name
 
     def step(sample: Sample, view: View) -> Sample:
-        if not conditions or all(
-            condition(view.variable(variable.scope, variable.name), sample) for condition in conditions
-        ):
-            view.set_variable(variable.scope, variable.name, sample)
+        if not only or fit(only, view.variable(scope, name), sample):
+            view.set_variable(scope, name, sample)
         return sample
 
     return step
