@@ -8,6 +8,7 @@ from typing import Any
 
 from dataplane.core.checks import (
     AgentCheck,
+    Assign,
     Comment,
     Connect,
     Expect,
@@ -139,7 +140,7 @@ class ProbeDraft:
         )
 
     def _tcp(self) -> tuple[Step, ...]:
-        first = next((step for step in self.tcp if not isinstance(step, Comment)), None)
+        first = next((step for step in self.tcp if not isinstance(step, Comment | Assign)), None)
         return tuple(self.tcp) if isinstance(first, Connect) else (*_connect(), *self.tcp)
 
     def _http(self) -> tuple[Step, ...]:
@@ -153,7 +154,15 @@ class ProbeDraft:
                 first = next(at for at, step in enumerate(steps) if isinstance(step, Connect))
                 steps.insert(first + 1, request)
         else:
-            steps = [*_connect(), request, *(step for step in self.http if not isinstance(step, dict))]
+            # what is set before the request is said can be said in it
+            last = max((at for at, step in enumerate(self.http) if isinstance(step, dict)), default=0)
+            before = [step for step in self.http[:last] if isinstance(step, Assign)]
+            rest = [
+                step
+                for at, step in enumerate(self.http)
+                if not isinstance(step, dict) and not (at < last and isinstance(step, Assign))
+            ]
+            steps = [*_connect(), *before, request, *rest]
         if not any(isinstance(step, Expect) for step in steps):
             steps.append(Expect(match=Match.STATUS, codes=_PASSING))
         return tuple(steps)

@@ -9,7 +9,7 @@ from dataplane.config.problems import Rejected, did_you_mean, shown
 from dataplane.config.reader import Modifier
 from dataplane.config.serverchecks import check_place
 from dataplane.config.values import MAX_INT, parse_int
-from dataplane.core.checks import Comment, Connect, Expect, Match, ProbeKind, Request, Send, Text
+from dataplane.core.checks import Assign, Comment, Connect, Expect, Match, ProbeKind, Request, Send, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +59,16 @@ class Words:
             raise Rejected(msg)
         return self.take()
 
+    def comment(self) -> str:
+        """What may end the line: `comment TEXT`, '' where nothing does."""
+        comment = ''
+        while self:
+            if self.peek() != 'comment':
+                raise self.unknown(('comment',))
+            self.take()
+            comment = self.argument('comment')
+        return comment
+
     def unknown(self, known: tuple[str, ...]) -> Rejected:
         """What is said about the next word when it is none of `known`."""
         names = ', '.join(f"'{name}'" for name in known)
@@ -86,8 +96,8 @@ def parse_httpchk(line: Line, proxy: ProxyDraft) -> None:
     head, _, body = rest.partition('\r\n\r\n')
     headers = [(name.strip(), value.strip()) for name, _, value in (one.partition(':') for one in head.splitlines())]
     for name, value in headers:
-        _check_header(name, value, 'option httpchk')
-    _check_request(method, uri, version, 'option httpchk')
+        check_header(name, value, 'option httpchk')
+    check_request(method, uri, version, 'option httpchk')
     probe = proxy.probe
     probe.kind = ProbeKind.HTTP
     probe.request = Request(method=method, uri=uri, version=version, headers=tuple(headers), body=body)
@@ -108,7 +118,8 @@ def _not_negated(line: Line) -> None:
         raise Rejected(msg)
 
 
-def _check_request(method: str, uri: str, version: str, what: str) -> None:
+def check_request(method: str, uri: str, version: str, what: str) -> None:
+    """Raise Rejected where these are no parts of a request line."""
     if not _TOKEN.fullmatch(method):
         msg = f"'{what}' : '{shown(method)}' is no method."
         raise Rejected(msg)
@@ -120,7 +131,8 @@ def _check_request(method: str, uri: str, version: str, what: str) -> None:
         raise Rejected(msg)
 
 
-def _check_header(name: str, value: str, what: str) -> None:
+def check_header(name: str, value: str, what: str) -> None:
+    """Raise Rejected where this is no header field."""
     if not _TOKEN.fullmatch(name) or any(char in value for char in '\r\n\0'):
         msg = f"'{what}' : '{shown(name)}' with '{shown(value)}' is no header."
         raise Rejected(msg)
@@ -139,36 +151,6 @@ def parse_send_state(line: Line, proxy: ProxyDraft) -> None:
     """`http-check send-state`."""
     line.at_most(1)
     proxy.probe.send_state = True
-
-
-def parse_http_send(line: Line, proxy: ProxyDraft) -> None:
-    """`http-check send [meth M] [uri U] [ver V] [hdr N V]* [body B] [comment C]`; what is left out is `option httpchk`'s."""
-    words = Words(line, 2, 'http-check send')
-    said: dict[str, Any] = {}
-    headers: list[tuple[str, str]] = []
-    fields = {'meth': 'method', 'uri': 'uri', 'ver': 'version', 'body': 'body', 'comment': 'comment'}
-    while words:
-        name = words.peek()
-        if name in ('uri-lf', 'body-lf'):
-            msg = f"'http-check send {name}' is not supported: nothing is known of a stream in a check."
-            raise Rejected(msg)
-        if name not in (*fields, 'hdr'):
-            raise words.unknown((*fields, 'hdr'))
-        words.take()
-        if name == 'hdr':
-            header = words.argument('hdr'), words.argument('hdr')
-            _check_header(*header, 'http-check send')
-            headers.append(header)
-        else:
-            said[fields[name]] = words.argument(name)
-    request = Request(**{name: value for name, value in said.items() if name in ('method', 'uri', 'version')})
-    version = request.version if request.version.startswith('HTTP/') else f'HTTP/{request.version}'
-    _check_request(request.method, request.uri, version, 'http-check send')
-    if 'version' in said:
-        said['version'] = version
-    if headers:
-        said['headers'] = tuple(headers)
-    proxy.probe.add_http(said)
 
 
 def parse_http_expect(line: Line, proxy: ProxyDraft) -> None:
@@ -193,7 +175,7 @@ def parse_tcp_connect(line: Line, proxy: ProxyDraft) -> None:
     """`tcp-check connect ...`: where any step is one, the first is."""
     steps = () if proxy.probe.tcp_inherited else proxy.probe.tcp
     if steps and not any(isinstance(step, Connect) for step in steps):
-        if not all(isinstance(step, Comment) for step in steps):
+        if not all(isinstance(step, Comment | Assign) for step in steps):
             msg = (
                 "first step MUST also be a 'connect', optionally preceded by a 'set-var', an 'unset-var' or a "
                 "'comment', when there is a 'connect' step in the tcp-check ruleset."
@@ -211,13 +193,7 @@ def parse_tcp_send(line: Line, proxy: ProxyDraft) -> None:
         raise Rejected(msg)
     text = words.take()
     data = _hex(text, words.what) if binary else text.encode('utf-8', 'surrogateescape')
-    comment = ''
-    while words:
-        if words.peek() != 'comment':
-            raise words.unknown(('comment',))
-        words.take()
-        comment = words.argument('comment')
-    proxy.probe.add_tcp(Send(data=data, comment=comment))
+    proxy.probe.add_tcp(Send(data=data, comment=words.comment()))
 
 
 def parse_tcp_expect(line: Line, proxy: ProxyDraft) -> None:
@@ -377,7 +353,6 @@ HANDLERS: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
     'http-check connect': parse_http_connect,
     'http-check disable-on-404': parse_disable_on_404,
     'http-check expect': parse_http_expect,
-    'http-check send': parse_http_send,
     'http-check send-state': parse_send_state,
     'tcp-check comment': parse_tcp_comment,
     'tcp-check connect': parse_tcp_connect,

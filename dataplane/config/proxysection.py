@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.config.balancing import parse_affinity, parse_balance, parse_factor, parse_hash_type
 from dataplane.config.binds import parse_bind_line
+from dataplane.config.checksteps import RULED as CHECK_STEPS
 from dataplane.config.cookies import parse_cookie
 from dataplane.config.draft import Side, Target
 from dataplane.config.errorpages import parse_errorloc, parse_http_error
@@ -79,7 +80,7 @@ _SIDES: Final = {
     'tcp-response content': Side.BACKEND, 'tcp-response inspect-delay': Side.BACKEND,
     **{f'timeout {name}': Side.FRONTEND for name in _FRONT_TIMEOUTS},
     **{f'timeout {name}': Side.BACKEND for name in _BACK_TIMEOUTS},
-    **dict.fromkeys(PROBING, Side.BACKEND),
+    **dict.fromkeys((*PROBING, *CHECK_STEPS), Side.BACKEND),
 }  # fmt: skip
 _NOT_IN_DEFAULTS: Final = (
     'be-unpublished', 'bind', 'force-be-switch', 'capture cookie', 'redirect', 'server', 'server-template', 'use_backend', 'use-server',
@@ -114,6 +115,7 @@ _RULED: Final[dict[str, Callable[..., None]]] = {
     'http-request': parse_http_request,
     'http-response': parse_http_response,
     'monitor fail': parse_monitor_fail,
+    **CHECK_STEPS,
     'redirect': parse_redirect_line,
     **dict.fromkeys(STICKS, parse_stick),
     'tcp-response content': parse_tcp_response,
@@ -121,6 +123,8 @@ _RULED: Final[dict[str, Callable[..., None]]] = {
 }
 """Lines with conditions or expressions."""
 _FATAL: Final = ('server', 'default-server', 'server-template')
+_WITH_ARGUMENTS: Final = ('http-check', 'tcp-check')
+"""Whose second word may have arguments in parentheses."""
 _INSTEAD: Final = {'maxconn': 'fullconn', 'fullconn': 'maxconn'}
 
 
@@ -358,6 +362,8 @@ def keyword_of(line: Line) -> str:
     """The longest beginning of the line (up to three words) that is a keyword of proxies; '' when there is none."""
     for count in (3, 2, 1):
         name = ' '.join(line.words[:count])
+        if count == 2 and line.words[0] in _WITH_ARGUMENTS:
+            name = name.partition('(')[0]
         if len(line.words) >= count and name in PROXY:
             return name
     return ''

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dataplane.core.outbound import ProxyProtocol
+from dataplane.rules.actions import SetVar, UnsetVar
+from dataplane.rules.model import Format
 
 
 class InitState(StrEnum):
@@ -100,10 +102,11 @@ class Connect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Send these bytes."""
+    """Send these bytes, or what a format comes to; `hexadecimal`: as the bytes whose digits that is."""
 
-    data: bytes
+    data: bytes | Format
     comment: str = ''
+    hexadecimal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +114,10 @@ class Request:
     """Send an HTTP request; `state`: say the server's state in `X-Haproxy-Server-State` (`http-check send-state`)."""
 
     method: str = 'OPTIONS'
-    uri: str = '/'
+    uri: str | Format = '/'
     version: str = 'HTTP/1.0'
-    headers: tuple[tuple[str, str], ...] = ()
-    body: str = ''
+    headers: tuple[tuple[str, str | Format], ...] = ()
+    body: str | Format = ''
     state: bool = False
     comment: str = ''
 
@@ -168,7 +171,14 @@ class Comment:
     comment: str
 
 
-Step = Connect | Send | Request | Expect | Comment
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assign:
+    """Give a variable a value, or take it away; nothing is said or heard."""
+
+    action: SetVar | UnsetVar
+
+
+Step = Connect | Send | Request | Expect | Comment | Assign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,14 @@ First checks are spread: server number k of n begins after k/n of its interval. 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dataplane.core import weight
 from dataplane.core.admin import Admin
@@ -28,6 +31,10 @@ from dataplane.health.errors import Streak
 from dataplane.health.result import Result, health_line
 from dataplane.health.run import Conversation, Run
 from dataplane.health.watch import News, Watch
+from dataplane.health.wording import CheckView, Shared, Wording
+
+if TYPE_CHECKING:
+    from dataplane.rules.samples import Sample
 
 LOOK_EVERY: Final = 0.05
 """Seconds between looks at what observed traffic did."""
@@ -79,11 +86,13 @@ class Checker:
         door: Door,
         board: Board,
         log: Callable[[str, str], None],
+        shared: Shared,
         *,
         rng: random.Random,
         workers: int,
     ) -> None:
         self._loop, self._door, self._board, self._log, self._rng = loop, door, board, log, rng
+        self._shared = shared
         self._workers = workers
         self._watches: dict[tuple[int, bool], Watch] = {}
         self._timers: dict[Watch, asyncio.TimerHandle] = {}
@@ -193,7 +202,17 @@ class Checker:
         asks = any(getattr(step, 'state', False) for step in backend.probe.steps)
         state = self._state(watch, record, settings.node) if asks else ''
         running = record.opstate is not OpState.STOPPED
-        return Run(backend.probe, state=state, running=running, bufsize=settings.bufsize)
+        wording = Wording(partial(self._view, record, backend))
+        return Run(backend.probe, wording, state=state, running=running, bufsize=settings.bufsize)
+
+    def _view(self, record: ServerRecord, backend: Backend) -> CheckView:
+        """What expressions in the lines of a check see."""
+        facts: dict[str, Sample] = {
+            'be_id': backend.id, 'be_name': backend.name.encode(), 'srv_id': record.server.id, 'srv_name': record.name.encode(),
+            '%b': backend.name.encode(), '%s': record.name.encode(), 'hostname': socket.gethostname().encode(),
+            'pid': os.getpid(),
+        }  # fmt: skip
+        return CheckView(facts, self._shared, time.time_ns() // 1_000, self._rng.getrandbits)
 
     def _state(self, watch: Watch, record: ServerRecord, node: str) -> str:
         """`X-Haproxy-Server-State`."""

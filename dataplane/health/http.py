@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dataplane.core.checks import Request
+if TYPE_CHECKING:
+    from dataplane.core.checks import Request
+    from dataplane.health.wording import Wording
 
 _STATUS_LINE: Final = re.compile(rb'HTTP/(\d)\.(\d) ([0-9]{3})(?: ([^\r\n]*))?\r?\n')
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*")
@@ -14,13 +16,13 @@ _END: Final = re.compile(rb'\r?\n\r?\n')
 _SIZE: Final = re.compile(rb'([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n')
 
 
-def request_bytes(request: Request, state: str) -> bytes:
-    """What is sent. `state`: the server's, for `http-check send-state`."""
-    lines = [f'{request.method} {request.uri} {request.version}']
-    lines += [f'{name.lower()}: {value}' for name, value in request.headers if not _is_framing(name)]
+def request_bytes(request: Request, state: str, wording: Wording) -> bytes:
+    """What is sent. `state`: the server's, for `http-check send-state`; `wording`: what formats come to."""
+    lines = [f'{request.method} {wording.text(request.uri) or "/"} {request.version}']
+    lines += [f'{name.lower()}: {wording.text(value)}' for name, value in request.headers if not _is_framing(name)]
     if request.state:
         lines.append(f'x-haproxy-server-state: {state}')
-    body = request.body.encode('utf-8', 'surrogateescape')
+    body = wording.body(request.body).encode('utf-8', 'surrogateescape')
     if body:
         lines.append(f'content-length: {len(body)}')
     if request.version != 'HTTP/1.0':

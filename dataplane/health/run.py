@@ -13,9 +13,10 @@ import re
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from dataplane.core.checks import Comment, Connect, Expect, Match, Probe, ProbeKind, Request, Send, Step, Text
+from dataplane.core.checks import Assign, Comment, Connect, Expect, Match, Probe, ProbeKind, Request, Send, Step, Text
 from dataplane.health.http import Answer, BadAnswer, read_answer, request_bytes
 from dataplane.health.result import Result, Status
+from dataplane.health.wording import Wording
 
 _BINARY: Final = (Match.BINARY, Match.RBINARY)
 _REGEX: Final = (Match.RSTRING, Match.RBINARY)
@@ -76,10 +77,13 @@ class Conversation(Protocol):
 
 
 class Run:
-    """One check of the kind its `probe` says. `state`: for send-state; `running`: a 404 may mean that it stops softly."""
+    """One check of the kind its `probe` says. `wording`: what format strings come to; `state`: for send-state; `running`: a 404 may mean that
+    it stops softly.
+    """
 
-    def __init__(self, probe: Probe, *, state: str, running: bool, bufsize: int) -> None:
+    def __init__(self, probe: Probe, wording: Wording, *, state: str, running: bool, bufsize: int) -> None:
         self._probe = probe
+        self._wording = wording
         self._state = state
         self._running = running
         self._bufsize = bufsize
@@ -141,23 +145,33 @@ class Run:
         steps = self._probe.steps
         self._at += 1
         self._comment = ''
-        while self._at < len(steps) and isinstance(comment := steps[self._at], Comment):
-            self._comment = comment.comment
+        while self._at < len(steps) and isinstance(step := steps[self._at], Comment | Assign):
+            if isinstance(step, Assign):
+                self._wording.obey(step)
+            else:
+                self._comment = step.comment
             self._at += 1
         if self._at == len(steps):
             return self._passed()
         match steps[self._at]:
-            case Connect() as step:
+            case Connect() as connect:
                 self._connecting, self._buffer, self._last = True, b'', False
-                return Dial(step.addr, step.port)
-            case Send() as step:
+                return Dial(connect.addr, connect.port)
+            case Send() as send:
+                return self._send(send)
+            case Request() as request:
                 self._buffer, self._last = b'', False
-                return Say(step.data)
-            case Request() as step:
-                self._buffer, self._last = b'', False
-                return Say(request_bytes(step, self._state))
+                return Say(request_bytes(request, self._state, self._wording))
             case _:
                 return self._look() if self._buffer or self._last else HEAR
+
+    def _send(self, step: Send) -> Action:
+        """Say what the step says; a format that comes to nothing is passed over."""
+        self._buffer, self._last = b'', False
+        data = self._wording.data(step)
+        if data is None:
+            return Result(Status.L7RSP, info=f'TCPCHK failed to build log-format string at step {self._number()}')
+        return Say(data) if data else self._next()
 
     def _passed(self) -> Result:
         expect = next((step for step in reversed(self._probe.steps) if isinstance(step, Expect)), None)
@@ -165,7 +179,9 @@ class Run:
             return Result(Status[expect.ok_status], self._code)
         if self._probe.kind is ProbeKind.HTTP:
             return Result(Status.L7OK, self._code)
-        if self._probe.kind is ProbeKind.TCP and any(not isinstance(s, Connect | Comment) for s in self._probe.steps):
+        if self._probe.kind is ProbeKind.TCP and any(
+            not isinstance(s, Connect | Comment | Assign) for s in self._probe.steps
+        ):
             return Result(Status.L7OK, info='(tcp-check)')
         return Result(Status.L4OK)
 
@@ -239,7 +255,7 @@ class Run:
 
     def _said(self, step: Step) -> str:
         """The comment that belongs to a step: its own, or that of a line just before it."""
-        return step.comment if not isinstance(step, Comment) and step.comment else self._comment
+        return step.comment if not isinstance(step, Comment | Assign) and step.comment else self._comment
 
     def _number(self) -> int:
         """The step's number as people count: lines, those nobody wrote left out."""

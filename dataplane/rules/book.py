@@ -123,6 +123,11 @@ class Book:
                 chapter.next_place()
         self._put(chapter, chapter.now, key, held)
 
+    def variable(self, name: str) -> Any:
+        """The value of a variable of `proc`, None where it has none."""
+        held = self.variables.now.held.get(encoded(name))
+        return None if held is None else held[0][1]
+
     def set_variable(self, name: str, value: Any) -> None:
         """Give a variable of `proc` a value, or (None) take it away. Raises Rejected."""
         self._change(self.variables, encoded(name), DELETED if value is None else Change(Kind.SET, value))

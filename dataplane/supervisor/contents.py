@@ -24,13 +24,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.rules.book import Book
-from dataplane.rules.changes import Change, Kind
+from dataplane.rules.changes import DELETED, Change, Kind
 from dataplane.rules.packing import packed_rows, unpacked
-from dataplane.rules.stores import encoded, size_of
+from dataplane.rules.stores import VARIABLES, encoded, size_of
 from dataplane.wire.framing import Message, packing, parts_memfd
 
 if TYPE_CHECKING:
     from dataplane.core.model import Snapshot
+    from dataplane.rules.replica import Where
     from dataplane.supervisor.publish import Publisher
     from dataplane.supervisor.workers import Workers
 
@@ -141,14 +142,26 @@ class Contents:
         member = self._members.get(worker)
         if member is None or message['load'] != self.book.load:
             return
-        refused = self.book.take(
+        self._take(
             ((name, encoded(key)), Change(Kind(kind), unpacked(value))) for name, key, kind, value in message['changes']
         )
+        member.taken = message['number']
+        self._soon()
+
+    def _take(self, changes: Iterable[tuple[Where, Change]]) -> None:
+        """Do what a rule or a check has done; what cannot be is counted, and told of now and then."""
+        refused = self.book.take(changes)
         if refused and self.book.refused >= self._told_of:
             self._told_of = 2 * self.book.refused
             self._log('warning', f'{self.book.refused} changes of maps and ACLs by rules have been refused so far.')
-        member.taken = message['number']
-        self._soon()
+
+    def variable(self, name: str) -> Any:
+        """The value of a variable of `proc`, None where it has none."""
+        return self.book.variable(name)
+
+    def set_variable(self, name: str, value: Any) -> None:
+        """Give it a value, or (None) take it away, as a worker does: where there is no room for it nothing changes."""
+        self._take((((VARIABLES, encoded(name)), DELETED if value is None else Change(Kind.SET, value)),))
 
     # -- telling -----------------------------------------------------------------------------------------------------
 

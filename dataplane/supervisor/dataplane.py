@@ -146,7 +146,7 @@ class DataPlane:
     def _check(self, at: Layout, rng: random.Random) -> Checker:
         """The checks of all servers; they follow every revision, as those do who tell and count what became of servers."""
         board = BoardView(self._board.cells, at)
-        checker = Checker(self._loop, self._publisher, board, self._log, rng=rng, workers=at.workers)
+        checker = Checker(self._loop, self._publisher, board, self._log, self._contents, rng=rng, workers=at.workers)
         states = StateLog(self._ledger, self._board.cells, at, self._log)
         self._publisher.watchers += states, self._outages, lambda commit, applied, sources: checker.follow()
         return checker
@@ -231,6 +231,7 @@ class DataPlane:
         )
         self._opened = opened = prepare(house, identity)
         opened.verbs.stick_tables = lambda: self._shelf.tables
+        opened.verbs.stick_servers = lambda: tuple(self._ledger.tables.servers.values())
         opened.verbs.maps = MapVerbs(self._contents).methods
         try:
             await open_doors(opened, house, self._snapshot.stats_listeners)

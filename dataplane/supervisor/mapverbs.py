@@ -175,7 +175,7 @@ class MapVerbs:
         if not words or not words[0]:
             raise Complaint('Missing process-wide variable identifier.')
         scope, _, name = words[0].partition('.')
-        value = self._variable(name) if scope == 'proc' else None
+        value = self._book.variable(name) if scope == 'proc' else None
         if value is None:
             raise Complaint('Variable not found.')
         shown = cast(value, Type.STR)
@@ -183,10 +183,6 @@ class MapVerbs:
         return Answer(
             maps.variable(words[0], WORDS[type_of(value)], text if isinstance(text, bytes) else b''), Severity.INFO
         )
-
-    def _variable(self, name: str) -> Any:
-        held = self._book.variables.now.held.get(encoded(name))
-        return None if held is None else held[0][1]
 
     async def _set_var(self, _command: Command, words: Words, session: Session) -> Answer:
         if not session.experimental:
@@ -211,7 +207,7 @@ class MapVerbs:
             raise Complaint(f"'set var': cannot set variable '{words[0]}', only scope 'proc' is permitted here.")
         scope = Scope(phase=Phase.CLI)
         book = self._book
-        view = Nobody(self._variable, book.set_variable)
+        view = Nobody(book.variable, book.set_variable)
         if words[1] == 'fmt':
             value = value_of(parse_format(words[2], scope), view)
         else:

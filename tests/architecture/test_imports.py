@@ -49,7 +49,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'dataplane.native',
         'dataplane.crypting',
     ),
-    'dataplane.health': ('dataplane.core', 'dataplane.wire'),
+    'dataplane.health': ('dataplane.core', 'dataplane.rules', 'dataplane.wire'),
     'dataplane.supervisor': (
         'dataplane.rules',
         'dataplane.core',
@@ -91,7 +91,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 PURE = (
     'dataplane.core', 'dataplane.config', 'dataplane.cli', 'dataplane.rules', 'controlplane.domain',
     'dataplane.health.agent', 'dataplane.health.counter', 'dataplane.health.errors', 'dataplane.health.http',
-    'dataplane.health.result', 'dataplane.health.run', 'dataplane.health.watch',
+    'dataplane.health.result', 'dataplane.health.run', 'dataplane.health.watch', 'dataplane.health.wording',
     'controlplane.kube.addresses', 'controlplane.kube.assemble', 'controlplane.kube.backend', 'controlplane.kube.conditions',
     'controlplane.kube.deadlines',
     'controlplane.kube.endpoints', 'controlplane.kube.objects', 'controlplane.kube.outcome', 'controlplane.kube.settle',

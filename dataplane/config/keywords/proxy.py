@@ -23,13 +23,18 @@ PROXY: Final = table(
         timeout client-fin, timeout server-fin, timeout check, option httpchk, option tcp-check, option log-health-checks,
         http-check comment, http-check disable-on-404, http-check send-state, tcp-check comment
     """),
-    supported('http-check send', 'without `uri-lf` and `body-lf`'),
+    supported('http-check send'),
+    supported(
+        'http-check set-var, http-check set-var-fmt, http-check unset-var, tcp-check send-lf, tcp-check send-binary-lf, tcp-check set-var, '
+        'tcp-check set-var-fmt, tcp-check unset-var',
+        'expressions know the process, the backend and the server; no maps and no stick tables',
+    ),
     supported('http-check connect, tcp-check connect', '`addr`, `port` and `comment`'),
     supported(
         'http-check expect, tcp-check expect',
         "all that compares but format strings; without `on-success`, `on-error` and `status-code`. Expressions are Python's",
     ),
-    supported('tcp-check send, tcp-check send-binary', 'without format strings'),
+    supported('tcp-check send, tcp-check send-binary'),
     supported('mode', '`http` only. Without it a proxy is refused: HAProxy would take it for a tcp one'),
     supported('description', 'shown on the statistics page'),
     supported('option http-use-proxy-header', 'says what asks for a password; Proxy-Connection ends here anyway'),
@@ -70,7 +75,7 @@ PROXY: Final = table(
     ),
     supported(
         'stick-table',
-        'without `peers`, `write-to`, `server_key` and glitches; at most 100 tables of 16m entries. Exact over all workers',
+        'without `peers`, `write-to` and glitches; at most 100 tables of 16m entries. Exact over all workers',
     ),
     supported('stick match, stick on, stick store-request, stick store-response'),
     supported('cookie, dynamic-cookie-key, force-persist, ignore-persist, option persist, http-send-name-header'),
@@ -127,13 +132,6 @@ PROXY: Final = table(
     """,
     ),
     refused('no program is started for a check', 'external-check command, external-check path, option external-check'),
-    refused(
-        'a check says fixed things: it has no variables and no format strings',
-        """
-        http-check set-var, http-check unset-var, tcp-check send-lf, tcp-check send-binary-lf, tcp-check set-var,
-        tcp-check unset-var
-    """,
-    ),
     refused(
         'checks speak HTTP, or what `tcp-check` lines say: write the protocol as such lines',
         """

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataplane.core.checks import Comment, Connect, Expect, Match, Probe, ProbeKind, Request, Send, Text
+from dataplane.core.checks import Assign, Comment, Connect, Expect, Match, Probe, ProbeKind, Request, Send, Text
+from dataplane.rules.actions import SetVar, Unless, UnsetVar
+from dataplane.rules.expressions import parse_expression
+from dataplane.rules.formats import parse_format
+from dataplane.rules.model import Flags, Format, Variable
+from dataplane.rules.phases import Phase
+from dataplane.rules.scope import Scope
 from tests.unit.config.loading import HTTP, backend, backend_error, errors, snapshot
 
 if TYPE_CHECKING:
@@ -118,12 +124,56 @@ def test_steps_are_inherited_until_a_section_has_its_own() -> None:
     assert two.probe.steps[2:] == (Expect(match=Match.STATUS, codes=((205, 205),)),)
 
 
+def form(text: str, base: Flags = Flags.NONE) -> Format:
+    return parse_format(text, Scope(phase=Phase.CHECK), base=base)
+
+
+def test_steps_that_keep_and_say_what_expressions_yield() -> None:
+    kept = Variable('check', 'p')
+    number = Assign(action=SetVar(kept, parse_expression(['int(5)'], 0, Scope())[0], (Unless.IF_NOT_EXISTS,)))
+    text, gone = Assign(action=SetVar(kept, form('a%H'))), Assign(action=UnsetVar(kept))
+    assert probe(
+        'option tcp-check;tcp-check set-var(check.p,ifnotexists) int(5);tcp-check set-var-fmt(check.p) a%H;tcp-check unset-var(check.p);'
+        'tcp-check send-lf %[srv_name] comment c;tcp-check send-binary-lf 0%[str(0)]'
+    ).steps == (
+        DIAL, number, text, gone, Send(data=form('%[srv_name]'), comment='c'), Send(data=form('0%[str(0)]'), hexadecimal=True),
+    )  # fmt: skip
+    assert probe('option tcp-check;tcp-check set-var(check.p,ifnotexists) int(5);tcp-check connect port 5').steps == (
+        number, Connect(port=5),
+    )  # fmt: skip
+
+
+def test_a_request_of_format_strings() -> None:
+    found = probe(
+        'option httpchk;http-check send uri-lf /%[be_name] hdr Host %[srv_name] hdr A 50%% body-lf %[be_id] uri-lf /x'
+    )
+    assert found.steps == (
+        DIAL, Request(uri='/x', headers=(('Host', form('%[srv_name]', Flags.ENCODED)), ('A', '50%')), body=form('%[be_id]')), USUAL,
+    )  # fmt: skip
+    [_, request, _] = probe('option httpchk;http-check send uri-lf /%[be_name]').steps
+    assert request == Request(uri=form('/%[be_name]', Flags.ENCODED))
+
+
+def test_what_is_set_before_the_request_is_said_comes_before_it() -> None:
+    before, after = ((f'http-check set-var(check.{name}) int(1)') for name in 'xy')
+    steps = probe(f'option httpchk;{before};http-check comment c;http-check send meth GET;{after}').steps
+    names = [step.action.variable.name if isinstance(step, Assign) else type(step).__name__ for step in steps]
+    assert names == ['Connect', 'x', 'Request', 'Comment', 'y', 'Expect']
+    steps = probe(f'option httpchk;{before};http-check connect;{after};http-check send meth GET').steps
+    names = [step.action.variable.name if isinstance(step, Assign) else type(step).__name__ for step in steps]
+    assert names == ['x', 'Connect', 'y', 'Request', 'Expect']
+
+
 GOOD = [
     'option httpchk', 'option httpchk GET /', 'http-check send meth GET uri / ver HTTP/1.1 hdr a b body x', 'http-check send-state',
     'http-check expect ! status 200-299,404', 'http-check expect hdr name a value b', 'http-check disable-on-404',
     'http-check connect port 80 comment a', 'http-check comment x', 'option tcp-check', 'tcp-check connect port 5',
     'tcp-check send a', 'tcp-check send-binary 00ff', 'tcp-check expect ! rbinary 00', 'tcp-check expect min-recv 3 string a',
     'option log-health-checks', 'timeout check 5s',
+    'http-check set-var(check.x) int(1)', 'http-check set-var-fmt(check.x) "a %H"', 'http-check unset-var(check.x)',
+    'http-check set-var(proc.x,ifnotexists) be_id,add(1)', 'http-check send uri-lf /%[be_name] body-lf %[srv_id] hdr a %[srv_name]',
+    'tcp-check set-var(check.x) str(a)', 'tcp-check set-var-fmt(sess.x) a%[srv_name]', 'tcp-check unset-var(sess.x)',
+    'tcp-check send-lf a%[srv_name] comment x', 'tcp-check send-binary-lf 00%[str(0a)]', 'tcp-check set-var(check.x) int(1)\n tcp-check connect',
     'server s 1.1.1.1:1 check inter 1s fastinter 2s downinter 3s rise 4 fall 5 port 6 addr 1.1.1.2',
     'server s 1.1.1.1:1 check observe layer7 error-limit 5 on-error mark-down',
     'server s 1.1.1.1:1 check on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions',
@@ -135,6 +185,9 @@ BAD = [
     'option httpchk a b HTTP/1.1 d', 'no option httpchk', 'http-check', 'http-check foo', 'http-check send foo', 'http-check send meth',
     'http-check send hdr a', 'http-check expect', 'http-check expect status', 'http-check expect status 2x', 'http-check expect foo x',
     'http-check expect status 200 x', 'http-check expect rstatus (', 'http-check expect hdr value x', 'http-check connect foo',
+    'http-check set-var', 'http-check set-var(check.x)', 'http-check set-var(check.x) path',
+    'http-check set-var(x) int(1)', 'http-check set-var(check.x int(1)', 'tcp-check send-lf', 'tcp-check send-lf %[foo]',
+    'tcp-check send-binary-lf', 'tcp-check send-lf a b', 'http-check send uri-lf', 'http-check send hdr a %[foo]',
     'http-check connect port 0', 'http-check comment', 'tcp-check', 'tcp-check send', 'tcp-check send-binary 0', 'tcp-check send-binary zz',
     'tcp-check expect status 200', 'tcp-check expect string', 'tcp-check send a\n tcp-check connect', 'timeout check',
     'http-check expect ok-status L7RSP string x', 'server s 1.1.1.1 check', 'server s 1.1.1.1:1 check inter 0',
@@ -170,10 +223,12 @@ REFUSED = [
     ('option smtpchk', 'checks speak HTTP'), ('option mysql-check', 'checks speak HTTP'), ('option pgsql-check user x', 'checks speak HTTP'),
     ('option redis-check', 'checks speak HTTP'), ('option ldap-check', 'checks speak HTTP'), ('option ssl-hello-chk', 'checks speak HTTP'),
     ('option spop-check', 'checks speak HTTP'), ('option external-check', 'no program is started'),
-    ('external-check command /x', 'no program is started'), ('tcp-check send-lf x', 'no format strings'),
-    ('http-check set-var(check.x) int(1)', ''), ('http-check send uri-lf /x', 'not supported'),
+    ('external-check command /x', 'no program is started'), ('tcp-check expect string-lf x', 'format strings are not evaluated'),
+    ('http-check set-var(check.x) str(a),map(f)', 'failed to open'), ('http-check set-var(check.x) str(a),in_table(b)', 'stick tables'),
     ('http-check expect on-error x status 200', 'not supported'), ('tcp-check connect ssl', 'not supported'),
     ('server s 1.1.1.1:1 check-ssl', 'plain HTTP or TCP'),
+    ('http-check set-var(check.x) int(1) y', 'unexpected argument'), ('tcp-check unset-var(check.x) y', 'unexpected argument'),
+    ('http-check set-var(check.x) nbsrv(b)', 'not supported yet'), ('http-check set-var(txn.x) int(1)', "no variables of scope 'txn'"),
 ]  # fmt: skip
 
 

@@ -132,7 +132,7 @@ def test_what_is_no_line_of_a_frontend(line: str, complaint: str) -> None:
         ('retries -1', "'retries' value must be between 0 and 2147483647 (was -1)"),
         ('fullconn x', "'fullconn' expects an integer argument (got 'x')."),
         ('http-reuse foo', "'http-reuse' only supports 'never', 'safe', 'aggressive', 'always' (got 'foo')."),
-        ('http-check set-var x', "'http-check set-var' in 'backend' section is not supported: a check says fixed things: it has no variables and no format strings."),
+        ('http-check set-var x', "'http-check set-var' : invalid or incomplete action. Expects 'set-var(<var-name>)' or 'unset-var(<var-name>)'."),
     ],
 )  # fmt: skip
 def test_what_is_no_line_of_a_backend(line: str, complaint: str) -> None:

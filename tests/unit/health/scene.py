@@ -16,6 +16,7 @@ from dataplane.core.state import OpState
 from dataplane.health.checker import Checker
 from dataplane.supervisor.checkfigures import BoardView
 from tests.inprocess import Plane
+from tests.unit.health.words import Process
 
 PACE = Pace(inter=1_000, fastinter=200, downinter=5_000, rise=2, fall=3)
 READY, DRAIN, MAINT = AdminState.READY, AdminState.DRAIN, AdminState.MAINT
@@ -40,7 +41,7 @@ class Scene:
         self.lines: list[str] = []
         view = BoardView(self.plane.cells, self.plane.layout)
         self.checker = Checker(
-            loop, self, view, lambda level, text: self.lines.append(text), rng=random.Random(1), workers=4
+            loop, self, view, lambda level, text: self.lines.append(text), Process(), rng=random.Random(1), workers=4
         )
         self.ledger = self.plane.ledger
         self.batches: list[int] = []

@@ -14,6 +14,7 @@ from dataplane.health.dialogue import NO_ORIGIN, Dialogue, Limits, Origin
 from dataplane.health.result import Result, Status
 from dataplane.health.run import Run
 from tests.unit.health.servers import Server, refusing, serving
+from tests.unit.health.words import wording
 
 DIAL = Connect(implicit=True)
 HTTP = Probe(kind=ProbeKind.HTTP, steps=(DIAL, Request(), Expect(match=Match.STATUS, codes=((200, 399),))))
@@ -26,7 +27,7 @@ async def check(
 ) -> Result:  # fmt: skip
     loop = asyncio.get_running_loop()
     result: asyncio.Future[Result] = loop.create_future()
-    run = Run(probe, state='', running=True, bufsize=bufsize)
+    run = Run(probe, wording(), state='', running=True, bufsize=bufsize)
     Dialogue(loop, run, host, port, limits or Limits(5_000, None), result.set_result, origin).start()
     return await asyncio.wait_for(result, 20)
 
@@ -181,7 +182,12 @@ async def test_cancelled_it_tells_nothing() -> None:
         told: list[Result] = []
         for host in ('127.0.0.1', 'localhost'):
             dialogue = Dialogue(
-                loop, Run(HTTP, state='', running=True, bufsize=1024), host, server.port, Limits(50, None), told.append
+                loop,
+                Run(HTTP, wording(), state='', running=True, bufsize=1024),
+                host,
+                server.port,
+                Limits(50, None),
+                told.append,
             )
             dialogue.start()
             dialogue.cancel()

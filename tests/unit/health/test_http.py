@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 
 from dataplane.core.checks import Request
 from dataplane.health.http import BadAnswer, read_answer, request_bytes
+from tests.unit.health.words import wording
 
 
 def test_the_usual_request() -> None:
-    assert request_bytes(Request(), '') == b'OPTIONS / HTTP/1.0\r\n\r\n'
+    assert request_bytes(Request(), '', wording()) == b'OPTIONS / HTTP/1.0\r\n\r\n'
 
 
 def test_a_newer_version_closes_its_connection() -> None:
     request = Request(method='GET', uri='/x', version='HTTP/1.1', headers=(('Host', 'foo'),))
-    assert request_bytes(request, '') == b'GET /x HTTP/1.1\r\nhost: foo\r\nconnection: close\r\n\r\n'
+    assert request_bytes(request, '', wording()) == b'GET /x HTTP/1.1\r\nhost: foo\r\nconnection: close\r\n\r\n'
 
 
 def test_body_and_state() -> None:
@@ -24,7 +25,7 @@ def test_body_and_state() -> None:
         method='POST', uri='/p', version='HTTP/1.1', headers=(('Host', 'h'), ('X-Y', 'z'), ('Content-Length', '99')),
         body='abc def', state=True,
     )  # fmt: skip
-    assert request_bytes(request, 'UP; name=c/s') == (
+    assert request_bytes(request, 'UP; name=c/s', wording()) == (
         b'POST /p HTTP/1.1\r\nhost: h\r\nx-y: z\r\nx-haproxy-server-state: UP; name=c/s\r\ncontent-length: 7\r\n'
         b'connection: close\r\n\r\nabc def'
     )

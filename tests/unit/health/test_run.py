@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dataplane.core.checks import Comment, Connect, Expect, Match, Probe, ProbeKind, Request, Send, Step, Text
 from dataplane.health.result import Result, Status
 from dataplane.health.run import HEAR, Action, Dial, Run, Say
+from tests.unit.health.words import wording
 
 DIAL = Connect(implicit=True)
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: one, two\r\n\r\nhello'
@@ -23,7 +24,7 @@ def http(expect: Expect, *, on_404: bool = False) -> Probe:
 
 
 def run(probe: Probe, *, running: bool = True, bufsize: int = 1024) -> Run:
-    return Run(probe, state='UP', running=running, bufsize=bufsize)
+    return Run(probe, wording(), state='UP', running=running, bufsize=bufsize)
 
 
 def talk(conversation: Run, *parts: bytes, end: bool = True) -> Action:
