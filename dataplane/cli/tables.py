@@ -6,10 +6,11 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from dataplane.cli.session import Complaint, Severity
-from dataplane.core.stick.definition import KINDS, Data, Definition, KeyType, Kind
+from dataplane.core.stick.definition import KINDS, Definition, KeyType, Kind
 from dataplane.core.stick.keys import key_of_text, key_text
 
 FILTERS: Final = 4
@@ -28,6 +29,7 @@ _OPERATORS: Final[dict[str, Callable[[int, int], bool]]] = {
     'eq': operator.eq, 'ne': operator.ne, 'le': operator.le, 'ge': operator.ge, 'lt': operator.lt, 'gt': operator.gt,
 }  # fmt: skip
 _NUMBER: Final = re.compile(r'[+-]?[0-9]{1,20}', re.ASCII)
+NOBODY: Final[Mapping[int, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def _place(definition: Definition, name: str, prefix: str = '') -> int:
     """Where a kind of data, of an array its first element, is among the figures of a row."""
     if name not in KINDS:
         raise Complaint(f'{prefix}Unknown data type')
+    if KINDS[name] is Kind.MARK:
+        raise Complaint(f'{prefix}What a server is known by is neither compared nor set')
     place = 0
     for data in definition.stores:
         if data.name == name:
@@ -141,13 +145,14 @@ def head(definition: Definition, used: int) -> str:
     return f'# table: {definition.name}, type: {definition.key}, size:{definition.size}, used:{used}'
 
 
-def line(definition: Definition, key: bytes, row: tuple[int, int, int, tuple[int, ...]]) -> str:
-    """The line of an entry: where it is, who tracks it, when it expires and its figures."""
+def line(
+    definition: Definition, key: bytes, row: tuple[int, int, int, tuple[int, ...]], servers: Mapping[int, str] = NOBODY
+) -> str:
+    """The line of an entry: where it is, who tracks it, when it expires and its figures. `servers`: by the marks that tables keep."""
     place, trackers, left, values = row
-    labels = _labels(definition.stores)
-    figures = ''.join(f' {label}={value}' for label, value in zip(labels, values, strict=True))
+    places = [(data, element) for data in definition.stores for element in range(data.elements)]
+    figures = ''
+    for (data, element), value in zip(places, values, strict=True):
+        shown = servers.get(value, '-') if data.kind is Kind.MARK else value
+        figures += f' {data.label(element)}={shown}'
     return f'0x{place:x}: key={key_text(definition, key)} use={trackers} exp={left} shard=0{figures}'
-
-
-def _labels(stores: Sequence[Data]) -> list[str]:
-    return [data.label(element) for data in stores for element in range(data.elements)]

@@ -23,6 +23,7 @@ from dataplane.core.stick.definition import (
     Definition,
     KeyType,
     Kind,
+    ServerKey,
 )
 from dataplane.core.stick.keys import type_of_key
 from dataplane.rules.actions import Add, Stick, Tag, Track
@@ -52,7 +53,6 @@ _SHIFTS: Final = {'': 0, 'k': 10, 'm': 20, 'g': 30}
 _STORE: Final = re.compile(r'([a-z0-9_]+)(?:\(([^()]*)\))?', re.ASCII)
 _LONGEST_KEY: Final = 16_384
 _NOT_STORED: Final = {
-    'server_key': 'a server is kept by its number, `server_id`',
     'glitch_cnt': 'glitches of HTTP/2 and HTTP/3 are not counted', 'glitch_rate': 'glitches of HTTP/2 and HTTP/3 are not counted',
 }  # fmt: skip
 _CONDITIONS: Final = ('if', 'unless')
@@ -68,7 +68,7 @@ def parse_stick_table(line: Line, proxy: ProxyDraft) -> None:
         raise Rejected(msg)
     words = list(line.words[1:])
     key: KeyType | None = None
-    length, size, expire, nopurge = 0, 0, 0, False
+    length, size, expire, nopurge, srvkey = 0, 0, 0, False, ServerKey.NAME
     stores: dict[str, Data] = {}
     while words:
         word = words.pop(0)
@@ -81,7 +81,7 @@ def parse_stick_table(line: Line, proxy: ProxyDraft) -> None:
         elif word == 'nopurge':
             nopurge = True
         elif word == 'srvkey':
-            _server_key(_argument(words, word))
+            srvkey = _server_key(_argument(words, word))
         elif word == 'store':
             for data in _stores(_argument(words, word)):
                 stores.setdefault(data.name, data)
@@ -104,6 +104,7 @@ def parse_stick_table(line: Line, proxy: ProxyDraft) -> None:
         size=size,
         expire=expire,
         nopurge=nopurge,
+        srvkey=srvkey,
         stores=ordered(stores.values()),
     )
 
@@ -152,13 +153,12 @@ def _size(word: str) -> int:
     return size
 
 
-def _server_key(word: str) -> None:
-    if word not in ('name', 'addr'):
+def _server_key(word: str) -> ServerKey:
+    try:
+        return ServerKey(word)
+    except ValueError:
         msg = f"stick-table : unknown server key type '{shown(word)}'."
-        raise Rejected(msg)
-    if word == 'addr':
-        msg = f"stick-table: 'srvkey addr' is not supported: {_NOT_STORED['server_key']}."
-        raise Rejected(msg)
+        raise Rejected(msg) from None
 
 
 def _stores(text: str) -> list[Data]:
@@ -334,14 +334,16 @@ def check_tables(proxies: Sequence[ProxyDraft], uses: Sequence[Use], report: Rep
 
 
 def tables_of(proxies: Sequence[ProxyDraft]) -> tuple[Definition, ...]:
-    """All tables. Those that `stick` lines name keep the number of a server, whether their line says so or not."""
+    """All tables. Those that `stick` lines name keep the number and the key of a server, whether their line says so or not."""
     sticky = {stick.table for proxy in proxies for stick in (*proxy.sticks, *proxy.answer_sticks)}
     found = []
     for proxy in proxies:
         table = proxy.stick_table
         if table is None:
             continue
-        if table.name in sticky and all(data.name != 'server_id' for data in table.stores):
-            table = replace(table, stores=ordered((*table.stores, Data('server_id'))))
+        if table.name in sticky:
+            stored = {data.name for data in table.stores}
+            lacking = [Data(name) for name in ('server_id', 'server_key') if name not in stored]
+            table = replace(table, stores=ordered((*table.stores, *lacking)))
         found.append(table)
     return tuple(found)

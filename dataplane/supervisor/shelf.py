@@ -1,7 +1,8 @@
 """The supervisor's stick tables: made and kept from one configuration to the next, swept of what has expired, cleared of the dead.
 
-A table outlasts a reload when its definition is the same and no number of a server that it may keep means another server: then
-workers go on with the entries as they are. Otherwise it begins empty, as all do with a new process.
+A table outlasts a reload when its definition is the same: then workers go on with the entries as they are. Servers are known in them by
+name or address (`core.stick.serverkey`), so it does not matter which numbers they have by then. Otherwise it begins empty, as all do
+with a new process.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ class Shelf:
         self._loop = loop
         self._workers = workers
         self._log = log
-        self._snapshot: Snapshot | None = None
         self._proposed: dict[str, StickTable] = {}
         self._number = -1
         self._timer: asyncio.TimerHandle | None = None
@@ -60,7 +60,6 @@ class Shelf:
         """These tables are in force from now on."""
         made = self._proposed if tables.number == self._number else self._of(tables.snapshot)
         before, self.tables, self._proposed, self._number = self.tables, made, {}, -1
-        self._snapshot = tables.snapshot
         self._drop(before, self.tables)
         if made and self._timer is None:
             self._timer = self._loop.call_later(_EVERY, self._sweep)
@@ -70,7 +69,7 @@ class Shelf:
         try:
             for definition in snapshot.stick_tables:
                 table = self.tables.get(definition.name)
-                if table is None or table.definition != definition or self._renumbered(definition.name, snapshot):
+                if table is None or table.definition != definition:
                     table = StickTable.create(definition, self._workers, patience=PATIENCE)
                     table.on_repair = self._repaired
                 found[definition.name] = table
@@ -78,13 +77,6 @@ class Shelf:
             self._drop(found, self.tables)
             raise
         return found
-
-    def _renumbered(self, name: str, after: Snapshot) -> bool:
-        """Does a server's number that the table may keep mean another server now?"""
-        if self._snapshot is None:
-            return True
-        old, new = _numbers(name, self._snapshot), _numbers(name, after)
-        return any(new.get(place, server) != server for place, server in old.items())
 
     @staticmethod
     def _drop(tables: dict[str, StickTable], kept: dict[str, StickTable]) -> None:
@@ -140,16 +132,6 @@ class Shelf:
             self._held(table)
             return False
         return True
-
-
-def _numbers(table: str, snapshot: Snapshot) -> dict[tuple[str, int], str]:
-    """The servers, by backend and number, of the backends whose `stick` lines name a table."""
-    return {
-        (backend.name, server.id): server.name
-        for backend in snapshot.backends
-        if any(stick.table == table for stick in (*backend.rules.sticks, *backend.rules.answer_sticks))
-        for server in backend.servers
-    }
 
 
 def _nobody(tid: int) -> None:

@@ -6,16 +6,18 @@ Each entry is looked at in a hold of its own, so a dump is no picture of one mom
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dataplane.cli import tables
 from dataplane.cli.session import Answer, Complaint, Session, Severity
 from dataplane.core.model import Level
+from dataplane.core.stick.serverkey import mark_of, text_of
 from dataplane.stick import Busy
 
 if TYPE_CHECKING:
     from dataplane.cli.tables import Request
+    from dataplane.core.model import Server
     from dataplane.core.stick.definition import Definition
     from dataplane.stick import StickTable
     from dataplane.supervisor.wait import Patience
@@ -27,9 +29,12 @@ _NOT_DUMPED: Final = '# contents not dumped due to insufficient privileges'
 
 
 class TableVerbs:
-    """The verbs, for `Verbs`. `stick_tables` gives the tables in force, by name, in the order of the file."""
+    """The verbs, for `Verbs`. `stick_tables` gives the tables in force, by name, in the order of the file; `stick_servers` all servers, of
+    which some may be known there.
+    """
 
     stick_tables: Callable[[], Mapping[str, StickTable]] = dict
+    stick_servers: Callable[[], Iterable[Server]] = tuple
 
     def _definitions(self) -> dict[str, Definition]:
         return {name: table.definition for name, table in self.stick_tables().items()}
@@ -40,6 +45,14 @@ class TableVerbs:
         if table is None or table.definition != request.definition:
             raise Complaint(tables.NO_TABLE)
         return table
+
+    def _known_servers(self, definition: Definition) -> dict[int, str]:
+        """What a table's marks of servers mean."""
+        if all(data.name != 'server_key' for data in definition.stores):
+            return {}
+        kind = definition.srvkey
+        known = {text_of(kind, server.name, server.host, server.port) for server in self.stick_servers()}
+        return {mark_of(text): text for text in known}
 
     async def _show_table(self, words: Sequence[str], session: Session, _: Patience) -> Answer:
         try:
@@ -59,8 +72,9 @@ class TableVerbs:
             row = table.row(request.key)
             if row is None:
                 return []
-            return [tables.head(table.definition, table.size()[0]), tables.line(table.definition, request.key, row)]
-        found = [tables.head(table.definition, table.size()[0])]
+            line = tables.line(table.definition, request.key, row, self._known_servers(table.definition))
+            return [tables.head(table.definition, table.size()[0]), line]
+        found, servers = [tables.head(table.definition, table.size()[0])], self._known_servers(table.definition)
         if not allowed:
             return [*found, _NOT_DUMPED]
         for part in range(table.layout.shards):
@@ -70,7 +84,7 @@ class TableVerbs:
                     continue
                 if len(found) > MOST:
                     return [*found, f'# there are more than these {MOST}: filter them']
-                found.append(tables.line(table.definition, key, row))
+                found.append(tables.line(table.definition, key, row, servers))
                 if len(found) % _TURN == 0:
                     await asyncio.sleep(0)
         return found

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dataplane.core.model import Backend, Frontend
     from dataplane.core.tables import Tables
     from dataplane.core.termination import Termination
+    from dataplane.stick import StickTable
     from dataplane.worker.context import Context
     from dataplane.worker.cookies import Jar
     from dataplane.worker.pool import Pool
@@ -144,6 +145,15 @@ class Routed(Stream):
         """The address the client connected to, likewise."""
         return self._client.local_address if self._ruled is None else self._ruled.destination()
 
+    def _seen(self) -> Transaction:
+        """What rules see of the request, made when the first one looks."""
+        ruled = self._ruled
+        if ruled is None:
+            ruled = self._ruled = self.story.ruled = Transaction(self._context, self._client, self, self._frontend)
+            if self._client.tracking is not None:
+                self._client.tracking.count(*REQUEST)
+        return ruled
+
     def _passes(self, rules: ProxyRules | None, at: int = 0, *, waits: bool = True) -> bool:
         """Does a proxy without rules, or with these, let the request go on? Otherwise it has been answered, or will be, or it waits.
 
@@ -151,11 +161,7 @@ class Routed(Stream):
         """
         if rules is None:
             return True
-        ruled = self._ruled
-        if ruled is None:
-            ruled = self._ruled = self.story.ruled = Transaction(self._context, self._client, self, self._frontend)
-            if self._client.tracking is not None:
-                self._client.tracking.count(*REQUEST)
+        ruled = self._seen()
         verdict = judge_request(ruled, rules, at)
         while verdict is not None and verdict.then in WAITING and not (waits and self._waits(verdict, rules)):
             verdict = judge_request(ruled, rules, ruled.place)
@@ -214,8 +220,8 @@ class Routed(Stream):
         while verdict is not None and verdict.then in WAITING and not self._answer_waits(verdict):
             verdict = judge_response(ruled, ruled.lists, ruled.stopped, ruled.place)
         if verdict is None:
-            server = self._context.desk.tables.servers.get(self.server)
-            if self._context.tables and server is not None:
+            server = self._context.desk.tables.servers.get(self.server) if self._context.tables else None
+            if server is not None:
                 learn(ruled, ruled.lists, server)
             return True
         if verdict.then not in WAITING:
@@ -254,9 +260,7 @@ class Routed(Stream):
         rules = book.backends.get(self.backend)
         if rules is None or not rules.persistence:
             return
-        if self._ruled is None:
-            self._ruled = self.story.ruled = Transaction(self._context, self._client, self, self._frontend)
-        self.persistence = insisted(rules, self._ruled)
+        self.persistence = insisted(rules, self._seen())
         if self.persistence is Persistence.FORCED:
             self.redispatch = False
 
@@ -303,8 +307,8 @@ class Routed(Stream):
             return
         context, backend = self._context, self.backend
 
-        def find(number: int) -> int:
-            index = context.numbers.find(backend, number)
+        def find(table: StickTable, key: bytes) -> int:
+            index = context.numbers.find(backend, table, key)
             return index if index != NOBODY and standing_of(self, index) is not Standing.BARRED else NOBODY
 
         server = stick(ruled, rules, find, decided=self.wish >= 0)

@@ -1,7 +1,7 @@
 """`stick` lines: which server a key is to have, and which one it has got (configuration manual, 4.2 `stick`; facts of HAProxy 2.6-3.4).
 
 Before a request is admitted its backend's lines are gone through once, in order: the first key that is matched and whose server may be
-used decides, unless `use-server` or a cookie did; keys to be stored are noted, one per table. They are stored with the number of the
+used decides, unless `use-server` or a cookie did; keys to be stored are noted, one per table. They are stored with the number and the name of the
 server that answers, once its answer has passed all rules, and so are those that `store-response` lines find in it.
 """
 
@@ -11,12 +11,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dataplane.core.layout import NOBODY
+from dataplane.core.stick.serverkey import mark_of, text_of
 from dataplane.rules.closures import compiled, compiled_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dataplane.core.model import Server
+    from dataplane.core.stick.definition import ServerKey
     from dataplane.core.tables import Tables
     from dataplane.rules.actions import Stick
     from dataplane.rules.stores import Store
@@ -51,25 +53,51 @@ class StickRule:
 
 
 class Numbers:
-    """Servers of backends by their numbers, which is what tables keep. Made anew when tables come into force."""
+    """Servers of backends by what tables keep of them. Made anew when tables come into force."""
 
-    __slots__ = ('_known', '_tables')
+    __slots__ = ('_ids', '_marks', '_tables')
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._known: dict[int, dict[int, int]] = {}
+        self._ids: dict[int, dict[int, int]] = {}
+        self._marks: dict[tuple[int, ServerKey], dict[int, int]] = {}
 
-    def find(self, backend: int, number: int) -> int:
-        """The index of a backend's server of that number, NOBODY where it has none."""
-        known = self._known.get(backend)
+    def find(self, backend: int, table: StickTable, key: bytes) -> int:
+        """The index of a backend's server that a table keeps for a key, NOBODY where it has none.
+
+        By its name or address, and if there is none of that, by its number.
+        """
+        mark = table.read(key, 'server_key')
+        if mark:
+            found = self._by_mark(backend, table.definition.srvkey).get(mark, NOBODY)
+            if found != NOBODY:
+                return found
+        number = table.read(key, 'server_id')  # 0, which no server has, also where there is no entry
+        return self._by_id(backend).get(number, NOBODY) if number else NOBODY
+
+    def _by_id(self, backend: int) -> dict[int, int]:
+        known = self._ids.get(backend)
         if known is None:
-            servers = self._tables.servers
-            known = self._known[backend] = {servers[index].id: index for index in self._tables.members.get(backend, ())}
-        return known.get(number, NOBODY)
+            known = self._ids[backend] = {server.id: index for index, server in self._members(backend)}
+        return known
+
+    def _by_mark(self, backend: int, kind: ServerKey) -> dict[int, int]:
+        known = self._marks.get((backend, kind))
+        if known is None:
+            known = {
+                mark_of(text_of(kind, one.name, one.host, one.port)): index for index, one in self._members(backend)
+            }
+            self._marks[backend, kind] = known
+        return known
+
+    def _members(self, backend: int) -> list[tuple[int, Server]]:
+        servers = self._tables.servers
+        return [(index, servers[index]) for index in self._tables.members.get(backend, ())]
 
 
-def stick(ruled: Transaction, rules: ProxyRules, find: Callable[[int], int], *, decided: bool) -> int:
-    """Go through the lines for requests. `find` gives the server of a number if it may be used; `decided`: another line has.
+def stick(ruled: Transaction, rules: ProxyRules, find: Callable[[StickTable, bytes], int], *, decided: bool) -> int:
+    """Go through the lines for requests. `find` gives the server that a table keeps for a key if it may be used; `decided`: another
+    line has.
 
     Answers the server to be used, NOBODY where none is said.
     """
@@ -80,11 +108,10 @@ def stick(ruled: Transaction, rules: ProxyRules, find: Callable[[int], int], *, 
         if found is None:
             continue
         table, key = found
-        if rule.match and table.holds(key):
-            number = table.read(key, 'server_id') or 0
-            if number and not decided and server == NOBODY:
-                server = find(number)
-            table.count(key)  # nothing, but it was used
+        if rule.match:
+            if not decided and server == NOBODY:
+                server = find(table, key)
+            table.count(key)  # nothing, but that it was used
         if rule.store:
             _note(ruled.stores, table, key)
     return server
@@ -107,4 +134,5 @@ def learn(ruled: Transaction, lists: Iterable[ProxyRules], server: Server) -> No
     if server.non_stick:
         return
     for table, key in stores:
-        table.put(key, (('server_id', 0, server.id),), make=True)
+        mark = mark_of(text_of(table.definition.srvkey, server.name, server.host, server.port))
+        table.put(key, (('server_id', 0, server.id), ('server_key', 0, mark)), make=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dataplane.core.changes import SetAdmin
+from dataplane.core.changes import SetAdmin, SetMaxconn
 from dataplane.core.counters import C
 from dataplane.core.model import AdminState, Snapshot
 from tests.integration.harness.proxy import Proxy
@@ -258,3 +258,20 @@ async def test_rules_see_how_busy_servers_and_proxies_are() -> None:
                 assert (await client.answer())[0] == 200
             for client in clients:
                 client.close()
+
+
+async def test_places_are_free_under_the_limit_in_force() -> None:
+    asked = '%[srv_conn_free(b/s)] %[be_conn_free(b)] %[connslots(b)]'
+    lines = f'http-request return content-type a/b lf-string "{asked}"'
+    async with RawServer(echo) as up:
+        text = configured(up.port, lines)
+        backend = text.backends[0]
+        servers = tuple(replace(server, maxconn=3, maxqueue=2) for server in backend.servers)
+        async with Proxy(replace(text, backends=(replace(backend, servers=servers),))) as proxy:
+            client = await RawClient.to(proxy.port)
+            client.send(b'GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+            assert (await client.answer())[1] == b'3 3 5'
+            await proxy.change(SetMaxconn('b', 's', 7))
+            client.send(b'GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+            assert (await client.answer())[1] == b'7 7 9'
+            client.close()

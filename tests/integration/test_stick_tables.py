@@ -113,7 +113,7 @@ async def test_a_reload_keeps_a_table_that_stays_the_same() -> None:
         assert await figure(plane, 'px', 'http_req_cnt') == 1
 
 
-async def test_a_client_that_sticks_stays_where_it_is_when_servers_are_added_and_not_when_numbers_change() -> None:
+async def test_a_client_that_sticks_stays_where_it_is_when_servers_are_added_and_when_numbers_change() -> None:
     async with stage() as on:
         one, two = await on.upstream('one'), await on.upstream('two')
         port = on.ports.take()
@@ -133,4 +133,9 @@ async def test_a_client_that_sticks_stays_where_it_is_when_servers_are_added_and
             port, both.replace('id 7', 'id 6').replace('id 8', 'id 7').replace('id 6', 'id 8'), lines
         )
         assert 'Reloaded' in await reload(plane)
-        assert await figure(plane, 'px', 'server_id') == -1
+        before = len(one.arrivals), len(two.arrivals)
+        for _ in range(4):
+            assert (await ask(port)).status == 200
+        moved = len(one.arrivals) - before[0], len(two.arrivals) - before[1]
+        assert moved == ((4, 0) if used == 7 else (0, 4))
+        assert await figure(plane, 'px', 'server_id') == 15 - used

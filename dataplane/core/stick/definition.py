@@ -28,12 +28,22 @@ DEFAULT_LENGTH: Final = {KeyType.STRING: 31, KeyType.BINARY: 32}
 
 
 class Kind(Enum):
-    """How a kind of data is kept. COUNT and TAG: a number; CURRENT: who tracks the entry; RATE: events of a period."""
+    """How a kind of data is kept. COUNT and TAG: a number; CURRENT: who tracks the entry; RATE: events of a period; MARK: what a server is
+    known by (`serverkey`).
+    """
 
     COUNT = 'count'
     TAG = 'tag'
     CURRENT = 'current'
     RATE = 'rate'
+    MARK = 'mark'
+
+
+class ServerKey(StrEnum):
+    """`srvkey`: by what a server is known in a table, beside its number."""
+
+    NAME = 'name'
+    ADDR = 'addr'
 
 
 MOST_ELEMENTS: Final = 100
@@ -44,12 +54,12 @@ KINDS: Final[dict[str, Kind]] = {
     'conn_rate': Kind.RATE, 'conn_cur': Kind.CURRENT, 'sess_cnt': Kind.COUNT, 'sess_rate': Kind.RATE,
     'http_req_cnt': Kind.COUNT, 'http_req_rate': Kind.RATE, 'http_err_cnt': Kind.COUNT, 'http_err_rate': Kind.RATE,
     'bytes_in_cnt': Kind.COUNT, 'bytes_in_rate': Kind.RATE, 'bytes_out_cnt': Kind.COUNT, 'bytes_out_rate': Kind.RATE,
-    'gpc1': Kind.COUNT, 'gpc1_rate': Kind.RATE, 'http_fail_cnt': Kind.COUNT, 'http_fail_rate': Kind.RATE,
+    'gpc1': Kind.COUNT, 'gpc1_rate': Kind.RATE, 'server_key': Kind.MARK, 'http_fail_cnt': Kind.COUNT, 'http_fail_rate': Kind.RATE,
     'gpt': Kind.TAG, 'gpc': Kind.COUNT, 'gpc_rate': Kind.RATE,
 }  # fmt: skip
 """Every kind of data by name, in the order in which `show table` shows them."""
-WIDE: Final = frozenset(('bytes_in_cnt', 'bytes_out_cnt'))
-"""Counters of 64 bits; all others have 32 and begin again at 0."""
+WIDE: Final = frozenset(('bytes_in_cnt', 'bytes_out_cnt', 'server_key'))
+"""What has 64 bits; all others have 32 and begin again at 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +96,5 @@ class Definition:
     size: int
     expire: int = 0
     nopurge: bool = False
+    srvkey: ServerKey = ServerKey.NAME
     stores: tuple[Data, ...] = ()

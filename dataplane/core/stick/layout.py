@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from dataplane.core.stick.definition import ARRAYS, Definition, Kind
+from dataplane.core.stick.definition import ARRAYS, WIDE, Definition, Kind
 from dataplane.core.stick.rates import CELLS as RATE_CELLS
 
 LOCK_CELLS: Final = 8
@@ -90,7 +90,7 @@ class TableLayout:
     def _place(self, definition: Definition, at: int) -> int:
         for data in definition.stores:
             for element in range(data.elements):
-                self.slots[data.name, element] = Slot(data.kind, at, data.period, data.name.startswith('bytes_'))
+                self.slots[data.name, element] = Slot(data.kind, at, data.period, data.name in WIDE)
                 at += RATE_CELLS if data.kind is Kind.RATE else 0 if data.kind is Kind.CURRENT else 1
         self._share_names()
         return at

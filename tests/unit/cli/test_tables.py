@@ -98,3 +98,20 @@ def test_tables_and_entries_are_shown_as_haproxy_shows_them() -> None:
     assert line(IP, b'\x01\x02\x03\x04', (8, 0, 0, (1, 2, 3, 4, 5, 6, 7))) == (
         '0x8: key=1.2.3.4 use=0 exp=0 shard=0 gpt0=1 gpt1=2 gpc0=3 gpc1=4 gpc2=5 gpc0_rate(10000)=6 gpc1_rate(10000)=7'
     )
+
+
+def test_a_server_is_shown_by_what_it_is_known_by() -> None:
+    sticky = Definition(
+        name='s',
+        key=KeyType.STRING,
+        length=8,
+        size=10,
+        stores=(Data('server_id'), Data('server_key'), Data('http_fail_cnt')),
+    )
+    known = {77: 's1'}
+    assert line(sticky, b'a', (8, 0, 0, (1, 77, 2)), known).endswith(' server_id=1 server_key=s1 http_fail_cnt=2')
+    assert line(sticky, b'a', (8, 0, 0, (1, 0, 2)), known).endswith(' server_id=1 server_key=- http_fail_cnt=2')
+    for words in ('show s data.server_key eq 1', 'set s key a data.server_key 1'):
+        verb, *rest = words.split()
+        with pytest.raises(Complaint, match='neither compared nor set'):
+            parse(verb, rest, {'s': sticky})

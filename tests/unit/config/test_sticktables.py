@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dataplane.config.sticktables import MOST_TABLES
-from dataplane.core.stick.definition import Data, Definition, KeyType
+from dataplane.core.stick.definition import Data, Definition, KeyType, ServerKey
 from dataplane.rules.actions import Action, Add, Stick, Tag, Track
 from dataplane.rules.model import Call, Expression
 from tests.unit.config.loading import HTTP, backend_error, errors, snapshot
@@ -29,6 +29,10 @@ def table(line: str) -> Definition:
         ('size 5 type integer nopurge', Definition(name='b', key=KeyType.INTEGER, length=4, size=5, nopurge=True)),
         ('type string size 5', Definition(name='b', key=KeyType.STRING, length=31, size=5)),
         ('type string len 64 size 5 srvkey name', Definition(name='b', key=KeyType.STRING, length=64, size=5)),
+        (
+            'type ip size 5 srvkey addr store server_key',
+            Definition(name='b', key=KeyType.IP, length=4, size=5, srvkey=ServerKey.ADDR, stores=(Data('server_key'),)),
+        ),
         ('type binary size 5', Definition(name='b', key=KeyType.BINARY, length=32, size=5)),
         ('type binary len 3 size 5', Definition(name='b', key=KeyType.BINARY, length=3, size=5)),
     ],
@@ -84,8 +88,6 @@ def test_what_is_stored_is_kept_in_the_order_in_which_it_is_shown() -> None:
         ('type ip size 1 foo', "stick-table: unknown argument 'foo'."),
         ('type ip size 1 peers p', "stick-table: 'peers' is not supported: tables are not told to others."),
         ('type ip size 1 srvkey foo', "stick-table : unknown server key type 'foo'."),
-        ('type ip size 1 srvkey addr', "stick-table: 'srvkey addr' is not supported: a server is kept by its number, `server_id`."),
-        ('type ip size 1 store server_key', "stick-table: store option 'server_key' is not supported: a server is kept by its number, `server_id`."),
         ('type ip size 1 store glitch_cnt', "stick-table: store option 'glitch_cnt' is not supported: glitches of HTTP/2 and HTTP/3 are not counted."),
     ],
 )  # fmt: skip
@@ -132,9 +134,9 @@ def test_what_is_learnt_of_answers_stands_apart_and_may_have_a_condition() -> No
     assert stick.condition is not None
 
 
-def test_a_table_that_is_stuck_by_keeps_the_number_of_servers() -> None:
+def test_a_table_that_is_stuck_by_keeps_the_number_and_the_key_of_servers() -> None:
     found = snapshot(f'{STICKY}stick on src table t\n')
-    assert [table.stores for table in found.stick_tables] == [(Data('server_id'), Data('gpc0')), ()]
+    assert [table.stores for table in found.stick_tables] == [(Data('server_id'), Data('gpc0'), Data('server_key')), ()]
     assert snapshot(f'{STICKY}\n').stick_tables[0].stores == (Data('gpc0'),)
 
 

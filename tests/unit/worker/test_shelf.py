@@ -83,6 +83,7 @@ def test_what_is_tracked_is_counted_and_given_back_once() -> None:
 def test_of_tables_of_which_one_cannot_be_had_nothing_is_left() -> None:
     first, shelf = made('a'), Shelf(2, 1)
     other = Definition(name='b', key=KeyType.STRING, length=8, size=20)
+    gc.collect()  # what tests before this one have left
     before = open_descriptors()
     with pytest.raises(ValueError, match='table b on descriptor'):
         shelf.prepare(1, [first.definition, other, other], [os.dup(first.fd) for _ in range(3)])
