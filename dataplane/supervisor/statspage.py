@@ -7,6 +7,7 @@ workers are busy. A page within a proxy with traffic is asked for by its workers
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from aiohttp import web
 from dataplane.core.model import Bind, StatsListener
 from dataplane.supervisor import metrics
 from dataplane.supervisor.clisocket import CannotListen
+from dataplane.supervisor.doorkeeper import Doorkeeper
 from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.health import LIVE_PATH, READY_PATH, Condition, Readiness, readiness
 from dataplane.supervisor.pacing import gather
@@ -35,6 +37,8 @@ class StatsServer:
 
     def __init__(self) -> None:
         self._runners: list[web.AppRunner] = []
+        self._servers: list[asyncio.Server] = []
+        self._keepers: list[Doorkeeper] = []
         self._places: list[Place] = []
         self.addresses: list[tuple[str, int]] = []
 
@@ -42,26 +46,40 @@ class StatsServer:
         self, listener: StatsListener, figures: Figures, desk: PageDesk, health: Callable[[], Condition]
     ) -> None:
         """Open one section's addresses. Raises CannotListen."""
-        page = _Page(listener, figures, desk, health)
         application = web.Application(client_max_size=_BODY)
-        application.router.add_route('*', '/{path:.*}', page.answer)
         runner = web.AppRunner(application, access_log=None, handle_signals=False, keepalive_timeout=15.0)
+        loop = asyncio.get_running_loop()
+
+        def make() -> asyncio.BaseProtocol:
+            return _server_of(runner)()
+
+        keeper = Doorkeeper(loop, make, lambda: _server_of(runner).connections)
+        page = _Page(listener, figures, desk, health, keeper)
+        application.router.add_route('*', '/{path:.*}', page.answer)
         await runner.setup()
         self._runners.append(runner)
+        self._keepers.append(keeper)
         for bind in listener.binds:
             bound = _listen(bind)
             if bind.path is not None:
                 self._places.append(Place.of(bind.path))
-            await web.SockSite(runner, bound, backlog=bind.backlog or _BACKLOG).start()
+            listening = await loop.create_server(keeper, sock=bound, backlog=bind.backlog or _BACKLOG)
+            self._servers.append(listening)
             if bound.family != socket.AF_UNIX:
                 self.addresses.append(bound.getsockname()[:2])
 
     async def close(self) -> None:
         """Stop listening, end the connections, and take away the paths that are still this server's."""
+        for keeper in self._keepers:
+            keeper.close()
+        for server in self._servers:
+            server.close()
         for runner in self._runners:
             await runner.cleanup()
         for place in self._places:
             place.leave()
+        self._keepers.clear()
+        self._servers.clear()
         self._runners.clear()
         self._places.clear()
 
@@ -77,6 +95,12 @@ async def serve_stats(
     except CannotListen:
         await server.close()
         raise
+    return server
+
+
+def _server_of(runner: web.AppRunner) -> web.Server:
+    server = runner.server
+    assert server is not None, 'the runner was set up before it is asked for connections'
     return server
 
 
@@ -104,9 +128,9 @@ class _Page:
     """What one section answers."""
 
     def __init__(
-        self, listener: StatsListener, figures: Figures, desk: PageDesk, health: Callable[[], Condition]
-    ) -> None:
-        self._began, self._figures, self._desk, self._health = listener, figures, desk, health
+        self, listener: StatsListener, figures: Figures, desk: PageDesk, health: Callable[[], Condition], keeper: Doorkeeper
+    ) -> None:  # fmt: skip
+        self._began, self._figures, self._desk, self._health, self._keeper = listener, figures, desk, health, keeper
 
     @property
     def _listener(self) -> StatsListener:
@@ -115,6 +139,11 @@ class _Page:
         return next((one for one in known if one.name == self._began.name), self._began)
 
     async def answer(self, request: web.Request) -> web.Response:
+        """A request has come."""
+        with self._keeper.serving(request.protocol):
+            return await self._answered(request)
+
+    async def _answered(self, request: web.Request) -> web.Response:
         listener, reads = self._listener, request.method in ('GET', 'HEAD')
         if reads and request.path == listener.metrics_path:
             return await self._metrics(request.query.items())
