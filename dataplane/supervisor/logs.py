@@ -66,7 +66,7 @@ class Log:
         self.told(level, text)
         if not self._quiet:
             tag = f'[{_TAGS.get(level, "WARNING")}]'
-            self._put(2, f'{tag:<10} ({os.getpid()}) : {text}\n'.encode())
+            self._put(2, f'{tag:<10} ({os.getpid()}) : {text}\n'.encode(errors='replace'))
         for target in self._settings.log_targets:
             if target.sample is None or self._sampled(target, target.sample):
                 self._to(target, level, text)

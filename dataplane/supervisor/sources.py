@@ -77,8 +77,8 @@ class Sources:
 
 def read_file(path: str, size: int) -> bytes:
     """The first `size` bytes of a file that the configuration names. Raises OSError; never waits for a pipe's writer."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), 'rb') as file:
-        return file.read(size)
+    with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        return file.read(size) or b''  # None of a pipe that somebody may still write to
 
 
 def listens(snapshot: Snapshot) -> bool:

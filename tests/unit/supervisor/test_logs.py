@@ -159,3 +159,10 @@ def test_every_line_is_told_as_well() -> None:
     log.told = lambda level, text: told.append((level, text))
     log('alert', 'something')
     assert told == [('alert', 'something')]
+
+
+def test_what_is_no_text_is_told_as_well_as_it_can_be(pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]) -> None:
+    log = Log(Global(log_targets=(LogTarget(address=f'fd@{pipe[1]}', format='raw'),)))
+    log('warning', 'a name \udcff of a file')
+    assert os.read(pipe[0], 1_000) == b'a name ? of a file\n'
+    assert capfd.readouterr().err.endswith(' : a name ? of a file\n')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,3 +82,22 @@ async def test_a_port_set_at_run_time_lives_on_and_an_address_where_a_name_is_de
         SetAddress('a', 'x', '10.0.0.1', 81),
         SetAddress('b', 'x', '10.0.0.9', 80),
     ]
+
+
+async def test_a_file_that_is_none_is_told_and_the_start_goes_on(tmp_path: Path) -> None:
+    """A folder, a pipe that nobody writes to, one that somebody will, a device without end, and bytes that are no text."""
+    pipe, waiting = tmp_path / 'pipe', tmp_path / 'waiting'
+    os.mkfifo(pipe)
+    os.mkfifo(waiting)
+    writer = os.open(waiting, os.O_RDWR)
+    bytes_ = tmp_path / 'bytes'
+    bytes_.write_bytes(
+        f'1\n{line("b", "s")}\n'.encode() + b'3 b\xff 1 s 10.0.0.1 x 0 1 1 100 1 0 2 0 0 0 0 - 80 - 0 0 - - 0\n'
+    )
+    paths = (str(tmp_path), str(pipe), str(waiting), '/dev/zero', str(bytes_))
+    for path in paths:
+        told = Told()
+        changes = await restoring(Snapshot(backends=(backend('b', path, 's'),)), told)
+        assert len(told.lines) == 1, (path, told.lines)
+        assert keys(changes) == ([('b', 's')] if path == str(bytes_) else [])
+    os.close(writer)

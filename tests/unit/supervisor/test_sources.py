@@ -9,7 +9,7 @@ import pytest
 
 from dataplane.supervisor.options import parse
 from dataplane.supervisor.reload import unchangeable
-from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, tell, tell_diags
+from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, read_file, tell, tell_diags
 
 GOOD = 'defaults\n    mode http\n    timeout client 1s\n    timeout server 1s\n    timeout connect 1s\nbackend b\n'
 
@@ -116,3 +116,42 @@ def test_a_statistics_section_that_moves_in_the_file_has_not_changed(tmp_path: P
     assert unchangeable(old, read(tmp_path / 'a.cfg').read().snapshot) == []
     (tmp_path / 'a.cfg').write_text('global\n    nbthread 2\n' + GOOD + stats.replace('1234', '1235'))
     assert unchangeable(old, read(tmp_path / 'a.cfg').read().snapshot)
+
+
+def test_what_a_configuration_names_may_be_anything(tmp_path: Path) -> None:
+    """A folder, pipes with and without a writer, and a device without end: read at once, no further than it must be, and closed."""
+    os.mkfifo(tmp_path / 'pipe')
+    os.mkfifo(tmp_path / 'held')
+    writer = os.open(tmp_path / 'held', os.O_RDWR)
+    before = len(os.listdir('/proc/self/fd'))
+    assert read_file(str(tmp_path / 'pipe'), 10) == b''
+    assert read_file(str(tmp_path / 'held'), 10) == b''
+    assert read_file('/dev/zero', 10) == bytes(10)
+    with pytest.raises(IsADirectoryError):
+        read_file(str(tmp_path), 10)
+    assert len(os.listdir('/proc/self/fd')) == before
+    os.close(writer)
+
+
+@pytest.mark.parametrize(
+    'line, problem',
+    [
+        ('acl a path -f /dev/zero', 'is larger than'),
+        ('acl a path -f {folder}', 'Is a directory'),
+        ('http-request set-path %[path,map(/dev/zero)]', 'is larger than'),
+        ('errorfile 503 /dev/zero', 'larger than 16384 bytes'),
+        ('errorfile 503 {folder}', 'Is a directory'),
+        ('errorfile 503 {pipe}', ''),
+        ('http-request return status 200 content-type x file /dev/zero', 'exceeds the buffer size'),
+        ('acl a path -f {pipe}', ''),
+    ],
+)
+def test_files_without_end_and_what_is_no_file_are_refused_or_empty(tmp_path: Path, line: str, problem: str) -> None:
+    os.mkfifo(tmp_path / 'pipe')
+    text = line.format(folder=tmp_path, pipe=tmp_path / 'pipe')
+    (tmp_path / 'a.cfg').write_text(f'{GOOD}    {text}\n')
+    if not problem:
+        assert read(tmp_path / 'a.cfg').read().snapshot.backends
+        return
+    with pytest.raises(Unusable, match=problem):
+        read(tmp_path / 'a.cfg').read()
