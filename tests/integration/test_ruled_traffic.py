@@ -60,6 +60,18 @@ async def test_fields_cannot_be_made_to_end() -> None:
         client.close()
 
 
+async def test_no_more_can_an_id_that_the_server_is_told() -> None:
+    lines = 'unique-id-format %[url_param(p),url_dec]\n unique-id-header X-Id'
+    async with RawServer(echo) as up, Proxy(configured(up.port, lines)) as proxy:
+        client = await RawClient.to(proxy.port)
+        client.send(b'GET /?p=a%0d%0aX-Evil:%201 HTTP/1.1\r\nHost: h\r\n\r\n')
+        status, body = await client.answer()
+        assert status == 200
+        assert b'\r\nX-Id: a' in body
+        assert b'\r\nX-Evil' not in body
+        client.close()
+
+
 @pytest.mark.parametrize(
     'line',
     [
