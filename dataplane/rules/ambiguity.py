@@ -40,10 +40,10 @@ def _item(kind: str, value: Any) -> bool:
         if high > _MANY and (low, high) != (1, 1) and _cut(items):
             return True
         return _within(items)
-    return any(_within(list(body)) for body in _bodies(kind, value))
+    return any(_within(list(body)) for body in bodies(kind, value))
 
 
-def _bodies(kind: str, value: Any) -> list[Any]:
+def bodies(kind: str, value: Any) -> list[Any]:
     """The parts of an item that are sequences of their own."""
     if kind == 'BRANCH':
         return list(value[1])
@@ -81,7 +81,7 @@ def _branches(items: list[tuple[Any, Any]]) -> bool:
                 for other in range(one):
                     if single[one] and single[other] and heads[one][0] & heads[other][0]:
                         return True
-        if name != 'ATOMIC_GROUP' and any(_branches(list(body)) for body in _bodies(name, value)):
+        if name != 'ATOMIC_GROUP' and any(_branches(list(body)) for body in bodies(name, value)):
             return True
     return False
 
@@ -102,7 +102,7 @@ def _ends(items: list[tuple[Any, Any]], after: tuple[Bytes, ...] = ()) -> Bytes:
                 found |= head
             found |= _ends(inner, after)
         elif name in ('SUBPATTERN', 'BRANCH'):
-            for one in _bodies(name, value):
+            for one in bodies(name, value):
                 found |= _ends(list(one), after)
         head, empty = _first_of(name, value)
         if not empty:
@@ -134,7 +134,7 @@ def _first_of(kind: str, value: Any) -> tuple[Bytes, bool]:
         some, empty = _first(list(value[2]))
         return some, empty or value[0] == 0
     if kind in ('SUBPATTERN', 'ATOMIC_GROUP', 'BRANCH'):
-        heads = [_first(list(body)) for body in _bodies(kind, value)]
+        heads = [_first(list(body)) for body in bodies(kind, value)]
         return frozenset().union(*(some for some, _ in heads)), any(empty for _, empty in heads)
     if kind in ('AT', 'ASSERT', 'ASSERT_NOT'):
         return frozenset(), True

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dataplane.rules.matching import made, network, range_of
 from dataplane.rules.model import Match, Pattern, Use
+from dataplane.rules.patience import Patience, endless, patient
 from dataplane.rules.regexes import compile_regex
 from dataplane.rules.replacing import replacement
 from dataplane.rules.samples import IPv4, leading_integer, parse_address, to_v4, to_v6
@@ -36,7 +37,7 @@ Row = tuple[int, bytes, Any]
 """An entry that an index found: its place, its pattern, and what a map gives for it."""
 
 
-def sample_of(key: bytes, value: Any, gives: str) -> Any:
+def sample_of(key: bytes, value: Any, gives: str, patience: Patience = endless) -> Any:
     """What a map makes of an entry; None where its value is none of the type. Of `regm` the search and what expands its match."""
     if gives == 'str':
         return value
@@ -47,7 +48,8 @@ def sample_of(key: bytes, value: Any, gives: str) -> Any:
     if gives == 'int':
         return leading_integer(value) if value.lstrip(b'+-').isdigit() else None
     if gives == 'regm':
-        return compile_regex(_text(key), fold=False).search, replacement(value)
+        regex = compile_regex(_text(key), fold=False)
+        return patient(regex.search, regex.pattern, patience), replacement(value)
     return parse_address(_text(value))
 
 
@@ -288,15 +290,16 @@ class Rows(Ordered):
         return None
 
 
-def _tested(match: Match, *, fold: bool) -> Callable[[bytes], Callable[[Any], Any]]:
-    return lambda key: made(match, [Pattern(_text(key), fold)])
+def _tested(use: Use, patience: Patience) -> Callable[[bytes], Callable[[Any], Any]]:
+    match, fold = use.match, use.fold
+    return lambda key: made(match, [Pattern(_text(key), fold)], patience)
 
 
 def _block(key: bytes) -> bytes:
     return bytes.fromhex(key.decode('ascii'))
 
 
-def index_of(use: Use) -> Index:
+def index_of(use: Use, patience: Patience = endless) -> Index:
     """An index for that use, without any entries."""
     match use.match:
         case Match.STR:
@@ -313,7 +316,7 @@ def index_of(use: Use) -> Index:
             return Numbers(None)
         case Match.LEN:
             return Numbers(len)
-    return Rows(_tested(use.match, fold=use.fold))
+    return Rows(_tested(use, patience))
 
 
 INDEXED: Final = frozenset((Match.STR, Match.BEG, Match.IP))

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.rules.arguments import prefix
 from dataplane.rules.model import Match, Pattern, Use
+from dataplane.rules.patience import Patience, Search, endless, patient
 from dataplane.rules.problems import Rejected, shown
+from dataplane.rules.regexes import compile_regex
 from dataplane.rules.samples import Address, IPv4, IPv6, Type, clamped, parse_address, to_v4, to_v6
 from dataplane.rules.searching import compile_search
 from dataplane.rules.words import has_word
@@ -142,7 +144,7 @@ def matcher(
     if own is not None:
         parts += [own.looking(use).holds for use in store.references[reference - 1].uses]
     elif patterns or not parts:
-        parts.append(made(match, patterns))
+        parts.append(made(match, patterns, store.patience))
     if len(parts) == 1:
         return parts[0]
 
@@ -159,7 +161,7 @@ def _never(_: Any) -> bool:
     return False
 
 
-def made(match: Match, patterns: Sequence[Pattern]) -> Matcher:
+def made(match: Match, patterns: Sequence[Pattern], patience: Patience = endless) -> Matcher:
     """The function for patterns that never change."""
     if not patterns:
         return _never
@@ -180,7 +182,7 @@ def made(match: Match, patterns: Sequence[Pattern]) -> Matcher:
     if match is Match.METH:
         return _of_methods(patterns)
     if match is Match.REG:
-        return _of_regexes(patterns)
+        return _of_regexes(patterns, patience)
     return _of_texts(match, patterns)
 
 
@@ -245,8 +247,8 @@ def _of_methods(patterns: Sequence[Pattern]) -> Matcher:
     return lambda sample: sample in exact or (sample not in _METHODS and sample.lower() in folded)
 
 
-def _of_regexes(patterns: Sequence[Pattern]) -> Matcher:
-    searches = [compile_search(pattern.text, fold=pattern.fold) for pattern in patterns]
+def _of_regexes(patterns: Sequence[Pattern], patience: Patience) -> Matcher:
+    searches = [_searching(pattern, patience) for pattern in patterns]
     if len(searches) == 1:
         (only,) = searches
         return lambda sample: only(sample) is not None
@@ -258,6 +260,11 @@ def _of_regexes(patterns: Sequence[Pattern]) -> Matcher:
         return False
 
     return matches
+
+
+def _searching(pattern: Pattern, patience: Patience) -> Search:
+    source: bytes = compile_regex(pattern.text, fold=pattern.fold).pattern
+    return patient(compile_search(pattern.text, fold=pattern.fold), source, patience)
 
 
 def _of_texts(match: Match, patterns: Sequence[Pattern]) -> Matcher:

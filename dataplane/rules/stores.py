@@ -15,11 +15,15 @@ from dataplane.rules.changes import Change as Changed
 from dataplane.rules.indexes import Held, Index, Plain, Row, index_of, sample_of
 from dataplane.rules.matching import parse_pattern
 from dataplane.rules.model import Entry, Match, Reference, Use
+from dataplane.rules.patience import Patience, endless
 from dataplane.rules.problems import Missing, Rejected, shown
 
 if TYPE_CHECKING:
     from dataplane.rules.scope import Scope
 
+_AT_ONCE: Final = 1_000
+_SLOWLY: Final = 50
+"""Entries that a set takes in one step: some milliseconds. A regular expression takes a fifth of one."""
 VARIABLES: Final = '\0proc'
 """What a store has the variables of `proc` under."""
 
@@ -88,6 +92,11 @@ def _read(name: str, scope: Scope, *, pairs: bool, optional: bool) -> tuple[Entr
         raise
 
 
+def is_slow(uses: Iterable[Use]) -> bool:
+    """Does it take long to add an entry to a set that is looked into like this?"""
+    return any(use.match is Match.REG for use in uses)
+
+
 def acceptable(uses: Iterable[Use], key: str, value: str | None) -> None:
     """Raise Rejected, in HAProxy's words, where one of those who look into a set cannot take an entry."""
     for use in uses:
@@ -100,12 +109,13 @@ def acceptable(uses: Iterable[Use], key: str, value: str | None) -> None:
 class Looking:
     """An index in use. Closures hold on to this while another index may take the place of the one in it."""
 
-    __slots__ = ('index', 'use')
+    __slots__ = ('_patience', 'index', 'use')
 
-    def __init__(self, use: Use, held: Mapping[bytes, tuple[Held, ...]]) -> None:
+    def __init__(self, use: Use, held: Mapping[bytes, tuple[Held, ...]], patience: Patience) -> None:
         self.use = use
+        self._patience = patience
         plain = use.match is Match.STR and not use.fold and use.gives in ('', 'str')
-        self.index: Index = Plain(held) if plain else index_of(use)
+        self.index: Index = Plain(held) if plain else index_of(use, patience)
         if not plain:
             for key, entries in held.items():
                 self.put(key, entries)
@@ -114,7 +124,7 @@ class Looking:
         """A pattern has these entries from now on."""
         gives = self.use.gives
         if gives not in ('', 'str'):
-            held = tuple((place, sample_of(key, value, gives)) for place, value in held)
+            held = tuple((place, sample_of(key, value, gives, self._patience)) for place, value in held)
         self.index.put(key, held)
 
     def holds(self, sample: Any) -> bool:
@@ -132,10 +142,11 @@ Change = Callable[[str, bytes, Changed], bool]
 class PatternSet:
     """The patterns of one reference. `held`: the entries of each; `size`: bytes of all patterns and values.
 
-    `last` is the highest place that an entry ever had.
+    `last` is the highest place that an entry ever had; `patience` watches over searches.
     """
 
-    def __init__(self, entries: Iterable[Entry] = (), uses: Iterable[Use] = ()) -> None:
+    def __init__(self, entries: Iterable[Entry] = (), uses: Iterable[Use] = (), patience: Patience = endless) -> None:
+        self._patience = patience
         self.held: dict[bytes, tuple[Held, ...]] = {}
         self.count = self.size = self.last = 0
         self._looking: dict[Use, Looking] = {}
@@ -153,7 +164,7 @@ class PatternSet:
         """What looks into this set in that way; made when it is first asked for."""
         known = self._looking.get(use)
         if known is None:
-            known = self._looking[use] = Looking(use, self.held)
+            known = self._looking[use] = Looking(use, self.held, self._patience)
         return known
 
     @property
@@ -220,25 +231,30 @@ class Store:
     `variables` are those of `proc`, each a pattern with one entry whose value is a sample. `change` is told what a rule does to a
     pattern, and says whether it could be; `knows` tells whether there is such a set at all.
 
+    `patience` watches over searches with regular expressions.
+
     What an ACL's line says itself is no set until it is changed (`enliven`): what is made of it is made once, and costs least.
     """
 
     def __init__(
-        self, files: Mapping[str, tuple[Entry, ...]] | None = None, references: tuple[Reference, ...] = ()
-    ) -> None:
+        self, files: Mapping[str, tuple[Entry, ...]] | None = None, references: tuple[Reference, ...] = (),
+        patience: Patience = endless,
+    ) -> None:  # fmt: skip
         self.references = references
+        self.patience = patience
         self.accounts: Mapping[str, Accounts] = {}
         self.pages: Mapping[tuple[str, int], Page] = {}
         self.variables = PatternSet()
         self.change: Change = _refuse
-        self._sets = {name: PatternSet(entries) for name, entries in (files or {}).items()}
+        self._sets = {name: PatternSet(entries, patience=patience) for name, entries in (files or {}).items()}
         self._sets[VARIABLES] = self.variables
 
-    def fill(self, part: int = 1_000) -> Iterator[None]:
+    def fill(self) -> Iterator[None]:
         """Make the sets of all files, with all that looks into them, some entries per step."""
         for reference in self.references:
             if reference.name:
-                made = PatternSet(uses=reference.uses)
+                part = _SLOWLY if is_slow(reference.uses) else _AT_ONCE
+                made = PatternSet(uses=reference.uses, patience=self.patience)
                 for at in range(0, len(reference.entries), part):
                     made.extend(reference.entries[at : at + part])
                     yield
@@ -259,7 +275,7 @@ class Store:
 
     def like(self, name: str) -> PatternSet:
         """A set without entries, with all that looks into the one of that name."""
-        return PatternSet(uses=self._sets[name].uses if name in self._sets else ())
+        return PatternSet(uses=self._sets[name].uses if name in self._sets else (), patience=self.patience)
 
     def set_variable(self, name: str, value: Any) -> None:
         """Give it a value, or (None) take it away."""
@@ -274,7 +290,8 @@ class Store:
         if key in self._sets:
             return False
         found = next((one for one in self.references if one.key == key and not one.name), None)
-        self._sets[key] = PatternSet() if found is None else PatternSet(found.entries, found.uses)
+        entries, uses = ((), ()) if found is None else (found.entries, found.uses)
+        self._sets[key] = PatternSet(entries, uses, self.patience)
         return found is not None
 
     def count(self) -> int:
@@ -284,7 +301,7 @@ class Store:
     def __getitem__(self, name: str) -> PatternSet:
         found = self._sets.get(name)
         if found is None:
-            found = self._sets[name] = PatternSet()
+            found = self._sets[name] = PatternSet(patience=self.patience)
         return found
 
     def __contains__(self, name: str) -> bool:

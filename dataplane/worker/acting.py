@@ -46,6 +46,7 @@ from dataplane.rules.closures import compiled_expression, compiled_format
 from dataplane.rules.fetches.headers import parts
 from dataplane.rules.fetches.request import path_and_query, path_of
 from dataplane.rules.model import Expression, Format, Match
+from dataplane.rules.patience import patient
 from dataplane.rules.regexes import compile_regex
 from dataplane.rules.replacing import replacement
 from dataplane.rules.samples import Type
@@ -153,10 +154,11 @@ def _put(action: PutHeader, store: Store) -> Change:
     return lambda transaction: transaction.put(name, write(transaction), alone=alone)
 
 
-def _delete(action: DelHeader, _: Store) -> Change:
+def _delete(action: DelHeader, store: Store) -> Change:
     name = action.name.encode()
     if action.match is Match.REG:
-        search = compile_regex(action.name, fold=False).search  # of a name in lower case, as HAProxy's
+        regex = compile_regex(action.name, fold=False)  # of a name in lower case, as HAProxy's
+        search = patient(regex.search, regex.pattern, store.patience)
         return lambda transaction: transaction.delete(lambda found: search(found) is not None)
     test = {
         Match.STR: lambda found: found == name,
@@ -169,7 +171,8 @@ def _delete(action: DelHeader, _: Store) -> Change:
 
 def _replacer(regex: str, value: Format, store: Store) -> Callable[[Transaction], Callable[[bytes], bytes | None]]:
     """For a transaction, what makes the new value of a value that the expression matches; None of another."""
-    search, write = compile_regex(regex, fold=False).search, compiled_format(value, store)
+    ready, write = compile_regex(regex, fold=False), compiled_format(value, store)
+    search = patient(ready.search, ready.pattern, store.patience)
 
     def of(transaction: Transaction) -> Callable[[bytes], bytes | None]:
         expand = replacement(write(transaction))

@@ -25,6 +25,7 @@ from dataplane.core.layout import Layout
 from dataplane.core.tables import Tables
 from dataplane.wire.framing import Channel, Packet, unpack
 from dataplane.worker.access_log import AccessLog
+from dataplane.worker.alarm import Alarm
 from dataplane.worker.contents import Contents
 from dataplane.worker.desk import Desk
 from dataplane.worker.mailbox import Mailbox
@@ -96,7 +97,8 @@ def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet) -> 
         beat(board, worker)
     if not isinstance(tables, Tables):
         raise TypeError(f'join: tables are a {type(tables).__name__}')
-    contents = Contents(loop)
+    alarm = Alarm(lambda: beat(board, worker))
+    contents = Contents(loop, alarm.watched)
     for _ in contents.prepare(tables.number, tables.snapshot):
         beat(board, worker)
     desk = Desk(board, bells, worker, tables, loop=loop, rng=random.Random())

@@ -82,7 +82,8 @@ def _expanding(arguments: Arguments, store: Store) -> Step:
         if row is None:
             return default
         search, expand = row[2]
-        return cast('bytes', expand(search(sample)))
+        found = search(sample)
+        return default if found is None else cast('bytes', expand(found))
 
     return step
 

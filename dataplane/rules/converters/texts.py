@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from dataplane.rules.fetches.constants import encoded
+from dataplane.rules.patience import patient
 from dataplane.rules.problems import Rejected, shown
 from dataplane.rules.regexes import compile_regex
 from dataplane.rules.replacing import replacement
@@ -106,12 +107,18 @@ def _regsub_checked(arguments: Arguments, _: Scope) -> Arguments:
     return arguments
 
 
-def _regsub(arguments: Arguments, _: Store) -> Step:
+def _regsub(arguments: Arguments, store: Store) -> Step:
     flags = str(arguments[2]) if len(arguments) > 2 else ''
     regex = compile_regex(str(arguments[0]), fold='i' in flags)
     replace = replacement(encoded(arguments[1]))
     count = 0 if 'g' in flags else 1
-    return lambda sample, _view: regex.sub(replace, sample, count)
+    substitute = patient(lambda sample: regex.sub(replace, sample, count), regex.pattern, store.patience)
+
+    def step(sample: bytes, _view: View) -> Sample | None:
+        changed: bytes | None = substitute(sample)
+        return sample if changed is None else changed
+
+    return step
 
 
 def _bytes(arguments: Arguments, _: Store) -> Step:
