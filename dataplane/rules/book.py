@@ -19,7 +19,7 @@ from dataplane.rules.indexes import Held
 from dataplane.rules.model import Reference
 from dataplane.rules.problems import Rejected
 from dataplane.rules.replica import Limits, Where
-from dataplane.rules.stores import VARIABLES, PatternSet, acceptable, bare_name, decoded, encoded, size_of
+from dataplane.rules.stores import VARIABLES, PatternSet, acceptable, bare_name, decoded, encoded, is_slow, size_of
 
 LIMITS: Final = Limits(entries=1_000_000, size=256 << 20)
 
@@ -87,6 +87,11 @@ class Book:
         chapter = self._chapter(name)
         return None if chapter is None else chapter.now
 
+    def is_slow(self, name: str) -> bool:
+        """Does it take workers long to follow changes of a set?"""
+        chapter = self._chapter(name)
+        return chapter is not None and is_slow(chapter.reference.uses)
+
     def touched(self) -> list[str]:
         """The keys of all sets that are no longer what the files said."""
         return [one.key for one in (*self.chapters.values(), self.variables) if one.touched]
@@ -144,10 +149,10 @@ class Book:
             acceptable(chapter.reference.uses, pattern, value)
             if over:
                 continue  # as with HAProxy, which keeps it where nobody will ever look
-            patterns = self._prepared(chapter, version)
             key = encoded(pattern)
             entry = (chapter.place + 1, None if value is None else encoded(value))
             self._room(1, size_of(key, (entry,)))
+            patterns = self._prepared(chapter, version)
             chapter.next_place()
             self._put(chapter, patterns, key, (*patterns.held.get(key, ()), entry))
 

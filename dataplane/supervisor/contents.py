@@ -39,6 +39,8 @@ _PART: Final = 500
 _MOST_ROWS: Final = 20_000
 _MOST_BYTES: Final = 8 << 20
 """Of a packet; beyond either a set is sent whole."""
+_MOST_SLOW: Final = 200
+"""Likewise of regular expressions, which a worker compiles, at a fifth of a millisecond each, within one turn of its loop."""
 
 Send = Callable[[int, Message, Sequence[int]], None]
 
@@ -203,6 +205,9 @@ class Contents:
         for name in sorted(member.patterns, key=lambda name: len(member.patterns[name])):
             patterns = self.book.set_of(name)
             if patterns is None:
+                continue
+            if len(member.patterns[name]) > _MOST_SLOW and self.book.is_slow(name):
+                member.whole.add(name)
                 continue
             held = [(key, patterns.held.get(key, ())) for key in islice(member.patterns[name], _MOST_ROWS + 1)]
             rows, size = rows + len(held), size + sum(size_of(key, one) for key, one in held)

@@ -278,3 +278,24 @@ async def test_concurrent_changes_end_the_same(seed: int) -> None:
     await plane.quiet()
     rows = plane.all()
     assert all(one == rows[0] for one in rows), rows
+
+
+async def test_many_expressions_are_no_packet_that_a_worker_must_take_in_one_turn() -> None:
+    plane = Plane(2)
+    expressions = Reference('r', 2, '', maps=False, acls=True, uses=(Use(Match.REG),), entries=())
+    again = Snapshot(references=(MAP, expressions), load=1)
+    plane.contents.adopt(again)
+    for worker in plane.workers.values():
+        for _ in worker.prepare(2, again):
+            pass
+        worker.adopt(2, again)
+    book = plane.contents.book
+    chapter = book.chapters['r']
+    for first, count in ((0, 200), (200, 201)):
+        plane.sent.clear()
+        book.add(chapter, ((f'^/{number}$', None) for number in range(first, first + count)), None)
+        await plane.contents.settled()
+        told = sorted(len(rows) for _, message in plane.sent for _, rows in message['told'])
+        assert told == ([200, 200] if count == 200 else [])
+        assert plane.all('r')[0] == plane.all('r')[1] == plane.all('r')[2]
+    assert all(worker.store['r'].looking(Use(Match.REG)).holds(b'/400') for worker in plane.workers.values())
