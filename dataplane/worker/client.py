@@ -101,6 +101,8 @@ class Client(Connection):
         elif self.phase <= _HEAD:
             if self._write_paused or (self._buffer and self.phase is _IDLE):
                 self._keep_more(data)  # its turn comes after what is pipelined, and after the answers not yet taken
+            elif self._context.is_overdue():
+                self._put_off(data)
             else:
                 self._read_head(data)
 
@@ -294,7 +296,7 @@ class Client(Connection):
         if not keep or self._context.stopping:
             self.close(linger=unread or bool(self._buffer))
         elif self._buffer:
-            self._context.loop.call_soon(self._next)
+            self._context.loop.call_soon(self._in_turn)
         elif self._eof:
             self.close(linger=False)
         elif not self._write_paused:
@@ -302,7 +304,7 @@ class Client(Connection):
 
     def _next(self) -> None:
         """Serve what was pipelined, unless the client does not even take what it was answered so far."""
-        if self.phase not in (_IDLE, _HEAD) or self._write_paused:
+        if self.phase > _HEAD or self._write_paused:
             return
         data = self._buffer
         self._keep_rest(b'')

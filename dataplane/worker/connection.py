@@ -131,6 +131,23 @@ class Connection(asyncio.Protocol):
         """Look at what else has come of a body, if it is still wanted."""
         raise NotImplementedError
 
+    def _put_off(self, data: bytes) -> None:
+        """This turn of the loop has had its time: what came has its own in the next, and no more is read until then."""
+        self._buffer += data
+        self._hold(Hold.TURN, held=True)
+        self._context.loop.call_soon(self._in_turn)
+
+    def _in_turn(self) -> None:
+        if self._context.is_overdue():
+            self._context.loop.call_soon(self._in_turn)
+            return
+        self._hold(Hold.TURN, held=False)
+        self._next()
+
+    def _next(self) -> None:
+        """Go on with what came before it could be looked at, if there still is anybody."""
+        raise NotImplementedError
+
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:

@@ -24,6 +24,7 @@ from dataplane.worker.outbox import Outbox
 from dataplane.worker.pool import Pools
 from dataplane.worker.rulebook import Rulebook
 from dataplane.worker.sticking import Numbers
+from dataplane.worker.turn import Turn
 from dataplane.worker.wheel import Wheel
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Context:
         self.figures = Figures(cells, layout, worker)
         self.faults = Faults()
         self.outbox = Outbox(loop)
+        self.turn = Turn(loop)
         self.pools = Pools(loop, self.outbox, cells, layout, worker)
         self.wheel = Wheel(now_ms())
         self.stopping = False
@@ -79,6 +81,10 @@ class Context:
         self.casing = Casing(settings.case_adjust)
         self._forwarded.clear()
         self._jars.clear()
+
+    def is_overdue(self) -> bool:
+        """Are new requests for the next turn of the loop? Only rules make them take long."""
+        return self.rulebook is not None and self.turn.is_long()
 
     def number(self) -> int:
         """A number for a new exchange, unique in this worker's life."""
