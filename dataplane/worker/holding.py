@@ -179,15 +179,14 @@ class Holding(Tunneller):
 
     def _held_ended(self) -> None:
         """The server sends no more while its answer waits: it does not wait any longer."""
-        ruled, _ = self._waiting()
-        if ruled.response_head is not None:
-            ruled.response_head.keep_alive = False
-        self._answer_goes_on()
+        while self.stage is Stage.HELD:  # each time one rule further
+            ruled, _ = self._waiting()
+            if ruled.response_head is not None:
+                ruled.response_head.keep_alive = False
+            self._answer_goes_on()
         if self.stage is Stage.BODY and isinstance(self._body, CloseBody):
             self._body.done = True
             self._finish(b'')
-        elif self.stage is Stage.HELD:
-            self._held_ended()  # each time one rule further
         elif self.stage is not Stage.OVER:
             self.on_server_lost()
 
