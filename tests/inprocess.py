@@ -115,6 +115,7 @@ class Plane:
         self.outages = Outages(self.ledger, self.cells, self.layout, lambda: self.now_ms)
         self.make(AdoptFile(self.snapshot))
         self.book = Book(self.snapshot.references, self.snapshot.variables, 0, lambda _name, _key: None)
+        self.checks = CheckFigures(self.ledger, self.watches, lambda: self.now_ms)
         self.figures = Figures(
             cells=self.cells,
             layout=self.layout,
@@ -123,7 +124,7 @@ class Plane:
             supervision=lambda: self.supervision,
             clock=lambda: self.now_ms,
             wall=lambda: 1_700_000_100.0,
-            checks=CheckFigures(self.ledger, self.watches, lambda: self.now_ms),
+            checks=self.checks,
             outages=self.outages,
             doors=lambda frontend: 'STOP' if frontend.disabled else 'OPEN',
         )

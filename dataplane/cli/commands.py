@@ -38,6 +38,7 @@ class Verb(Enum):
     DISABLE_FRONTEND = auto()
     DISABLE_HEALTH = auto()
     DISABLE_SERVER = auto()
+    DUMP_STATS_FILE = auto()
     ECHO = auto()
     ENABLE_AGENT = auto()
     ENABLE_COOKIE = auto()
@@ -150,6 +151,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('disable health', Verb.DISABLE_HEALTH, 'disable health', 'disable health checks', _ADMIN),
     _entry('disable server', Verb.DISABLE_SERVER, 'disable server (DEPRECATED)',
            "disable a server for maintenance (use 'set server' instead)", _ADMIN),
+    _entry('dump stats-file', Verb.DUMP_STATS_FILE, 'dump stats-file', 'dump stats for restore'),
     _entry('echo', Verb.ECHO, 'echo <text>', 'print text to the output'),
     _entry('enable agent', Verb.ENABLE_AGENT, 'enable agent', 'enable agent checks', _ADMIN),
     _entry('enable dynamic-cookie backend', Verb.ENABLE_COOKIE, 'enable dynamic-cookie backend <bk>',

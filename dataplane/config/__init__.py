@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from dataplane.config.checks import check
 from dataplane.config.compile import compile_snapshot
 from dataplane.config.errorfiles import ReadFile, no_files
+from dataplane.config.guids import check_guids
 from dataplane.config.parser import Parser
 from dataplane.config.problems import ConfigErrors, Problem, Report
 from dataplane.config.sticktables import check_tables
@@ -64,6 +65,7 @@ def load(
     parser.parse(files)
     check(parser.proxies, report, pushed='control_plane' in parser.general.values)
     check_tables(parser.proxies, parser.ruling.uses, report)
+    check_guids(parser.proxies, report)
     userlists = parser.userlists.compiled()
     parser.userlists.check(parser.ruling.userlists)
     parser.error_sections.settle([*parser.proxies, *parser.named_defaults], parser.ruling.sections)

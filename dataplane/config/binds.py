@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.address import Address, parse_bind
+from dataplane.config.guids import checked_guid
 from dataplane.config.keywords import BIND
 from dataplane.config.problems import Rejected, Report, shown
 from dataplane.config.settings import read_settings
@@ -30,6 +31,7 @@ class _Options:
     backlog: int = 0
     v6only: bool = False
     mode: int | None = None
+    guid_prefix: str = ''
 
 
 def parse_bind_line(line: Line, section: str, number: int, report: Report) -> list[Bind]:
@@ -55,6 +57,7 @@ def _binds(addresses: Sequence[Address], options: _Options, number: int, where: 
                     name=options.name or f'sock-{number + len(binds)}', host=address.host, port=port, path=address.path,
                     fd=address.fd, maxconn=options.maxconn, backlog=options.backlog, mode=options.mode, where=where,
                     v6only=options.v6only and ':' in address.host,
+                    guid=f'{options.guid_prefix}-{len(binds)}' if options.guid_prefix else '',
                 )
             )  # fmt: skip
     return binds
@@ -75,6 +78,9 @@ def _apply(options: _Options, name: str, value: str) -> None:
         options.maxconn = parse_int(value, 'maxconn', 0)
     elif name == 'backlog':
         options.backlog = parse_int(value, 'backlog', 0)
+    elif name == 'guid-prefix':
+        checked_guid(f'{value}-{MAX_BINDS}', name)
+        options.guid_prefix = value
     elif name == 'mode':
         options.mode = parse_mode(value, 'bind')
     else:

@@ -72,7 +72,7 @@ def _global(general: GlobalDraft, cores: int, maxconn: int | None, hostname: str
         values['log_send_hostname'] = hostname
     settings = Global(
         **values, maxconn=maxconn or general.maxconn, stats_sockets=tuple(general.stats_sockets),
-        case_adjust=tuple(general.case_adjust.items()),
+        case_adjust=tuple(general.case_adjust.items()), stats_file=general.stats_file,
     )  # fmt: skip
     targets = _log_targets(general.logs, hostname=settings.log_send_hostname)
     return replace(settings, log_targets=targets, maxrewrite=min(settings.maxrewrite, settings.bufsize // 2))
@@ -121,6 +121,7 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         max_session_srv_conns=proxy.max_session_srv_conns,
         error_pages=tuple(proxy.error_pages.values()),
         description=proxy.description,
+        guid=proxy.guid,
         disabled=proxy.disabled,
         where=proxy.where,
     )
@@ -176,6 +177,7 @@ def _backend(
         probe=proxy.probe.compiled(proxy.timeouts, log_checks=proxy.log_health_checks),
         state_file=state_file(proxy, general),
         description=proxy.description,
+        guid=proxy.guid,
         disabled=proxy.disabled,
         published=proxy.published,
         where=proxy.where,
@@ -224,6 +226,7 @@ def compiled_server(server: ServerDraft, id_: int, proxy: str, source: Source | 
         hash_key=server.hash_key,
         non_stick=server.non_stick,
         redir=server.redir,
+        guid=server.guid,
         source=server.source or source,
         proxy=proxied,
         **server.checks.compiled(proxy, proxied),

@@ -63,6 +63,7 @@ class ServerDraft:
     hash_key: str = 'id'
     non_stick: bool = False
     redir: str = ''
+    guid: str = ''
     source: Source | None = None
     proxy: ProxyProtocol | None = None
     checks: ServerChecks = field(default_factory=ServerChecks)
@@ -90,6 +91,8 @@ class ProxyDraft:
     mode: str | None = None
     id: int = 0
     id_line: int = 0
+    guid: str = ''
+    guid_line: int = 0
     disabled: bool = False
     maxconn: int = 0
     backlog: int = 0
@@ -240,6 +243,7 @@ class GlobalDraft:
     case_adjust: dict[str, str] = field(default_factory=dict)
     state_base: str = ''
     state_file: str = ''
+    stats_file: str = ''
 
     @property
     def bufsize(self) -> int:

@@ -58,6 +58,7 @@ class GlobalSection:
             'tune.http.maxhdr': self._maxhdr,
             'server-state-base': lambda line: parse_global(line, draft),
             'server-state-file': lambda line: parse_global(line, draft),
+            'stats-file': lambda line: parse_global(line, draft),
             'stats': self._stats,
             'control-plane': self._control_plane,
             'set-var': self._set_var,

@@ -14,6 +14,7 @@ from dataplane.config.errorpages import parse_errorloc, parse_http_error
 from dataplane.config.errorsections import parse_errorfiles
 from dataplane.config.forwarding import parse_forwarded
 from dataplane.config.general import description_of
+from dataplane.config.guids import parse_guid
 from dataplane.config.keywords import PROXY, TIMEOUTS
 from dataplane.config.logformats import LogFormats
 from dataplane.config.logs import parse_log_line
@@ -84,7 +85,7 @@ _SIDES: Final = {
 }  # fmt: skip
 _NOT_IN_DEFAULTS: Final = (
     'be-unpublished', 'bind', 'force-be-switch', 'capture cookie', 'redirect', 'server', 'server-template', 'use_backend', 'use-server',
-    'use-routes', 'monitor fail', 'force-persist', 'ignore-persist', 'id', 'description', 'stats admin', 'stats http-request',
+    'use-routes', 'monitor fail', 'force-persist', 'ignore-persist', 'id', 'guid', 'description', 'stats admin', 'stats http-request',
     'stick-table', *STICKS,
 )  # fmt: skip
 _PLAIN: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
@@ -92,6 +93,7 @@ _PLAIN: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
     **dict.fromkeys(('capture request header', 'capture response header'), parse_capture),
     'declare capture': parse_declare,
     'dynamic-cookie-key': parse_cookie_key,
+    'guid': parse_guid,
     'http-send-name-header': parse_send_name_header,
     'max-keep-alive-queue': parse_max_keep_alive_queue,
     'max-session-srv-conns': parse_max_session_srv_conns,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from dataplane.config import outbound, serverchecks
 from dataplane.config.address import parse_server
 from dataplane.config.cookies import checked_value
+from dataplane.config.guids import checked_guid
 from dataplane.config.keywords import SERVER
 from dataplane.config.problems import Rejected, Report, shown
 from dataplane.config.settings import read_settings
@@ -56,7 +57,7 @@ def parse_server_line(line: Line, proxy: str, default: ServerDraft, report: Repo
 def parse_server_template(line: Line, proxy: str, default: ServerDraft, report: Report) -> list[ServerDraft]:
     """`server-template PREFIX NUMBER|LOW-HIGH ADDRESS[:PORT] [words]`: as many servers as that, named by prefix and number.
 
-    They differ in nothing else; `id N` is the id of the first alone, as it is for HAProxy.
+    They differ in nothing else; `id N` is the id of the first alone, as it is for HAProxy, and so is `guid`.
     """
     prefix, numbers, address = line.word(1), line.word(2), line.word(3)
     if not prefix or not numbers or not address:
@@ -65,9 +66,8 @@ def parse_server_template(line: Line, proxy: str, default: ServerDraft, report: 
     low, high = _range(numbers)
     template = replace(line, words=('server', f'{prefix}{low}', address, *line.words[4:]))
     first = parse_server_line(template, proxy, default, report)
-    return [
-        replace(first, name=f'{prefix}{number}', id=first.id if number == low else 0) for number in range(low, high + 1)
-    ]
+    others = (replace(first, name=f'{prefix}{number}', id=0, guid='') for number in range(low + 1, high + 1))
+    return [first, *others]
 
 
 def _range(numbers: str) -> tuple[int, int]:
@@ -116,11 +116,13 @@ def _apply(server: ServerDraft, name: str, value: str) -> None:
             msg = f"'hash-key' only supports {', '.join(repr(key) for key in _HASH_KEYS)} (got '{shown(value)}')."
             raise Rejected(msg)
         server.hash_key = value
-    elif name == 'id' and not server.name:
-        msg = "'id' option is not accepted in default-server sections"
+    elif name in ('id', 'guid') and not server.name:
+        msg = f"'{name}' option is not accepted in default-server sections"
         raise Rejected(msg)
     elif name == 'id':
         server.id = parse_int(value, 'id', 1)
+    elif name == 'guid':
+        server.guid = checked_guid(value)
     elif name in outbound.WORDS:
         outbound.apply(server, name, value)
     elif name == 'redir':

@@ -1,4 +1,4 @@
-"""config: where servers' states are read from at the start (configuration manual 3.1 and 4.2, server-state-file and its kin)."""
+"""config: what is read at the start of servers' states and of counters (configuration manual 3.1 and 4.2, server-state-file and its kin)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ if TYPE_CHECKING:
 
 _SOURCES: Final = ('global', 'local', 'none')
 _BY_NAME: Final = 'use-backend-name'
+_GLOBAL: Final = {'server-state-base': 'state_base', 'server-state-file': 'state_file', 'stats-file': 'stats_file'}
 
 
 def parse_global(line: Line, draft: GlobalDraft) -> None:
-    """`server-state-base DIR` and `server-state-file FILE`. Raises Rejected."""
+    """`server-state-base DIR`, `server-state-file FILE` and `stats-file FILE`. Raises Rejected."""
     keyword, value = line.words[0], line.word(1)
     line.at_most(1)
     what = 'one argument: a directory path' if keyword == 'server-state-base' else 'one argument: a file path'
     if not value:
         msg = f"'{keyword}' expects {what}."
         raise Rejected(msg)
-    name = 'state_base' if keyword == 'server-state-base' else 'state_file'
+    name = _GLOBAL[keyword]
     if getattr(draft, name):
         msg = f"'{keyword}' already specified. Continuing."
         raise Rejected(msg)

@@ -12,6 +12,7 @@ from typing import Final
 from dataplane.core.changes import AddBackend, PublishBackend, RemoveBackend
 from dataplane.core.compose import FIRST_PROXY_ID, Refused, Sources
 from dataplane.core.dynamic import asked
+from dataplane.core.guids import taken
 from dataplane.core.limit import default_fullconn
 from dataplane.core.model import Backend
 from dataplane.core.tables import Tables
@@ -43,9 +44,13 @@ def _adding(sources: Sources, tables: Tables, change: AddBackend) -> Sources:
         raise _refused(name, 'Mode is required.')
     if mode != 'http':
         raise _refused(name, f"'mode {mode}' is not supported, only 'mode http' is.")
-    taken = {backend.id for backend in tables.backends.values()} | {front.id for front in tables.frontends.values()}
-    number = next(number for number in range(FIRST_PROXY_ID, FIRST_PROXY_ID + len(taken) + 1) if number not in taken)
-    backend = replace(found[1], name=name, id=number, published=False, where='CLI')
+    if problem := taken(tables, change.guid):
+        raise _refused(name, problem)
+    numbers = {backend.id for backend in tables.backends.values()} | {front.id for front in tables.frontends.values()}
+    number = next(
+        number for number in range(FIRST_PROXY_ID, FIRST_PROXY_ID + len(numbers) + 1) if number not in numbers
+    )
+    backend = replace(found[1], name=name, id=number, published=False, guid=change.guid, where='CLI')
     fullconn = backend.fullconn or default_fullconn(backend, sources.file.frontends)
     return sources.backing(replace(backend, fullconn=fullconn))
 

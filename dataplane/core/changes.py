@@ -155,6 +155,7 @@ class AddBackend:
     name: str
     defaults: str
     mode: str = ''
+    guid: str = ''
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Final
 
 from dataplane.core.changes import AddServer, RemoveServer
 from dataplane.core.compose import Key, Refused, Sources
+from dataplane.core.guids import taken
 from dataplane.core.model import AdminState, Backend, Frontend, Server
 from dataplane.core.record import ServerRecord
 from dataplane.core.tables import Tables
@@ -41,6 +42,8 @@ def adding(sources: Sources, tables: Tables, change: AddServer) -> Sources:
     if server.id in ids:
         other = ids[server.id]
         raise _refused(name, f"'id' : custom id {server.id} already used at {other.where} ('server {other.name}').")
+    if problem := taken(tables, server.guid):
+        raise _refused(name, problem)
     if server.track is not None:
         _check_leader(tables, name, server)
     number = server.id or next(number for number in range(1, len(ids) + 2) if number not in ids)

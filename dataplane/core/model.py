@@ -130,6 +130,7 @@ class Bind:
     backlog: int = 0
     v6only: bool = False
     mode: int | None = None
+    guid: str = ''
     where: str = ''
 
     @property
@@ -174,6 +175,7 @@ class Frontend:
     max_session_srv_conns: int = 5
     error_pages: tuple[ErrorPage, ...] = ()
     description: str = ''
+    guid: str = ''
     disabled: bool = False
     where: str = ''
 
@@ -218,6 +220,7 @@ class Server:
     shutdown_backups_when_up: bool = False
     dynamic: bool = False
     non_stick: bool = False
+    guid: str = ''
     where: str = ''
 
 
@@ -296,6 +299,7 @@ class Backend:
     probe: Probe = field(default_factory=Probe)
     state_file: str = ''
     description: str = ''
+    guid: str = ''
     disabled: bool = False
     published: bool = True
     pushed: bool = False
@@ -365,6 +369,7 @@ class Global:
     stats_timeout: int = 10_000
     isolation_timeout: int = 1_000
     state_dir: str | None = None
+    stats_file: str = ''
     bootstrap_file: str | None = None
     control_plane: ControlPlane | None = None
     on_partition: OnPartition = OnPartition.KEEP

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from dataplane.cli.session import Answer, Complaint
+from dataplane.config.guids import checked_guid
 from dataplane.config.problems import Rejected
 from dataplane.config.servers import check_name
 from dataplane.core.backends import PUBLISHED, is_listen
@@ -31,13 +32,12 @@ class BackendVerbs:
         unknown = options.keys() - {'from', 'mode', 'guid'}
         if unknown:
             raise Complaint(USAGE)
-        if 'guid' in options:
-            raise Complaint("'guid' is not supported: counters begin at 0, whatever the name.")
         try:
             check_name(name, 'backend')
+            guid = checked_guid(options['guid']) if 'guid' in options else ''
         except Rejected as problem:
             raise Complaint(str(problem)) from None
-        answer = await self._submit(AddBackend(name, options['from'], options.get('mode', '')))
+        answer = await self._submit(AddBackend(name, options['from'], options.get('mode', ''), guid))
         return said(('New backend registered.',), answer)
 
     async def _del_backend(self, words: tuple[str, ...], _session: object, _patience: object) -> Answer:

@@ -66,6 +66,14 @@ class CheckFigures:
             if watch is not None:
                 watch.failures = watch.errors = 0
 
+    def restore(self, index: int, *, failures: int, errors: int, downs: int) -> None:
+        """Count on from what was counted of a server before this process was started."""
+        record, watch = self._ledger.records[index], self._watches.get((index, False))
+        self._cleared[record.backend, record.name] = self._cleared.get((record.backend, record.name), 0) - downs
+        if watch is not None:
+            watch.failures += failures
+            watch.errors += errors
+
     def _downs(self, record: ServerRecord) -> int:
         """How often it went down since that was cleared; a server that is declared anew counts from 0 by itself."""
         before = self._cleared.get((record.backend, record.name), 0)

@@ -28,7 +28,7 @@ from dataplane.supervisor.aids import Surroundings
 from dataplane.supervisor.checkfigures import BoardView
 from dataplane.supervisor.clisocket import CannotListen, CliServer
 from dataplane.supervisor.contents import shared
-from dataplane.supervisor.departed import begin
+from dataplane.supervisor.departed import begin, follow
 from dataplane.supervisor.dimensions import layout
 from dataplane.supervisor.drained import Holdings
 from dataplane.supervisor.figures import Identity, Supervision
@@ -109,7 +109,7 @@ class DataPlane:
         self._publisher = Publisher(loop, self._ledger, self._holds, self._workers)
         self._contents = shared(loop, self._workers, self._publisher, self._log, self._failed)
         self._shelf = shelf = Shelf(loop, at.workers, self._log)
-        self._publisher.adopting += partial(begin, self._board.cells, at), shelf.adopt
+        self._publisher.adopting += partial(begin, self._board.cells, at), partial(follow, self._board.cells, at), shelf.adopt
         self._publisher.descriptors, self._workers.descriptors = shelf.descriptors, shelf.current
         self._upkeep = Upkeep(loop, self._board, self._bells, self._holds, self._ledger)
         self._slowstart = Slowstart(loop, self._publisher)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, MutableSequence
 from typing import Final
 
 from dataplane.core.counters import COUNTERS, C
+from dataplane.core.guids import Kind, holders
 from dataplane.core.layout import Layout
 from dataplane.core.tables import Tables
 
@@ -50,6 +51,7 @@ def begin(cells: MutableSequence[int], at: Layout, before: Tables, after: Tables
     """Clear the counters of frontends, listeners and backends whose index is about to mean another one; just before that commit.
 
     Nobody counts for such a backend any more. A client of the frontend that was may still be connected: it stays counted as open.
+    Then `follow`.
     """
     for row in range(at.workers + 1):
         for backend in after.backends.keys() - before.backends.keys():
@@ -61,6 +63,32 @@ def begin(cells: MutableSequence[int], at: Layout, before: Tables, after: Tables
             open_now = cells[start + C.SCUR]
             cells[start : start + COUNTERS] = array('q', _EMPTY)
             cells[start + C.SCUR] = open_now
+    follow(cells, at, before, after)
+
+
+def follow(cells: MutableSequence[int], at: Layout, before: Tables, after: Tables) -> None:
+    """Who has the guid that something else had until now goes on from what that one counted; just before that commit.
+
+    Rates and what is open stay where they are.
+    """
+    kinds = ((before.frontends, after.frontends), (before.listeners, after.listeners), (before.backends, after.backends),
+             (before.servers, after.servers))  # fmt: skip
+    if not any(new.keys() - old.keys() for old, new in kinds):
+        return
+    known = {(holder.kind, guid): holder.index for guid, holder in holders(before)}
+    blocks = {
+        Kind.FRONTEND: at.frontend_counters,
+        Kind.LISTENER: at.listener_counters,
+        Kind.BACKEND: at.backend_counters,
+        Kind.SERVER: at.server_counters,
+    }
+    for guid, holder in holders(after):
+        was = known.get((holder.kind, guid), holder.index)
+        if was != holder.index:
+            first = blocks[holder.kind]
+            for row in range(at.workers + 1):
+                start = first(row, was)
+                _add(list(cells[start : start + COUNTERS]), cells, first(at.departed, holder.index))
 
 
 def _move(cells: MutableSequence[int], source: int, target: int) -> None:
@@ -68,6 +96,10 @@ def _move(cells: MutableSequence[int], source: int, target: int) -> None:
     if not any(row):
         return
     cells[source : source + COUNTERS] = array('q', _EMPTY)
+    _add(row, cells, target)
+
+
+def _add(row: list[int], cells: MutableSequence[int], target: int) -> None:
     for offset, value in enumerate(row):
         if not value:
             continue

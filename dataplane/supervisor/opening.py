@@ -18,6 +18,7 @@ from dataplane.supervisor.clisocket import CliServer
 from dataplane.supervisor.figures import Figures, Identity, Supervision
 from dataplane.supervisor.memory import pools
 from dataplane.supervisor.pagedesk import PageDesk
+from dataplane.supervisor.statsfile import KeptCounters
 from dataplane.supervisor.statspage import StatsServer, serve_stats
 from dataplane.supervisor.verbs import Verbs
 from dataplane.supervisor.workerpages import WorkerPages
@@ -65,6 +66,7 @@ class Opened:
     figures: Figures
     verbs: Verbs
     cli: CliServer
+    kept: KeptCounters
     stats: StatsServer | None = None
     master: CliServer | None = None
 
@@ -110,11 +112,14 @@ def prepare(house: House, identity: Identity) -> Opened:
         pools=lambda: pools(board.cells, board.layout, ledger.tables),
         wall_ms=lambda: time.time_ns() // 1_000_000,
     )
-    return Opened(figures, verbs, CliServer(verbs, settings=house.settings, uptime=figures.uptime_s))
+    kept = KeptCounters(board.cells, board.layout, ledger, checks=checks, outages=house.outages, wall=time.time)
+    return Opened(figures, verbs, CliServer(verbs, settings=house.settings, uptime=figures.uptime_s), kept)
 
 
 async def open_doors(opened: Opened, house: House, listeners: tuple[StatsListener, ...]) -> None:
-    """Open them. Raises CannotListen; what is open by then is closed with the rest."""
+    """Open them, when counters are what they were. Raises CannotListen; what is open by then is closed with the rest."""
+    if house.settings().stats_file:
+        await opened.kept.restore(house.settings().stats_file, house.workers.log)
     desk = PageDesk(opened.figures, opened.verbs, partial(house.workers.log, 'notice'))
     house.workers.asked = WorkerPages(desk, lambda: house.ledger.tables, house.workers.send).answer
     opened.stats = await serve_stats(listeners, opened.figures, desk, house.condition)

@@ -75,6 +75,11 @@ class Outages:
         """Count from 0 again how often backends went down; how long they were is kept, as in HAProxy."""
         self._known = {name: replace(one, downs=0) for name, one in self._known.items()}
 
+    def restore(self, backend: str, downs: int) -> None:
+        """Count on from how often a backend went down before this process was started."""
+        if (known := self._known.get(backend)) is not None:
+            self._known[backend] = replace(known, downs=known.downs + downs)
+
     def columns(self, backend: Backend) -> dict[str, Value]:
         """`chkdown`, `lastchg` and, where there are servers, `downtime` of a backend's row."""
         now = self._clock()

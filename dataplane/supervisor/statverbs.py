@@ -1,11 +1,11 @@
-"""What the commands about figures do: `show stat`, `show info`, `show schema json`, `clear counters`, and `show errors`."""
+"""What the commands about figures do: `show stat`, `dump stats-file`, `show info`, `show schema json`, `clear counters`, `show errors`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from dataplane.cli import errors, info, stat
+from dataplane.cli import errors, info, stat, statsfile
 from dataplane.cli.schema import show_schema
 from dataplane.cli.session import Answer, Complaint, Session, Severity
 from dataplane.core.model import Level
@@ -13,6 +13,7 @@ from dataplane.supervisor.asking import Workers
 from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.pacing import gather
 from dataplane.supervisor.questions import unanswered
+from dataplane.supervisor.statsfile import guids
 
 if TYPE_CHECKING:
     from dataplane.core.ledger import ServerRecord
@@ -46,6 +47,10 @@ class StatVerbs:
         rows = stat.select(await gather(self._figures.rows()), request)
         written = await gather(stat.parts(rows, request, legends=session.may(Level.OPERATOR)))
         return Answer(stat.assemble(written, request))
+
+    async def _dump_stats_file(self, _words: _Words, _session: object, _patience: object) -> Answer:
+        rows = await gather(self._figures.rows())
+        return Answer(statsfile.write(rows, guids(self._figures.tables)))
 
     async def _show_info(self, words: _Words, _session: object, _patience: object) -> Answer:
         request = info.parse(words)

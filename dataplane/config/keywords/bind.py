@@ -9,6 +9,7 @@ from dataplane.config.keywords.table import accepted, refused, supported, table
 BIND: Final = table(
     supported('name:1, maxconn:1, backlog:1, v6only, v4v6'),
     supported('mode:1', 'permissions of a unix socket'),
+    supported('guid-prefix:1', 'for listeners with statistics of their own (`option socket-stats`)'),
     accepted('the socket belongs to the user the process runs as', 'user:1, group:1, uid:1, gid:1'),
     accepted(
         'tuning of the socket layer without effect here',
@@ -16,7 +17,7 @@ BIND: Final = table(
         nice:1, thread:1, process:1, shards:1, tfo, defer-accept, mss:1, tcp-ut:1, tcp-ss:1, cc:1, idle-ping:1
     """,
     ),
-    accepted('used by statistics and logs that are not written', 'id:1, guid-prefix:1, label:1'),
+    accepted('used by statistics and logs that are not written', 'id:1, label:1'),
     accepted('means something on `stats socket` lines only', 'level:1, severity-output:1, expose-fd:1'),
     refused('the PROXY protocol is not supported yet', 'accept-proxy, accept-netscaler-cip:1'),
     refused(

@@ -144,7 +144,7 @@ GLOBAL: Final = table(
     ),
     refused('rates of connections and sessions are not limited', 'maxconnrate, maxsessrate'),
     refused('no program is started for a check', 'external-check'),
-    refused('counters begin at 0', 'stats-file'),
+    supported('stats-file', 'read at the start; a reload keeps the counters as they are, without a file'),
     supported(
         'server-state-base, server-state-file',
         'read at the start; a reload keeps the states as they are, without a file',

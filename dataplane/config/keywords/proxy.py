@@ -37,6 +37,7 @@ PROXY: Final = table(
     supported('tcp-check send, tcp-check send-binary'),
     supported('mode', '`http` only. Without it a proxy is refused: HAProxy would take it for a tcp one'),
     supported('description', 'shown on the statistics page'),
+    supported('guid', 'what `dump stats-file` keeps counters under; in a reload they follow it to another name'),
     supported('option http-use-proxy-header', 'says what asks for a password; Proxy-Connection ends here anyway'),
     supported('errorfile', 'a file larger than `tune.bufsize` is refused, never cut'),
     supported('errorfiles, errorloc, errorloc302, errorloc303, http-error'),
@@ -98,7 +99,6 @@ PROXY: Final = table(
     """,
     ),
     accepted('there are no handshakes that could fail, of TLS or of the PROXY protocol', 'error-log-format'),
-    accepted('used by statistics that are not written', 'guid'),
     accepted(
         'tuning of the socket layer without effect here',
         """

@@ -11,7 +11,7 @@ SERVER: Final = table(
         weight:1, maxconn:1, minconn:1, maxqueue:1, backup, no-backup, disabled, enabled, id:1, pool-max-conn:1,
         pool-purge-delay:1, max-reuse:1, cookie:1, check, no-check, inter:1, fastinter:1, downinter:1, rise:1, fall:1, addr:1,
         port:1, observe:1, on-error:1, error-limit:1, on-marked-down:1, on-marked-up:1, track:1, init-state:1,
-        stick, non-stick, agent-check, no-agent-check, agent-send:1, agent-inter:1, agent-addr:1, agent-port:1
+        stick, non-stick, agent-check, no-agent-check, agent-send:1, agent-inter:1, agent-addr:1, agent-port:1, guid:1
     """),
     supported(
         'slowstart:1', 'counts from when a server leaves maintenance or comes up, never from the start of the process'
@@ -26,7 +26,6 @@ SERVER: Final = table(
         no-check-reuse-pool, no-check-sni-auto, no-check-ssl, no-sni-auto, no-ssl, no-verifyhost
     """,
     ),
-    accepted('used by statistics that are not written', 'guid:1'),
     refused(
         'checks speak plain HTTP or TCP',
         """

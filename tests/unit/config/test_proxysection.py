@@ -172,7 +172,7 @@ def test_a_second_unconditional_use_backend_is_never_used() -> None:
     assert warnings(text) == ["11: a 'use_backend' without condition comes first at line 10: this one is never used."]
 
 
-@pytest.mark.parametrize('line', ['option tcpka', 'timeout client-hs 5s', 'guid x', 'option splice-auto'])
+@pytest.mark.parametrize('line', ['option tcpka', 'timeout client-hs 5s', 'option splice-auto'])
 def test_harmless_lines_are_accepted_with_a_warning(line: str) -> None:
     (found,) = warnings(f'{HTTP} {line}\nfrontend f\n bind :80\n')
     assert found.startswith('6: ')

@@ -49,6 +49,8 @@ def test_what_defaults_say_counts_until_the_backend_says_otherwise() -> None:
         ('server-state-file a b', "'server-state-file' cannot handle unexpected argument 'b'."),
         ('server-state-file a\n server-state-file b', "'server-state-file' already specified. Continuing."),
         ('server-state-base a\n server-state-base b', "'server-state-base' already specified. Continuing."),
+        ('stats-file', "'stats-file' expects one argument: a file path."),
+        ('stats-file a\n stats-file b', "'stats-file' already specified. Continuing."),
     ],
 )
 def test_bad_global_lines(lines: str, said: str) -> None:
@@ -80,3 +82,8 @@ def test_a_frontend_has_no_servers() -> None:
     text = f'{HTTP}backend b\nfrontend f\n bind :80\n load-server-state-from-file global\n server-state-file-name x\n'
     assert not errors(text)
     assert len([one for one in warnings(text) if "ignored because frontend 'f' has no backend capability" in one]) == 2
+
+
+def test_where_counters_are_read_from() -> None:
+    assert snapshot('global\n stats-file /var/lib/stats\n').globals.stats_file == '/var/lib/stats'
+    assert not snapshot('global\n').globals.stats_file

@@ -34,7 +34,7 @@ async def say(plane: Plane, line: str, level: Level = Level.ADMIN) -> Answer:
         ('add backend n from base mode', USAGE),
         ('add backend n from base moon x', USAGE),
         ('add backend n of base', USAGE),
-        ('add backend n from base guid x', "'guid' is not supported: counters begin at 0, whatever the name."),
+        ('add backend n from base guid x/y', "'guid' : invalid character '/'"),
         ('add backend n+ from base', "character '+' is not permitted in backend name 'n+'."),
         ('add backend n from no', "Cannot find default proxy 'no'."),
         ('del backend', 'A backend name is expected.'),
