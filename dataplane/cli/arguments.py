@@ -9,6 +9,12 @@ from typing import Final
 from dataplane.cli.session import Complaint
 
 _MAX_INT: Final = 2**31 - 1
+_RATES: Final = {'connections': 1, 'sessions': 1, 'ssl-sessions': 1, 'http-compression': 1024}
+RATE_LIMITS: Final = """'set rate-limit' only supports :
+   - 'connections global' to set the per-process maximum connection rate
+   - 'sessions global' to set the per-process maximum session rate
+   - 'ssl-sessions global' to set the per-process maximum SSL session rate
+   - 'http-compression global' to set the per-process maximum compression speed in kB/s"""
 _MOST_DIGITS: Final = 20
 _NUMBER: Final = re.compile(r'\s*([+-]?[0-9]+)')
 _DELAY: Final = re.compile(r'([0-9]+)(us|ms|s|m|h|d)?')
@@ -55,6 +61,15 @@ def _integer(word: str, expected: str, *, least: int, most: int) -> int:
     if not least <= value <= most:
         raise Complaint('Value out of range.')
     return value
+
+
+def rate_limit(words: tuple[str, ...]) -> tuple[str, int]:
+    """Read `SETTING global VALUE`: what is limited, and to how much per second; 0 is no limit."""
+    setting, scope = words[:1], words[1:2]
+    if not setting or setting[0] not in _RATES or scope != ('global',):
+        raise Complaint(RATE_LIMITS)
+    value = _integer(words[2] if len(words) > 2 else '', 'Expects an integer value.', least=0, most=_MAX_INT)
+    return setting[0], value * _RATES[setting[0]]
 
 
 def address(words: tuple[str, ...]) -> tuple[str, int | None]:

@@ -65,6 +65,7 @@ class Verb(Enum):
     SET_MAXCONN_FRONTEND = auto()
     SET_MAXCONN_GLOBAL = auto()
     SET_MAXCONN_SERVER = auto()
+    SET_RATE_LIMIT = auto()
     SET_SERVER = auto()
     SET_SEVERITY_OUTPUT = auto()
     SET_TABLE = auto()
@@ -179,6 +180,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
            'change the per-process maxconn setting', _ADMIN),
     _entry('set maxconn server', Verb.SET_MAXCONN_SERVER, 'set maxconn server <bk>/<srv>',
            "change a server's maxconn setting", _ADMIN),
+    _entry('set rate-limit', Verb.SET_RATE_LIMIT, 'set rate-limit <setting> <value>', 'change a rate limiting value', _ADMIN),
     _entry('set server', Verb.SET_SERVER, 'set server <bk>/<srv> [opts]',
            "change a server's state, weight, address or ssl", _ADMIN),
     _entry('set severity-output', Verb.SET_SEVERITY_OUTPUT, 'set severity-output [none|number|string]',

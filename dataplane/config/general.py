@@ -39,6 +39,8 @@ class GlobalSection:
         self.handlers: dict[str, Callable[[Line], None]] = {
             'maxconn': self._maxconn,
             'nbthread': self._nbthread,
+            'maxconnrate': self._rate,
+            'maxsessrate': self._rate,
             'log': self._log,
             'log-tag': self._text('log_tag', "'log-tag' expects a tag for use in syslog."),
             'log-send-hostname': self._send_hostname,
@@ -99,6 +101,10 @@ class GlobalSection:
     def _nbthread(self, line: Line) -> None:
         line.at_most(1)
         self._set('nbthread', parse_int(line.word(1), 'nbthread', 1, MAX_THREADS))
+
+    def _rate(self, line: Line) -> None:
+        line.at_most(1)
+        self._set(line.words[0], parse_int(line.word(1), line.words[0], 0))
 
     def _maxhdr(self, line: Line) -> None:
         line.at_most(1)

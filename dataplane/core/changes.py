@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dataplane.core.dyncookie import CookieChange
 from dataplane.core.health import Verdict
+from dataplane.core.layout import Rate
 from dataplane.core.model import AdminState, Backend, Origin, Reach, Route, Server, Snapshot
 from dataplane.core.savedstate import SavedState
 
@@ -123,6 +124,14 @@ class SetGlobalMaxconn:
 
 
 @dataclass(frozen=True, slots=True)
+class SetRateLimit:
+    """Limit something of the whole data plane per second; 0: not any more."""
+
+    rate: Rate
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class SetAddress:
     """Give a server another address. Structural: streams read the address without a lock. `port` None: unchanged."""
 
@@ -222,6 +231,7 @@ CellChange = (
     | RestoreState
     | SetFrontendMaxconn
     | SetGlobalMaxconn
+    | SetRateLimit
     | SetLease
     | HealthChange
 )

@@ -3,7 +3,7 @@
 cdef class Layout:
     cdef public Py_ssize_t workers, servers, backends, frontends, entries, departed, queues, forced, listeners, size, wheels, WHEELS
     cdef Py_ssize_t _next, _frontend_counters, _backend_counters, _server_counters, _listener_counters, _process_counters
-    cdef public Py_ssize_t VERSION, REVISION, TABLES, GLOBAL_MAXCONN, BACKENDS, SEQUENCE, HIGH_WATER, FREE_ROOT, LEASE_ENDS, LEASE_LAST, ASIDE, HEARTBEAT
+    cdef public Py_ssize_t VERSION, REVISION, TABLES, GLOBAL_MAXCONN, RATE_LIMITS, BACKENDS, SEQUENCE, HIGH_WATER, FREE_ROOT, LEASE_ENDS, LEASE_LAST, ASIDE, HEARTBEAT
     cdef public Py_ssize_t BACK_AT, MAIL_HEAD, MAIL_TAIL, FEMAXCONN, QUEUE_ROOT, QUEUE_LENGTH, SERVED, IDLE, BECONN, BACKEND
     cdef public Py_ssize_t NEXT_SERVER, SERVER_ID, ROTA, ADMIN, OPSTATE, UWEIGHT, EWEIGHT, LIMIT, MINLIMIT, MAXQUEUE, BACKUP, GENERATION
     cdef public Py_ssize_t CHANGED_AT, TOTAL, MOVE_NEXT, GIVE_NEXT, KEY, NODE, DUE_KEY, DUE_NODE, FWRR_NPOS, FWRR_LPOS, FWRR_REST

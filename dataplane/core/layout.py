@@ -69,6 +69,18 @@ class Algorithm(IntEnum):
     STICKY = 8
 
 
+class Rate(IntEnum):
+    """What of the whole data plane may be limited per second; the place of its limit in RATE_LIMITS.
+
+    There is nothing that the last two could limit: they are kept since they can be set and are shown.
+    """
+
+    CONNECTIONS = 0
+    SESSIONS = 1
+    SSL_SESSIONS = 2
+    HTTP_COMPRESSION = 3
+
+
 UNLIMITED: Final = -1
 NOBODY: Final = -1
 ANY: Final = -1
@@ -137,7 +149,7 @@ class Layout:
         # server; a worker that is alive after LEASE_LAST (0: never) ends itself, since the supervisor ought to have acted
         self.LEASE_ENDS = self._take(1)
         self.LEASE_LAST = self._take(1)
-        self._take(6)
+        self.RATE_LIMITS = self._take(6)  # commit, the first ones: by Rate; 0: not limited
         # worker: ASIDE set by the supervisor, cleared by the worker; HEARTBEAT (ms), BACK_AT own; MAIL_* derived
         self.ASIDE = self._take(workers)
         self.HEARTBEAT = self._take(workers)

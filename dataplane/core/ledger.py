@@ -39,6 +39,7 @@ from dataplane.core.changes import (
     SetHealth,
     SetLease,
     SetMaxconn,
+    SetRateLimit,
     SetTarget,
     SetWeight,
     ShutdownSessions,
@@ -50,7 +51,7 @@ from dataplane.core.columns import Columns
 from dataplane.core.commit import Commit
 from dataplane.core.compose import Refused, Sources, compose
 from dataplane.core.dynamic import NOT_IN_MAINTENANCE, adding, removing
-from dataplane.core.layout import Layout
+from dataplane.core.layout import Layout, Rate
 from dataplane.core.model import AdminState, Origin
 from dataplane.core.record import ServerRecord, appeared
 from dataplane.core.restored import restored
@@ -141,6 +142,8 @@ class Ledger:
                 self._set_frontend_maxconn(change)
             case SetGlobalMaxconn():
                 self._set_maxconn(_at_least_one(change.maxconn))
+            case SetRateLimit():
+                self._columns.set(self.layout.RATE_LIMITS, change.rate, change.limit)
             case WarmUp():
                 for index in tuple(self._warming):
                     self._keep(self._records[index].warmed(now_ms))
@@ -300,9 +303,13 @@ class Ledger:
         for index, frontend in self.tables.frontends.items():
             same = known.get(frontend.name) == frontend.maxconn
             self._limit_frontend(index, frontend.name, kept[frontend.name] if same else frontend.maxconn)
-        maxconn = self.tables.snapshot.globals.maxconn
-        if not self.maxconn or before.snapshot.globals.maxconn != maxconn:
-            self._set_maxconn(maxconn)
+        was, now = before.snapshot.globals, self.tables.snapshot.globals
+        if not self.maxconn or was.maxconn != now.maxconn:
+            self._set_maxconn(now.maxconn)
+        if was.maxconnrate != now.maxconnrate:
+            self._columns.set(self.layout.RATE_LIMITS, Rate.CONNECTIONS, now.maxconnrate)
+        if was.maxsessrate != now.maxsessrate:
+            self._columns.set(self.layout.RATE_LIMITS, Rate.SESSIONS, now.maxsessrate)
 
     def _indexes(self) -> Indexes:
         departed = {

@@ -353,6 +353,8 @@ class Global:
     """The `global` section, resolved. `case_adjust`: names of fields in lower case, and how they are written (`h1-case-adjust`)."""
 
     maxconn: int = 10_000
+    maxconnrate: int = 0
+    maxsessrate: int = 0
     nbthread: int = 1
     node: str = ''
     description: str = ''

@@ -11,14 +11,11 @@ shows each object as it was at its own moment.
 
 from __future__ import annotations
 
-import os
-import resource
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dataplane.cli.fields import Value
-from dataplane.cli.info import uptime
 from dataplane.cli.servers import ServerConnections, ServerState
 from dataplane.cli.stat import Kind, Row
 from dataplane.core import line, weight
@@ -29,6 +26,7 @@ from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, EntryState, Layout
 from dataplane.core.model import Backend, Frontend, Server
 from dataplane.core.state import OpState
 from dataplane.supervisor.checkfigures import CheckFigures
+from dataplane.supervisor.infofigures import InfoFigures
 from dataplane.supervisor.listenrows import listener_rows
 from dataplane.supervisor.outages import Outages
 from dataplane.supervisor.tally import ABSENT_BACK, ABSENT_FRONT, AVERAGES, BACK, COMMON, FRONT, PEAKS, RESPONSES, Tally
@@ -66,7 +64,7 @@ class Supervision:
     lease_ms: int = 0
 
 
-class Figures:
+class Figures(InfoFigures):
     """All figures of one data plane.
 
     `tables` gives the tables in force, `clock` monotonic ms, `wall` wall-clock seconds, `supervision` the supervisor's own
@@ -158,6 +156,7 @@ class Figures:
             'smax': tally.peak(C.SMAX),
             'slim': self._cells[self._at.FEMAXCONN + index],
             'status': 'STOP' if self.supervision.stopping else self._doors(frontend),
+            'rate_lim': frontend.rate_limit,
             'pid': 1,
             'iid': frontend.id,
             'sid': 0,
@@ -337,58 +336,6 @@ class Figures:
         """Whether any stream is in a backend, or waits in its queue."""
         waiting = self._cells[self._at.QUEUE_LENGTH + self._at.backend_queue(backend)]
         return bool(waiting) or any(self._per_worker(self._at.beconn, backend))
-
-    def info(self) -> dict[str, Value]:
-        """`show info`, without the fields that are always 0."""
-        tables, cells, at, supervision = self.tables, self._cells, self._at, self.supervision
-        settings = tables.snapshot.globals
-        tally = self._tally(at.process_counters)
-        streams = sum(sum(self._per_worker(at.beconn, backend)) for backend in tables.backends)
-        waiting = sum(cells[at.QUEUE_LENGTH + at.backend_queue(backend)] for backend in tables.backends)
-        waiting += sum(self._queued(server) for server in tables.servers)
-        listeners = sum(len(one.binds) for one in tables.frontends.values() if self._doors(one) == 'OPEN')
-        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        values: dict[str, Value] = {
-            'Name': 'Sluice',
-            'Version': self.identity.version,
-            'Release_date': self.identity.release_date,
-            'Nbthread': settings.nbthread,
-            'Nbproc': 1,
-            'Process_num': 1,
-            'Pid': os.getpid(),
-            'Uptime': uptime(self.uptime_s()),
-            'Uptime_sec': self.uptime_s(),
-            'Ulimit-n': descriptors,
-            'Maxsock': descriptors,
-            'Maxconn': cells[at.GLOBAL_MAXCONN],
-            'Hard_maxconn': settings.maxconn,
-            'CurrConns': tally.gauge(C.SCUR),
-            'CumConns': tally.total(C.CONN_TOT),
-            'CumReq': tally.total(C.REQ_TOT),
-            'ConnRate': tally.rate(C.CONN_SEC),
-            'MaxConnRate': tally.rate_peak(C.CONN_SEC, C.CONN_RATE_MAX),
-            'SessRate': tally.rate(C.SESS_SEC),
-            'MaxSessRate': tally.rate_peak(C.SESS_SEC, C.RATE_MAX),
-            'Tasks': streams,
-            'Run_queue': waiting,
-            'node': settings.node,
-            'Stopping': int(supervision.stopping),
-            'Jobs': tally.gauge(C.SCUR) + listeners,
-            'Listeners': listeners,
-            'DroppedLogs': tally.total(C.DROPPED_LOGS) + supervision.dropped_logs,
-            'TotalBytesOut': tally.total(C.BOUT),
-            'Build info': self.identity.version,
-            'Start_time_sec': self.identity.started_at,
-            'Tainted': '0',
-            'TotalWarnings': self.identity.warnings,
-            'BootTime_ms': self.identity.boot_ms,
-            'CurrStreams': streams,
-            'CumStreams': tally.total(C.STOT),
-            'NbThreadGroups': 1,
-        }
-        if settings.description:
-            values['description'] = settings.description
-        return values
 
 
 def address(server: Server) -> str:

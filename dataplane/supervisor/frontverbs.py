@@ -1,4 +1,4 @@
-"""What the commands about frontends do: `disable|enable|shutdown frontend`, `set maxconn frontend`."""
+"""What the commands about frontends do: `disable|enable|shutdown frontend`, `set maxconn frontend`, `set rate-limit`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from dataplane.cli import arguments
 from dataplane.cli.session import Answer, Complaint
-from dataplane.core.changes import Change, SetFrontendMaxconn
+from dataplane.core.changes import Change, SetFrontendMaxconn, SetRateLimit
+from dataplane.core.layout import Rate
 from dataplane.core.model import Frontend
 
 if TYPE_CHECKING:
@@ -68,3 +69,7 @@ class FrontVerbs:
         frontend = self._frontend(words)
         limit = arguments.frontend_maxconn(words[1] if len(words) > 1 else '')
         return await self._submit(SetFrontendMaxconn(frontend.name, limit))
+
+    async def _set_rate_limit(self, words: _Words, _session: object, _patience: object) -> Answer:
+        setting, limit = arguments.rate_limit(words)
+        return await self._submit(SetRateLimit(Rate[setting.upper().replace('-', '_')], limit))

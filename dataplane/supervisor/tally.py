@@ -28,7 +28,7 @@ PEAKS: Final = (
     ('qtime_max', C.QTIME_MAX), ('ctime_max', C.CTIME_MAX), ('rtime_max', C.RTIME_MAX), ('ttime_max', C.TTIME_MAX),
 )  # fmt: skip
 ABSENT_FRONT: Final = (
-    'rate_lim', 'comp_in', 'comp_out', 'comp_byp', 'comp_rsp', 'cache_lookups', 'cache_hits', 'sess_other', 'h2sess',
+    'comp_in', 'comp_out', 'comp_byp', 'comp_rsp', 'cache_lookups', 'cache_hits', 'sess_other', 'h2sess',
     'h3sess', 'req_other', 'h2req', 'h3req', 'cache_hint_hits',
 )  # fmt: skip
 ABSENT_BACK: Final = ('comp_in', 'comp_out', 'comp_byp', 'comp_rsp', 'cache_lookups', 'cache_hits', 'cache_hint_hits')

@@ -99,6 +99,14 @@ class Context:
             total += per_second(cells[first], cells[first + 1], cells[first + 2], now)
         return total
 
+    def rate(self, counter: int) -> int:
+        """Events of the whole data plane within the last second: the frequency counter that begins at `counter`."""
+        cells, at, now, total = self.cells, self.layout, now_ms(), 0
+        for worker in range(at.workers):
+            first = at.process_counters(worker) + counter
+            total += per_second(cells[first], cells[first + 1], cells[first + 2], now)
+        return total
+
     def frontend(self, index: int, last: Frontend) -> Frontend:
         """The frontend as the tables in force have it; `last` when it is gone, though another may have its index now."""
         found = self.desk.tables.frontends.get(index)

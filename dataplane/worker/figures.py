@@ -91,6 +91,13 @@ class Figures:
             self.layout.frontend_counters(self.layout.departed, frontend) + C.SMAX, self.connections(frontend)
         )
 
+    def refused(self, frontend: int, now: int) -> None:
+        """A client connection was accepted that a rule does not let in."""
+        block = self.frontend(frontend)
+        self.add(C.CONN_TOT, block, self.process)
+        self._rate(block, C.CONN_SEC, C.CONN_RATE_MAX, now)
+        self._rate(self.process, C.CONN_SEC, C.CONN_RATE_MAX, now)
+
     def closed(self, frontend: int) -> None:
         """A client connection is gone."""
         self.add(C.SCUR, self.frontend(frontend), self.process, amount=-1)

@@ -104,6 +104,11 @@ class Traffic:
         context = self._context
         cells, at, figures = context.cells, context.layout, context.figures
         limit, whole = cells[at.FEMAXCONN + frontend], cells[at.GLOBAL_MAXCONN]
+        connections, sessions = cells[at.RATE_LIMITS], cells[at.RATE_LIMITS + 1]
+        if connections and context.rate(C.CONN_SEC) >= connections:
+            return False
+        if sessions and context.rate(C.SESS_SEC) >= sessions:
+            return False
         if self._rates and context.sessions_per_second(frontend) >= self._rates.get(frontend, _ANY_RATE):
             return False
         return (limit <= 0 or figures.connections(frontend) < limit) and (
@@ -140,7 +145,7 @@ class Traffic:
         for rule_list, counter in ((rules.connection, C.DCON), (rules.session, C.DSES)):
             verdict = rule_list.run(arrival)
             if verdict is not None:
-                figures.add(C.CONN_TOT, figures.frontend(index), figures.process)
+                figures.refused(index, now_ms())
                 figures.add(counter, figures.frontend(index))
                 if listener != NOBODY:
                     figures.add(counter, figures.listener(listener))

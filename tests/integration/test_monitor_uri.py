@@ -56,11 +56,14 @@ async def test_in_haproxys_bytes(tmp_path: Path) -> None:
         assert [await ask(proxy.port, request) for request in REQUESTS] == theirs
 
 
-async def test_no_more_connections_a_second_than_the_rate() -> None:
-    """`rate-limit sessions`: what comes beyond waits, and is served when its second has come."""
+@pytest.mark.parametrize(
+    'limit', [{'frontend': {'rate_limit': 3}}, {'settings': {'maxconnrate': 3}}, {'settings': {'maxsessrate': 3}}]
+)
+async def test_no_more_connections_a_second_than_the_rate(limit: dict[str, dict[str, int]]) -> None:
+    """`rate-limit sessions`, `maxconnrate`, `maxsessrate`: what comes beyond waits, and is served when its second has come."""
     async with (
         RawServer(ok) as up,
-        Proxy(snapshot([server('s1', up.port)], frontend={'rate_limit': 3})) as proxy,
+        Proxy(snapshot([server('s1', up.port)], **limit)) as proxy,
     ):
         loop = asyncio.get_running_loop()
         began = loop.time()

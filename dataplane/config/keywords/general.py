@@ -142,7 +142,7 @@ GLOBAL: Final = table(
         pp2-never-send-local
     """,
     ),
-    refused('rates of connections and sessions are not limited', 'maxconnrate, maxsessrate'),
+    supported('maxconnrate, maxsessrate', 'over all workers; what comes beyond waits in the backlog'),
     refused('no program is started for a check', 'external-check'),
     supported('stats-file', 'read at the start; a reload keeps the counters as they are, without a file'),
     supported(

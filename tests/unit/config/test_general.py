@@ -20,6 +20,8 @@ def test_more_cores_than_workers_can_be_are_left_alone() -> None:
     [
         ('maxconn 5000', 'maxconn', 5000),
         ('nbthread 4', 'nbthread', 4),
+        ('maxconnrate 7', 'maxconnrate', 7),
+        ('maxsessrate 0', 'maxsessrate', 0),
         ('log-tag me', 'log_tag', 'me'),
         ('log-send-hostname box', 'log_send_hostname', 'box'),
         ('node n-1.a_b', 'node', 'n-1.a_b'),

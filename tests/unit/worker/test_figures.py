@@ -67,3 +67,16 @@ def test_times_and_their_maxima() -> None:
     one.timed(0, 0, 1, 1, 5, 7)
     for block in (one.backend(0), one.server(0)):
         assert list(one.cells[block + C.TIMES : block + C.TTIME_MAX + 1]) == [2, 1, 3, 8, 16, 1, 2, 5, 9]
+
+
+def test_who_is_not_let_in_is_a_connection_and_no_session() -> None:
+    one, _ = both()
+    one.refused(0, 5_000)
+    one.refused(0, 5_000)
+    for block in (one.frontend(0), one.process):
+        assert (one.cells[block + C.CONN_TOT], one.cells[block + C.CONN_CUR], one.cells[block + C.SESS_CUR]) == (
+            2,
+            2,
+            0,
+        )
+        assert (one.cells[block + C.CONN_RATE_MAX], one.cells[block + C.SCUR]) == (2, 0)
