@@ -12,7 +12,6 @@ from typing import Final
 
 MAX_WORDS: Final = 64
 MAX_PATTERN: Final = 64
-PAYLOAD_LIMIT: Final = 128 * 1024
 LINE_TOO_BIG: Final = 'The command line is too big for the buffer size. Please change tune.bufsize in the configuration to use a bigger command.'
 PAYLOAD_TOO_BIG: Final = (
     'The payload is too big. Please change tune.cli.max-payload-size in the configuration to use a bigger payload.'
@@ -44,7 +43,7 @@ class Reader:
     """
 
     line_limit: int = 16_384
-    payload_limit: int = PAYLOAD_LIMIT
+    payload_limit: int = 128 * 1024
     _pending: bytearray = field(default_factory=bytearray)
     _head: str | None = None
     _pattern: str = ''

@@ -12,6 +12,7 @@ from dataplane.config.statefiles import state_file
 from dataplane.config.statslines import page_of
 from dataplane.config.sticktables import tables_of
 from dataplane.core.model import Backend, Frontend, Global, Server, Snapshot, StatsListener, Timeouts
+from dataplane.core.tuning import Tuning, VariableLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,6 +74,7 @@ def _global(general: GlobalDraft, cores: int, maxconn: int | None, hostname: str
     settings = Global(
         **values, maxconn=maxconn or general.maxconn, stats_sockets=tuple(general.stats_sockets),
         case_adjust=tuple(general.case_adjust.items()), stats_file=general.stats_file,
+        tuning=Tuning(variables=VariableLimits(**general.variable_limits), payload=general.payload),
     )  # fmt: skip
     targets = _log_targets(general.logs, hostname=settings.log_send_hostname)
     return replace(settings, log_targets=targets, maxrewrite=min(settings.maxrewrite, settings.bufsize // 2))

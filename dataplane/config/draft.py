@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dataplane.config.checkdraft import ProbeDraft, ServerChecks
 from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
+from dataplane.core.tuning import PAYLOAD
 from dataplane.rules.actions import NamePolicy
 from dataplane.rules.noting import NO_FORMATS
 
@@ -243,6 +244,8 @@ class GlobalDraft:
     case_adjust: dict[str, str] = field(default_factory=dict)
     state_base: str = ''
     state_file: str = ''
+    payload: int = PAYLOAD
+    variable_limits: dict[str, int] = field(default_factory=dict)
     stats_file: str = ''
 
     @property

@@ -28,6 +28,7 @@ _SHORTEST_ISOLATION: Final = 100
 _NODE: Final = re.compile(r'[A-Za-z0-9._-]+', re.ASCII)
 _URL: Final = re.compile(r'(wss?|https?)://[^\s/?#@]+(/[^\s#]*)?')
 _LINK_FILES: Final = ('token-file', 'ca-file', 'cert-file', 'key-file')
+_VARIABLES: Final = {'global': 'whole', 'proc': 'proc', 'sess': 'sess', 'txn': 'txn', 'reqres': 'reqres'}
 _VARIABLE: Final = re.compile(r'[A-Za-z_][A-Za-z0-9_]*', re.ASCII)
 
 
@@ -58,6 +59,8 @@ class GlobalSection:
             'tune.bufsize': self._size('bufsize'),
             'tune.maxrewrite': self._size('maxrewrite'),
             'tune.http.maxhdr': self._maxhdr,
+            'tune.cli.max-payload-size': self._payload,
+            **dict.fromkeys((f'tune.vars.{scope}-max-size' for scope in _VARIABLES), self._variables),
             'server-state-base': lambda line: parse_global(line, draft),
             'server-state-file': lambda line: parse_global(line, draft),
             'stats-file': lambda line: parse_global(line, draft),
@@ -109,6 +112,15 @@ class GlobalSection:
     def _maxhdr(self, line: Line) -> None:
         line.at_most(1)
         self._set('maxhdr', parse_int(line.word(1), 'tune.http.maxhdr', 1, 32_767))
+
+    def _payload(self, line: Line) -> None:
+        line.at_most(1)
+        self._draft.payload = parse_size(line.word(1), line.words[0], 1_024)
+
+    def _variables(self, line: Line) -> None:
+        line.at_most(1)
+        scope = line.words[0].removeprefix('tune.vars.').removesuffix('-max-size')
+        self._draft.variable_limits[_VARIABLES[scope]] = parse_size(line.word(1), line.words[0], 0)
 
     def _log(self, line: Line) -> None:
         if line.modifier is Modifier.NO:

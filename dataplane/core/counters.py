@@ -69,7 +69,7 @@ class C(IntEnum):
     RATE_MAX = 50
     CONN_RATE_MAX = 51
     REQ_RATE_MAX = 52
-    SPARE_53 = 53
+    VARIABLES = 53  # gauge, process: bytes of the variables of sessions and requests, where they are limited
     SPARE_54 = 54
     DROPPED_LOGS = 55
     OBSERVED = 56  # not a count: what `observe` saw of a server, see core/observe.py

@@ -18,6 +18,7 @@ from dataplane.core.outbound import ProxyProtocol, Source
 from dataplane.core.records import by_fields
 from dataplane.core.sampling import Sampling
 from dataplane.core.stick.definition import Definition
+from dataplane.core.tuning import Tuning
 from dataplane.rules.actions import NO_RULES, Rules, SetVar
 from dataplane.rules.model import Expression, Reference, UserList
 from dataplane.rules.statspage import StatsPage
@@ -378,6 +379,7 @@ class Global:
     spread_checks: int = 0
     max_spread_checks: int = 0
     case_adjust: tuple[tuple[str, str], ...] = ()
+    tuning: Tuning = Tuning()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

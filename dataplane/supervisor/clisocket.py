@@ -110,7 +110,7 @@ class CliServer:
         self._tasks.add(task)
         settings = self._settings()
         session = Session(level, settings.stats_timeout, place=self._place)
-        connection = _Connection(reader, writer, session, Reader(line_limit=settings.bufsize))
+        connection = _Connection(reader, writer, session, Reader(settings.bufsize, settings.tuning.payload))
         try:
             await connection.talk(self._verbs, self._uptime)
         except (ConnectionError, TimeoutError):

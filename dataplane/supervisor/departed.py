@@ -16,7 +16,7 @@ from dataplane.core.guids import Kind, holders
 from dataplane.core.layout import Layout
 from dataplane.core.tables import Tables
 
-GAUGES: Final = frozenset({C.SCUR})
+GAUGES: Final = frozenset({C.SCUR, C.VARIABLES})
 RATES: Final = frozenset({
     C.SESS_SEC, C.SESS_CUR, C.SESS_PREV, C.CONN_SEC, C.CONN_CUR, C.CONN_PREV, C.REQ_SEC, C.REQ_CUR, C.REQ_PREV,
 })  # fmt: skip

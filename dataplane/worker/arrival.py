@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dataplane.rules.stores import Store
     from dataplane.rules.view import Fields
     from dataplane.stick import StickTable
+    from dataplane.worker.allowance import Allowance
     from dataplane.worker.tracking import Tracking
 
 
@@ -32,7 +33,9 @@ class Arrival(BareView):
     response: Fields = ()
     response_body: bytes = b''
 
-    def __init__(self, sock: socket.socket, tables: Mapping[str, StickTable], store: Store) -> None:
+    def __init__(
+        self, sock: socket.socket, tables: Mapping[str, StickTable], store: Store, allowance: Allowance
+    ) -> None:
         peer, local = _named(sock, peer=True), _named(sock, peer=False)
         self.src: Address | None = parse_address(peer[0])
         self.src_port = peer[1]
@@ -42,6 +45,7 @@ class Arrival(BareView):
         self.tracking: Tracking | None = None
         self._tables = tables
         self._store = store
+        self._allowance = allowance
 
     def variable(self, scope: str, name: str) -> Sample | None:
         """A variable of the session or the process; there is no request that could have others."""
@@ -52,6 +56,9 @@ class Arrival(BareView):
 
     def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
         """Give such a variable a value, or take it away."""
+        if self._allowance.limited and scope in ('sess', 'proc'):
+            before = self.variable(scope, name)
+            value = self._allowance.admit(scope, before, value, {}, self.variables, self._store)
         if scope == 'sess':
             if value is None:
                 self.variables.pop(name, None)

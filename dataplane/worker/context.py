@@ -10,6 +10,7 @@ from dataplane.core.layout import Layout
 from dataplane.core.model import Backend, ForwardFor, Frontend, Global
 from dataplane.stick import StickTable
 from dataplane.worker.access_log import AccessLog
+from dataplane.worker.allowance import Allowance
 from dataplane.worker.casing import Casing
 from dataplane.worker.clock import now_ms
 from dataplane.worker.contents import Contents
@@ -53,6 +54,7 @@ class Context:
         self.log = log
         self.contents = contents
         self.figures = Figures(cells, layout, worker)
+        self.allowance = Allowance(cells, layout, worker)
         self.faults = Faults()
         self.outbox = Outbox(loop)
         self.turn = Turn(loop)

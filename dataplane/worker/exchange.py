@@ -382,6 +382,8 @@ class Exchange(Visitor):
         record(context, self._frontend, client, story, end)
         if self._ruled is not None and context.tables:
             count_ended(self._ruled, end, story.received, story.sent)
+        if self._ruled is not None and context.allowance.limited:
+            context.allowance.give_back(self._ruled.variables.values())
         self._ruled = story.ruled = None  # it knows this exchange: without a cycle both are gone at once
         if cut:
             client.cut()

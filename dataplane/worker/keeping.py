@@ -40,6 +40,10 @@ class Keeping(Places):
 
     def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
         """Give a variable a value, or take it away."""
+        allowance = self.context.allowance
+        if allowance.limited:
+            store = self.context.contents.store
+            value = allowance.admit(scope, self.variable(scope, name), value, self.variables, self._session, store)
         if scope == 'sess':
             if value is None:
                 self._session.pop(name, None)
@@ -54,6 +58,8 @@ class Keeping(Places):
 
     def forget(self, scope: str) -> None:
         """The variables of a scope have had their time."""
+        if self.context.allowance.limited:
+            self.context.allowance.give_back([value for key, value in self.variables.items() if key[0] == scope])
         for key in [key for key in self.variables if key[0] == scope]:
             del self.variables[key]
 

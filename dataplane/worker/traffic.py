@@ -31,6 +31,7 @@ from dataplane.worker.wheel import TICK
 
 if TYPE_CHECKING:
     from dataplane.core.tables import Tables
+    from dataplane.rules.samples import Sample
     from dataplane.rules.stores import Store
     from dataplane.worker.access_log import AccessLog
     from dataplane.worker.contents import Contents
@@ -122,7 +123,7 @@ class Traffic:
         if context.rulebook is not None:
             rules = context.rulebook.frontends.get(index)
             if rules is not None and (rules.connection or rules.session):
-                arrival = Arrival(sock, context.tables, context.rulebook.store)
+                arrival = Arrival(sock, context.tables, context.rulebook.store, context.allowance)
                 if not self._lets_in(arrival, sock, index, listener, rules):
                     return
         context.figures.opened(index, now_ms())
@@ -152,6 +153,7 @@ class Traffic:
                 if verdict.then is Then.DROP:
                     hide_end(sock)
                 sock.close()
+                self._context.allowance.give_back(arrival.variables.values())
                 if arrival.tracking is not None:
                     arrival.tracking.release()
                 return False
@@ -177,6 +179,7 @@ class Traffic:
         self._deaf.discard(client)
         if client.tracking is not None:
             client.tracking.release()
+        self._context.allowance.give_back((client.variables or {}).values())
         self._context.figures.closed(frontend)
         if client.listener != NOBODY:
             self._context.figures.listener_closed(client.listener)
@@ -252,6 +255,8 @@ class Traffic:
         """Tables came into force."""
         context = self._context
         context.adopt(tables.snapshot.globals)
+        if context.allowance.adopt(tables.snapshot.globals.tuning.variables):
+            context.allowance.count(self._variables())
         context.faults.adopt(tables, context.bufsize)
         named = {target.address for frontend in tables.snapshot.frontends for target in frontend.log_targets}
         context.log.adopt(tables.snapshot.globals, named)
@@ -265,6 +270,14 @@ class Traffic:
         self.shelf.adopt(tables.number)
         context.tables = self.shelf.tables
         context.numbers = Numbers(tables)
+
+    def _variables(self) -> Iterator[Sample]:
+        """The values of all variables that clients and their requests have."""
+        for client in self._clients:
+            yield from (client.variables or {}).values()
+            ruled = None if client.exchange is None else client.exchange.story.ruled
+            if ruled is not None:
+                yield from ruled.variables.values()
 
     def bring(self, stick_tables: Sequence[int]) -> None:
         """The descriptors of the stick tables that the tables in force have."""

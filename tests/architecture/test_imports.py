@@ -31,6 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'dataplane.core.outbound',
         'dataplane.core.sampling',
         'dataplane.core.stick',
+        'dataplane.core.tuning',
         'dataplane.rules',
     ),
     'dataplane.cli': ('dataplane.wire', 'dataplane.core.model', 'dataplane.core.stick'),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from dataplane.core.counters import C
 from tests.integration.harness.both import accepts, listening, log_socket, running
 from tests.integration.harness.haproxy import needs_haproxy

@@ -11,6 +11,11 @@ GLOBAL: Final = table(
         maxconn, nbthread, log, log-tag, log-send-hostname, node, description, pidfile, hard-stop-after,
         h1-case-adjust, h1-case-adjust-file, tune.bufsize, tune.maxrewrite, spread-checks, max-spread-checks, tune.http.maxhdr, setenv, presetenv, unsetenv, resetenv
     """),
+    supported(
+        'tune.vars.global-max-size, tune.vars.proc-max-size, tune.vars.sess-max-size, tune.vars.txn-max-size, tune.vars.reqres-max-size',
+        'the process is all workers together',
+    ),
+    supported('tune.cli.max-payload-size'),
     supported('set-var, set-var-fmt', 'of constants, the clock, chance and other variables of `proc`'),
     supported(
         'stats',
@@ -70,7 +75,7 @@ GLOBAL: Final = table(
         """
         busy-polling, noepoll, noevports, nokqueue, nopoll, noreuseport, nosplice, nogetaddrinfo, maxpipes,
         no-memory-trimming, close-spread-time, prealloc-fd, tune.applet.zero-copy-forwarding, tune.buffers.limit,
-        tune.buffers.reserve, tune.bufsize.large, tune.bufsize.small, tune.cli.max-payload-size,
+        tune.buffers.reserve, tune.bufsize.large, tune.bufsize.small,
         tune.defaults.purge, tune.disable-fast-forward, tune.disable-zero-copy-forwarding, tune.epoll.mask-events,
         tune.events.max-events-at-once, tune.fail-alloc, tune.fd.edge-triggered, tune.fd.tables,
         tune.h1.zero-copy-fwd-recv, tune.h1.zero-copy-fwd-send, tune.idle-pool.shared, tune.idletimer,
@@ -79,11 +84,10 @@ GLOBAL: Final = table(
         tune.pool-high-fd-ratio, tune.pool-low-fd-ratio, tune.pt.zero-copy-forwarding, tune.rcvbuf.backend,
         tune.rcvbuf.client, tune.rcvbuf.frontend, tune.rcvbuf.server, tune.recv_enough, tune.ring.queues,
         tune.runqueue-depth, tune.sched.low-latency, tune.sndbuf.backend, tune.sndbuf.client, tune.sndbuf.frontend,
-        tune.sndbuf.server, tune.streams-elasticity, tune.http.cookielen, tune.http.logurilen, tune.stick-counters,
-        tune.vars.global-max-size, tune.vars.proc-max-size, tune.vars.reqres-max-size, tune.vars.check-max-size,
-        tune.vars.sess-max-size, tune.vars.txn-max-size
+        tune.sndbuf.server, tune.streams-elasticity, tune.http.cookielen, tune.http.logurilen, tune.stick-counters
     """,
     ),
+    accepted('checks have no variables', 'tune.vars.check-max-size'),
     accepted(
         'concerns HTTP/2, which is not spoken',
         """

@@ -42,7 +42,7 @@ _CLASSES: Final[tuple[tuple[str, str], ...]] = (
     ('packets and the kernel', r'server (?:tcp-md5sig|namespace|tcp-ut|cc|tfo|no-tfo)|proxy (?:clitcpka|srvtcpka)-.*|proxy option (?:clitcpka|srvtcpka|tcpka|tcp-smart-.*|splice-.*|nolinger)'),
     ('reverse HTTP', r'action attach-srv|bind nbconn'),
     ('e-mail', r'proxy email-alert .*'),
-    ("HAProxy's own process: loop, threads, memory, debugging", r'global (?:tune\.(?!bufsize$|maxrewrite$|http\.maxhdr$|maxaccept$|peers|stick|http\.).*|no(?:epoll|evports|kqueue|poll|reuseport|splice|getaddrinfo|-memory.*)|busy-polling|cpu-.*|numa-.*|thread.*|max-threads.*|nbproc|maxpipes|prealloc-fd)'),
+    ("HAProxy's own process: loop, threads, memory, debugging", r'global (?:tune\.(?!bufsize$|maxrewrite$|http\.maxhdr$|maxaccept$|peers|stick|http\.|vars\.|cli\.).*|no(?:epoll|evports|kqueue|poll|reuseport|splice|getaddrinfo|-memory.*)|busy-polling|cpu-.*|numa-.*|thread.*|max-threads.*|nbproc|maxpipes|prealloc-fd)'),
     ("HAProxy's own process: loop, threads, memory, debugging", r'global (?:anonkey|debug.*|force-cfg-.*|profiling\..*|warn-blocked.*|expose-.*|fd-hard-limit|strict-limits|set-dumpable|insecure-.*|ulimit-n|mworker-.*|master-worker|zero-warning|limited-quic)'),
     ("HAProxy's own process: loop, threads, memory, debugging", r'bind (?:nice|thread|process|shards)|fetch (?:cpu_.*|lat_ns_.*)|action set-nice'),
 )  # fmt: skip

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dataplane.core.model import ControlPlane, Global, Level, OnPartition, StatsSocket
+from dataplane.core.tuning import VariableLimits
 from tests.unit.config.loading import errors, general, global_error, load_text, snapshot, warnings
 
 
@@ -206,4 +207,15 @@ def test_the_section_has_no_name() -> None:
     assert errors('global x\n maxconn y\n') == [
         "1: 'global' cannot handle unexpected argument 'x'.",
         "2: 'maxconn' expects an integer argument (got 'y').",
+    ]
+
+
+def test_room_for_variables_and_payloads() -> None:
+    scopes = ('global', 'proc', 'sess', 'txn', 'reqres')
+    lines = [f'tune.vars.{scope}-max-size {number}k' for number, scope in enumerate(scopes, 1)]
+    found = general('\n '.join((*lines, 'tune.cli.max-payload-size 1m'))).tuning
+    assert found.variables == VariableLimits(whole=1_024, proc=2_048, sess=3_072, txn=4_096, reqres=5_120)
+    assert found.payload == 1 << 20
+    assert global_error('tune.vars.txn-max-size x') == [
+        "2: 'tune.vars.txn-max-size' expects a size in bytes, optionally with k, m or g (got 'x')."
     ]

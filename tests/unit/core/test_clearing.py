@@ -15,7 +15,8 @@ SNAPSHOT = Snapshot(
     backends=(Backend(name='px', id=3, servers=(Server(name='a', id=1, host='h', port=1),)),),
 )
 GAUGES_AND_RATES = (
-    C.SCUR, C.OBSERVED, C.SESS_SEC, C.SESS_CUR, C.SESS_PREV, C.CONN_SEC, C.CONN_CUR, C.CONN_PREV, C.REQ_SEC, C.REQ_CUR, C.REQ_PREV,
+    C.SCUR, C.VARIABLES, C.OBSERVED, C.SESS_SEC, C.SESS_CUR, C.SESS_PREV, C.CONN_SEC, C.CONN_CUR, C.CONN_PREV, C.REQ_SEC, C.REQ_CUR,
+    C.REQ_PREV,
 )  # fmt: skip
 
 
