@@ -107,16 +107,21 @@ def acceptable(uses: Iterable[Use], key: str, value: str | None) -> None:
 
 
 class Looking:
-    """An index in use. Closures hold on to this while another index may take the place of the one in it."""
+    """An index in use. Closures hold on to this while another index may take the place of the one in it.
+
+    Without `fill` it is empty, for who fills it step by step.
+    """
 
     __slots__ = ('_patience', 'index', 'use')
 
-    def __init__(self, use: Use, held: Mapping[bytes, tuple[Held, ...]], patience: Patience) -> None:
+    def __init__(
+        self, use: Use, held: Mapping[bytes, tuple[Held, ...]], patience: Patience, *, fill: bool = True
+    ) -> None:
         self.use = use
         self._patience = patience
         plain = use.match is Match.STR and not use.fold and use.gives in ('', 'str')
         self.index: Index = Plain(held) if plain else index_of(use, patience)
-        if not plain:
+        if fill and not plain:
             for key, entries in held.items():
                 self.put(key, entries)
 
@@ -150,6 +155,7 @@ class PatternSet:
         self.held: dict[bytes, tuple[Held, ...]] = {}
         self.count = self.size = self.last = 0
         self._looking: dict[Use, Looking] = {}
+        self._making: list[Looking] = []
         for use in uses:
             self.looking(use)
         self.extend(entries)
@@ -167,6 +173,22 @@ class PatternSet:
             known = self._looking[use] = Looking(use, self.held, self._patience)
         return known
 
+    def prepare(self, use: Use, part: int = 25) -> Iterator[None]:
+        """Make what `looking` is to give, some patterns per step; meanwhile the set may change."""
+        if use in self._looking:
+            return
+        made = Looking(use, self.held, self._patience, fill=False)
+        self._making.append(made)
+        try:
+            keys = list(self.held)
+            for at in range(0, len(keys), part):
+                for key in keys[at : at + part]:
+                    made.put(key, self.held.get(key, ()))
+                yield
+        finally:
+            self._making.remove(made)
+        self._looking.setdefault(use, made)
+
     @property
     def uses(self) -> tuple[Use, ...]:
         """In what ways it is looked into so far."""
@@ -182,7 +204,7 @@ class PatternSet:
             del self.held[key]
         self.count += len(held) - len(before)
         self.size += size_of(key, held) - size_of(key, before)
-        for one in self._looking.values():
+        for one in (*self._looking.values(), *self._making):
             one.put(key, held)
 
     def become(self, other: PatternSet) -> None:

@@ -27,7 +27,7 @@ from dataplane.rules.phases import Phase
 from dataplane.rules.problems import Rejected
 from dataplane.rules.samples import Type, cast, type_of
 from dataplane.rules.scope import Scope
-from dataplane.rules.stores import decoded, encoded
+from dataplane.rules.stores import PatternSet, decoded, encoded
 from dataplane.supervisor.variables import WORDS, Nobody, value_of
 
 _PART: Final = 2_000
@@ -62,6 +62,7 @@ class MapVerbs:
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
+        self._preparing = asyncio.Lock()
         self.methods: Final[dict[Verb, Method]] = {
             Verb.SHOW_MAP: self._of(Kind.MAP, self._show), Verb.SHOW_ACL: self._of(Kind.ACL, self._show),
             Verb.GET_MAP: self._of(Kind.MAP, self._get), Verb.GET_ACL: self._of(Kind.ACL, self._get),
@@ -122,7 +123,12 @@ class MapVerbs:
         if len(words) < 2 or not words[1]:
             raise Complaint(f'Missing {kind.value} identifier and/or key.')
         chapter = self._chapter(kind, words)
-        return Answer('\n'.join(_looked(kind, chapter, use, words[1]) for use in chapter.reference.uses))
+        patterns, uses = chapter.now, chapter.reference.uses
+        async with self._preparing:  # an index of many entries takes seconds: nobody makes a second one meanwhile
+            for use in uses:
+                for _ in patterns.prepare(use):
+                    await asyncio.sleep(0)
+        return Answer('\n'.join(_looked(kind, patterns, use, words[1]) for use in uses))
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
@@ -240,13 +246,13 @@ def _text(value: Any) -> str | None:
     return decoded(value) if isinstance(value, bytes) else None
 
 
-def _looked(kind: Kind, chapter: Chapter, use: Use, word: str) -> str:
+def _looked(kind: Kind, patterns: PatternSet, use: Use, word: str) -> str:
     """What one of those who look into a set finds for a word."""
     sample = cast(encoded(word), WANTED[use.match])
-    row = None if sample is None else chapter.now.looking(use).find(sample)
+    row = None if sample is None else patterns.looking(use).find(sample)
     text = None
     if row is not None:
-        value = next((value for place, value in chapter.now.held[row[1]] if place == row[0]), None)
+        value = next((value for place, value in patterns.held[row[1]] if place == row[0]), None)
         gives = WORDS[type_of(row[2])] if use.gives in ('int', 'ip') and row[2] is not None else 'str'
         text = decoded(row[1]), _text(value), gives
     tree = use.match in INDEXED and not use.fold

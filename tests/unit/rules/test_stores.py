@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 
 from dataplane.rules.closures import compiled_expression
 from dataplane.rules.expressions import parse_expression
-from dataplane.rules.model import Entry
+from dataplane.rules.model import Entry, Match, Use
 from dataplane.rules.problems import Rejected
 from dataplane.rules.samples import IPv4, Sample
 from dataplane.rules.scope import Scope, no_files
@@ -128,3 +130,47 @@ def test_bad_maps(text: str, complaint: str) -> None:
     with pytest.raises(Rejected) as found:
         store_and_value(text)
     assert complaint in str(found.value)
+
+
+USES = [Use(Match.STR, fold=True, gives='str'), Use(Match.BEG, gives='str'), Use(Match.SUB), Use(Match.REG)]
+
+
+@pytest.mark.parametrize('use', USES)
+def test_what_is_made_step_by_step_is_what_is_made_at_once(use: Use) -> None:
+    text = ''.join(f'key{number} {number}\n' for number in range(60))
+    patterns, other = (PatternSet(entries_of(text, pairs=True)) for _ in range(2))
+    steps = patterns.prepare(use, part=25)
+    assert [next(steps, 'done') for _ in range(4)] == [None, None, None, 'done']
+    for sample in (b'key7', b'KEY59', b'key', b'other'):
+        assert patterns.looking(use).find(sample) == other.looking(use).find(sample)
+    assert list(patterns.prepare(use)) == [], 'it is there already'
+
+
+@pytest.mark.parametrize('use', USES)
+def test_meanwhile_patterns_come_change_and_go(use: Use) -> None:
+    text = ''.join(f'key{number}x {number}\n' for number in range(60))
+    patterns, other = (PatternSet(entries_of(text, pairs=True)) for _ in range(2))
+    for step, _ in enumerate(patterns.prepare(use, part=20)):
+        for changed in (patterns, other):
+            if not step:
+                changed.put(b'key1x', ())  # is there already
+                changed.put(b'key2x', ((3, b'two'),))
+                changed.put(b'key50x', ())  # is not there yet
+                changed.put(b'key51x', ((52, b'late'), (99, b'later')))
+                changed.put(b'new', ((100, b'new'),))
+    for number in range(60):
+        sample = b'key%dx' % number
+        assert patterns.looking(use).find(sample) == other.looking(use).find(sample), sample
+    assert patterns.looking(use).find(b'new') == other.looking(use).find(b'new')
+    assert patterns.looking(use).find(b'key1x') is None
+
+
+def test_who_gives_up_leaves_nothing_behind() -> None:
+    use = Use(Match.BEG, gives='str')
+    patterns = PatternSet(entries_of('a 1\nb 2\nc 3\n', pairs=True))
+    steps = patterns.prepare(use, part=1)
+    next(steps)
+    assert isinstance(steps, Generator)
+    steps.close()
+    assert use not in patterns.uses
+    assert patterns.looking(use).find(b'cc') == (3, b'c', b'3')
