@@ -26,7 +26,7 @@ from dataplane.supervisor.memory import pools
 from dataplane.supervisor.outages import Outages
 from dataplane.supervisor.publish import Applied
 from dataplane.supervisor.questions import Answers
-from dataplane.supervisor.ring import Ring
+from dataplane.supervisor.rings import Rings
 from dataplane.supervisor.verbs import Verbs
 
 SNAPSHOT = Snapshot(
@@ -128,7 +128,8 @@ class Plane:
             outages=self.outages,
             doors=lambda frontend: 'STOP' if frontend.disabled else 'OPEN',
         )
-        self.ring = Ring(lambda: 1_700_000_000.0)
+        self.rings = Rings(lambda: 1_700_000_000.0)
+        self.ring = self.rings.events
         self.environment = {'HOME': '/root'}
         self.pids = {0: 4_000_001, 1: 4_000_002}
 
@@ -163,7 +164,7 @@ class Plane:
             figures=self.figures,
             counters=self.counters,
             doors=self.doors,
-            around=Surroundings(self.ring, ('[WARNING]  (1) : careful',), self),
+            around=Surroundings(self.rings, ('[WARNING]  (1) : careful',), self),
             pools=lambda: pools(self.cells, self.layout, self.ledger.tables),
             wall_ms=wall_ms,
         )

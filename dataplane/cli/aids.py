@@ -30,13 +30,13 @@ def show_env(environment: Mapping[str, str], name: str) -> str:
     return f'{name}={environment[name]}'
 
 
-def show_sinks(name: str) -> str:
-    """`show events` alone: what may be named. `name`: the ring in memory."""
+def show_sinks(rings: Iterable[tuple[str, str]]) -> str:
+    """`show events` alone: what may be named. `rings`: those in memory, each with its description."""
     return '\n'.join((
         'Supported events sinks are listed below. Add -w(wait), -n(new), -0(NUL after each event). Any key to stop',
         '    stdout     : type=fd, 0 dropped, standard output (fd#1)',
         '    stderr     : type=fd, 0 dropped, standard output (fd#2)',
-        f'    {name:<10} : type=buffer, 0 dropped, in-memory ring buffer',
+        *(f'    {name:<10} : type=buffer, 0 dropped, {description}' for name, description in rings),
     ))  # fmt: skip
 
 

@@ -69,6 +69,7 @@ def load(
     userlists = parser.userlists.compiled()
     parser.userlists.check(parser.ruling.userlists)
     parser.error_sections.settle([*parser.proxies, *parser.named_defaults], parser.ruling.sections)
+    parser.rings.settle([parser.general.logs, *(proxy.logs for proxy in parser.proxies)])
     order = {name: index for index, (name, _) in enumerate(files)}
     errors, warnings = _sorted(report.errors, order), _sorted(report.warnings, order)
     if errors:
@@ -77,7 +78,9 @@ def load(
         parser.general, parser.proxies, parser.ruling.references.finished(parser.ruling.files), cores=cores, maxconn=maxconn,
         hostname=hostname, defaults=parser.named_defaults,
     )  # fmt: skip
-    snapshot = replace(snapshot, userlists=userlists, error_sections=parser.error_sections.compiled())
+    snapshot = replace(
+        snapshot, userlists=userlists, error_sections=parser.error_sections.compiled(), rings=parser.rings.compiled()
+    )
     return Loaded(snapshot, warnings, tuple(report.notices), tuple(report.diags), parser.environment)
 
 

@@ -11,6 +11,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
 from dataplane.config.problems import Rejected, shown
+from dataplane.core.rings import PREFIX
 
 _MAX_PORT: Final = 65_535
 _MAX_PATH: Final = 107
@@ -106,11 +107,15 @@ def parse_server(text: str) -> Address:
 
 
 def parse_log(text: str) -> str:
-    """The canonical form of a `log` address: 'stdout', 'stderr', 'fd@N', 'IP:PORT' or '/path'.
+    """The canonical form of a `log` address: 'stdout', 'stderr', 'fd@N', 'ring@NAME', 'IP:PORT' or '/path'.
 
     A host name is refused: looking it up would hold up the loop that logs.
     """
     if text in ('stdout', 'stderr'):
+        return text
+    if text.startswith(PREFIX):
+        if len(text) == len(PREFIX):
+            raise Rejected('log : missing ring name')
         return text
     text = text.removeprefix('udp@')
     special = _special(text, 'log')

@@ -11,9 +11,11 @@ from dataplane.config.keywords import GLOBAL, PROXY, SECTIONS, Status
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.proxysection import ProxySection, keyword_of, unknown_keyword
 from dataplane.config.reader import Modifier, Scope, read
+from dataplane.config.rings import Rings
 from dataplane.config.ruling import Ruling
 from dataplane.config.servers import check_name
 from dataplane.config.userlists import UserLists, any_hash
+from dataplane.core.rings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,7 +49,9 @@ class Parser:
         self.error_sections = ErrorSections(self.ruling.error_files, report)
         self._proxy_section = ProxySection(report, self.ruling.error_files, self.ruling)
         self.userlists = UserLists(report, known_hash)
-        self._sections: dict[str, UserLists | ErrorSections] = {
+        self.rings = Rings(report)
+        self._sections: dict[str, UserLists | ErrorSections | Rings] = {
+            'ring': self.rings,
             'userlist': self.userlists,
             'http-errors': self.error_sections,
         }
@@ -164,6 +168,8 @@ class Parser:
         if line.modifier is Modifier.DEFAULT and line.words[0] == 'log':
             msg = "'default' is not supported for 'log'."
             raise Rejected(msg)
+        if line.words[0] == 'log' and line.word(1).startswith(PREFIX):
+            self.rings.mention(line, 'global' if self._proxy is None else f"proxy '{self._proxy.name}'")
         if self._section in self._sections:
             self._sections[self._section].parse(line)
         elif self._proxy is None:

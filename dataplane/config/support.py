@@ -121,7 +121,7 @@ def _figures() -> str:
 
 def _sections() -> str:
     rows = (f'| `{name}` | {reason} |' for name, reason in sorted(SECTIONS.items()))
-    head = '\n## Sections\n\n`global`, `defaults`, `frontend`, `listen`, `backend`, `userlist` and `http-errors` are supported. Refused are:\n\n'
+    head = '\n## Sections\n\n`global`, `defaults`, `frontend`, `listen`, `backend`, `userlist`, `http-errors` and `ring` (without `backing-file`, and of its servers `log-proto`) are supported. Refused are:\n\n'
     return head + '\n'.join(('| section | reason |', '|---|---|', *rows, ''))
 
 

@@ -16,6 +16,7 @@ from dataplane.core.checks import AgentCheck, Observe, Probe, ServerCheck
 from dataplane.core.cookie import Cookie
 from dataplane.core.outbound import ProxyProtocol, Source
 from dataplane.core.records import by_fields
+from dataplane.core.rings import RingSection
 from dataplane.core.sampling import Sampling
 from dataplane.core.stick.definition import Definition
 from dataplane.core.tuning import Tuning
@@ -225,8 +226,7 @@ class Server:
     where: str = ''
 
 
-HASHES: Final = frozenset(('source', 'uri', 'url_param', 'hdr', 'hash'))
-"""`balance` words that hash a key of the request."""
+HASHES: Final = frozenset(('source', 'uri', 'url_param', 'hdr', 'hash'))  # words that hash a key of the request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +267,6 @@ class Balance:
 class Backend:
     """A `backend`, the back half of a `listen`, or a pushed backend. `fullconn` is resolved (at least 1); `adjust_case` is about requests.
     `state_file`: see `server-state-file`, '' for none. One that is not `published` is passed over as a disabled one is, and runs on.
-
     `cookie_key`: what dynamic cookies are made with; `max_keep_alive_queue` None: not limited; `send_name_header`: the field in
     which a server is told its name, '' for none.
     """
@@ -379,7 +378,7 @@ class Global:
     spread_checks: int = 0
     max_spread_checks: int = 0
     case_adjust: tuple[tuple[str, str], ...] = ()
-    tuning: Tuning = Tuning()
+    tuning: Tuning = field(default_factory=Tuning)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,6 +398,7 @@ class Snapshot:
     load: int = 0  # which reading of the files
     userlists: tuple[UserList, ...] = ()
     error_sections: tuple[ErrorSection, ...] = ()
+    rings: tuple[RingSection, ...] = ()
 
 
 by_fields(

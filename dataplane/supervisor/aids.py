@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from dataplane.cli import aids
-from dataplane.cli.session import Answer, Complaint, Severity
+from dataplane.cli.session import Answer, Complaint, Session, Severity
+from dataplane.core.model import Level
 from dataplane.supervisor.asking import Workers
 from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.questions import Answers, unanswered
-from dataplane.supervisor.ring import NAME, Ring
+from dataplane.supervisor.rings import Rings
 from dataplane.supervisor.wait import Patience
 
 _Words = tuple[str, ...]
 _FDS_AT_ONCE: Final = 64
+_STREAMS: Final = ('stdout', 'stderr')
 
 
 class Known(Protocol):
@@ -34,9 +36,9 @@ class Known(Protocol):
 
 @dataclass(slots=True)
 class Surroundings:
-    """The `ring` of events, lines and number of warnings of the start, and what is known of the file beside its proxies."""
+    """The `rings` of events and lines, lines and number of warnings of the start, and what is known of the file beside its proxies."""
 
-    ring: Ring
+    rings: Rings
     startup: Sequence[str]
     known: Known
     warnings: int = 0
@@ -60,13 +62,18 @@ class AidVerbs:
         names = (backend.name for _, backend in self._figures.tables.snapshot.defaults)
         return Answer('\n'.join(('# name', *names)))
 
-    async def _show_events(self, words: _Words, _session: object, patience: Patience) -> Answer:
+    async def _show_events(self, words: _Words, session: Session, patience: Patience) -> Answer:
         if not words or not words[0]:
-            return Answer(aids.show_sinks(NAME), Severity.INFO)
-        if words[0] != NAME:
+            return Answer(aids.show_sinks(self._around.rings.listed()), Severity.INFO)
+        if not session.may(Level.OPERATOR):
+            raise Complaint('Permission denied')
+        if words[0] in _STREAMS:
+            return Answer('Nothing to report for this sink', Severity.NOTICE)
+        ring = self._around.rings[words[0]]
+        if ring is None:
             raise Complaint('No such event sink')
         options = aids.event_options(words[1:])
-        ring, end = self._around.ring, '\0' if 'z' in options else '\n'
+        end = '\0' if 'z' in options else '\n'
         seen = ring.last if 'n' in options else 0
         if 'w' not in options:
             return Answer(''.join(line + end for _, line in ring.since(seen)).removesuffix('\n'))

@@ -28,7 +28,7 @@ from dataplane.supervisor.aids import Surroundings
 from dataplane.supervisor.checkfigures import BoardView
 from dataplane.supervisor.clisocket import CannotListen, CliServer
 from dataplane.supervisor.contents import shared
-from dataplane.supervisor.departed import begin, follow
+from dataplane.supervisor.departed import begin
 from dataplane.supervisor.dimensions import layout
 from dataplane.supervisor.drained import Holdings
 from dataplane.supervisor.figures import Identity, Supervision
@@ -48,7 +48,7 @@ from dataplane.supervisor.process import Forwarder, notify
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.reload import Reload
 from dataplane.supervisor.restoring import restoring
-from dataplane.supervisor.ring import Ring
+from dataplane.supervisor.rings import RingDoors, Rings
 from dataplane.supervisor.shelf import Shelf
 from dataplane.supervisor.slowstart import Slowstart
 from dataplane.supervisor.sources import Sources, startup_lines
@@ -94,8 +94,9 @@ class DataPlane:
         self._loop = loop
         self._snapshot, settings = loaded.snapshot, loaded.snapshot.globals
         self._began = monotonic_ms()
-        self._log, ring = Log(settings, quiet=quiet), Ring(time.time)
-        self._log.told = ring.add
+        self._log, rings = Log(settings, quiet=quiet), Rings(time.time)
+        self._log.told, self._log.kept = rings.events.add, rings.put
+        self._ring_doors = RingDoors(loop, rings)
         self._forwarder = Forwarder(self._log)
         at = layout(settings.nbthread)
         self._board, self._bells = Board.create(at), Bells.create(settings.nbthread)
@@ -109,13 +110,14 @@ class DataPlane:
         self._publisher = Publisher(loop, self._ledger, self._holds, self._workers)
         self._contents = shared(loop, self._workers, self._publisher, self._log, self._failed)
         self._shelf = shelf = Shelf(loop, at.workers, self._log)
-        self._publisher.adopting += partial(begin, self._board.cells, at), partial(follow, self._board.cells, at), shelf.adopt
+        self._publisher.adopting += partial(begin, self._board.cells, at), shelf.adopt, self._ring_doors.adopt
         self._publisher.descriptors, self._workers.descriptors = shelf.descriptors, shelf.current
         self._upkeep = Upkeep(loop, self._board, self._bells, self._holds, self._ledger)
         self._slowstart = Slowstart(loop, self._publisher)
         self._workers.barrier, self._workers.clear = self._publisher, self._upkeep.clear
         self._upkeep.cleared = shelf.forget
         self._workers.log, self._workers.failed = self._log, self._failed
+        self._workers.rings = self._ring_doors.fd
         self._watchdog = Watchdog(
             loop, self._board, self._holds, self._workers, lambda: self.settings.isolation_timeout
         )
@@ -128,7 +130,7 @@ class DataPlane:
             adopted=lambda new: self._log.adopt(new.globals),
         )  # fmt: skip
         self._doors = FrontDoors(listeners, self._workers, self._reload.changing, self._log)
-        self._around = Surroundings(ring, startup_lines(loaded), self._reload, len(loaded.warnings))
+        self._around = Surroundings(rings, startup_lines(loaded), self._reload, len(loaded.warnings))
         self._software, self._disk = software, StateDir(settings.state_dir)
         self._opened: Opened | None = None
         self._master = master
@@ -360,6 +362,7 @@ class DataPlane:
         if self._opened is not None:
             await self._opened.close()
         self._contents.close()
+        await self._ring_doors.close()
         self._checker.close()
         self._watchdog.close()
         self._upkeep.close()

@@ -17,6 +17,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from dataplane.core.model import Global, LogTarget
+from dataplane.core.rings import EVENTS, PREFIX
 from dataplane.core.sampling import Sampling
 from dataplane.wire.outlet import Outlet
 from dataplane.wire.syslog import Framing, Stamps, level_at
@@ -25,6 +26,7 @@ _STREAMS: Final = {'stdout': 1, 'stderr': 2}
 _TAGS: Final = {'emerg': 'ALERT', 'alert': 'ALERT', 'notice': 'NOTICE', 'info': 'NOTICE'}
 _KEPT: Final = 4_096
 _RETRY: Final = 0.05
+_OWN: Final = PREFIX + EVENTS
 
 
 def _to_nobody(level: str, text: str) -> None:
@@ -39,6 +41,8 @@ class Log:
         self.dropped = 0
         self.told: Callable[[str, str], None] = _to_nobody
         """Is told every line, with its level, before anything is written."""
+        self.kept: Callable[[str, str], None] = _to_nobody
+        """Takes lines for rings: the ring's name, and the line."""
         self._settings = settings
         self._quiet = quiet
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,6 +89,9 @@ class Log:
         if target.address in _STREAMS or target.address.startswith('fd@'):
             fd = _STREAMS.get(target.address)
             self._put(int(target.address[3:]) if fd is None else fd, line + b'\n')
+        elif target.address.startswith(PREFIX):
+            if target.address != _OWN:  # where every event is anyway
+                self.kept(target.address.removeprefix(PREFIX), line.decode('utf-8', 'replace'))
         else:
             self._send(target.address, line)
 

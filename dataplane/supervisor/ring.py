@@ -1,4 +1,4 @@
-"""The last events of a data plane, kept in memory for `show events`: HAProxy's `buf0`.
+"""The last lines of something, kept in memory for `show events`: of a data plane's events, HAProxy's `buf0`, or of a `ring` section.
 
 What the supervisor tells its log (servers that change state, workers that die, reloads) is kept here as well, as lines with
 a date, up to a number of bytes; the oldest make room. Who follows the ring asks for what came after the last number it has seen,
@@ -15,7 +15,6 @@ from typing import Final
 
 from dataplane.wire.syslog import LEVELS
 
-NAME: Final = 'buf0'
 LIMIT: Final = 262_144
 """Characters of all lines together."""
 
@@ -35,19 +34,36 @@ class Ring:
         return f'<Ring lines={len(self._lines)} characters={self._size} last={self.last}>'
 
     def add(self, level: str, text: str) -> None:
-        """Keep one event, in HAProxy's format `timed`. Of one that is longer than the whole ring only the beginning is."""
+        """Keep one event, in HAProxy's format `timed`."""
         date = datetime.fromtimestamp(self._wall()).astimezone().isoformat(timespec='microseconds')
-        line = ' '.join(f'<{LEVELS.index(level)}>{date} {text}'.split('\n'))[: self._limit]
+        self.keep(' '.join(f'<{LEVELS.index(level)}>{date} {text}'.split('\n')))
+
+    def keep(self, line: str) -> None:
+        """Keep a line as it is; of one that is longer than the whole ring only the beginning."""
+        line = line[: self._limit]
         self.last += 1
         self._lines.append((self.last, line))
         self._size += len(line)
+        self._make_room()
+        self._news.set()
+
+    def resize(self, limit: int) -> None:
+        """Keep as many characters from now on."""
+        self._limit = limit
+        self._make_room()
+
+    def _make_room(self) -> None:
         while self._size > self._limit:
             self._size -= len(self._lines.popleft()[1])
-        self._news.set()
 
     def since(self, number: int) -> Iterator[tuple[int, str]]:
         """The lines after this number that are still there, each with its own."""
-        return (one for one in tuple(self._lines) if one[0] > number)
+        found = []
+        for one in reversed(self._lines):
+            if one[0] <= number:
+                break
+            found.append(one)
+        return reversed(found)
 
     async def news(self, number: int) -> None:
         """Return when there is a line after this number."""

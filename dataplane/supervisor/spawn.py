@@ -16,16 +16,19 @@ PROGRAM: Final = 'dataplane.worker.main'
 NOT_FOR_WORKERS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
-def spawn(settings: Global) -> tuple[subprocess.Popen[bytes], int, Channel]:
-    """Start a worker. Returns its process, a pidfd of it, and this side of the channel to it. Raises OSError, and none runs then."""
+def spawn(settings: Global, rings: int) -> tuple[subprocess.Popen[bytes], int, Channel]:
+    """Start a worker; its lines for rings go to `rings`.
+
+    Returns its process, a pidfd of it, and this side of the channel to it. Raises OSError, and none runs then.
+    """
     channel, theirs = Channel.pair()
     # what is sent to the whole process group must not end a worker before it can say that it ignores it
     before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)
     process = None
     try:
         process = subprocess.Popen(
-            [sys.executable, '-m', PROGRAM, '--fd', str(theirs.fileno())],
-            pass_fds=(theirs.fileno(), *_log_fds(settings)),
+            [sys.executable, '-m', PROGRAM, '--fd', str(theirs.fileno()), '--rings', str(rings)],
+            pass_fds=(theirs.fileno(), rings, *_log_fds(settings)),
             stdin=subprocess.DEVNULL,
             env=child_environment(),
         )

@@ -80,6 +80,7 @@ class Workers:
         self.barrier: Barrier
         self.contents: Contents
         self.clear: Callable[[int], Coroutine[Any, Any, None]]
+        self.rings: int
         self.descriptors: Callable[[Tables], tuple[int, ...]] = lambda tables: ()
         self.failed: Callable[[str, BaseException], None]
         self.asked: Callable[[int, Message], Coroutine[Any, Any, None]] = partial(no_pages, self.send)
@@ -149,7 +150,7 @@ class Workers:
         if self._stopping or number in self._now:
             return
         try:
-            process, pidfd, channel = spawn(self._settings)
+            process, pidfd, channel = spawn(self._settings, self.rings)
         except OSError as error:
             self.log('alert', f'Worker {number} cannot be started: {error}; trying again.')
             self._loop.call_later(_PAUSES[-1], self._spawn, number)

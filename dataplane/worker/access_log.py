@@ -2,7 +2,7 @@
 
 Streams (`stdout`, `stderr`, `fd@N`) are written in pieces of at most PIPE_BUF, which are atomic on a pipe; they are shared
 with other processes, and wire/outlet.py sees to it that none of these can make a write wait.
-Datagrams (UDP, unix) go one per line, a batch at a time; no name is looked up. What does not fit into a target's bounded buffer, or whose
+Datagrams (UDP, unix) go one per line, a batch at a time; no name is looked up. Lines for rings go to the supervisor. What does not fit into a target's bounded buffer, or whose
 socket refuses, is dropped and counted in C.DROPPED_LOGS.
 """
 
@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from dataplane.core.counters import C
 from dataplane.core.model import Global, LogTarget
+from dataplane.core.rings import PREFIX
 from dataplane.core.sampling import Sampling
 from dataplane.wire.outlet import PIECE, Outlet
+from dataplane.wire.ringing import packed
 from dataplane.wire.syslog import LEVELS, Framing, Stamps, level_at
 from dataplane.worker.httplog import Dates
 
@@ -144,6 +146,44 @@ class DatagramSink:
         return len(self._messages)
 
 
+class RingSink:
+    """A ring, which the supervisor keeps: lines go there in packets, and what finds no room on the way is lost."""
+
+    def __init__(self, name: str, channel: socket.socket) -> None:
+        self._name = name.encode()
+        self._channel = channel
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._lost = 0
+
+    def add(self, message: bytes) -> bool:
+        """Keep one line for the next flush."""
+        if self._size + len(message) >= BUFFER_LIMIT:
+            return False
+        self._lines.append(message)
+        self._size += len(message)
+        return True
+
+    def flush(self) -> bool:
+        """Send everything; nothing is kept for another try."""
+        lines, self._lines, self._size = self._lines, [], 0
+        for packet, count in packed(self._name, lines):
+            try:
+                self._channel.send(packet)
+            except OSError:
+                self._lost += count
+        return False
+
+    def lost(self) -> int:
+        """Lines for which there was no room."""
+        lost, self._lost = self._lost, 0
+        return lost
+
+    def close(self) -> int:
+        """The channel is not ours; lines that were not flushed are lost."""
+        return len(self._lines)
+
+
 def open_sink(address: str) -> Sink:
     """The sink of a LogTarget's address. Raises OSError or ValueError naming it."""
     if address in _STREAMS:
@@ -160,10 +200,14 @@ def open_sink(address: str) -> Sink:
 
 
 class AccessLog:
-    """All targets of this worker. One per worker; `adopt` follows the `global` section."""
+    """All targets of this worker. One per worker; `adopt` follows the `global` section. `rings` leads to them, None: nowhere."""
 
-    def __init__(self, loop: AbstractEventLoop, cells: MutableSequence[int], layout: Layout, worker: int) -> None:
+    def __init__(
+        self, loop: AbstractEventLoop, cells: MutableSequence[int], layout: Layout, worker: int,
+        rings: socket.socket | None = None,
+    ) -> None:  # fmt: skip
         self._loop = loop
+        self._rings = rings
         self._cells = cells
         self._dropped = layout.process_counters(worker) + C.DROPPED_LOGS
         self._sinks: dict[str, Sink | None] = {}
@@ -245,9 +289,10 @@ class AccessLog:
             self._scheduled = True
             self._loop.call_later(_DELAY, self._flush)
 
-    @staticmethod
-    def _open(address: str) -> Sink | None:
+    def _open(self, address: str) -> Sink | None:
         """The sink, or None when it cannot be opened: the log must never end the traffic; its lines count as dropped."""
+        if address.startswith(PREFIX):
+            return None if self._rings is None else RingSink(address.removeprefix(PREFIX), self._rings)
         try:
             return open_sink(address)
         except (OSError, ValueError):

@@ -1,6 +1,7 @@
-"""The composition root of a worker: `python -m dataplane.worker.main --fd N`, started by the supervisor and nobody else.
+"""The composition root of a worker: `python -m dataplane.worker.main --fd N --rings M`, started by the supervisor and nobody else.
 
-Descriptor N is the worker's end of the channel to the supervisor; everything else comes through it. The worker lives as long
+Descriptor N is the worker's end of the channel to the supervisor; everything else comes through it, but for M, by which lines leave
+for the rings that the supervisor keeps. The worker lives as long
 as that channel: its end of file ends it, and so does the supervisor's death (PR_SET_PDEATHSIG). Signals meant for the whole
 data plane are the supervisor's business and ignored here.
 """
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to leave. Returns the exit status."""
     parser = argparse.ArgumentParser(prog='sluice-worker', description='One worker of a Sluice data plane.')
     parser.add_argument('--fd', type=int, required=True, help='descriptor of the channel to the supervisor')
-    fd = parser.parse_args(arguments).fd
+    parser.add_argument('--rings', type=int, required=True, help='descriptor that leads to the rings of log lines')
+    given = parser.parse_args(arguments)
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _IGNORED)
@@ -48,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.getppid() != parent:
         return 1
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(Channel(socket.socket(fileno=fd))))
+        runner.run(_serve(Channel(socket.socket(fileno=given.fd)), socket.socket(fileno=given.rings)))
     return 0
 
 
-async def _serve(channel: Channel) -> None:
+async def _serve(channel: Channel, rings: socket.socket) -> None:
     """Say hello, wait for what there is to join, and serve."""
     loop = asyncio.get_running_loop()
     try:
@@ -61,7 +63,7 @@ async def _serve(channel: Channel) -> None:
     except (EOFError, OSError):
         # the supervisor changed its mind or is gone
         return
-    mailbox = _join(loop, channel, packet)
+    mailbox = _join(loop, channel, packet, rings)
     # what exists now lives as long as the worker: no collection need ever look at it
     gc.collect()
     gc.freeze()
@@ -83,7 +85,7 @@ async def _first(loop: asyncio.AbstractEventLoop, channel: Channel) -> Packet:
     return packet
 
 
-def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet) -> Mailbox:
+def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet, rings: socket.socket) -> Mailbox:
     """Build the worker from the join message: descriptors are the board, the tables, all bells and all stick tables."""
     layout = Layout(**packet.message['layout'])
     board_fd, tables_fd, *others = packet.fds
@@ -102,7 +104,7 @@ def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet) -> 
     for _ in contents.prepare(tables.number, tables.snapshot):
         beat(board, worker)
     desk = Desk(board, bells, worker, tables, loop=loop, rng=random.Random())
-    log = AccessLog(loop, board.cells, layout, worker)
+    log = AccessLog(loop, board.cells, layout, worker, rings)
     traffic = Traffic(
         loop=loop, desk=desk, board_cells=board.cells, layout=layout, worker=worker, log=log, contents=contents
     )

@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'dataplane.core.checks',
         'dataplane.core.cookie',
         'dataplane.core.outbound',
+        'dataplane.core.rings',
         'dataplane.core.sampling',
         'dataplane.core.stick',
         'dataplane.core.tuning',

@@ -173,7 +173,6 @@ SECTIONS: Final = {
     'cache': 'there is no cache',
     'resolvers': 'DNS resolvers are not supported yet',
     'mailers': 'e-mail alerts are not supported',
-    'ring': 'log rings are not supported',
     'log-forward': 'log forwarding is not supported',
     'log-profile': 'log profiles are not supported',
     'program': 'other programs are not started; HAProxy has removed it too',

@@ -82,7 +82,7 @@ PROXY: Final = table(
     supported('cookie, dynamic-cookie-key, force-persist, ignore-persist, option persist, http-send-name-header'),
     supported('monitor fail, rate-limit sessions'),
     supported('source', 'an address, perhaps with a port, and `interface`; of servers without one of their own'),
-    supported('log', 'without `profile` and rings; `sample` counts in each worker, as `%lc` and `%rt` do'),
+    supported('log', 'without `profile`; `sample` counts in each worker, as `%lc` and `%rt` do'),
     supported('option prefer-last-server, max-keep-alive-queue', PRIVATE),
     supported('max-session-srv-conns', '0 keeps none; otherwise a client has one at most'),
     supported('use-routes', "Sluice's own: then look host and path up in the routes the control plane pushed"),

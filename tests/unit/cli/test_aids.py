@@ -25,7 +25,7 @@ def test_show_env() -> None:
 
 
 def test_sinks() -> None:
-    assert show_sinks('buf0').splitlines()[-1] == '    buf0       : type=buffer, 0 dropped, in-memory ring buffer'
+    assert show_sinks([('buf0', 'in-memory ring buffer')]).splitlines()[-1] == '    buf0       : type=buffer, 0 dropped, in-memory ring buffer'
 
 
 @pytest.mark.parametrize(

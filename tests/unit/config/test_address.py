@@ -149,7 +149,7 @@ def test_log_addresses(text: str, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'text', ['127.0.0.1:99999', '127.0.0.1:0', ':514', '*', 'a b', 'ring@x', 'abns@x', 'tcp@1.1.1.1:1']
+    'text', ['127.0.0.1:99999', '127.0.0.1:0', ':514', '*', 'a b', 'ring@', 'abns@x', 'tcp@1.1.1.1:1']
 )
 def test_what_is_no_log_address(text: str) -> None:
     with pytest.raises(Rejected, match='log'):

@@ -9,6 +9,7 @@ import pytest
 from dataplane.cli.grammar import Command, words
 from dataplane.cli.session import Answer, Session, Severity
 from dataplane.core.model import Level
+from dataplane.core.rings import RingSection
 from dataplane.supervisor.verbs import Verbs
 from dataplane.supervisor.wait import Patience
 from tests.inprocess import Plane
@@ -140,3 +141,18 @@ async def test_inner_workings(verbs: Verbs, session: Session, plane: Plane) -> N
     plane.silent = (1,)
     answer = await say(verbs, session, 'show activity')
     assert (answer.severity, answer.text.splitlines()[-1]) == (Severity.WARNING, '# Not answered by worker 1.')
+
+
+async def test_rings_of_sections(verbs: Verbs, session: Session, plane: Plane) -> None:
+    plane.rings.adopt([RingSection(name='r', description='my lines')])
+    plane.rings.put('r', 'one')
+    assert (await say(verbs, session, 'show events')).text.endswith('    r          : type=buffer, 0 dropped, my lines')
+    assert await say(verbs, session, 'show events r') == Answer('one')
+    assert await say(verbs, session, 'show events stdout') == Answer('Nothing to report for this sink', Severity.NOTICE)
+
+
+async def test_who_may_read_events(verbs: Verbs) -> None:
+    assert (await say(verbs, Session(Level.OPERATOR, 1000), 'show events buf0')).text == ''
+    user = Session(Level.USER, 1000)
+    assert 'buf0' in (await say(verbs, user, 'show events')).text
+    assert await say(verbs, user, 'show events buf0') == Answer('Permission denied', Severity.ERROR)

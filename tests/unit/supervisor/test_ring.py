@@ -44,3 +44,16 @@ async def test_who_follows_hears_of_what_comes() -> None:
     assert not any(task.done() for task in waiting)
     made.add('info', 'after')
     await asyncio.wait_for(asyncio.gather(*waiting), 10)
+
+
+def test_lines_are_kept_as_they_are_and_with_less_room_fewer() -> None:
+    made = ring(limit=20)
+    for line in ('one', 'two', 'three'):
+        made.keep(line)
+    assert list(made.since(0)) == [(1, 'one'), (2, 'two'), (3, 'three')]
+    assert list(made.since(2)) == [(3, 'three')]
+    made.resize(8)
+    assert list(made.since(0)) == [(2, 'two'), (3, 'three')]
+    made.resize(100)
+    made.keep('four')
+    assert [number for number, _ in made.since(0)] == [2, 3, 4]

@@ -343,7 +343,7 @@ async def test_a_refusal_of_the_ledger_is_the_answer(session: Session) -> None:
         figures=plane.figures,
         counters=plane.counters,
         doors=plane.doors,
-        around=Surroundings(plane.ring, (), plane),
+        around=Surroundings(plane.rings, (), plane),
         pools=list,
         wall_ms=lambda: 0,
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import socket
@@ -12,6 +13,7 @@ import pytest
 from dataplane.core.counters import C
 from dataplane.core.layout import Layout
 from dataplane.core.model import Global, LogTarget
+from dataplane.wire.ringing import LARGEST, pair, unpacked
 from dataplane.worker.access_log import BUFFER_LIMIT, AccessLog, StreamSink, open_sink
 
 
@@ -189,3 +191,37 @@ def test_a_regular_file_takes_everything_at_once(tmp_path: Path) -> None:
             assert sink.add(b'%d' % number)
         assert sink.flush() is False
     assert len((tmp_path / 'log').read_bytes().splitlines()) == 5_000
+
+
+async def test_lines_for_a_ring_go_to_the_supervisor() -> None:
+    board = Board()
+    ours, theirs = pair()
+    with ours, theirs:
+        log = AccessLog(asyncio.get_running_loop(), board.cells, board.layout, 0, theirs)
+        log.write([raw('ring@r'), raw('ring@other')], 'one')
+        log.write([raw('ring@r')], 'two')
+        log.close()
+        assert [unpacked(ours.recv(LARGEST)) for _ in range(2)] == [(b'r', [b'one', b'two']), (b'other', [b'one'])]
+        assert board.dropped == 0
+
+
+async def test_lines_for_a_ring_that_find_no_room_are_dropped() -> None:
+    board = Board()
+    ours, theirs = pair()
+    with ours, theirs:
+        log = AccessLog(asyncio.get_running_loop(), board.cells, board.layout, 0, theirs)
+        with contextlib.suppress(BlockingIOError):
+            while theirs.send(b'r\0' + b'x' * 1_000):
+                pass
+        for _ in range(3):
+            log.write([raw('ring@r')], 'lost')
+        log.close()
+        assert board.dropped == 3
+
+
+async def test_without_a_way_to_the_supervisor_they_are_dropped() -> None:
+    board = Board()
+    log = board.log()
+    log.write([raw('ring@r')], 'lost')
+    log.close()
+    assert board.dropped == 1

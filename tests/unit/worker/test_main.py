@@ -19,6 +19,7 @@ from dataplane.core.ledger import Ledger
 from dataplane.core.model import Global, Snapshot
 from dataplane.core.plane import Plane
 from dataplane.wire.framing import Channel, Message, pack
+from dataplane.wire.ringing import pair
 
 SIZES = {'workers': 2, 'servers': 4, 'backends': 2, 'frontends': 1, 'entries': 8}
 AT = Layout(**SIZES)
@@ -42,7 +43,11 @@ class Supervisor:
         self.board.unlock()
         self.channel, theirs = Channel.pair()
         argv = [sys.executable, '-m', 'dataplane.worker.main', '--fd', str(theirs.fileno())]
-        self.process = subprocess.Popen(argv, pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE)
+        rings, lines = pair()
+        with rings, lines:
+            argv += ['--rings', str(lines.fileno())]
+            fds = (theirs.fileno(), lines.fileno())
+            self.process = subprocess.Popen(argv, pass_fds=fds, stderr=subprocess.PIPE)
         theirs.close()
 
     def said(self) -> Message:
