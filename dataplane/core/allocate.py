@@ -9,7 +9,7 @@ owner's index is done before anybody else has it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -26,12 +26,14 @@ Place = tuple[str, str, str, int]
 class Indexes:
     """What there is to give: the board's maxima, and what is not free although no table has it.
 
-    `departed`: index -> (index of its backend, (backend, server, host, port)). `resting`: indexes of backends.
+    `departed`: index -> (index of its backend, (backend, server, host, port)). `resting`: indexes of backends. `renamed`: servers that
+    have another name and keep their index.
     """
 
     layout: Layout
     departed: Mapping[int, tuple[int, Place]]
     resting: Collection[int]
+    renamed: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def allocate(snapshot: Snapshot, current: Tables, indexes: Indexes) -> tuple[Tables, bool]:
@@ -88,6 +90,8 @@ def _servers(snapshot: Snapshot, current: Tables, indexes: Indexes) -> dict[tupl
 
     def known(key: tuple[str, str]) -> int | None:
         index = current.server_of(*key)
+        if index is None:
+            index = indexes.renamed.get(key)
         return back.get(at[key]) if index is None else index
 
     return _assign(list(at), known, indexes.layout.servers, 'servers', {*current.servers, *indexes.departed})

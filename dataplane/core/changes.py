@@ -158,6 +158,15 @@ class RemoveServer:
 
 
 @dataclass(frozen=True, slots=True)
+class RenameServer:
+    """Call a server in maintenance otherwise, until the file is read again. Structural."""
+
+    backend: str
+    server: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddBackend:
     """Add a backend without servers, not published, as a named `defaults` section of the file says. Structural."""
 
@@ -236,5 +245,7 @@ CellChange = (
     | HealthChange
 )
 BackendChange = AddBackend | RemoveBackend | PublishBackend
-StructuralChange = SetAddress | SetCookies | AddServer | RemoveServer | BackendChange | AdoptFile | AdoptPush
+StructuralChange = (
+    SetAddress | SetCookies | AddServer | RemoveServer | RenameServer | BackendChange | AdoptFile | AdoptPush
+)
 Change = CellChange | StructuralChange

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Final
 
-from dataplane.core.changes import AddServer, RemoveServer
+from dataplane.core.changes import AddServer, RemoveServer, RenameServer
 from dataplane.core.compose import Key, Refused, Sources
 from dataplane.core.guids import taken
 from dataplane.core.model import AdminState, Backend, Frontend, Server
@@ -20,6 +20,8 @@ from dataplane.rules.model import Named
 
 NOT_IN_MAINTENANCE: Final = 'Only servers in maintenance mode can be deleted.'
 POINTED_TO: Final = 'This server cannot be removed at runtime due to other configuration elements pointing to it.'
+RENAMED_IN_MAINTENANCE: Final = 'Only servers in maintenance mode can be renamed.'
+NAMED: Final = 'This server cannot be renamed at runtime due to other configuration elements pointing to it.'
 
 
 def adding(sources: Sources, tables: Tables, change: AddServer) -> Sources:
@@ -87,6 +89,28 @@ def removing(
     if records[at].effective is not AdminState.MAINT:
         raise _refused(backend, NOT_IN_MAINTENANCE)
     return sources.removing((backend, server)), at
+
+
+def renaming(
+    sources: Sources, tables: Tables, records: Mapping[int, ServerRecord], change: RenameServer
+) -> tuple[Sources, int]:
+    """The sources with the server under its other name, and the index it has and keeps. Raises Refused."""
+    backend, server = change.backend, change.server
+    index = tables.backend_of(backend)
+    if index is None:
+        raise _refused(backend, 'No such backend.')
+    at = tables.server_of(backend, server)
+    if at is None:
+        raise _refused(backend, 'No such server.')
+    if tables.backends[index].pushed:
+        raise _refused(backend, f"Server '{backend}/{server}' belongs to the control plane, which names it.")
+    if tables.server_of(backend, change.name) is not None:
+        raise _refused(backend, 'Already exists a server with the same name in backend.')
+    if is_pointed_to(tables, (backend, server)):
+        raise _refused(backend, NAMED)
+    if records[at].effective is not AdminState.MAINT:
+        raise _refused(backend, RENAMED_IN_MAINTENANCE)
+    return sources.renaming((backend, server), change.name), at
 
 
 def is_pointed_to(tables: Tables, key: Key) -> bool:

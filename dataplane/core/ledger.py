@@ -31,6 +31,7 @@ from dataplane.core.changes import (
     PublishBackend,
     RemoveBackend,
     RemoveServer,
+    RenameServer,
     RestoreState,
     SetAdmin,
     SetCookies,
@@ -50,7 +51,7 @@ from dataplane.core.changes import (
 from dataplane.core.columns import Columns
 from dataplane.core.commit import Commit
 from dataplane.core.compose import Refused, Sources, compose
-from dataplane.core.dynamic import NOT_IN_MAINTENANCE, adding, removing
+from dataplane.core.dynamic import NOT_IN_MAINTENANCE, RENAMED_IN_MAINTENANCE, adding, removing, renaming
 from dataplane.core.layout import Layout, Rate
 from dataplane.core.model import AdminState, Origin
 from dataplane.core.record import ServerRecord, appeared
@@ -74,7 +75,7 @@ class Proposal:
 
     Without a difference that workers can see (`is_structural` False: only weights, limits and states differ) the number of
     `tables` is the one in force, and nothing needs to be prepared. `removes`: the index of a server that must be in
-    maintenance, still when this is adopted.
+    maintenance, still when this is adopted; `renames` likewise.
     """
 
     tables: Tables
@@ -82,6 +83,7 @@ class Proposal:
     base: Sources
     is_structural: bool
     removes: int | None = None
+    renames: int | None = None
 
 
 class Ledger:
@@ -228,7 +230,8 @@ class Ledger:
 
     def propose(self, change: StructuralChange) -> Proposal:
         """What the change would lead to; nothing changes yet. Raises Refused with every problem found."""
-        removes = None
+        removes = renames = None
+        renamed: dict[tuple[str, str], int] = {}
         match change:
             case AdoptFile():
                 sources = self._sources.following(change.snapshot)
@@ -240,6 +243,9 @@ class Ledger:
                 sources = changed(self._sources, self.tables, change)
             case RemoveServer():
                 sources, removes = removing(self._sources, self.tables, self._records, change)
+            case RenameServer():
+                sources, renames = renaming(self._sources, self.tables, self._records, change)
+                renamed[change.backend, change.name] = renames
             case SetCookies():
                 if self.tables.backend_of(change.backend) is None:
                     raise Refused(('No such backend.',), (change.backend,))
@@ -249,11 +255,11 @@ class Ledger:
                 address = change.host, server.port if change.port is None else change.port
                 sources = self._sources.addressed((change.backend, change.server), address)
         snapshot = compose(sources, self.tables.snapshot, self._sources)
-        tables, is_structural = allocate(snapshot, self.tables, self._indexes())
+        tables, is_structural = allocate(snapshot, self.tables, self._indexes(renamed))
         check_wheels(tables, self._records, self.layout.wheels)
         if isinstance(change, AdoptPush):
             _check_states(change, tables)
-        return Proposal(tables, sources, self._sources, is_structural, removes)
+        return Proposal(tables, sources, self._sources, is_structural, removes, renames)
 
     def adopt(self, proposal: Proposal, now_ms: int) -> None:
         """The proposal becomes the truth, with the cell changes applied since. Raises RuntimeError if another came between,
@@ -261,8 +267,9 @@ class Ledger:
         """
         if proposal.base is not self._sources:
             raise RuntimeError(f'tables {proposal.tables.number} were proposed for a configuration that is no more')
-        if proposal.removes is not None and self._records[proposal.removes].effective is not AdminState.MAINT:
-            raise Refused((NOT_IN_MAINTENANCE,))
+        for index, said in ((proposal.removes, NOT_IN_MAINTENANCE), (proposal.renames, RENAMED_IN_MAINTENANCE)):
+            if index is not None and self._records[index].effective is not AdminState.MAINT:
+                raise Refused((said,))
         before, self.tables, self._sources = self.tables, proposal.tables, proposal.sources
         old = self._records | self._departed
         self._records = {}
@@ -311,12 +318,12 @@ class Ledger:
         if was.maxsessrate != now.maxsessrate:
             self._columns.set(self.layout.RATE_LIMITS, Rate.SESSIONS, now.maxsessrate)
 
-    def _indexes(self) -> Indexes:
+    def _indexes(self, renamed: Mapping[tuple[str, str], int]) -> Indexes:
         departed = {
             index: (record.backend_index, (record.backend, record.name, record.server.host, record.server.port))
             for index, record in self._departed.items()
         }
-        return Indexes(self.layout, departed, self._resting)
+        return Indexes(self.layout, departed, self._resting, renamed)
 
     # -- commit -------------------------------------------------------------------------------------------------------
 

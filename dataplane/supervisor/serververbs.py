@@ -1,4 +1,4 @@
-"""What `add server`, `del server` and `wait ... srv-removable` do: servers that join and leave at run time.
+"""What `add server`, `del server`, `set server ... name` and `wait ... srv-removable` do: servers that join and leave at run time.
 
 They are changes like any other: handed to the publisher, which makes them true on all workers or on none. A server that was
 added is known to workers that start later, too, and is forgotten when the configuration is read again.
@@ -12,7 +12,8 @@ from dataplane.cli import arguments
 from dataplane.cli.session import Answer, Complaint, Severity
 from dataplane.config.dynamic import read_server, words_for_servers
 from dataplane.config.problems import Rejected
-from dataplane.core.changes import AddServer, Change, RemoveServer
+from dataplane.config.servers import check_name
+from dataplane.core.changes import AddServer, Change, RemoveServer, RenameServer
 from dataplane.core.dynamic import NOT_IN_MAINTENANCE, POINTED_TO, is_pointed_to
 from dataplane.core.ledger import ServerRecord
 from dataplane.core.model import AdminState
@@ -50,6 +51,16 @@ class ServerVerbs:
         record = self._server(word)
         answer = await self._submit(RemoveServer(record.backend, record.name))
         return said(('Server deleted.',), answer)
+
+    async def _rename(self, record: ServerRecord, name: str) -> Answer:
+        if not name:
+            raise Complaint('set server <b>/<s> name requires a name.')
+        try:
+            check_name(name, 'server')
+        except Rejected as problem:
+            raise Complaint(str(problem)) from None
+        answer = await self._submit(RenameServer(record.backend, record.name, name))
+        return said(('Server name updated.',), answer)
 
     def _hindrance(self, word: str) -> str:
         """Why a server cannot be removed yet, '' when it can. Raises Complaint when waiting will not help."""

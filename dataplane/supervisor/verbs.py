@@ -191,6 +191,8 @@ class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, Stat
                 return await self._set_weight((words[0], *words[2:]), session, patience)
             case ('addr',):
                 return await self._set_address(record, words[2:])
+            case ('name',):
+                return await self._rename(record, _word(words, 2))
             case ('fqdn',):
                 text = 'failed because no resolution is configured.' if words[2:] else 'requires a FQDN.'
                 raise Complaint(f'set server <b>/<s> fqdn {text}')

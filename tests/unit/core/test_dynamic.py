@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.core.changes import AddServer, AdoptFile, AdoptPush, RemoveServer, SetAddress, SetAdmin, SwitchCheck
+from dataplane.core.changes import (
+    AddServer,
+    AdoptFile,
+    AdoptPush,
+    RemoveServer,
+    RenameServer,
+    SetAddress,
+    SetAdmin,
+    StructuralChange,
+    SwitchCheck,
+)
 from dataplane.core.checks import ServerCheck
 from dataplane.core.compose import Refused, Sources
-from dataplane.core.dynamic import NOT_IN_MAINTENANCE, POINTED_TO
+from dataplane.core.dynamic import NOT_IN_MAINTENANCE, POINTED_TO, RENAMED_IN_MAINTENANCE
 from dataplane.core.layout import Rota
 from dataplane.core.model import AdminState, Backend, Balance, Server, Snapshot
 from dataplane.core.state import OpState
@@ -23,13 +33,13 @@ def new(name: str = 'n', **settings: object) -> Server:
     return server(name, settings.pop('id', 0), **settings)  # type: ignore[arg-type]
 
 
-def do(farm: Farm, *changes: AddServer | RemoveServer | SetAddress | AdoptFile) -> None:
+def do(farm: Farm, *changes: StructuralChange) -> None:
     for change in changes:
         farm.ledger.adopt(farm.ledger.propose(change), 5)
         farm.commit()
 
 
-def refusal(farm: Farm, change: AddServer | RemoveServer) -> str:
+def refusal(farm: Farm, change: AddServer | RemoveServer | RenameServer) -> str:
     before = farm.ledger.tables
     with pytest.raises(Refused) as caught:
         farm.ledger.propose(change)
@@ -216,3 +226,51 @@ def test_a_use_server_line_of_another_backend_points_to_nobody_here() -> None:
     farm.apply(SetAdmin('b', 'x', MAINT))
     do(farm, RemoveServer('b', 'x'))
     assert names(farm) == []
+
+
+def test_a_server_that_is_renamed_keeps_its_index_and_its_record() -> None:
+    farm = Farm(PAIR)
+    farm.apply(SetAdmin('b', 'x', MAINT))
+    index = farm.ledger.server('b', 'x').index
+    do(farm, RenameServer('b', 'x', 'z'))
+    record = farm.ledger.server('b', 'z')
+    assert (record.index, record.effective, record.name) == (index, MAINT, 'z')
+    assert names(farm) == [('y', 4), ('z', 1)]
+    assert farm.ledger.tables.server_of('b', 'x') is None
+    do(farm, AddServer('b', new('x')))
+    assert farm.ledger.server('b', 'x').index != index
+
+
+def test_who_leaves_maintenance_while_the_new_name_is_prepared_keeps_the_old_one() -> None:
+    farm = Farm(PAIR)
+    farm.apply(SetAdmin('b', 'x', MAINT))
+    proposal = farm.ledger.propose(RenameServer('b', 'x', 'z'))
+    farm.apply(SetAdmin('b', 'x', READY))
+    with pytest.raises(Refused, match=RENAMED_IN_MAINTENANCE):
+        farm.ledger.adopt(proposal, 5)
+    assert farm.ledger.server('b', 'x').effective is READY
+
+
+@pytest.mark.parametrize(
+    'change, said',
+    [
+        (RenameServer('z', 'x', 'n'), 'No such backend.'),
+        (RenameServer('b', 'z', 'n'), 'No such server.'),
+        (RenameServer('b', 'x', 'y'), 'Already exists a server with the same name in backend.'),
+        (RenameServer('b', 'x', 'n'), RENAMED_IN_MAINTENANCE),
+    ],
+)
+def test_names_that_are_refused(change: RenameServer, said: str) -> None:
+    assert refusal(Farm(PAIR), change) == said
+
+
+def test_a_pushed_server_is_named_by_the_control_plane() -> None:
+    farm = Farm(PAIR)
+    do(farm, AdoptPush((backend('p', 0, server('s', 1)),), (), {}))
+    said = "Server 'p/s' belongs to the control plane, which names it."
+    assert refusal(farm, RenameServer('p', 's', 'n')) == said
+
+
+def test_a_guid_that_something_has_is_refused() -> None:
+    farm = Farm(file(backend('b', 3, server('x', 1, guid='g'))))
+    assert refusal(farm, AddServer('b', new(guid='g'))) == "'guid' : duplicate entry with server b/x"

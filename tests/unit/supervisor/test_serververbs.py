@@ -8,7 +8,9 @@ import pytest
 
 from dataplane.cli.grammar import Command, words
 from dataplane.cli.session import Answer, Session, Severity
+from dataplane.core.changes import AdoptFile
 from dataplane.core.checks import ServerCheck
+from dataplane.core.counters import C
 from dataplane.core.model import AdminState, Level
 from dataplane.supervisor.wait import Patience
 from tests.inprocess import SNAPSHOT, Plane
@@ -108,3 +110,55 @@ async def test_the_words_that_are_taken() -> None:
     lines = (await say(Plane(), 'add server help')).text.split('\n')
     assert lines[0] == 'List of keywords supported for dynamic servers:'
     assert 'weight' in lines
+
+
+async def test_a_server_in_maintenance_is_renamed_and_stays_what_it_was() -> None:
+    plane = Plane()
+    index = plane.server('px', 's1')
+    plane.count(plane.layout.server_counters(0, index), C.STOT, 5)
+    await say(plane, 'set weight px/s1 7')
+    await say(plane, 'set server px/s1 addr 10.9.9.9')
+    await say(plane, 'disable server px/s1')
+    assert await say(plane, 'set server px/s1 name other') == Answer('Server name updated.', Severity.INFO)
+    assert plane.server('px', 'other') == index
+    assert (await say(plane, 'get weight px/other')).text == '7 (initial 10)'
+    assert (await say(plane, 'get weight px/s1')).text == 'No such server.'
+    row = next(row for row in plane.figures.rows() if row.values['svname'] == 'other')
+    assert (row.values['stot'], row.values['status'], row.values['addr'], row.sid) == (5, 'MAINT', '10.9.9.9:18472', 1)
+    await say(plane, 'enable server px/other')
+    assert (await say(plane, 'set server px/other name s1')).text == 'Only servers in maintenance mode can be renamed.'
+
+
+async def test_a_reload_calls_it_as_the_file_does() -> None:
+    plane = Plane()
+    await say(plane, 'disable server px/s1')
+    await say(plane, 'set server px/s1 name other')
+    plane.make(AdoptFile(replace(SNAPSHOT, load=1)))
+    assert plane.ledger.tables.server_of('px', 'other') is None
+    assert plane.ledger.server('px', 's1').effective is AdminState.READY
+
+
+@pytest.mark.parametrize(
+    'line, text',
+    [
+        ('set server px/s3 name', 'set server <b>/<s> name requires a name.'),
+        ('set server px/s3 name a+b', "character '+' is not permitted in server name 'a+b'."),
+        ('set server px/s3 name s1', 'Already exists a server with the same name in backend.'),
+        ('set server px/s1 name n', 'Only servers in maintenance mode can be renamed.'),
+        ('set server px/none name n', 'No such server.'),
+    ],
+)
+async def test_names_that_cannot_be_had(line: str, text: str) -> None:
+    plane = Plane()
+    assert await say(plane, line) == Answer(text, Severity.ERROR)
+    assert plane.revision == 1
+
+
+async def test_a_server_that_another_tracks_keeps_its_name() -> None:
+    checked = replace(SNAPSHOT.backends[0].servers[0], name='c', id=9, check=ServerCheck())
+    plane = Plane(replace(SNAPSHOT, backends=(replace(SNAPSHOT.backends[0], servers=(checked,)),)))
+    await say(plane, 'add server px/t 10.0.0.1:80 track px/c')
+    await say(plane, 'disable server px/c')
+    said = 'This server cannot be renamed at runtime due to other configuration elements pointing to it.'
+    assert (await say(plane, 'set server px/c name n')).text == said
+    assert (await say(plane, 'set server px/t name n')).text == 'Server name updated.'
