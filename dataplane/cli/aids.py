@@ -116,3 +116,31 @@ def descriptor(word: str) -> int:
     if not (word.isascii() and word.isdecimal()) or len(word) > 9:
         raise Complaint('Expects a file descriptor number.')
     return int(word)
+
+
+def mapped(lines: Iterable[str]) -> Iterable[tuple[int, int, str]]:
+    """The files that a process has mapped, in the order of their addresses: where each begins and ends (proc(5), maps)."""
+    found: dict[str, tuple[int, int]] = {}
+    for line in lines:
+        fields = line.split(maxsplit=5)
+        if len(fields) < 6 or not fields[5].startswith('/'):
+            continue
+        start, end = (int(word, 16) for word in fields[0].split('-'))
+        path = fields[5].rstrip('\n')
+        first, last = found.get(path, (start, end))
+        found[path] = min(first, start), max(last, end)
+    return sorted((first, last, path) for path, (first, last) in found.items())
+
+
+def show_libs(objects: Iterable[tuple[int, int, str]]) -> str:
+    """`show libs`: what is loaded, and where."""
+    return '\n'.join(f'0x{start:016x}-0x{end:016x} (0x{end - start:08x}) {path}' for start, end, path in objects)
+
+
+def show_dev(sections: Mapping[str, Mapping[str, object]]) -> str:
+    """`show dev`: titles, and below each what is known under its names."""
+    lines: list[str] = []
+    for title, facts in sections.items():
+        lines.append(title)
+        lines += [f'  {name}: {value}' for name, value in facts.items()]
+    return '\n'.join(lines)

@@ -79,11 +79,13 @@ class Verb(Enum):
     SHOW_CLI_SOCKETS = auto()
     SHOW_DEFAULTS = auto()
     SHOW_DEFAULT_SERVER = auto()
+    SHOW_DEV = auto()
     SHOW_ENV = auto()
     SHOW_ERRORS = auto()
     SHOW_EVENTS = auto()
     SHOW_FD = auto()
     SHOW_INFO = auto()
+    SHOW_LIBS = auto()
     SHOW_MAP = auto()
     SHOW_POOLS = auto()
     SHOW_PROC = auto()
@@ -200,6 +202,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('show default-server', Verb.SHOW_DEFAULT_SERVER, 'show default-server [<backend>]',
            'list default-server settings that servers may begin with'),
     _entry('show defaults', Verb.SHOW_DEFAULTS, 'show defaults', 'list named defaults sections'),
+    _entry('show dev', Verb.SHOW_DEV, 'show dev', 'show debug info for developers', _OPER),
     _entry('show env', Verb.SHOW_ENV, 'show env [var]', 'dump environment variables known to the process', _OPER),
     _entry('show errors', Verb.SHOW_ERRORS, 'show errors [<px>] [request|response]',
            'report last request and/or response errors for each proxy', _OPER),
@@ -207,6 +210,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('show fd', Verb.SHOW_FD, 'show fd [num]', 'dump list of file descriptors in use or a specific one', _OPER),
     _entry('show info', Verb.SHOW_INFO, 'show info [desc|json|typed|float]*',
            'report information about the running process'),
+    _entry('show libs', Verb.SHOW_LIBS, 'show libs', 'show loaded object files and libraries', _OPER),
     _entry('show map', Verb.SHOW_MAP, 'show map [@ver] [map]', "report available maps or dump a map's contents"),
     _entry('show pools', Verb.SHOW_POOLS, 'show pools', 'report information about the memory usage'),
     _entry('show schema json', Verb.SHOW_SCHEMA_JSON, 'show schema json', 'report schema used for stats'),

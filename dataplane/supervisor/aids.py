@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
+import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -126,6 +128,31 @@ class AidVerbs:
                     await asyncio.sleep(0)
         return Answer('\n'.join(lines))
 
+    async def _show_libs(self, _words: _Words, _session: object, _patience: object) -> Answer:
+        return Answer(aids.show_libs(aids.mapped(_own('maps').splitlines())))
+
+    async def _show_dev(self, _words: _Words, _session: object, _patience: object) -> Answer:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        sections: dict[str, dict[str, object]] = {
+            f'Sluice version {self._figures.identity.version}': {},
+            'Platform info': {
+                'kernel': platform.platform(),
+                'python': platform.python_version(),
+                'cpus': len(os.sched_getaffinity(0)),
+            },
+            'Process info': {
+                'pid': os.getpid(),
+                'workers': ' '.join(map(str, self._workers.pids.values())),
+                'cmdline': _own('cmdline').rstrip('\0').replace('\0', ' '),
+                'uid': os.getuid(),
+                'gid': os.getgid(),
+                'fd limit (soft)': soft,
+                'fd limit (hard)': hard,
+                'resident': _resident(),
+            },
+        }
+        return Answer(aids.show_dev(sections))
+
 
 def _named(text: str, found: Answers) -> Answer:
     """The text, and who did not answer."""
@@ -135,8 +162,13 @@ def _named(text: str, found: Answers) -> Answer:
 
 def _resident() -> int:
     """Bytes of memory that this process holds (proc(5), statm)."""
-    with open('/proc/self/statm', encoding='ascii') as file:
-        return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+    return int(_own('statm').split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+
+def _own(name: str) -> str:
+    """A file of proc(5) about this process."""
+    with open(f'/proc/self/{name}', encoding='utf-8', errors='replace') as file:
+        return file.read()
 
 
 def _descriptors(pid: int) -> Iterator[tuple[int, str]]:

@@ -6,8 +6,11 @@ from dataplane.cli.aids import (
     Pool,
     descriptor,
     event_options,
+    mapped,
     show_activity,
+    show_dev,
     show_env,
+    show_libs,
     show_pools,
     show_sinks,
     show_tasks,
@@ -25,7 +28,10 @@ def test_show_env() -> None:
 
 
 def test_sinks() -> None:
-    assert show_sinks([('buf0', 'in-memory ring buffer')]).splitlines()[-1] == '    buf0       : type=buffer, 0 dropped, in-memory ring buffer'
+    assert (
+        show_sinks([('buf0', 'in-memory ring buffer')]).splitlines()[-1]
+        == '    buf0       : type=buffer, 0 dropped, in-memory ring buffer'
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,3 +84,21 @@ def test_descriptors() -> None:
     for word in ('x', '-1', '1' * 10):
         with pytest.raises(Complaint, match='Expects a file descriptor number'):
             descriptor(word)
+
+
+def test_what_is_loaded_and_where() -> None:
+    maps = [
+        '7f00-7f10 r--p 00000000 08:01 1 /lib/b.so\n',
+        '7f10-7f30 r-xp 00000000 08:01 1 /lib/b.so\n',
+        '1000-2000 r-xp 00000000 08:01 2 /bin/with a blank\n',
+        '3000-4000 rw-p 00000000 00:00 0 \n',
+        '5000-6000 rw-p 00000000 00:00 0 [heap]\n',
+    ]
+    assert show_libs(mapped(maps)).splitlines() == [
+        '0x0000000000001000-0x0000000000002000 (0x00001000) /bin/with a blank',
+        '0x0000000000007f00-0x0000000000007f30 (0x00000030) /lib/b.so',
+    ]
+
+
+def test_facts_stand_below_their_title() -> None:
+    assert show_dev({'A': {}, 'B': {'x': 1, 'y': 'z'}}) == 'A\nB\n  x: 1\n  y: z'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
@@ -156,3 +157,15 @@ async def test_who_may_read_events(verbs: Verbs) -> None:
     user = Session(Level.USER, 1000)
     assert 'buf0' in (await say(verbs, user, 'show events')).text
     assert await say(verbs, user, 'show events buf0') == Answer('Permission denied', Severity.ERROR)
+
+
+async def test_where_it_runs(verbs: Verbs, session: Session, plane: Plane) -> None:
+    libraries = (await say(verbs, session, 'show libs')).text
+    assert 'libc' in libraries
+    assert all(line.startswith('0x') for line in libraries.splitlines())
+    lines = (await say(verbs, session, 'show dev')).text.splitlines()
+    assert lines[0] == 'Sluice version 1.2.3'
+    assert f'  pid: {os.getpid()}' in lines
+    assert '  workers: 4000001 4000002' in lines
+    for line in ('show dev', 'show libs'):
+        assert (await say(verbs, Session(Level.USER, 1000), line)).text == 'Permission denied'
