@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from dataplane.core.dyncookie import CookieChange
 from dataplane.core.health import Verdict
 from dataplane.core.layout import Rate
-from dataplane.core.model import AdminState, Backend, Origin, Reach, Route, Server, Snapshot
+from dataplane.core.model import AdminState, Backend, Origin, Route, Server, Snapshot
+from dataplane.core.reach import Reach
 from dataplane.core.savedstate import SavedState
 
 
@@ -220,7 +221,7 @@ class AdoptPush:
 
 @dataclass(frozen=True, slots=True)
 class SetLease:
-    """How far the control plane's word reaches now, by the lease it gave: see `dataplane.core.model.Reach`."""
+    """How far the control plane's word reaches now, by the lease it gave: see `dataplane.core.reach.Reach`."""
 
     reach: Reach
 

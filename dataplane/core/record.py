@@ -13,7 +13,8 @@ from dataplane.core.changes import ForceHealth, HealthChange, SetHealth, SetTarg
 from dataplane.core.health import Health, Side, Target
 from dataplane.core.health import declared as unchecked
 from dataplane.core.limit import bounds, declared, warming
-from dataplane.core.model import AdminState, Origin, Reach, Server
+from dataplane.core.model import AdminState, Origin, Server
+from dataplane.core.reach import Reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataplane.core.columns import Columns
 from dataplane.core.compose import algorithm_of
 from dataplane.core.layout import LAYOUT_VERSION, NOBODY, Algorithm, Layout, Rota
-from dataplane.core.model import Backend, Reach
+from dataplane.core.model import Backend
+from dataplane.core.reach import Reach
 from dataplane.core.record import ServerRecord
 from dataplane.core.state import reach
 from dataplane.core.tables import Tables

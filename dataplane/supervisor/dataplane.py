@@ -21,8 +21,9 @@ from dataplane.config import Loaded
 from dataplane.core.changes import AdoptFile, SetLease
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger, Refused
-from dataplane.core.model import Global, Reach, StatsSocket
+from dataplane.core.model import Global, StatsSocket
 from dataplane.core.plane import SUPERVISOR, Plane
+from dataplane.core.reach import Reach
 from dataplane.health.checker import Checker
 from dataplane.supervisor.aids import Surroundings
 from dataplane.supervisor.checkfigures import BoardView

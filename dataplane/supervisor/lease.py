@@ -21,7 +21,8 @@ from typing import Final
 
 from dataplane.core.changes import SetLease, ShutdownSessions
 from dataplane.core.layout import Layout
-from dataplane.core.model import OnPartition, Reach
+from dataplane.core.model import OnPartition
+from dataplane.core.reach import Reach
 from dataplane.supervisor.lastgood import StateDir
 from dataplane.supervisor.publish import Publisher
 from dataplane.wire.events import Lease, Renew

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dataplane.core.model import AdminState, Origin, Reach
+from dataplane.core.model import AdminState, Origin
+from dataplane.core.reach import Reach
 from dataplane.core.record import appeared
 from dataplane.core.state import OpState
 from tests.unit.core.farm import server

@@ -8,7 +8,8 @@ import pytest
 
 from dataplane.core.changes import AdoptFile, AdoptPush, SetAdmin, SetLease, SetMaxconn, SetWeight
 from dataplane.core.layout import LAYOUT_VERSION, UNLIMITED, Algorithm, Rota
-from dataplane.core.model import AdminState, Backend, Balance, Reach
+from dataplane.core.model import AdminState, Backend, Balance
+from dataplane.core.reach import Reach
 from tests.unit.core.farm import Farm, backend, file, server
 
 GONE, OUT, PERSISTENT, IN = Rota

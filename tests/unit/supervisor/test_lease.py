@@ -16,8 +16,9 @@ from dataplane.board import Bells, Board
 from dataplane.core.changes import AdoptFile, AdoptPush, SetLease
 from dataplane.core.layout import Layout, Rota
 from dataplane.core.ledger import Ledger
-from dataplane.core.model import Backend, OnPartition, Reach, Server, Snapshot
+from dataplane.core.model import Backend, OnPartition, Server, Snapshot
 from dataplane.core.plane import Plane
+from dataplane.core.reach import Reach
 from dataplane.supervisor.holds import Holds
 from dataplane.supervisor.lastgood import StateDir
 from dataplane.supervisor.lease import TrafficLease

@@ -9,7 +9,8 @@ import pytest
 from dataplane.cli.fields import Value
 from dataplane.core.changes import AdoptFile, Change, ForceHealth, SetAdmin, SetLease, SetWeight
 from dataplane.core.health import Verdict
-from dataplane.core.model import AdminState, Backend, Reach, Server, Snapshot
+from dataplane.core.model import AdminState, Backend, Server, Snapshot
+from dataplane.core.reach import Reach
 from tests.inprocess import Plane
 
 READY, DRAIN, MAINT = AdminState.READY, AdminState.DRAIN, AdminState.MAINT
