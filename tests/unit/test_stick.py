@@ -255,3 +255,20 @@ def test_a_closed_table_is_closed_once(table: StickTable) -> None:
     mine.close()
     assert repr(mine) == '<StickTable t used=closed>'
     assert repr(table) == '<StickTable t used=1>'
+
+
+def test_room_for_workers_that_there_are_not_takes_no_memory() -> None:
+    tables = [StickTable.create(definition(2_000), workers) for workers in (1, 64)]
+    for table in tables:
+        mine = StickTable(os.dup(table.fd), table.definition, table.layout.workers, worker=0)
+        for number in range(2_000):
+            mine.track(b'%d' % number)
+        for number in range(2_000):
+            mine.untrack(b'%d' % number)
+        table.expire()
+        mine.close()
+    few, many = [os.fstat(table.fd) for table in tables]
+    assert many.st_size > few.st_size + 8 * 63 * 2_000
+    assert many.st_blocks <= few.st_blocks + 8, 'a page at most, where rows begin elsewhere'
+    for table in tables:
+        table.close()

@@ -1,6 +1,9 @@
 """core: where in a table's cells everything is.
 
-    table  =  shard, shard, ...          shard  =  LOCK_CELLS of the lock, HEADER cells, buckets, entries
+    table  =  shard, shard, ...      shard  =  LOCK_CELLS of the lock, HEADER cells, buckets, entries, trackers
+
+Trackers are rows, one per number of a worker, with a cell for each entry: there is room for every number that there may ever be, and
+memory is taken only for those that tracked something. So a table is the same whatever number of workers there is.
 
 An entry is named by the number of its first cell, which is never 0. Memory that is all zeros is an empty table.
 """
@@ -24,6 +27,8 @@ FRESH: Final = 2
 OLDEST: Final = 3
 NEWEST: Final = 4
 """Ends of the order in which entries were touched."""
+ROWS: Final = 5
+"""Numbers of workers that ever tracked something: rows from there on are fresh memory. Written before anything in a row is."""
 HEADER: Final = 8
 
 # of an entry
@@ -57,34 +62,36 @@ class Slot:
 
 
 class TableLayout:
-    """The layout of one table, the same in every process that knows its definition and the number of workers."""
+    """The layout of one table, the same in every process that knows its definition; `workers` is how many there may ever be."""
 
     __slots__ = (
         'buckets',
         'capacity',
         'entries',
+        'figures',
         'shard_cells',
         'shards',
         'size',
         'slots',
         'stride',
-        'users',
+        'trackers',
         'workers',
     )
 
     def __init__(self, definition: Definition, workers: int) -> None:
         self.workers = workers
-        self.users = KEY + (definition.length + 7) // 8
+        self.figures = KEY + (definition.length + 7) // 8
         self.slots: dict[tuple[str, int], Slot] = {}
-        self.stride = self._place(definition, self.users + workers)
+        self.stride = self._place(definition, self.figures)
         self.shards = self._shards(definition.size)
         share = -(-definition.size // self.shards)
         # keys do not spread evenly: with a quarter more room a shard is practically never full before the table is
         self.capacity = share if self.shards == 1 else -(-5 * share // 4)
         self.buckets = 1 << (self.capacity - 1).bit_length()
         self.entries = LOCK_CELLS + HEADER + self.buckets
+        self.trackers = self.entries + self.capacity * self.stride
         # a mutex must not share a cache line with another shard's entries
-        self.shard_cells = -(-(self.entries + self.capacity * self.stride) // LOCK_CELLS) * LOCK_CELLS
+        self.shard_cells = -(-(self.trackers + workers * self.capacity) // LOCK_CELLS) * LOCK_CELLS
         self.size = self.shards * self.shard_cells
 
     def _place(self, definition: Definition, at: int) -> int:

@@ -34,6 +34,7 @@ from dataplane.core.stick.layout import (
     NEXT,
     OLDER,
     OLDEST,
+    ROWS,
     USED,
     Slot,
     TableLayout,
@@ -50,7 +51,9 @@ _MOST: Final = 0x7FFFFFFFFFFFFFFF
 class Shard:
     """Shard `number` over the cells of its table; `raw` are the same cells as bytes."""
 
-    __slots__ = ('_buckets', '_cells', '_entries', '_expire', '_head', '_layout', '_nopurge', '_raw', 'number')
+    __slots__ = (
+        '_buckets', '_cells', '_entries', '_expire', '_head', '_layout', '_nopurge', '_raw', '_trackers', 'number',
+    )  # fmt: skip
 
     def __init__(
         self, cells: MutableSequence[int], raw: memoryview, number: int, definition: Definition, layout: TableLayout
@@ -65,6 +68,7 @@ class Shard:
         self._head = base + LOCK_CELLS
         self._buckets = self._head + HEADER
         self._entries = base + layout.entries
+        self._trackers = base + layout.trackers
 
     @property
     def used(self) -> int:
@@ -96,8 +100,14 @@ class Shard:
 
     def trackers(self, at: int) -> int:
         """How many sessions and requests track an entry, over all workers."""
-        first = at + self._layout.users
-        return sum(self._cells[first : first + self._layout.workers])
+        cells = self._tracks(at)
+        return sum(self._cells[cells.start : cells.stop : cells.step])
+
+    def _tracks(self, at: int) -> range:
+        """The cells that say so, one for each number of a worker that ever tracked something."""
+        layout = self._layout
+        first = self._trackers + (at - self._entries) // layout.stride
+        return range(first, first + self._cells[self._head + ROWS] * layout.capacity, layout.capacity)
 
     def __iter__(self) -> Iterator[int]:
         """All entries in use, the oldest first."""
@@ -133,7 +143,7 @@ class Shard:
         else:
             at = self._entries + cells[head + FRESH] * self._layout.stride
             cells[head + FRESH] += 1
-        for cell in range(at + self._layout.users, at + self._layout.stride):
+        for cell in (*range(at + self._layout.figures, at + self._layout.stride), *self._tracks(at)):
             cells[cell] = 0
         self._raw[8 * (at + KEY) : 8 * (at + KEY) + len(key)] = key
         cells[at + LENGTH], cells[at + HASH] = len(key), hash_
@@ -239,8 +249,11 @@ class Shard:
 
     def track(self, at: int, worker: int, amount: int) -> None:
         """A worker tracks an entry (1), or no more (-1)."""
-        cell = at + self._layout.users + worker
-        self._cells[cell] = max(0, self._cells[cell] + amount)
+        cells, rows = self._cells, self._head + ROWS
+        if cells[rows] <= worker:
+            cells[rows] = worker + 1
+        cell = self._tracks(at)[worker]
+        cells[cell] = max(0, cells[cell] + amount)
 
     def left_ms(self, at: int, now: int) -> int:
         """Until it expires; 0 where it never does."""
@@ -257,16 +270,18 @@ class Shard:
 
         Answers the number to go on with, -1 when it was the last. What it tracked counts as used now, as if it had ended well.
         """
-        cells, stride = self._cells, self._layout.stride
-        end = min(first + most, cells[self._head + FRESH])
+        cells, head, layout = self._cells, self._head, self._layout
+        if cells[head + ROWS] <= worker:
+            return -1
+        end = min(first + most, cells[head + FRESH])
+        row = self._trackers + worker * layout.capacity
         for number in range(first, end):
-            at = self._entries + number * stride
-            cell = at + self._layout.users + worker
-            if cells[cell]:
-                cells[cell] = 0
+            if cells[row + number]:
+                cells[row + number] = 0
+                at = self._entries + number * layout.stride
                 if cells[at + LIFE] & 1:
                     self.touch(at, now)
-        return -1 if end >= cells[self._head + FRESH] else end
+        return -1 if end >= cells[head + FRESH] else end
 
     def repair(self) -> None:
         """Whoever held the lock died: make chains, order and free list anew (see the module)."""

@@ -24,9 +24,8 @@ def test_no_figure_shares_a_cell_with_another_or_with_the_key() -> None:
         for more in range(CELLS if slot.kind is Kind.RATE else 1)
     ]
     assert len(cells) == len(set(cells))
-    assert min(cells) == layout.users + 5
+    assert min(cells) == layout.figures == 7 + 3
     assert max(cells) < layout.stride
-    assert layout.users == 7 + 3
 
 
 def test_the_first_elements_of_an_array_have_the_names_of_the_single_ones() -> None:
@@ -51,3 +50,10 @@ def test_large_tables_have_shards_with_room_for_keys_that_spread_unevenly(size: 
     assert layout.capacity * shards >= (size if shards == 1 else size * 5 // 4)
     assert layout.buckets >= layout.capacity
     assert layout.shard_cells % 8 == 0
+
+
+def test_every_entry_has_a_tracker_of_each_worker_behind_all_entries() -> None:
+    layout = TableLayout(table(Data('gpc0')), workers=3)
+    assert layout.trackers == layout.entries + layout.capacity * layout.stride
+    assert layout.shard_cells >= layout.trackers + 3 * layout.capacity
+    assert TableLayout(table(Data('gpc0')), workers=64).stride == layout.stride

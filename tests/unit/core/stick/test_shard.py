@@ -68,6 +68,21 @@ def test_whom_somebody_tracks_is_never_purged() -> None:
     assert bench.keys() == [b'a', b'c']
 
 
+def test_a_worker_of_any_number_tracks_and_is_forgotten_alone() -> None:
+    bench = Bench()
+    a, b = bench.make(b'a', 1), bench.make(b'b', 2)
+    bench.shard.track(a, 0, 1)
+    assert bench.shard.forget(1, 0, 10, 3) == -1, 'it never tracked anything: there is nothing to look at'
+    for at in (a, b):
+        bench.shard.track(at, 1, 1)
+    assert (bench.shard.trackers(a), bench.shard.trackers(b)) == (2, 1)
+    assert bench.shard.forget(1, 0, 1, 4) == 1
+    assert (bench.shard.trackers(a), bench.shard.trackers(b)) == (1, 1)
+    assert bench.shard.forget(1, 1, 10, 4) == -1
+    assert (bench.shard.trackers(a), bench.shard.trackers(b)) == (1, 0)
+    assert bench.shard.broken() == ''
+
+
 def test_nopurge_turns_newcomers_away() -> None:
     bench = Bench(size=1, nopurge=True)
     assert bench.make(b'a', 1)
@@ -180,7 +195,7 @@ class Stopping(array):  # type: ignore[type-arg]
         super().__setitem__(at, value)
 
 
-@pytest.mark.parametrize('what', ['make', 'drop', 'touch', 'purge', 'reuse'])
+@pytest.mark.parametrize('what', ['make', 'drop', 'touch', 'purge', 'reuse', 'track'])
 def test_a_death_at_any_write_is_repaired(what: str) -> None:
     """After each write of each operation: everybody else is still there, and no invariant is broken."""
     for writes in range(60):
@@ -216,6 +231,8 @@ def _carried_out(bench: Bench, what: str) -> bool:
     try:
         if what in ('make', 'purge', 'reuse'):
             bench.make(b'd', 2)
+        elif what == 'track':
+            bench.shard.track(bench.find(b'b', 2), 1, 1)
         elif what == 'drop':
             bench.shard.drop(bench.find(b'b', 2))
         else:
