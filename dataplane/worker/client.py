@@ -14,7 +14,7 @@ from dataplane.core.counters import C
 from dataplane.core.layout import NOBODY
 from dataplane.core.termination import BAD_REQUEST, CLIENT_LEFT_REQUEST, LOCAL_ANSWER, REQUEST_TIMEOUT, Termination
 from dataplane.worker.clock import now_ms
-from dataplane.worker.connection import Connection, Hold, Phase
+from dataplane.worker.connection import Connection, Hold, Phase, has_unread
 from dataplane.worker.ending import Story, record_unserved
 from dataplane.worker.exchange import Exchange
 from dataplane.worker.framing import BadBody, Body, body_of
@@ -352,8 +352,8 @@ class Client(Connection):
             transport.abort()
 
     def close_idle(self) -> None:
-        """A soft stop: between two requests there is nothing to wait for."""
-        if self.phase is _IDLE and not self._buffer:
+        """A soft stop: between two requests there is nothing to wait for. One that has come and was not read yet is answered."""
+        if self.phase is _IDLE and not self._buffer and not has_unread(self._sock):
             self.close(linger=False)
 
     def check(self) -> None:

@@ -7,6 +7,7 @@ is not read (`congested`), and `timeout client` limits each time in which the cl
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import struct
 import time
@@ -273,6 +274,13 @@ class Connection(asyncio.Protocol):
     def _expired(self) -> None:
         """The connection's own timer has fired."""
         raise NotImplementedError
+
+
+def has_unread(sock: socket.socket) -> bool:
+    """Did the peer send something, or end, that was not read yet?"""
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def hide_end(sock: socket.socket) -> None:

@@ -5,7 +5,7 @@
     patterns sequence, what changed, fds -> patterns sequence; changes: what rules did, at any time
     sessions, errors: question -> rows, ..., answer     kill, activity, clear: question -> answer
     paged question, status, fd <- page question
-    serve -> ready                                      leave -> the end of this process
+    serve -> ready                                      leave, retire -> the end of this process, unless `stay` comes first
 
 Packets are taken in their order; what takes long (unpacking tables, all sessions) is done in slices beside them, and nothing
 that follows from a packet is answered before it is true. The end of file ends the worker at once.
@@ -75,6 +75,7 @@ class Mailbox:
         self._listening: dict[str, tuple[socket.socket, str]] = {}
         self._preparing: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_retiring = False
         self._over = asyncio.Event()
         self._sent = asyncio.Event()
         self._sent.set()
@@ -116,6 +117,9 @@ class Mailbox:
     def _read(self) -> None:
         try:
             while (packet := self._channel.receive()) is not None:
+                if self._over.is_set():
+                    _closed(list(packet.fds))  # who leaves takes nothing on any more
+                    continue
                 self._take(packet.message, packet.fds)
         except EOFError:
             # no supervisor, no data plane: leave the connections to the kernel
@@ -177,6 +181,11 @@ class Mailbox:
                 self._send({'op': 'ready'})
             case 'farewell':
                 self._traffic.farewell()
+            case 'retire':
+                self._retire()
+            case 'stay':
+                self._is_retiring = False
+                self._traffic.stay()
             case 'leave':
                 _ = self._begin(self._leave())
             case other:
@@ -293,6 +302,20 @@ class Mailbox:
         for sock in gone:
             sock.close()
         self._send({'op': 'answer', 'question': question})
+
+    def _retire(self) -> None:
+        """Another configuration wants fewer workers. Who waits in this one's sockets is accepted by another, who has them already."""
+        self._is_retiring = True
+        gone = [sock for sock, _ in self._listening.values()]
+        self._listening.clear()
+        self._traffic.retire(self._retired)
+        for sock in gone:
+            sock.close()
+
+    def _retired(self) -> None:
+        """All is finished, which is told a turn of the loop later: was it called back meanwhile?"""
+        if self._is_retiring:
+            self._over.set()
 
     async def _leave(self) -> None:
         """The soft stop: what waits to be accepted is, what runs is finished, then this process ends."""

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _LOOK_AT_DEAF: Final = 100
 _SWEEP: Final = 500
+_FAREWELL: Final = 5_000
+"""Milliseconds in which a client that is idle may still ask once more of a worker that retires."""
 _ANY_RATE: Final = 1 << 62
 
 
@@ -59,6 +61,7 @@ class Traffic:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: list[Listener] = []
         self._done: Callable[[], None] | None = None
+        self._close_idle_at = 0
         self._rates: dict[int, int] = {}  # of frontends, connections per second
         self._ready: dict[
             int, tuple[Rulebook, int]
@@ -216,6 +219,8 @@ class Traffic:
                     self._look_at(client)
             for listener in self._listeners:
                 listener.resume()
+        if self._close_idle_at and now >= self._close_idle_at:
+            self._close_idle()
         if now - self._sweep_at >= _SWEEP:
             self._sweep_at = now
             self._context.pools.sweep(now)
@@ -302,12 +307,30 @@ class Traffic:
 
     def soft_stop(self, done: Callable[[], None]) -> None:
         """Accept no more, close idle connections, answer what is under way with `Connection: close`; then call `done`."""
+        self._part(done)
+        self._close_idle()
+        self._finish_soft_stop()
+
+    def retire(self, done: Callable[[], None]) -> None:
+        """As a soft stop, but others go on here: who is idle is told with its next answer, and closed only if it asks for none soon."""
+        self._part(done)
+        self._close_idle_at = now_ms() + _FAREWELL
+        self._finish_soft_stop()
+
+    def stay(self) -> None:
+        """It is needed after all: go on as if nothing had been said. Where to accept is said anew."""
+        self._context.stopping = False
+        self._done, self._close_idle_at = None, 0
+
+    def _part(self, done: Callable[[], None]) -> None:
         self._context.stopping = True
         self._done = done
         self.stop_listening()
+
+    def _close_idle(self) -> None:
+        self._close_idle_at = 0
         for client in list(self._clients):
             client.close_idle()
-        self._finish_soft_stop()
 
     def _finish_soft_stop(self) -> None:
         if self._done is not None and not self._clients:

@@ -227,6 +227,74 @@ async def test_told_to_leave_it_ends_when_nothing_runs() -> None:
         await at.ended()
 
 
+async def test_told_to_retire_it_accepts_no_more_and_ends_when_nothing_runs() -> None:
+    async with post() as at:
+        _with_frontend(at)
+        before = descriptors()
+        sock, port = listening()
+        at.send('listen', os.dup(sock.fileno()), key='k', frontend='f')
+        at.send('serve')
+        assert await at.said() == {'op': 'ready'}
+        reader, writer = await asyncio.open_connection('127.0.0.1', port)
+        async with asyncio.timeout(30):
+            while not at.traffic.open_now()[0]:  # noqa: ASYNC110 - the loop's accepting is what is awaited
+                await asyncio.sleep(0)
+        at.send('retire')
+        at.send('activity', question=1)
+        assert (await at.said())['activity']['clients'] == 1
+        late = socket.create_connection(('127.0.0.1', port))
+        writer.write(b'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+        async with asyncio.timeout(30):
+            answer = await reader.read()
+        assert answer.startswith(b'HTTP/1.1 503 ')
+        assert b'connection: close' in answer.lower()
+        writer.close()
+        await writer.wait_closed()
+        await at.ended()
+        with sock.accept()[0] as accepted:
+            assert accepted.getpeername() == late.getsockname(), 'who came later is left to others'
+        late.close()
+        sock.close()
+        async with asyncio.timeout(30):
+            while descriptors() > before:  # noqa: ASYNC110 - the loop's closing is what is awaited
+                await asyncio.sleep(0)
+
+
+async def test_called_back_before_its_end_it_goes_on_where_it_is_told_to() -> None:
+    async with post() as at:
+        _with_frontend(at)
+        sock, port = listening()
+        at.send('retire')
+        at.send('stay')
+        at.send('listen', os.dup(sock.fileno()), key='k', frontend='f')
+        at.send('serve')
+        assert await at.said() == {'op': 'ready'}
+        reader, writer = await asyncio.open_connection('127.0.0.1', port)
+        writer.write(b'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+        async with asyncio.timeout(30):
+            assert b'connection: close' not in (await reader.readuntil(b'\r\n\r\n')).lower()
+        assert not at.running.done()
+        at.send('unlisten', question=1, keys=['k'])
+        assert await at.said() == {'op': 'answer', 'question': 1}
+        writer.close()
+        sock.close()
+
+
+async def test_called_back_after_its_end_it_takes_nothing_on() -> None:
+    async with post() as at:
+        before = descriptors()
+        at.mailbox._over.set()
+        at.send('stay')
+        sock, _ = listening()
+        at.send('listen', os.dup(sock.fileno()), key='k', frontend='f')
+        at.send('serve')
+        at.mailbox._read()
+        sock.close()
+        assert descriptors() == before
+        await at.ended()
+        assert at.channel.receive() is None
+
+
 async def test_the_end_of_the_supervisor_ends_it() -> None:
     async with post() as at:
         at.channel.close()
