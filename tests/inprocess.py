@@ -110,6 +110,7 @@ class Plane:
     def __post_init__(self) -> None:
         self.layout = Layout(workers=4, servers=64, backends=16, frontends=8, entries=32, listeners=4)
         self.cells = array('q', bytes(8 * self.layout.size))
+        self.cells[self.layout.ROWS] = self.snapshot.globals.nbthread
         self.ledger = Ledger(self.layout)
         self.revision = 0
         self.outages = Outages(self.ledger, self.cells, self.layout, lambda: self.now_ms)

@@ -58,10 +58,13 @@ class Process:
         return f'{self.pid:<15} {self.kind:<15} {self.reloads:<15} {uptime:<15} {self.version:<15}'
 
 
-def show_proc(master: Process, workers: Iterable[Process]) -> str:
-    """`show proc`."""
+def show_proc(master: Process, workers: Iterable[Process], old: Sequence[Process] = ()) -> str:
+    """`show proc`; `old` are workers that no configuration needs any more, while they finish what they have."""
     header = f'{"#<PID>":<15} {"<type>":<15} {"<reloads>":<15} {"<uptime>":<15} {"<version>":<15}'
-    return '\n'.join((header, master.line(), '# workers', *(worker.line() for worker in workers)))
+    lines = [header, master.line(), '# workers', *(worker.line() for worker in workers)]
+    if old:
+        lines += ['# old workers', *(worker.line() for worker in old)]
+    return '\n'.join(lines)
 
 
 def show_reload(succeeded: bool, lines: Sequence[str]) -> str:

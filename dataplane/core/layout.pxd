@@ -1,9 +1,11 @@
 # C types for the compiled package (docs/decisions/0016-a-compiled-twin.md): what the sources beside this file say holds without it, too.
 
+from dataplane.core.cells cimport cell
+
 cdef class Layout:
     cdef public Py_ssize_t workers, servers, backends, frontends, entries, departed, queues, forced, listeners, size, wheels, WHEELS
     cdef Py_ssize_t _next, _frontend_counters, _backend_counters, _server_counters, _listener_counters, _process_counters
-    cdef public Py_ssize_t VERSION, REVISION, TABLES, GLOBAL_MAXCONN, RATE_LIMITS, BACKENDS, SEQUENCE, HIGH_WATER, FREE_ROOT, LEASE_ENDS, LEASE_LAST, ASIDE, HEARTBEAT
+    cdef public Py_ssize_t VERSION, REVISION, TABLES, GLOBAL_MAXCONN, RATE_LIMITS, BACKENDS, SEQUENCE, HIGH_WATER, FREE_ROOT, LEASE_ENDS, LEASE_LAST, ROWS, ASIDE, HEARTBEAT
     cdef public Py_ssize_t BACK_AT, MAIL_HEAD, MAIL_TAIL, FEMAXCONN, QUEUE_ROOT, QUEUE_LENGTH, SERVED, IDLE, BECONN, BACKEND
     cdef public Py_ssize_t NEXT_SERVER, SERVER_ID, ROTA, ADMIN, OPSTATE, UWEIGHT, EWEIGHT, LIMIT, MINLIMIT, MAXQUEUE, BACKUP, GENERATION
     cdef public Py_ssize_t CHANGED_AT, TOTAL, MOVE_NEXT, GIVE_NEXT, KEY, NODE, DUE_KEY, DUE_NODE, FWRR_NPOS, FWRR_LPOS, FWRR_REST
@@ -14,6 +16,7 @@ cdef class Layout:
     cdef public Py_ssize_t E_WORKER, E_BACKEND, E_WISH, E_KEY, E_SEQ, E_QUEUE, E_SERVER, E_CHILD, E_NEXT, E_PREV, E_RANK, E_LINKED
 
     cdef Py_ssize_t _take(self, Py_ssize_t cells)
+    cpdef Py_ssize_t rows(self, cell[::1] cells) except -1
     cpdef Py_ssize_t served(self, Py_ssize_t worker, Py_ssize_t server)
     cpdef Py_ssize_t idle(self, Py_ssize_t worker, Py_ssize_t server)
     cpdef Py_ssize_t beconn(self, Py_ssize_t worker, Py_ssize_t backend)

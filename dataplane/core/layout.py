@@ -19,6 +19,7 @@ listed, 1 the last one listed, index + 2 who comes next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -84,7 +85,7 @@ class Rate(IntEnum):
 UNLIMITED: Final = -1
 NOBODY: Final = -1
 ANY: Final = -1
-LAYOUT_VERSION: Final = 5
+LAYOUT_VERSION: Final = 6
 
 _SERVER_COLUMNS: Final = (
     # commit
@@ -115,8 +116,8 @@ ENTRY_STRIDE: Final = len(_ENTRY_CELLS)
 class Layout:
     """Addresses of all cells for given maxima. `size` is the number of cells.
 
-    `workers` rows exist for workers 0..workers-1; the counters have one more row, `departed`, that keeps what dead
-    workers counted and the maxima, and is written inside holds and by the supervisor.
+    There are `workers` rows, of which those below `rows` are in use; the counters have one more, `departed`, that keeps what
+    dead workers counted and the maxima, and is written inside holds and by the supervisor.
     """
 
     def __init__(
@@ -147,9 +148,9 @@ class Layout:
         self.FREE_ROOT = self._take(1)
         # board: supervisor alone, without the lock, in ms: from LEASE_ENDS on (0: never) no worker sends a request to a pushed
         # server; a worker that is alive after LEASE_LAST (0: never) ends itself, since the supervisor ought to have acted
-        self.LEASE_ENDS = self._take(1)
-        self.LEASE_LAST = self._take(1)
+        self.LEASE_ENDS, self.LEASE_LAST = self._take(1), self._take(1)
         self.RATE_LIMITS = self._take(6)  # commit, the first ones: by Rate; 0: not limited
+        self.ROWS = self._take(1)  # supervisor alone, without the lock: see `rows`
         # worker: ASIDE set by the supervisor, cleared by the worker; HEARTBEAT (ms), BACK_AT own; MAIL_* derived
         self.ASIDE = self._take(workers)
         self.HEARTBEAT = self._take(workers)
@@ -274,6 +275,14 @@ class Layout:
         start = self._next
         self._next += cells
         return start
+
+    def rows(self, cells: Sequence[int] | memoryview) -> int:
+        """How many numbers of workers are in use: nobody of a number from there on lives, and its rows are 0, but for `departed`.
+
+        The cell says 0 on a board of which every row is in use. It is raised before a worker of a new number is started, and lowered
+        once the last one's rows were cleared, so that whoever sums up to it, at whatever moment, has everything.
+        """
+        return cells[self.ROWS] or self.workers
 
     def served(self, worker: int, server: int) -> int:
         """Cell: slots of `server` that `worker` holds."""

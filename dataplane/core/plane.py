@@ -202,7 +202,7 @@ class Plane:
     def clear(self, worker: int, budget: int = pump.BUDGET) -> bool:
         """One slice of clearing a worker that is dead by its pidfd. Returns whether that was the last."""
         done = repair.clear(self.cells, self.at, worker, budget)
-        self._rings.update(range(self.at.workers))
+        self._rings.update(range(self.at.rows(self.cells)))
         self._rings.add(SUPERVISOR)
         return done
 
@@ -225,7 +225,7 @@ class Plane:
         """
         cells, at = self.cells, self.at
         held = 0
-        for worker in range(at.workers):
+        for worker in range(at.rows(cells)):
             if cells[at.ASIDE + worker]:
                 return False
             held += cells[at.served(worker, server)] + cells[at.idle(worker, server)]

@@ -10,7 +10,7 @@ cdef Py_ssize_t ENTRY_STRIDE
 
 @cython.locals(high=Py_ssize_t, first=Py_ssize_t, count=Py_ssize_t, backend=Py_ssize_t)
 cpdef rebuild(cell[::1] cells, Layout at, beat=*)
-@cython.locals(total='long long', worker=Py_ssize_t, server=Py_ssize_t)
+@cython.locals(total='long long', rows=Py_ssize_t, worker=Py_ssize_t, server=Py_ssize_t)
 cdef _rebuild_backend(cell[::1] cells, Layout at, Py_ssize_t backend)
 @cython.locals(high=Py_ssize_t)
 cdef Py_ssize_t _high_water(cell[::1] cells, Layout at)

@@ -38,15 +38,15 @@ def rebuild(cells: MutableSequence[int], at: Layout, beat: Callable[[], None] | 
 
 
 def _rebuild_backend(cells: MutableSequence[int], at: Layout, backend: int) -> None:
-    members = chain(cells, at, backend)
+    members, rows = chain(cells, at, backend), at.rows(cells)
     for server in members:
         total = 0
-        for worker in range(at.workers):
+        for worker in range(rows):
             total += cells[at.served(worker, server)]
         cells[at.TOTAL + server] = total
         cells[at.MOVE_NEXT + server] = cells[at.GIVE_NEXT + server] = 0
     total = 0
-    for worker in range(at.workers):
+    for worker in range(rows):
         total += cells[at.beconn(worker, backend)]
     cells[at.BETOTAL + backend] = total
     cells[at.BEWAITING + backend] = 0

@@ -42,9 +42,11 @@ class BoardView:
         )
 
     def observed(self, server: int) -> list[int]:
-        """What the workers noted of a server: see core/observe.py."""
-        at = self._at
-        return [self._cells[at.server_counters(worker, server) + C.OBSERVED] for worker in range(at.workers)]
+        """What the workers noted of a server, as many cells as there may be workers: see core/observe.py."""
+        at, cells = self._at, self._cells
+        rows = at.rows(cells)
+        noted = [cells[at.server_counters(worker, server) + C.OBSERVED] for worker in range(rows)]
+        return noted + [0] * (at.workers - rows)
 
 
 class CheckFigures:

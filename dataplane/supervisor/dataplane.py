@@ -99,8 +99,8 @@ class DataPlane:
         self._log.told, self._log.kept = rings.events.add, rings.put
         self._ring_doors = RingDoors(loop, rings)
         self._forwarder = Forwarder(self._log)
-        at = layout(settings.nbthread)
-        self._board, self._bells = Board.create(at), Bells.create(settings.nbthread)
+        at = layout()
+        self._board, self._bells = Board.create(at), Bells.create(at.workers)
         rng = random.Random()
         self._holds = Holds(
             self._board, self._bells, Plane(self._board.cells, at, SUPERVISOR, lambda: rng.getrandbits(32))

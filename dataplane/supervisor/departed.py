@@ -42,7 +42,7 @@ def bury(cells: MutableSequence[int], at: Layout, worker: int, tables: Tables, d
 
 def forget(cells: MutableSequence[int], at: Layout, server: int) -> None:
     """Clear the counters of a server whose index is about to mean another one. Nobody counts for it any more."""
-    for row in range(at.workers + 1):
+    for row in (*range(at.rows(cells)), at.departed):
         start = at.server_counters(row, server)
         cells[start : start + COUNTERS] = array('q', _EMPTY)
 
@@ -53,7 +53,7 @@ def begin(cells: MutableSequence[int], at: Layout, before: Tables, after: Tables
     Nobody counts for such a backend any more. A client of the frontend that was may still be connected: it stays counted as open.
     Then `follow`.
     """
-    for row in range(at.workers + 1):
+    for row in (*range(at.rows(cells)), at.departed):
         for backend in after.backends.keys() - before.backends.keys():
             start = at.backend_counters(row, backend)
             cells[start : start + COUNTERS] = array('q', _EMPTY)
@@ -86,7 +86,7 @@ def follow(cells: MutableSequence[int], at: Layout, before: Tables, after: Table
         was = known.get((holder.kind, guid), holder.index)
         if was != holder.index:
             first = blocks[holder.kind]
-            for row in range(at.workers + 1):
+            for row in (*range(at.rows(cells)), at.departed):
                 start = first(row, was)
                 _add(list(cells[start : start + COUNTERS]), cells, first(at.departed, holder.index))
 

@@ -51,7 +51,7 @@ class Holdings:
         return {s for s in free if not self._sum(at.SERVED, s)}
 
     def _sum(self, column: int, server: int) -> int:
-        last = column + self._at.workers * self._at.servers
+        last = column + self._at.rows(self._cells) * self._at.servers
         return sum(self._cells[column + server : last : self._at.servers])
 
     def _named_by_entries(self) -> set[int]:

@@ -103,7 +103,7 @@ class Figures(InfoFigures):
     @property
     def workers(self) -> int:
         """How many rows of workers are in use."""
-        return min(self._at.workers, self.tables.snapshot.globals.nbthread)
+        return self._at.rows(self._cells)
 
     def wall(self) -> float:
         """Wall-clock seconds."""

@@ -3,6 +3,8 @@
 A TCP bind line has one socket per worker in one SO_REUSEPORT group, so that the kernel spreads connections evenly and a
 worker that dies leaves its backlog to its successor. Unix sockets and `fd@` cannot be spread and are one socket for all.
 While a worker is not back, a classic BPF program on each group steers new connections to the living; it needs no privilege.
+A group grows when a reload wants more workers than there ever were, and does not shrink: nobody is steered any more to the socket of
+who is not needed, which stays for what is on its way to it, a handshake that has begun there too, and for when it is needed again.
 (Closing one socket of a group resets what is queued in it: measured, 100 of 100. So none is closed while it may hold some.)
 """
 
@@ -33,15 +35,20 @@ class CannotListen(Exception):
 
 @dataclass(eq=False, slots=True)
 class Listener:
-    """A bind line that is listened on. `sockets`: one per worker, or one for all when it is `shared`."""
+    """A bind line that is listened on. `sockets`: one per worker that there ever was, or one for all when it is `shared`.
+
+    `is_going`: it is about to be closed, and who comes to serve now has nothing to do with it.
+    """
 
     key: str
     frontend: str
     bind: Bind
+    backlog: int = _DEFAULT_BACKLOG
     sockets: list[socket.socket] = field(default_factory=list)
     place: Place | None = None
     steered: tuple[int, ...] | None = None
     sink: steering.Sink | None = None
+    is_going: bool = False
 
     @property
     def shared(self) -> bool:
@@ -51,6 +58,23 @@ class Listener:
     def of(self, worker: int) -> socket.socket:
         """The socket that this worker accepts from."""
         return self.sockets[0 if self.shared else worker]
+
+    def widen(self, workers: int) -> None:
+        """Have a socket for each of so many workers. OSError: there are as many as could be had; `narrow` takes them away.
+
+        The group must be steered before, else it spreads connections over sockets that nobody accepts from yet.
+        """
+        while not self.shared and len(self.sockets) < workers:
+            first = self.sockets[0]
+            sock = _bound(first.family, first.getsockname(), v6only=self.bind.v6only, shared=True)
+            self.sockets.append(sock)
+            sock.listen(self.backlog)
+            sock.setblocking(False)  # noqa: FBT003 - socket's own signature
+
+    def narrow(self, workers: int) -> None:
+        """Take away the sockets above so many, the last first: who is steered by their place is steered as before."""
+        while not self.shared and len(self.sockets) > workers:
+            self.sockets.pop().close()
 
     def steer(self, workers: Sequence[int]) -> None:
         """Let new connections go to these workers' sockets only."""
@@ -79,6 +103,7 @@ class Listener:
         There are kernels that let only who has CAP_NET_ADMIN attach the filter for it, which nobody has in a container: there new
         connections go to a `Sink`. Where that cannot be had either, what keeps them from coming at that moment is `grace`.
         """
+        self.is_going = True
         if self.place is not None:
             self.place.leave()
         elif not self.shared and self.sink is None:
@@ -113,7 +138,7 @@ class Listener:
 
 
 class Listeners:
-    """All bind lines of the configuration in force."""
+    """All bind lines of the configuration in force, with sockets for `workers` workers."""
 
     def __init__(self, workers: int) -> None:
         self.closed: set[str] = set()
@@ -129,6 +154,33 @@ class Listeners:
         """Every bind line listened on."""
         return tuple(self._open.values())
 
+    @property
+    def workers(self) -> int:
+        """For how many workers there are sockets."""
+        return self._workers
+
+    def widen(self, workers: int) -> None:
+        """Have sockets for so many workers, and let nobody come to the new ones yet. CannotListen: all is as it was."""
+        before = self._workers
+        if workers <= before:
+            return
+        steered = self._steered or tuple(range(before))
+        for listener in self.all:
+            try:
+                listener.steer(steered)
+                listener.widen(workers)
+            except OSError as error:
+                self.narrow(before)
+                raise CannotListen(_failure(listener.bind, listener.frontend, error)) from error
+        self._workers, self._steered = workers, steered
+
+    def narrow(self, workers: int) -> None:
+        """Have sockets for so many workers only; of the others, to which nobody was steered, nothing is left."""
+        for listener in self.all:
+            listener.narrow(workers)
+        steered, self._workers = self._steered, workers
+        self.steer(steered or range(workers))
+
     def open_missing(self, frontends: Iterable[Frontend]) -> list[Listener]:
         """Open what is wanted and not open yet. Raises CannotListen with every failure, and then leaves all as it was."""
         opened: list[Listener] = []
@@ -139,7 +191,7 @@ class Listeners:
             try:
                 opened.append(_open(frontend, bind, self._workers))
             except OSError as error:
-                failures.append(_failure(frontend, bind, error))
+                failures.append(_failure(bind, frontend.name, error, frontend.where))
         if failures:
             for listener in opened:
                 listener.close()
@@ -199,8 +251,8 @@ def bind_key(bind: Bind) -> str:
 
 
 def _open(frontend: Frontend, bind: Bind, workers: int) -> Listener:
-    listener = Listener(bind_key(bind), frontend.name, bind)
     backlog = bind.backlog or frontend.maxconn or _DEFAULT_BACKLOG
+    listener = Listener(bind_key(bind), frontend.name, bind, backlog)
     try:
         if bind.fd is not None:
             listener.sockets.append(socket.socket(fileno=os.dup(bind.fd)))
@@ -254,7 +306,8 @@ def _bound(family: int, address: object, *, v6only: bool, shared: bool) -> socke
     return sock
 
 
-def _failure(frontend: Frontend, bind: Bind, error: OSError) -> str:
-    where = bind.where or frontend.where
+def _failure(bind: Bind, frontend: str, error: OSError, where: str = '') -> str:
     reason = error.strerror or str(error)
-    return f'Binding [{where}] for frontend {frontend.name}: cannot bind socket ({reason}) for [{bind.address}]'
+    return (
+        f'Binding [{bind.where or where}] for frontend {frontend}: cannot bind socket ({reason}) for [{bind.address}]'
+    )

@@ -1,7 +1,7 @@
 """The master CLI (`-S`): the stats socket's protocol, with words in front of a command that say whom it is for.
 
 The supervisor answers all of it. A command for a worker is answered as the stats socket answers it, for the whole data plane; a
-reload changes what the same processes do, so that none of them is ever an old one.
+reload changes what the same processes do, so that the only old ones are those that another `nbthread` needs no more, while they leave.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _TABLE: Final = master.COMMANDS_OF_MASTER
 class Supervised(Protocol):
     """What the commands of the master are about."""
 
-    def processes(self) -> list[tuple[int, int, int]]:
-        """Number, process id and age in seconds of each worker."""
+    def processes(self, *, leaving: bool = False) -> list[tuple[int, int, int]]:
+        """Number, process id and age in seconds of each worker: of those that leave, or of all others."""
 
     async def replace(self, why: str) -> None:
         """End every worker, and return when others serve."""
@@ -115,11 +115,14 @@ class MasterVerbs:
         reloads = f'{self._reloads.done} [failed: {self._reloads.failed}]'
         version = self._version
         own = master.Process(pid=os.getpid(), kind='master', reloads=reloads, uptime=self._uptime(), version=version)
-        workers = (
-            master.Process(pid=pid, kind='worker', reloads='0', uptime=age, version=version)
-            for _, pid, age in self._supervised.processes()
-        )
-        return master.show_proc(own, workers)
+        return master.show_proc(own, self._rows('0', leaving=False), self._rows('1', leaving=True))
+
+    def _rows(self, reloads: str, *, leaving: bool) -> list[master.Process]:
+        """Workers for `show proc`. Who leaves lags at least one reload behind."""
+        return [
+            master.Process(pid=pid, kind='worker', reloads=reloads, uptime=age, version=self._version)
+            for _, pid, age in self._supervised.processes(leaving=leaving)
+        ]
 
     async def _do_reload(self, session: Session, *, hard: bool) -> Answer:
         """As with HAProxy, whose master becomes another one by it, nothing more is done on this connection."""

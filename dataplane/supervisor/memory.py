@@ -20,7 +20,7 @@ def pools(cells: Sequence[int] | memoryview, at: Layout, tables: Tables) -> list
     high = int(cells[at.HIGH_WATER])
     states = cells[at.E_STATE : at.E_STATE + high * ENTRY_STRIDE : ENTRY_STRIDE]
     found = [Pool('entry', _CELL * ENTRY_STRIDE, high, sum(state != EntryState.FREE for state in states))]
-    size = _CELL * COUNTERS * (at.workers + 1)
+    size = _CELL * COUNTERS * (at.rows(cells) + 1)
     for name, objects in (('frontend', tables.frontends), ('backend', tables.backends), ('server', tables.servers)):
         found.append(Pool(name, size, max(objects, default=-1) + 1, len(objects)))
     return found

@@ -1,10 +1,16 @@
-"""Reload: the files are read again and become one structural change; listeners follow. Whatever is wrong, nothing changes.
+"""Reload: the files are read again and become one structural change; listeners and workers follow. Whatever is wrong, nothing changes.
 
-    read, in a process of its own -> compare what cannot change -> open new binds -> the door (prepare, commit, effects)
-         -> accept on new binds -> give up binds that are gone: accept what waits in them, then close
+    read, in a process of its own -> compare what cannot change -> hire workers, open sockets for them -> open new binds
+         -> the door (prepare, commit, effects)
+         -> accept on new binds -> give up binds that are gone: accept what waits in them, then close -> workers serve, or retire
 
-No connection is lost: sockets whose bind line stays are not touched, and the workers are the same processes. A soft stop ends
-reloads first (`end`): sockets opened while others are given up would be closed with connections in them.
+No connection is lost: sockets whose bind line stays are not touched, and the workers are the same processes. With another `nbthread`:
+
+- Who is hired joins before the commit and prepares like everybody, so that the revision is in force on all workers there will be,
+  but accepts nothing: until the commit everything can be taken back, and is.
+- Who is not needed retires after the commit (`dataplane.supervisor.staff`); its sockets stay, and others accept what comes to them.
+
+A soft stop ends reloads first (`end`): sockets opened while others are given up would be closed with connections in them.
 """
 
 from __future__ import annotations
@@ -97,11 +103,22 @@ class Reload:
         problems = unchangeable(self.snapshot, new)
         if problems:
             raise Unusable(problems)
-        async with self._changing:
-            if self._has_ended:
-                raise Unusable((_STOPPING,))
-            await self._change(new)
-            self.environment = loaded.environment
+        self._ask_whether_to_go_on()
+        staff = self._workers.staff
+        try:
+            # not in the turn to change: who wants to stop need not wait for processes that start
+            await staff.hire(new.globals)
+            async with self._changing:
+                self._ask_whether_to_go_on()
+                await self._change(new)
+                self.environment = loaded.environment
+        except Exception:
+            staff.dismiss()
+            raise
+
+    def _ask_whether_to_go_on(self) -> None:
+        if self._has_ended:
+            raise Unusable((_STOPPING,))
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[None]:
@@ -123,20 +140,24 @@ class Reload:
     async def _change(self, new: Snapshot) -> None:
         closed, stopped = self._listeners.closed.copy(), self._listeners.stopped.copy()
         self._listeners.closed -= stopped
-        opened: list[Listener] = []
+        opened, before = list[Listener](), self._listeners.workers
         try:
+            self._listeners.widen(new.globals.nbthread)
             opened = self._listeners.open_missing(new.frontends)
             await self._publisher.submit([AdoptFile(new)], source='reload')
-        except (CannotListen, Refused):
+        except Exception:
             self._listeners.closed |= closed & stopped
             for listener in opened:
                 self._listeners.close(listener)
+            if self._listeners.workers > before:
+                self._listeners.narrow(before)
             raise
         self._listeners.stopped -= stopped
         self._listeners.closed &= {frontend.name for frontend in new.frontends}
         self.snapshot = new
         self._adopted(new)
         await self._follow(opened)
+        self._workers.staff.resize(new.globals)
 
     async def _follow(self, opened: list[Listener]) -> None:
         """The workers accept where the new configuration says, and no longer where it does not."""
@@ -162,8 +183,6 @@ def unchangeable(old: Snapshot, new: Snapshot) -> list[str]:
     problems = []
     if listens(old) and not listens(new):
         problems.append(NO_LISTENER)
-    if now.nbthread != was.nbthread:
-        problems.append(f"'nbthread' cannot be changed from {was.nbthread} to {now.nbthread} by a reload")
     if now.state_dir != was.state_dir:
         problems.append(f"'state-dir' cannot be changed from {was.state_dir} to {now.state_dir} by a reload")
     if now.control_plane != was.control_plane:

@@ -6,14 +6,34 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import Final
 
 import dataplane
 from dataplane.core.model import Global
+from dataplane.supervisor.roster import State
 from dataplane.wire.framing import Channel
 
 PROGRAM: Final = 'dataplane.worker.main'
 NOT_FOR_WORKERS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """One process. `channel` is closed when its death is known; `due`: by when it is to have left, 0 for whenever it likes."""
+
+    number: int
+    process: subprocess.Popen[bytes]
+    pidfd: int
+    channel: Channel
+    started: float
+    state: State = State.STARTING
+    due: float = 0.0
+
+    @property
+    def pid(self) -> int:
+        """Process id; also the thread id it takes the board's lock with."""
+        return self.process.pid
 
 
 def spawn(settings: Global, rings: int) -> tuple[subprocess.Popen[bytes], int, Channel]:

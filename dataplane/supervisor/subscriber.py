@@ -197,7 +197,10 @@ class Subscriber:
 
     def _hello(self) -> Hello:
         at = self._follower
-        return replace(self._about, term=at.term, seq=at.seq, state_hash=at.state_hash, term_seen=at.term_seen)
+        workers = self._publisher.ledger.tables.snapshot.globals.nbthread  # as a reload may have changed it
+        return replace(
+            self._about, workers=workers, term=at.term, seq=at.seq, state_hash=at.state_hash, term_seen=at.term_seen
+        )
 
     async def _read(self, link: aiohttp.ClientWebSocketResponse, frames: asyncio.Queue[Message]) -> None:
         """Take frames off the link until it ends or one cannot be understood."""

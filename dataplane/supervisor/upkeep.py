@@ -75,7 +75,7 @@ class Upkeep:
         while not (await self._holds.hold(lambda plane: plane.clear(worker))).result:  # noqa: ASYNC110 - slices, one turn apart
             await asyncio.sleep(0)
         bury(self._board.cells, self._board.layout, worker, self._ledger.tables, self._ledger.departed)
-        for number in range(self._board.layout.workers):
+        for number in range(self._board.layout.rows(self._board.cells)):
             self._bells.ring(number)
         await self.cleared(worker)
 

@@ -1,15 +1,16 @@
 """The worker processes: started, welcomed, watched by pidfd, buried, and started again.
 
-    STARTING -> JOINED -> READY -> (LEAVING) -> dead -> STARTING ...
+    STARTING -> JOINED -> STANDBY -> OPENING -> READY -> (LEAVING) -> dead -> STARTING ...
 
-What must hold:
+What must hold, beside what `dataplane.supervisor.roster` says of how many there are:
 
 1. A number is used again only after what its last process owned was cleared from the board, which begins at the pidfd: only
    then are its sockets surely closed. The successor's interpreter starts meanwhile; it is welcomed after the clearing.
 2. The first death is followed by a start at once, further ones soon after by a growing pause.
 3. Listening sockets outlive workers. While one is not back within `STEER_AFTER` new connections go to the living; when it
    is not even started again at once, one of the living also accepts what is queued for it.
-4. A worker that leaves because it was told to is not started again.
+4. A worker that leaves because it was told to is not started again, unless it is needed after all.
+5. The board's rows in use are those of all numbers that are to run, and of whoever else runs or was not cleared yet.
 """
 
 from __future__ import annotations
@@ -17,11 +18,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
@@ -32,46 +30,22 @@ from dataplane.supervisor.bundle import bundle
 from dataplane.supervisor.listeners import Listener, Listeners
 from dataplane.supervisor.members import Barrier, Contents
 from dataplane.supervisor.questions import Answers, Questions, unanswered
-from dataplane.supervisor.spawn import how_it_ended, spawn
+from dataplane.supervisor.roster import State
+from dataplane.supervisor.spawn import Worker, how_it_ended, spawn
+from dataplane.supervisor.staff import Staff
 from dataplane.supervisor.workerpages import no_pages
-from dataplane.wire.framing import Channel, Message
+from dataplane.wire.framing import Message
 
 STEER_AFTER: Final = 0.2
 _PAUSES: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 _HEALTHY_AFTER: Final = 2.0
 
 
-class State(StrEnum):
-    """What a worker process is doing."""
-
-    STARTING = 'starting'
-    JOINED = 'joined'
-    READY = 'ready'
-    LEAVING = 'leaving'
-
-
-@dataclass(eq=False, slots=True)
-class Worker:
-    """One process. `channel` is closed when its death is known."""
-
-    number: int
-    process: subprocess.Popen[bytes]
-    pidfd: int
-    channel: Channel
-    started: float
-    state: State = State.STARTING
-
-    @property
-    def pid(self) -> int:
-        """Process id; also the thread id it takes the board's lock with."""
-        return self.process.pid
-
-
 class Workers:
     """All workers of a data plane. `log(level, text)` is told of starts and deaths; `clear(number)` clears the board.
 
     `asked(number, message)` answers when a worker asks for a page. `failed(name, error)` is told of a defect in the work for a worker: without it a number would never be used again, or
-    the barrier never be passed.
+    the barrier never be passed. `staff` says how many there are to be.
     """
 
     def __init__(
@@ -86,77 +60,74 @@ class Workers:
         self.asked: Callable[[int, Message], Coroutine[Any, Any, None]] = partial(no_pages, self.send)
         self.log: Callable[[str, str], None] = lambda level, text: None
         self.restarts = 0
+        self.now: dict[int, Worker] = {}
+        self.failures: dict[int, int] = {}
+        self.clearing: dict[int, asyncio.Task[None]] = {}
+        self.is_parting = self.is_stopping = False
+        self.staff = Staff(loop, self, board, listeners, settings)
         self._loop = loop
         self._board = board
         self._bells = bells
-        self._listeners = listeners
-        self._settings = settings
-        self._now: dict[int, Worker] = {}
-        self._failures: dict[int, int] = {}
-        self._clearing: dict[int, asyncio.Task[None]] = {}
-        self._lent: dict[int, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._questions = Questions(loop, self.send)
-        self._parting = self._stopping = False
-        self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f'<Workers {", ".join(f"{n}:{w.pid}:{w.state}" for n, w in sorted(self._now.items()))}>'
+        return f'<Workers {", ".join(f"{n}:{w.pid}:{w.state}" for n, w in sorted(self.now.items()))}>'
 
     # -- questions ------------------------------------------------------------------------------------------------------
 
     def alive(self) -> tuple[int, ...]:
         """Numbers of the workers whose process lives."""
-        return tuple(sorted(self._now))
+        return tuple(sorted(self.now))
 
     def serving(self) -> tuple[int, ...]:
         """Numbers of the workers that accept connections."""
-        return tuple(sorted(number for number, worker in self._now.items() if worker.state is State.READY))
+        return tuple(sorted(number for number, worker in self.now.items() if worker.state is State.READY))
 
     def watched(self) -> tuple[int, ...]:
         """Numbers of the workers whose heartbeat means something."""
-        return tuple(sorted(n for n, worker in self._now.items() if worker.state is not State.STARTING))
+        return tuple(sorted(n for n, worker in self.now.items() if worker.state is not State.STARTING))
 
     @property
     def pids(self) -> dict[int, int]:
         """Process ids by number."""
-        return {number: worker.pid for number, worker in sorted(self._now.items())}
+        return {number: worker.pid for number, worker in sorted(self.now.items())}
 
-    def processes(self) -> list[tuple[int, int, int]]:
-        """Number, process id and age in seconds of each worker process."""
+    def processes(self, *, leaving: bool = False) -> list[tuple[int, int, int]]:
+        """Number, process id and age in seconds of each worker process: of those that leave, or of all others."""
         now = time.monotonic()
-        return [(number, worker.pid, int(now - worker.started)) for number, worker in sorted(self._now.items())]
+        return [
+            (number, worker.pid, int(now - worker.started))
+            for number, worker in sorted(self.now.items())
+            if (worker.state is State.LEAVING) == leaving
+        ]
 
     async def wait_serving(self) -> None:
         """Return when every worker accepts connections."""
-        while len(self.serving()) < self._settings.nbthread:
-            self._changed.clear()
-            await self._changed.wait()
+        await self.staff.until(self.staff.is_complete)
 
     async def wait_gone(self) -> None:
         """Return when no worker process is left."""
-        while self._now:
-            self._changed.clear()
-            await self._changed.wait()
+        await self.staff.until(lambda: not self.now)
 
     # -- start ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start all workers."""
-        for number in range(self._settings.nbthread):
-            self._spawn(number)
+        self.staff.start()
 
-    def _spawn(self, number: int) -> None:
-        if self._stopping or number in self._now:
+    def spawn(self, number: int) -> None:
+        """Start a worker, if there is to be one of this number and is none."""
+        if self.is_stopping or number in self.now or not self.staff.is_wanted(number):
             return
         try:
-            process, pidfd, channel = spawn(self._settings, self.rings)
+            process, pidfd, channel = spawn(self.staff.settings, self.rings)
         except OSError as error:
             self.log('alert', f'Worker {number} cannot be started: {error}; trying again.')
-            self._loop.call_later(_PAUSES[-1], self._spawn, number)
+            self._loop.call_later(_PAUSES[-1], self.spawn, number)
             return
         worker = Worker(number, process, pidfd, channel, time.monotonic())
-        self._now[number] = worker
+        self.now[number] = worker
         self._loop.add_reader(pidfd, self._died, worker)
         self._loop.add_reader(channel.fileno(), self._read, worker)
 
@@ -164,7 +135,7 @@ class Workers:
 
     def send(self, worker: int, message: Message, fds: Sequence[int] = ()) -> None:
         """Send a packet; to one that is going it is lost, which its death will tell. One that does not read is killed."""
-        to = self._now.get(worker)
+        to = self.now.get(worker)
         if to is None or to.channel.fileno() < 0:
             return
         try:
@@ -202,9 +173,9 @@ class Workers:
             case 'hello':
                 _ = self._begin(self._welcome(worker), f'welcome of worker {worker.number}')
             case 'ready':
-                worker.state = State.READY
-                self._steer()
-                self._changed.set()
+                if worker.state is State.OPENING:  # else it was told meanwhile that it need not
+                    worker.state = State.READY
+                    self.staff.settle()
             case 'page':
                 _ = self._begin(self.asked(worker.number, message), 'a page')
             case 'rows' | 'answer':
@@ -213,20 +184,18 @@ class Workers:
                 raise ValueError(f'unknown message {other!r}')
 
     async def _welcome(self, worker: Worker) -> None:
-        """The worker runs: once its number is clear it becomes a member, and gets its sockets when it knows what all know."""
-        clearing = self._clearing.get(worker.number)
+        """The worker runs: once its number is clear it becomes a member; when it knows what all know it is on standby."""
+        clearing = self.clearing.get(worker.number)
         if clearing is not None:
             await clearing
         await self.barrier.join(worker.number, lambda tables, revision: self._join(worker, tables, revision))
         await self.contents.settled(worker.number)
-        if self._now.get(worker.number) is worker and worker.state is State.JOINED:
-            if self._parting:
-                self.send(worker.number, {'op': 'farewell'})
-            self.listen(self._listeners.all, only=worker.number)
-            self.send(worker.number, {'op': 'serve'})
+        if self.now.get(worker.number) is worker and worker.state is State.JOINED:
+            worker.state = State.STANDBY
+            self.staff.settle()
 
     def _join(self, worker: Worker, tables: Tables, revision: int) -> bool:
-        if self._now.get(worker.number) is not worker:
+        if self.now.get(worker.number) is not worker or worker.state is not State.STARTING:
             return False
         at = self._board.layout
         message: Message = {
@@ -246,19 +215,15 @@ class Workers:
         self.contents.join(worker.number)
         return True
 
-    def listen(self, listeners: Sequence[Listener], only: int | None = None) -> None:
-        """Have all members (or one) accept on these listeners for the frontends that own them."""
-        for number in self.watched() if only is None else (only,):
-            for listener in listeners:
-                message = {'op': 'listen', 'key': listener.key, 'frontend': listener.frontend}
-                self.send(number, message, (listener.of(number).fileno(),))
+    def listen(self, listeners: Sequence[Listener]) -> None:
+        """Have all who accept do so on these listeners, too, for the frontends that own them."""
+        self.staff.accepting.listen(listeners, self.staff.listening())
 
     async def unlisten(self, listeners: Sequence[Listener]) -> None:
         """Have all members accept what waits in these listeners and then no more. Returns when they have."""
         for listener in listeners:
             listener.turn_away()
-        keys = [listener.key for listener in listeners]
-        keys += [_lent_key(listener, number) for listener in listeners for number in self._lent]
+        keys = self.staff.accepting.keys(listeners)
         answers = await self._questions.ask(self.watched(), {'op': 'unlisten', 'keys': keys})
         if answers.silent:
             self.log('warning', f'Listeners are closed: {unanswered(answers.silent)}')
@@ -282,7 +247,7 @@ class Workers:
 
     def kill(self, number: int, why: str) -> None:
         """End a worker that does not do what it must; its death is dealt with when the pidfd tells."""
-        worker = self._now.get(number)
+        worker = self.now.get(number)
         if worker is not None:
             self.log('alert', f'Worker {number} ({worker.pid}) is killed: {why}.')
             signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
@@ -292,9 +257,7 @@ class Workers:
         before = set(self.pids.values())
         for number in self.alive():
             self.kill(number, why)
-        while before & set(self.pids.values()) or len(self.serving()) < self._settings.nbthread:
-            self._changed.clear()
-            await self._changed.wait()
+        await self.staff.until(lambda: not before & set(self.pids.values()) and self.staff.is_complete())
 
     def _died(self, worker: Worker) -> None:
         self._loop.remove_reader(worker.pidfd)
@@ -303,79 +266,76 @@ class Workers:
         os.close(worker.pidfd)
         worker.channel.close()
         code = worker.process.wait()
-        was = worker.state
-        del self._now[worker.number]
-        self._lent = {of: to for of, to in self._lent.items() if to != worker.number}
-        if not self._stopping:
-            self.log('alert', f'Worker {worker.number} ({worker.pid}) {how_it_ended(code)}.')
+        del self.now[worker.number]
+        self.staff.accepting.left(worker.number)
+        self._tell_of(worker, code)
         self.barrier.left(worker.number)
         self.contents.left(worker.number)
         self._questions.left(worker.number)
-        if was is not State.STARTING:
-            self._clearing[worker.number] = self._begin(
+        if worker.state is not State.STARTING:
+            self.clearing[worker.number] = self._begin(
                 self._clear(worker.number), f'clearing of worker {worker.number}'
             )
-        self._changed.set()
-        if not self._stopping:
+        self.staff.measure()
+        if self.is_stopping:
+            return
+        if self.staff.is_wanted(worker.number):
             self._again(worker)
+        else:
+            self.staff.settle()
+
+    def _tell_of(self, worker: Worker, code: int) -> None:
+        """Who was told to end, and did, is no reason for an alarm."""
+        if self.is_stopping or worker.state is State.ENDING:
+            return
+        has_left = worker.state is State.LEAVING and not code
+        what = 'has left' if has_left else how_it_ended(code)
+        self.log('notice' if has_left else 'alert', f'Worker {worker.number} ({worker.pid}) {what}.')
 
     async def _clear(self, number: int) -> None:
         await self.clear(number)
-        self._clearing.pop(number, None)
+        self.clearing.pop(number, None)
+        self.staff.measure()
 
     def _again(self, worker: Worker) -> None:
         """Start a successor, at once if this one had been well."""
         number = worker.number
         if time.monotonic() - worker.started >= _HEALTHY_AFTER:
-            self._failures[number] = 0
-        pause = _PAUSES[min(self._failures.get(number, 0), len(_PAUSES) - 1)]
-        self._failures[number] = self._failures.get(number, 0) + 1
+            self.failures[number] = 0
+        pause = _PAUSES[min(self.failures.get(number, 0), len(_PAUSES) - 1)]
+        self.failures[number] = self.failures.get(number, 0) + 1
         self.restarts += 1
-        self._loop.call_later(STEER_AFTER, self._steer)
+        self._loop.call_later(STEER_AFTER, self.staff.settle)
         if pause:
-            self._loop.call_later(pause, self._spawn, number)
+            self._loop.call_later(pause, self.spawn, number)
         else:
-            self._spawn(number)
-
-    def _steer(self) -> None:
-        """New connections go to those who serve; what is queued for one that is away for longer, another accepts."""
-        if self._stopping:
-            return
-        serving = self.serving()
-        self._listeners.steer(serving)
-        for number in range(self._settings.nbthread):
-            if number in serving and number in self._lent:
-                keys = [_lent_key(listener, number) for listener in self._listeners.all]
-                self.send(self._lent.pop(number), {'op': 'unlisten', 'keys': keys, 'question': 0})
-            elif serving and number not in serving and number not in self._lent and self._failures.get(number, 0) > 1:
-                self._lent[number] = serving[0]
-                for listener in (one for one in self._listeners.all if not one.shared):
-                    message = {'op': 'listen', 'key': _lent_key(listener, number), 'frontend': listener.frontend}
-                    self.send(serving[0], message, (listener.of(number).fileno(),))
+            self.spawn(number)
 
     # -- end -----------------------------------------------------------------------------------------------------------
 
     def farewell(self) -> None:
         """Have every worker, also those still to come, close each connection with its next answer; all else goes on."""
-        self._parting = True
+        self.is_parting = True
         for number in self.watched():
             self.send(number, {'op': 'farewell'})
 
     def soft_stop(self) -> None:
         """Have every worker finish what it has and leave; none is started any more."""
-        self._stopping = True
-        for worker in tuple(self._now.values()):
+        self.is_stopping = True
+        for worker in tuple(self.now.values()):
             if worker.state is State.STARTING:
                 signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
             else:
                 worker.state = State.LEAVING
                 self.send(worker.number, {'op': 'leave'})
+        self.staff.settle()
 
     def hard_stop(self) -> None:
         """End every worker now."""
-        self._stopping = True
-        for worker in tuple(self._now.values()):
+        self.is_stopping = True
+        for worker in tuple(self.now.values()):
             signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)
+        self.staff.settle()
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = self._loop.create_task(work, name=name)
@@ -387,8 +347,3 @@ class Workers:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failed(task.get_name(), error)
-
-
-def _lent_key(listener: Listener, number: int) -> str:
-    """What another worker knows the socket of worker `number` by."""
-    return f'{listener.key} of worker {number}'

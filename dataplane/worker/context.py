@@ -96,7 +96,7 @@ class Context:
     def sessions_per_second(self, frontend: int) -> int:
         """Connections to a frontend within the last second, over all workers."""
         cells, at, now, total = self.cells, self.layout, now_ms(), 0
-        for worker in range(at.workers):
+        for worker in range(at.rows(cells)):
             first = at.frontend_counters(worker, frontend) + C.SESS_SEC
             total += per_second(cells[first], cells[first + 1], cells[first + 2], now)
         return total

@@ -170,7 +170,7 @@ def _rate(blocks: str, second: int) -> Figure:
     def figure(context: Context, index: int) -> int:
         cells, now, total = context.cells, now_ms(), 0
         counters = getattr(context.layout, blocks)
-        for worker in range(context.layout.workers):
+        for worker in range(context.layout.rows(cells)):
             at = counters(worker, index) + second
             total += per_second(cells[at], cells[at + 1], cells[at + 2], now)
         return total

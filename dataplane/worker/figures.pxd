@@ -13,7 +13,7 @@ cdef class Figures:
     cdef public cell[::1] cells
     cdef public object layout
     cdef public Py_ssize_t worker, process
-    cdef Py_ssize_t _frontends, _backends, _servers, _listeners
+    cdef Py_ssize_t _frontends, _backends, _servers, _listeners, _rows_at, _rows
     cdef tuple _whole
     cdef dict _open
 

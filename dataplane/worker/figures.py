@@ -33,8 +33,11 @@ class Figures:
         self._backends = layout.backend_counters(worker, 0)
         self._servers = layout.server_counters(worker, 0)
         self._listeners = layout.listener_counters(worker, 0)
-        self._whole = tuple(layout.process_counters(row) + _SCUR for row in range(layout.workers))
+        self._rows_at = layout.ROWS
+        self._rows = 0
+        self._whole: tuple[int, ...] = ()
         self._open: dict[int, tuple[int, ...]] = {}
+        self._look_at_rows()
 
     def frontend(self, frontend: int) -> int:
         """First cell of this worker's block for a frontend."""
@@ -56,8 +59,17 @@ class Figures:
 
     # -- connections ---------------------------------------------------------------------------------------------
 
+    def _look_at_rows(self) -> None:
+        """There are more rows, or fewer, to sum over. The cell is read once: what it says later is seen later."""
+        self._rows = self.cells[self._rows_at]
+        rows = range(self._rows or self.layout.workers)
+        self._whole = tuple(self.layout.process_counters(row) + _SCUR for row in rows)
+        self._open.clear()
+
     def connections(self, frontend: int) -> int:
         """Client connections open now on a frontend, over all workers."""
+        if self.cells[self._rows_at] != self._rows:
+            self._look_at_rows()
         gauges, cells, total = self._open.get(frontend) or self._gauges(frontend), self.cells, 0
         for gauge in gauges:
             total += cells[gauge]
@@ -65,12 +77,14 @@ class Figures:
 
     def _gauges(self, frontend: int) -> tuple[int, ...]:
         at = self.layout
-        gauges = tuple(at.frontend_counters(row, frontend) + _SCUR for row in range(at.workers))
+        gauges = tuple(at.frontend_counters(row, frontend) + _SCUR for row in range(len(self._whole)))
         self._open[frontend] = gauges
         return gauges
 
     def all_connections(self) -> int:
         """Client connections open now in the whole data plane."""
+        if self.cells[self._rows_at] != self._rows:
+            self._look_at_rows()
         cells, total = self.cells, 0
         for gauge in self._whole:
             total += cells[gauge]
@@ -113,7 +127,7 @@ class Figures:
         at, block = self.layout, self.listener(listener)
         self.add(C.SCUR, block)
         self.add(C.STOT, block)
-        open_now = sum(self.cells[at.listener_counters(row, listener) + _SCUR] for row in range(at.workers))
+        open_now = sum(self.cells[at.listener_counters(row, listener) + _SCUR] for row in range(at.rows(self.cells)))
         self._raise_max(at.listener_counters(at.departed, listener) + C.SMAX, open_now)
 
     def listener_closed(self, listener: int) -> None:

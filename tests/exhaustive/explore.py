@@ -19,6 +19,7 @@ from dataplane.core.layout import ENTRY_STRIDE, NOBODY, UNLIMITED, Aside, Rota
 from dataplane.core.line import usable  # by value: a mutant that replaces it does not replace it here
 from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.core.stream import HASHED, Admission, Life, Stream
+from tests.exhaustive import rows
 from tests.exhaustive.world import CLEARED, DEAD, UP, State, World, planes
 
 POISON = -7_777
@@ -175,6 +176,8 @@ class Explorer:
         for worker in range(self.w.workers):
             for at, n in self.chances(x, worker):
                 yield at, n, False
+        for at, n in rows.steps(x) if self.w.hires else ():
+            yield at, n, False
         if x.change < len(self.w.changes):
             label = f'COMMIT {x.change + 1}: {self.w.changes[x.change]}'
             for at, n in self.hold(x, -1, lambda n, p: p.commit(n.change_now()), label, pumps=False):
@@ -224,7 +227,7 @@ class Explorer:
 
     def chances(self, x: State, v: int) -> Iterator[tuple[str, State]]:
         """What befalls a worker from outside: respawned, killed, stopped, continued, rung by nobody."""
-        if x.alive[v] == CLEARED:
+        if x.alive[v] == CLEARED and rows.may_start(x, v):
             n = x.clone()
             n.alive[v], n.acked[v], n.tables[v] = UP, n.cells[self.at.REVISION], n.cells[self.at.TABLES]
             yield f'worker {v} respawned', n
@@ -350,8 +353,8 @@ class Explorer:
         x, at, cells = self.now, self.at, self.now.cells
         open_ = sum(s.life in (Life.SLOT, Life.RUNNING) and s.server == server for s in x.streams)
         open_ += sum(lost == server for lost in x.lost)
-        rows = range(0, at.entries * ENTRY_STRIDE, ENTRY_STRIDE)
-        open_ += sum(cells[at.E_STATE + row] == line.GIVEN and cells[at.E_SERVER + row] == server for row in rows)
+        entries = range(0, at.entries * ENTRY_STRIDE, ENTRY_STRIDE)
+        open_ += sum(cells[at.E_STATE + row] == line.GIVEN and cells[at.E_SERVER + row] == server for row in entries)
         used = invariants.used_slots(cells, at, server)
         limit = self.limit(x, server)
         if limit != UNLIMITED and max(open_, used) > limit:

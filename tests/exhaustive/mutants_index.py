@@ -11,7 +11,9 @@ from dataplane.core.layout import NOBODY
 from dataplane.core.plane import Plane
 from dataplane.core.pump import Pump
 from dataplane.core.stream import HASHED
+from tests.exhaustive import rows
 from tests.exhaustive.mutants import ENDS_IN, MUTANTS, mutant, put
+from tests.exhaustive.world import CLEARED, DEAD
 
 __all__ = ['ENDS_IN', 'MUTANTS']
 
@@ -112,3 +114,18 @@ def sums_kept_after_a_death() -> None:
         StaticRoundRobin.forget(self, cells, at, backend, members)
 
     put(Bounded, 'forget', forgetful)
+
+
+# -- rows in use ----------------------------------------------------------------------------------------------------------
+
+
+@mutant('hire')
+def row_used_before_it_counts() -> None:
+    """A worker is started whose row is not among those in use: whoever repairs does not count what it has."""
+    put(rows, 'may_start', lambda x, worker: True)
+
+
+@mutant('hire')
+def row_given_up_before_it_is_cleared() -> None:
+    """The row of the last worker is in use no more once that is dead, its slots not given back yet."""
+    put(rows, 'may_lower', lambda x, worker: x.alive[worker] in (DEAD, CLEARED))

@@ -46,7 +46,9 @@ class Wish(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """The layout, what may happen and how often. `changes`: (kind, server, value); `maxqueue` 0: not limited."""
+    """The layout, what may happen and how often. `changes`: (kind, server, value); `maxqueue` 0: not limited; `hires`: of the workers,
+    the last ones, which come and go.
+    """
 
     workers: int
     limits: tuple[int, ...]
@@ -66,6 +68,7 @@ class World:
     backups: tuple[int, ...] = ()
     factor: int = 0
     affinity: int = 0
+    hires: int = 0
     at: Layout = field(init=False, compare=False)
     streams_of: list[list[int]] = field(init=False, compare=False)
 
@@ -82,6 +85,7 @@ class World:
         """The cells as a ledger would have committed them: every server ready, or a backup that is not elected."""
         at, cells = self.at, Recorded([0] * self.at.size)
         count = len(self.limits)
+        cells[at.ROWS] = self.workers - self.hires
         cells[at.FIRST_SERVER] = cells[at.STALE] = cells[at.BACKENDS] = 1
         cells[at.ALGORITHM] = self.algorithm
         cells[at.FULLCONN] = self.fullconn
@@ -144,7 +148,7 @@ class State:
         self.cells = world.board()
         self.streams = [wish.make(world.at) for wish in world.streams]
         self.lost: list[int | None] = [None] * len(world.streams)
-        self.alive, self.stopped = [UP] * world.workers, [0] * world.workers
+        self.alive, self.stopped = [UP] * (world.workers - world.hires) + [CLEARED] * world.hires, [0] * world.workers
         self.bell, self.acked = [0] * world.workers, [0] * world.workers
         self.tables = [0] * world.workers
         self.change, self.torn = 0, False
@@ -172,6 +176,7 @@ class State:
         out = cells[at.SERVED : at.SERVED + at.workers * at.servers] + cells[at.BECONN : at.BECONN + at.workers]
         out += cells[at.ASIDE : at.ASIDE + at.workers]
         out += [cells[at.BACK_AT + v] if cells[at.ASIDE + v] == Aside.RETURNING else 0 for v in range(at.workers)]
+        out.append(cells[at.ROWS])
         out += self.alive + self.stopped + self.bell + self.left
         out += [acked == revision for acked in self.acked] + [mine == tables for mine in self.tables]
         out += (self.change, self.torn)
@@ -410,4 +415,7 @@ WORLDS: dict[str, World] = {
     'forced-full': World(2, (1, 1), (FA, FB, FB, KA), (OFF,), maxqueue=1, cancels=1),
     'random': World(2, (1, 1), (A, B, B), (OFF, ON), algorithm=Algorithm.RANDOM),
     'least': World(2, (1, 2), (A, B, B, A), (OFF,), cancels=1, algorithm=Algorithm.LEASTCONN),
+    # a second worker comes and goes as a reload wants it to, its row in use only then
+    'hire': World(2, (1,), (A, B, B), kills=1, hires=1),
+    'hire-off': World(2, (1, 1), (A, KB, B), (OFF, ON), hires=1),
 }

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.integration.harness.cli import Cli
-from tests.integration.harness.load import Load, ask
+from tests.integration.harness.load import Load, Record, ask
 from tests.integration.harness.planes import DataPlane, Stage, listen, stage
 from tests.integration.harness.upstream import Upstream
 from tests.integration.harness.waiting import until
@@ -56,6 +56,33 @@ async def test_a_level_is_kept_to() -> None:
         assert await master('reload') == 'Permission denied\n\n'
         assert await master('@1 disable server px/u') == 'Permission denied\n\n'
         assert rows(await master('show proc'))
+
+
+async def test_who_is_needed_no_more_is_an_old_worker_until_it_has_left() -> None:
+    async with mastered() as (_, plane, master, server):
+        server.hold()
+        asked: list[asyncio.Task[Record]] = []
+        while not all(plane.owners().values()):
+            asked.append(asyncio.create_task(ask(plane.port, within=200)))
+            await until(lambda: server.inside() == len(asked), within=60, what='it is under way')
+        first, second = plane.worker_pids()
+        plane.workers = 1
+        plane.write()
+        assert (await master('reload', within=60)).startswith('Success=1\n')
+        shown = await until(lambda: _with_old(master), within=60, what='it leaves')
+        assert shown.count('worker  ') == 2
+        workers, _, old = shown.partition('# old workers')
+        assert str(first) in workers
+        assert str(second) in old
+        server.let_go()
+        assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
+        await until(lambda: plane.worker_pids() == [first], within=60, what='it has left')
+        assert 'old workers' not in await master('show proc')
+
+
+async def _with_old(master: Cli) -> str:
+    shown = await master('show proc')
+    return shown if '# old workers' in shown else ''
 
 
 async def test_a_session_goes_on_with_whom_it_named() -> None:

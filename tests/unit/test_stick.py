@@ -155,10 +155,12 @@ def test_a_large_table_never_has_more_than_its_size_and_a_few() -> None:
 
 
 def test_of_a_table_that_is_not_purged_the_last_get_nothing() -> None:
-    table = StickTable.create(definition(2, nopurge=True), 1)
-    assert [table.track(key) for key in (b'a', b'b')] == [True, True]
-    table.untrack(b'a')
-    assert table.track(b'c') is False
+    table = StickTable.create(definition(2, nopurge=True), WORKERS)
+    mine = worker_of(table, 0)
+    assert [mine.track(key) for key in (b'a', b'b')] == [True, True]
+    mine.untrack(b'a')
+    assert mine.track(b'c') is False
+    mine.close()
     table.close()
 
 
@@ -268,7 +270,7 @@ def test_room_for_workers_that_there_are_not_takes_no_memory() -> None:
         table.expire()
         mine.close()
     few, many = [os.fstat(table.fd) for table in tables]
-    assert many.st_size > few.st_size + 8 * 63 * 2_000
+    assert many.st_size >= few.st_size + 8 * 63 * 2_000
     assert many.st_blocks <= few.st_blocks + 8, 'a page at most, where rows begin elsewhere'
     for table in tables:
         table.close()

@@ -103,6 +103,16 @@ class DataPlane:
             raise AssertionError(self.child.report())
         return len(self.worker_pids()) == self.workers and await self.cli.ready()
 
+    async def reload(self, number: signal.Signals = signal.SIGUSR2) -> str:
+        """Write the file, signal, and return what was said about it."""
+        self.write()
+        said = len(self.printed())
+        assert self.child is not None
+        self.child.signal(number)
+        return await until(
+            lambda: text if 'Reload' in (text := self.printed()[said:]) else '', within=60, what='the reload is over'
+        )
+
     async def stop(self) -> None:
         """SIGTERM and wait."""
         if self.child is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def columns() -> list[tuple[str, list[int]]]:
     """Every fact with the cells it may occupy."""
     found = [
         (name, [getattr(AT, name)])
-        for name in ('VERSION', 'REVISION', 'TABLES', 'GLOBAL_MAXCONN', 'SEQUENCE', 'FREE_ROOT', 'HIGH_WATER')
+        for name in ('VERSION', 'REVISION', 'TABLES', 'GLOBAL_MAXCONN', 'SEQUENCE', 'FREE_ROOT', 'HIGH_WATER', 'ROWS')
     ]
     widths = {
         'ASIDE': AT.workers,
@@ -75,6 +76,13 @@ def test_queues_are_numbered_without_a_gap() -> None:
 def test_the_departed_row_comes_after_the_workers() -> None:
     assert AT.departed == AT.workers
     assert AT.process_counters(AT.departed) == AT.process_counters(AT.workers - 1) + COUNTERS
+
+
+def test_rows_in_use_are_all_unless_the_cell_says_how_many() -> None:
+    cells = array('q', bytes(8 * AT.size))
+    assert AT.rows(cells) == AT.workers
+    cells[AT.ROWS] = 2
+    assert AT.rows(cells) == 2
 
 
 @pytest.mark.parametrize('more', ['workers', 'servers', 'backends', 'frontends', 'entries', 'listeners'])

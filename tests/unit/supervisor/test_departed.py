@@ -67,6 +67,7 @@ def test_burying_twice_changes_nothing() -> None:
 @pytest.mark.parametrize('row', [0, 1, 2])
 def test_an_index_that_means_another_server_begins_at_zero(row: int) -> None:
     cells = array('q', [5]) * AT.size
+    cells[AT.ROWS] = AT.workers
     forget(cells, AT, 3)
     assert not any(cells[AT.server_counters(row, 3) : AT.server_counters(row, 3) + COUNTERS])
     assert cells[AT.server_counters(row, 2)] == 5
@@ -75,6 +76,7 @@ def test_an_index_that_means_another_server_begins_at_zero(row: int) -> None:
 @pytest.mark.parametrize('row', [0, 1, 2])
 def test_what_is_new_in_the_tables_begins_at_zero_and_what_was_there_goes_on(row: int) -> None:
     cells = array('q', [5]) * AT.size
+    cells[AT.ROWS] = AT.workers
     after = Tables(
         2,
         frontends={**TABLES.frontends, 1: Frontend(name='g', id=3, binds=(), maxconn=1)},

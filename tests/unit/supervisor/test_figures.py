@@ -199,10 +199,10 @@ def test_info(plane: Plane) -> None:
 
 
 def test_description_is_shown_when_there_is_one() -> None:
-    settings = Global(description='edge', nbthread=99)
+    settings = Global(description='edge', nbthread=3)
     plane = Plane(dataclasses.replace(SNAPSHOT, globals=settings))
     assert plane.figures.info()['description'] == 'edge'
-    assert plane.figures.workers == plane.layout.workers
+    assert plane.figures.workers == 3
 
 
 def test_limits_set_at_run_time_are_shown(plane: Plane) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import resource
 import select
 import socket
 import stat
@@ -82,6 +83,61 @@ def test_a_bind_opened_while_steered_is_steered_too(listeners: Listeners, port: 
     listeners.steer([1])
     (listener,) = listeners.open_missing([frontend(tcp(port))])
     assert accepted(listener, port, 10) == [0, 10, 0]
+
+
+def test_a_group_grows_without_anybody_coming_to_who_does_not_serve_yet(listeners: Listeners, port: int) -> None:
+    (listener,) = listeners.open_missing([frontend(tcp(port))])
+    waiting = [socket.create_connection(('127.0.0.1', port)) for _ in range(30)]
+    listeners.widen(WORKERS + 2)
+    assert (listeners.workers, len(listener.sockets)) == (WORKERS + 2, WORKERS + 2)
+    assert sum(accepted(listener, port, 0)) == 30, 'what waited, waits where it was'
+    found = accepted(listener, port)
+    assert all(found[:WORKERS])
+    assert found[WORKERS:] == [0, 0]
+    listeners.steer(range(WORKERS + 2))
+    assert all(accepted(listener, port, 100))
+    listeners.widen(WORKERS)
+    assert listeners.workers == WORKERS + 2, 'it never shrinks by that'
+    for client in waiting:
+        client.close()
+
+
+def test_a_group_that_grew_for_nothing_is_as_it_was(listeners: Listeners, port: int) -> None:
+    (listener,) = listeners.open_missing([frontend(tcp(port))])
+    listeners.steer([0, 2])
+    listeners.widen(WORKERS + 2)
+    assert accepted(listener, port)[1] == 0
+    listeners.narrow(WORKERS)
+    assert (listeners.workers, len(listener.sockets)) == (WORKERS, WORKERS)
+    assert accepted(listener, port)[1] == 0
+    listeners.steer(range(WORKERS))
+    assert all(accepted(listener, port))
+
+
+def test_one_that_is_shared_has_one_socket_however_many_workers(listeners: Listeners, tmp_path: Path) -> None:
+    (listener,) = listeners.open_missing([frontend(Bind(name='u', path=str(tmp_path / 's')))])
+    listeners.widen(WORKERS + 1)
+    assert len(listener.sockets) == 1
+    listeners.narrow(WORKERS)
+    assert len(listener.sockets) == 1
+
+
+def test_a_group_that_cannot_grow_is_named_and_all_are_as_they_were(listeners: Listeners, port: int) -> None:
+    (listener,) = listeners.open_missing([frontend(tcp(port))])
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, limits[1]))
+    try:
+        with pytest.raises(CannotListen) as refused:
+            listeners.widen(WORKERS + 3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert str(refused.value) == (
+        f'Binding [x.cfg:2] for frontend f: cannot bind socket (Too many open files) for [127.0.0.1:{port}]'
+    )
+    assert (listeners.workers, len(listener.sockets)) == (WORKERS, WORKERS)
+    assert all(accepted(listener, port))
 
 
 def test_steering_loses_nothing_that_is_queued(listeners: Listeners, port: int) -> None:

@@ -23,13 +23,14 @@ class Processes:
     """Worker processes, and reloads that go as `succeeds` says."""
 
     pids: list[int] = field(default_factory=lambda: [100, 200])
+    old: list[int] = field(default_factory=list)
     succeeds: bool = True
     done: int = 0
     failed: int = 0
     replaced: list[str] = field(default_factory=list)
 
-    def processes(self) -> list[tuple[int, int, int]]:
-        return [(number, pid, 61) for number, pid in enumerate(self.pids)]
+    def processes(self, *, leaving: bool = False) -> list[tuple[int, int, int]]:
+        return [(number, pid, 61) for number, pid in enumerate(self.old if leaving else self.pids)]
 
     async def replace(self, why: str) -> None:
         self.replaced.append(why)
@@ -104,6 +105,17 @@ async def test_processes() -> None:
         ['100', 'worker', '0', '0d00h01m01s', '9.9'],
         ['200', 'worker', '0', '0d00h01m01s', '9.9'],
     ]
+
+
+async def test_workers_that_leave_are_old_ones_and_asked_for_nothing() -> None:
+    talk = Talk()
+    talk.processes.pids, talk.processes.old = [100], [200]
+    lines = (await talk('show proc')).text.split('\n')
+    assert [line.split() for line in lines[2:]] == [
+        ['#', 'workers'], ['100', 'worker', '0', '0d00h01m01s', '9.9'],
+        ['#', 'old', 'workers'], ['200', 'worker', '1', '0d00h01m01s', '9.9'],
+    ]  # fmt: skip
+    assert (await talk('@2 show version')).text.startswith("Can't find the target PID")
 
 
 @pytest.mark.parametrize(

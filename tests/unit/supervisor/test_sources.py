@@ -85,7 +85,6 @@ def test_whether_anything_is_listened_on(tmp_path: Path, text: str, wanted: bool
 @pytest.mark.parametrize(
     'line, named',
     [
-        ('nbthread 7', 'nbthread'),
         ('state-dir /elsewhere', 'state-dir'),
         ('control-plane http://other:1', 'control-plane'),
         ('stats socket /elsewhere', 'stats socket'),
@@ -99,6 +98,13 @@ def test_what_a_reload_cannot_change_is_named(tmp_path: Path, line: str, named: 
     problems = unchangeable(old, read(tmp_path / 'a.cfg').read().snapshot)
     assert len(problems) == 1
     assert named in problems[0]
+
+
+def test_a_reload_may_want_another_number_of_workers(tmp_path: Path) -> None:
+    (tmp_path / 'a.cfg').write_text('global\n    nbthread 2\n' + GOOD)
+    old = read(tmp_path / 'a.cfg').read().snapshot
+    (tmp_path / 'a.cfg').write_text('global\n    nbthread 7\n' + GOOD)
+    assert unchangeable(old, read(tmp_path / 'a.cfg').read().snapshot) == []
 
 
 def test_a_reload_cannot_leave_nothing_to_listen_on(tmp_path: Path) -> None:

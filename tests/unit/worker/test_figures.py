@@ -26,6 +26,17 @@ def test_connections_are_summed_over_workers_and_their_maximum_kept() -> None:
     assert one.cells[one.frontend(0) + C.CONN_TOT] == 2
 
 
+def test_connections_of_rows_that_come_into_use_later_count_and_of_those_that_are_in_use_no_more_do_not() -> None:
+    one, two = both()
+    one.cells[LAYOUT.ROWS] = 1
+    two.opened(0, 1_000)
+    assert one.connections(0) == one.all_connections() == 0
+    one.cells[LAYOUT.ROWS] = 2
+    assert one.connections(0) == one.all_connections() == 1
+    one.cells[LAYOUT.ROWS] = 1
+    assert (one.all_connections(), one.connections(0)) == (0, 0)
+
+
 def test_rates_know_this_second_and_the_last_one() -> None:
     one, _ = both()
     block = one.frontend(0)
