@@ -278,11 +278,7 @@ class Carrier(Resender):
 
     def _may_keep_client(self) -> bool:
         """Not while a soft stop is on, nor when bytes were sent for a protocol that was not switched to (RFC 9931)."""
-        return not (
-            self._context.stopping
-            or self._backend_of().keep_alive is _CLOSE
-            or (self._switch and self._client.has_more())
-        )
+        return not (self._context.stopping or (self._switch and self._client.has_more()))
 
     def _connection_field(self) -> bytes:
         if not self._keep:

@@ -91,6 +91,7 @@ def _location(redirect: Redirect, target: bytes, transaction: Transaction) -> by
         return target
     if redirect.drop_query:
         mark = query = b''
+    path = path or b'/'
     if redirect.append_slash and not path.endswith(b'/'):
         path += b'/'
     if redirect.where is Where.SCHEME:
