@@ -13,10 +13,11 @@ import asyncio
 import gc
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 
@@ -25,7 +26,7 @@ from dataplane.config.conditions import evaluate
 from dataplane.config.problems import Rejected
 from dataplane.config.statssocket import parse_master_socket
 from dataplane.core import plane
-from dataplane.core.model import Snapshot, StatsSocket
+from dataplane.core.model import StatsSocket
 from dataplane.supervisor.listeners import CannotListen, Listeners
 from dataplane.supervisor.logs import say
 from dataplane.supervisor.options import USAGE, Misused, Options, parse
@@ -42,6 +43,9 @@ from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens
 
 if TYPE_CHECKING:
     from dataplane.supervisor.dataplane import DataPlane
+
+_PARSING: Final = re.compile(r'config : parsing \[(.+?)(?::\d+)?] : ')
+"""How an error begins that is one of a file."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,6 +90,8 @@ def _configured(options: Options) -> int:
             say('WARNING', text)
         for text in unusable.problems:
             say('ALERT', text)
+        for path in dict.fromkeys(found[1] for found in map(_PARSING.match, unusable.problems) if found):
+            say('ALERT', f'config : Error(s) found in configuration file : {path}')
         say('ALERT', 'config : Fatal errors found in configuration.')
         return 1
     if not quiet:
@@ -96,17 +102,19 @@ def _configured(options: Options) -> int:
         say('ALERT', 'Some warnings were found and -dW asks for none. Aborting.')
         return 1
     if options.check:
-        return _checked(loaded.snapshot, quiet=quiet)
+        return _checked(loaded, quiet=quiet)
     if not listens(loaded.snapshot):
         say('ALERT', f'[sluice.main()] {NO_LISTENER} Exiting.')
         return 1
     return _listening(options, sources, loaded, master)
 
 
-def _checked(snapshot: Snapshot, *, quiet: bool) -> int:
+def _checked(loaded: Loaded, *, quiet: bool) -> int:
     """What `-c` says of a configuration without errors: 2 when there is nothing that it would listen on."""
     text, status = 'Configuration file is valid', 0
-    if not listens(snapshot):
+    if loaded.warnings and not quiet:
+        sys.stdout.write('Warnings were found.\n')
+    if not listens(loaded.snapshot):
         text, status = 'Configuration file has no error but will not start (no listener) => exit(2).', 2
     if not quiet:
         sys.stdout.write(f'{text}\n')

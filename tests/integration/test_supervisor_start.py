@@ -63,11 +63,21 @@ async def test_check_tells_every_error_with_file_and_line() -> None:
         assert status == 0
         assert 'Configuration file is valid' in text
         assert 'SIGUSR2' in text
+        assert 'Warnings were found.' not in text
+        warned = config(
+            on, 'global\n    tune.maxpollevents 100\n' + HEAD + 'frontend f\n    bind 127.0.0.1:1\n', 'warned.cfg'
+        )
+        status, text = await run(on, '-c', '-f', warned)
+        assert status == 0
+        assert 'Warnings were found.\nConfiguration file is valid\n' in text
+        assert 'Warnings' not in (await run(on, '-q', '-c', '-f', warned))[1]
         bad = config(on, 'global\n    no-such-word 1\nfrontend f\n    neither-this\n', 'bad.cfg')
         status, text = await run(on, '-c', '-f', bad)
         assert status == 1
         assert 'bad.cfg:2]' in text
         assert 'bad.cfg:4]' in text
+        assert text.count('Error(s) found in configuration file : ') == 1
+        assert text.rstrip().endswith('config : Fatal errors found in configuration.')
         assert '[ALERT]' in text
         status, text = await run(on, '-c', '-f', '/no/such/file')
         assert status == 1
