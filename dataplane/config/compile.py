@@ -87,15 +87,18 @@ def _log_targets(targets: Iterable[LogTarget], *, hostname: str | None) -> tuple
     return tuple(replace(target, format='rfc3164') if target.format == 'local' else target for target in targets)
 
 
-def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
-    maxconn = proxy.maxconn or settings.maxconn
-    own = proxy.name if proxy.side is Side.BOTH else None
+def _logs_of(proxy: ProxyDraft, settings: Global) -> tuple[LogTarget, ...]:
+    """Where the lines of a proxy, or of a backend and its servers, go."""
     logs = (
         *(settings.log_targets if proxy.log_global else ()),
         *_log_targets(proxy.logs, hostname=settings.log_send_hostname),
     )
-    if proxy.log_tag:
-        logs = tuple(replace(target, tag=proxy.log_tag) for target in logs)
+    return tuple(replace(target, tag=proxy.log_tag) for target in logs) if proxy.log_tag else logs
+
+
+def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
+    maxconn = proxy.maxconn or settings.maxconn
+    own = proxy.name if proxy.side is Side.BOTH else None
     return Frontend(
         name=proxy.name,
         id=id_,
@@ -105,7 +108,7 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
         default_backend=proxy.default_backend.name if proxy.default_backend else own,
         use_routes=proxy.use_routes,
         rules=rules_of(proxy, page_of(proxy, settings)),
-        log_targets=logs,
+        log_targets=_logs_of(proxy, settings),
         httplog=proxy.httplog,
         logasap=proxy.logasap,
         dontlognull=proxy.dontlognull,
@@ -175,6 +178,8 @@ def _backend(
         max_keep_alive_queue=proxy.max_keep_alive_queue,
         send_name_header=proxy.send_name_header,
         rules=rules_of(proxy, page_of(proxy, settings)),
+        log_targets=_logs_of(proxy, settings),
+        default_server=proxy.default_settings,
         error_pages=tuple(proxy.error_pages.values()),
         probe=proxy.probe.compiled(proxy.timeouts, log_checks=proxy.log_health_checks),
         state_file=state_file(proxy, general),

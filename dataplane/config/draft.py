@@ -101,6 +101,7 @@ class ProxyDraft:
     binds: list[Bind] = field(default_factory=list)
     servers: list[ServerDraft] = field(default_factory=list)
     default_server: ServerDraft = field(default_factory=ServerDraft)
+    default_settings: tuple[str, ...] = ()
     default_backend: Target | None = None
     switches: list[Switch] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)

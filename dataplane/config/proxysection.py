@@ -68,7 +68,7 @@ _FRONT_TIMEOUTS: Final = ('client', 'client-fin')
 _BACK_TIMEOUTS: Final = ('check', 'server', 'connect', 'queue', 'tunnel', 'server-fin')
 _SIDES: Final = {
     'backlog': Side.FRONTEND, 'bind': Side.FRONTEND, 'default_backend': Side.FRONTEND, 'maxconn': Side.FRONTEND, 'monitor-uri': Side.FRONTEND,
-    'monitor fail': Side.FRONTEND, 'rate-limit sessions': Side.FRONTEND, 'source': Side.BACKEND, 'log-tag': Side.FRONTEND,
+    'monitor fail': Side.FRONTEND, 'rate-limit sessions': Side.FRONTEND, 'source': Side.BACKEND,
     'tcp-request connection': Side.FRONTEND, 'tcp-request session': Side.FRONTEND, 'capture cookie': Side.FRONTEND,
     'capture request header': Side.FRONTEND, 'capture response header': Side.FRONTEND, 'declare capture': Side.FRONTEND,
     'log-format': Side.FRONTEND, 'log-format-sd': Side.FRONTEND, 'unique-id-format': Side.FRONTEND, 'unique-id-header': Side.FRONTEND,

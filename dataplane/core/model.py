@@ -281,6 +281,8 @@ class Backend:
     max_keep_alive_queue: int | None = None
     send_name_header: str = ''
     rules: Rules = NO_RULES
+    log_targets: tuple[LogTarget, ...] = ()  # of lines about it and its servers; where it is pushed, those of `global`
+    default_server: tuple[str, ...] = ()  # the words of these lines, for servers that are added
     error_pages: tuple[ErrorPage, ...] = ()
     probe: Probe = field(default_factory=Probe)
     state_file: str = ''

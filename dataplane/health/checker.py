@@ -78,7 +78,7 @@ class Board(Protocol):
 
 
 class Checker:
-    """One per data plane. `follow` after each revision, `close` at the end; `watch_of` for those who show."""
+    """One per data plane. `follow` after each revision, `close` at the end; `told` hears the lines about a backend's servers."""
 
     def __init__(
         self,
@@ -86,13 +86,14 @@ class Checker:
         door: Door,
         board: Board,
         log: Callable[[str, str], None],
+        told: Callable[[Backend, str, str], None],
         shared: Shared,
         *,
         rng: random.Random,
         workers: int,
     ) -> None:
         self._loop, self._door, self._board, self._log, self._rng = loop, door, board, log, rng
-        self._shared = shared
+        self._told, self._shared = told, shared
         self._workers = workers
         self._watches: dict[tuple[int, bool], Watch] = {}
         self._timers: dict[Watch, asyncio.TimerHandle] = {}
@@ -253,7 +254,7 @@ class Checker:
                 f'{record.backend}/{record.name}', watch.last, watch.counter.shown(), agent=watch.agent,
                 backup=record.server.backup, up=watch.counter.up, weight=record.uweight,
             )  # fmt: skip
-            self._log('notice', line)
+            self._told(backend, 'notice', line)
         side = watch.side(record)
         if news.verdict is not None and news.verdict is not side.verdict:
             reason = '' if logged else watch.last.reason()

@@ -128,7 +128,7 @@ class DataPlane:
         self._reload = Reload(
             sources, loaded, publisher=self._publisher, workers=self._workers, listeners=listeners, log=self._log,
             changed=lambda: bool(self._contents.book.touched()),
-            adopted=lambda new: self._log.adopt(new.globals),
+            adopted=lambda new: self._log.adopt(new.globals, new.backends),
         )  # fmt: skip
         self._doors = FrontDoors(listeners, self._workers, self._reload.changing, self._log)
         self._around = Surroundings(rings, startup_lines(loaded), self._reload, len(loaded.warnings))

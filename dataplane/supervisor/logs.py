@@ -1,4 +1,4 @@
-"""What the supervisor itself has to say: lines to the log targets of the `global` section, and to stderr as HAProxy does.
+"""What the supervisor itself has to say: lines to the log targets of the `global` section, those about a backend to its own; all to stderr.
 
 Nothing here waits for a reader: descriptors are shared with other processes and written through wire/outlet.py. Datagrams are
 sent at once, and no name is looked up. What cannot be written is kept, up to a bound, and then dropped and counted in `dropped`.
@@ -12,11 +12,11 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Final
 
-from dataplane.core.model import Global, LogTarget
+from dataplane.core.model import Backend, Global, LogTarget
 from dataplane.core.rings import EVENTS, PREFIX
 from dataplane.core.sampling import Sampling
 from dataplane.wire.outlet import Outlet
@@ -58,20 +58,28 @@ class Log:
         self._loop = loop
         self._flush()
 
-    def adopt(self, settings: Global) -> None:
-        """Follow the `global` section of a configuration that came into force; sockets to what it names no more are closed."""
+    def adopt(self, settings: Global, backends: Iterable[Backend] = ()) -> None:
+        """Follow a configuration that came into force; sockets to what neither `global` nor a backend names any more are closed."""
+        targets = [*settings.log_targets, *(target for backend in backends for target in backend.log_targets)]
         self._settings = settings
         self._samples.clear()
-        for address in self._sockets.keys() - {target.address for target in settings.log_targets}:
+        for address in self._sockets.keys() - {target.address for target in targets}:
             self._sockets.pop(address).close()
 
     def __call__(self, level: str, text: str) -> None:
-        """Log one line to every target that wants it, and to stderr."""
+        """Log one line to every target of `global` that wants it, and to stderr."""
+        self._tell(level, text, self._settings.log_targets)
+
+    def of(self, backend: Backend, level: str, text: str) -> None:
+        """The same with a line about a backend or one of its servers: to its own targets, but for a pushed one, which has none."""
+        self._tell(level, text, self._settings.log_targets if backend.pushed else backend.log_targets)
+
+    def _tell(self, level: str, text: str, targets: Iterable[LogTarget]) -> None:
         self.told(level, text)
         if not self._quiet:
             tag = f'[{_TAGS.get(level, "WARNING")}]'
             self._put(2, f'{tag:<10} ({os.getpid()}) : {text}\n'.encode(errors='replace'))
-        for target in self._settings.log_targets:
+        for target in targets:
             if target.sample is None or self._sampled(target, target.sample):
                 self._to(target, level, text)
         self._flush()

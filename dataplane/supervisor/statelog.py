@@ -15,7 +15,7 @@ from dataplane.core.commit import Commit
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger, ServerRecord
 from dataplane.core.line import queued
-from dataplane.core.model import AdminState
+from dataplane.core.model import AdminState, Backend
 from dataplane.core.state import OpState
 from dataplane.supervisor.publish import Applied
 
@@ -40,6 +40,20 @@ def _inherits(record: ServerRecord, flag: Admin) -> bool:
     return bool(record.admin & flag) and effective(record.admin & ~flag) is not record.effective
 
 
+def _followed(told: Sequence[tuple[ServerRecord, Seen]]) -> Iterator[tuple[ServerRecord, Seen]]:
+    """Who is tracked before those that track it, and of these the last declared first, as HAProxy has them."""
+    here = {(record.backend, record.name) for record, _ in told}
+    followers: dict[tuple[str, str] | None, list[tuple[ServerRecord, Seen]]] = {}
+    for record, seen in told:
+        leader = record.server.track if record.server.track in here else None
+        followers.setdefault(leader, []).append((record, seen))
+    ahead = followers.pop(None, [])[::-1]
+    while ahead:
+        record, seen = ahead.pop()
+        yield record, seen
+        ahead += followers.pop((record.backend, record.name), [])
+
+
 class Effects(NamedTuple):
     """What a revision did to the sessions of the one server it was about."""
 
@@ -48,10 +62,14 @@ class Effects(NamedTuple):
 
 
 class StateLog:
-    """Watches the publisher. `log(level, text)` writes a line."""
+    """Watches the publisher. `log(backend, level, text)` writes a line about a backend."""
 
     def __init__(
-        self, ledger: Ledger, cells: Sequence[int] | memoryview, layout: Layout, log: Callable[[str, str], None]
+        self,
+        ledger: Ledger,
+        cells: Sequence[int] | memoryview,
+        layout: Layout,
+        log: Callable[[Backend, str, str], None],
     ) -> None:
         self._ledger = ledger
         self._cells = cells
@@ -68,9 +86,10 @@ class StateLog:
             self._known[record.backend, record.name] = _seen(record)
         told = [(record, before) for record, before in changed if before is not None and before != _seen(record)]
         effects = Effects(applied.requeued, applied.killed) if len(told) == 1 else Effects(0, 0)
-        for record, before in told:
+        for record, before in _followed(told):
+            backend = self._ledger.tables.backends[record.backend_index]
             for level, line in self._lines(record, before, effects):
-                self._log(level, line)
+                self._log(backend, level, line)
         self._tell_of_backends()
         self._forget()
 
@@ -167,5 +186,6 @@ class StateLog:
             if self._served.get(backend.name) and not served:
                 front = tables.frontend_of(backend.name)
                 listens = front is not None and tables.frontends[front].id == backend.id
-                self._log('emerg', f'{"proxy" if listens else "backend"} {backend.name} has no server available!')
+                text = f'{"proxy" if listens else "backend"} {backend.name} has no server available!'
+                self._log(backend, 'emerg', text)
             self._served[backend.name] = served

@@ -63,6 +63,20 @@ def test_the_machines_name_is_the_nodes_and_the_logs() -> None:
     assert load([('t', 'global\n node n\n')], {}, cores=1, hostname='box').snapshot.globals.node == 'n'
 
 
+def test_lines_about_servers_go_where_their_backend_says() -> None:
+    text = (
+        f'{HTTP}backend a\n log stderr local1\n log-tag t\nbackend b\n log global\nbackend c\nlisten l\n bind :80\n log global\n'
+        'global\n log stdout local0\n'
+    )
+    found = snapshot(text).backends
+    assert [[(target.address, target.tag) for target in backend.log_targets] for backend in found] == [
+        [('stderr', 't')],
+        [('stdout', '')],
+        [],
+        [('stdout', '')],
+    ]
+
+
 def test_log_global_means_the_global_section_wherever_it_stands() -> None:
     text = f'{HTTP} log global\nfrontend f\n bind :80\n log stderr local1\nfrontend g\n bind :81\n no log\nglobal\n log stdout local0\n'
     found = snapshot(text).frontends

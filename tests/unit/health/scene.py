@@ -41,7 +41,14 @@ class Scene:
         self.lines: list[str] = []
         view = BoardView(self.plane.cells, self.plane.layout)
         self.checker = Checker(
-            loop, self, view, lambda level, text: self.lines.append(text), Process(), rng=random.Random(1), workers=4
+            loop,
+            self,
+            view,
+            lambda level, text: self.lines.append(text),
+            lambda backend, level, text: self.lines.append(text),
+            Process(),
+            rng=random.Random(1),
+            workers=4,
         )
         self.ledger = self.plane.ledger
         self.batches: list[int] = []

@@ -7,11 +7,12 @@ import os
 import re
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dataplane.core.model import Global, LogTarget
+from dataplane.core.model import Backend, Global, LogTarget
 from dataplane.supervisor.logs import Log, say
 
 
@@ -75,6 +76,22 @@ def test_datagrams_and_a_syslog_that_is_away(tmp_path: Path) -> None:
         log.adopt(Global())
         log('alert', 'nobody wants this')
         log.close()
+
+
+def test_lines_about_a_backend_go_where_it_says(pipe: tuple[int, int], tmp_path: Path) -> None:
+    own = LogTarget(address=str(tmp_path / 'own'), format='raw')
+    mine, silent = Backend(name='b', id=2, log_targets=(own,)), Backend(name='s', id=3)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix:
+        unix.bind(own.address)
+        log = log_to(LogTarget(address=f'fd@{pipe[1]}', format='raw'))
+        log.of(mine, 'notice', 'of its own')
+        log.of(silent, 'notice', 'of one that says nothing')
+        log.of(replace(silent, pushed=True), 'notice', 'of a pushed one')
+        log.adopt(Global(), [mine])
+        log.of(mine, 'notice', 'as before')
+        assert [unix.recv(100) for _ in range(2)] == [b'of its own', b'as before']
+        log.close()
+    assert os.read(pipe[0], 1_000) == b'of a pushed one\n'
 
 
 def test_a_syslog_that_does_not_read_holds_nothing_up(tmp_path: Path) -> None:

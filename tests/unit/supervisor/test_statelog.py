@@ -24,7 +24,7 @@ class Scene:
         self.board = Board.create(AT)
         self.ledger = Ledger(AT)
         self.lines: list[tuple[str, str]] = []
-        self.log = StateLog(self.ledger, self.board.cells, AT, lambda level, text: self.lines.append((level, text)))
+        self.log = StateLog(self.ledger, self.board.cells, AT, self._told)
         self.revision = 0
         servers = tuple(
             Server(name=n, id=i, host='h', port=1, backup=n == 'b1', shutdown_when_down=shutdown_when_down)
@@ -34,6 +34,10 @@ class Scene:
         self.ledger.adopt(proposal, 0)
         self.commit()
         assert self.lines == []
+
+    def _told(self, backend: Backend, level: str, text: str) -> None:
+        assert backend.name in text
+        self.lines.append((level, text))
 
     def commit(self, requeued: int = 0, killed: int = 0) -> None:
         self.revision += 1
