@@ -112,9 +112,10 @@ def _servers(proxies: Sequence[ProxyDraft], report: Report) -> None:
 
 
 def _mode(proxy: ProxyDraft, report: Report) -> None:
-    if proxy.mode is None:
-        text = "has no 'mode http': HAProxy's default is 'mode tcp', which is not supported yet."
-        report.error(proxy.file, proxy.line, f"{proxy.kind} '{proxy.name}' {text}")
+    """A `backend` of TCP gets no traffic: its servers are checked, and can be tracked and asked for."""
+    if proxy.is_tcp and proxy.side & Side.FRONTEND:
+        text = "has no 'mode http': HAProxy's default is 'mode tcp'" if proxy.mode is None else "is of 'mode tcp'"
+        report.error(proxy.file, proxy.line, f"{proxy.kind} '{proxy.name}' {text}, which is not supported yet.")
 
 
 def _stats(proxy: ProxyDraft, report: Report) -> None:
@@ -147,6 +148,10 @@ def _reference(
     backend = next((other for other in same if other.side & Side.BACKEND), None)
     if backend is not None and backend.serves_stats:
         report.error(target.file, target.line, f"'{keyword}' : '{target.name}' serves statistics, it is no backend.")
+    elif backend is not None and backend.is_tcp and not backend.side & Side.FRONTEND:
+        role = 'as its default backend' if keyword == 'default_backend' else "in a 'use_backend' rule"
+        text = f"http {proxy.kind} '{proxy.name}' ({proxy.where}) tries to use incompatible tcp backend '{target.name}'"
+        report.error(target.file, target.line, f"{text} ({backend.where}) {role} (see 'mode').")
     elif backend is None and same:
         text = f"Proxy '{proxy.name}': '{keyword}' : '{target.name}' at {same[0].where} has no backend capability."
         report.error(target.file, target.line, text)

@@ -154,6 +154,7 @@ def _backend(
         name=proxy.name,
         id=id_,
         forced_id=proxy.id > 0,
+        mode='tcp' if proxy.is_tcp else 'http',
         servers=tuple(
             compiled_server(server, own, proxy.name, proxy.source)
             for server, own in zip(proxy.servers, ids, strict=True)

@@ -185,6 +185,11 @@ class ProxyDraft:
         return SIDES[self.kind]
 
     @property
+    def is_tcp(self) -> bool:
+        """Is it one of `mode tcp`, which is what a proxy without `mode` is?"""
+        return self.mode in (None, 'tcp')
+
+    @property
     def where(self) -> str:
         """`FILE:LINE` of the section's first line."""
         return f'{self.file}:{self.line}'

@@ -1,4 +1,4 @@
-"""config: `mode` (configuration manual 4.2): HTTP is the only one."""
+"""config: `mode` (configuration manual 4.2): HTTP; a `backend` that gets no traffic may be of TCP."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ if TYPE_CHECKING:
 
 
 def parse_mode(line: Line, proxy: ProxyDraft) -> None:
-    """A line `mode`. Raises Rejected for every mode but `http`."""
+    """A line `mode`. Raises Rejected for every mode but `http` and `tcp`, of which `checks` says where it may be."""
     mode = line.word(1)
     line.at_most(1)
     proxy.mode = mode
-    if mode == 'tcp':
-        msg = "'mode tcp' is not supported yet, only 'mode http' is."
-        raise Rejected(msg)
     if mode == 'health':
         msg = "'mode health' doesn't exist anymore."
         raise Rejected(msg)
     if mode in ('log', 'spop', 'haterm'):
         msg = f"'mode {mode}' is not supported, only 'mode http' is."
         raise Rejected(msg)
-    if mode != 'http':
+    if mode not in ('http', 'tcp'):
         msg = f"unknown proxy mode '{shown(mode)}'."
         raise Rejected(msg)

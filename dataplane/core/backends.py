@@ -50,7 +50,7 @@ def _adding(sources: Sources, tables: Tables, change: AddBackend) -> Sources:
     number = next(
         number for number in range(FIRST_PROXY_ID, FIRST_PROXY_ID + len(numbers) + 1) if number not in numbers
     )
-    backend = replace(found[1], name=name, id=number, published=False, guid=change.guid, where='CLI')
+    backend = replace(found[1], name=name, id=number, mode=mode, published=False, guid=change.guid, where='CLI')
     fullconn = backend.fullconn or default_fullconn(backend, sources.file.frontends)
     return sources.backing(replace(backend, fullconn=fullconn))
 

@@ -260,6 +260,7 @@ class Backend:
     name: str
     id: int
     forced_id: bool = False
+    mode: str = 'http'  # or 'tcp': it gets no requests, its servers are checked
     servers: tuple[Server, ...] = ()
     balance: Balance = Balance()
     timeouts: Timeouts = Timeouts()

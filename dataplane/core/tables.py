@@ -69,10 +69,10 @@ class Tables:
         """Index of a backend, None if there is none of that name."""
         return self._backends.get(name)
 
-    def eligible(self, backend: int) -> bool:
-        """May a request be sent to this backend by `use_backend`, `default_backend` or a route?"""
+    def eligible(self, backend: int, *, forced: bool = False) -> bool:
+        """May a request be sent to this backend by `use_backend`, `default_backend` or a route? `forced`: by `force-be-switch`, too."""
         known = self.backends[backend]
-        return known.published and not known.disabled
+        return known.mode == 'http' and (forced or (known.published and not known.disabled))
 
     def server_of(self, backend: str, server: str) -> int | None:
         """Index of a server, None if that backend has none of that name."""

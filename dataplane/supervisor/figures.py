@@ -171,7 +171,7 @@ class Figures(InfoFigures):
         }
         return Row(Kind.FRONTEND, frontend.id, 0, values, frontend.description)
 
-    def _behind(self, tally: Tally) -> dict[str, Value]:
+    def _behind(self, tally: Tally, mode: str) -> dict[str, Value]:
         """What servers and backends have in common."""
         values: dict[str, Value] = {name: tally.total(counter) for name, counter in (*COMMON, *BACK)}
         values |= {name: tally.average(counter) for name, counter in AVERAGES}
@@ -184,14 +184,14 @@ class Figures(InfoFigures):
             'rate_max': tally.rate_peak(C.SESS_SEC, C.RATE_MAX),
             'lastsess': max(0, int(self._wall()) - last) if last else -1,
             'pid': 1,
-            'mode': 'http',
+            'mode': mode,
         }
 
     def _server_row(self, index: int, server: Server, backend: Backend) -> Row:
         cells, at = self._cells, self._at
         served = sum(self._per_worker(at.served, index))
         idle = sum(self._per_worker(at.idle, index))
-        values = self._behind(self._tally(lambda row: at.server_counters(row, index)))
+        values = self._behind(self._tally(lambda row: at.server_counters(row, index)), backend.mode)
         values |= {
             'pxname': backend.name,
             'svname': server.name,
@@ -233,7 +233,7 @@ class Figures(InfoFigures):
         cells, at = self._cells, self._at
         tally = self._tally(lambda row: at.backend_counters(row, index))
         in_use = weight.shown(cells[at.ROTATION_WEIGHT + index])
-        values = dict.fromkeys(ABSENT_BACK, 0) | self._behind(tally)
+        values = dict.fromkeys(ABSENT_BACK, 0) | self._behind(tally, backend.mode)
         values |= {
             'pxname': backend.name,
             'svname': 'BACKEND',

@@ -250,7 +250,7 @@ class Routed(Stream):
 
         def passed_over(name: str) -> bool:
             index = tables.backend_of(name)
-            return index is not None and not forced and not tables.eligible(index)
+            return index is not None and not tables.eligible(index, forced=forced)
 
         named = rules.backend(ruled, passed_over)
         return choose_backend(tables, self._frontend, self.head, named, forced=forced)

@@ -61,11 +61,11 @@ def choose_backend(
             return backend
     if frontend.use_routes:
         backend = tables.route(head.authority.decode('latin-1'), path_of(head.origin))
-        if backend is not None and (forced or tables.eligible(backend)):
+        if backend is not None and tables.eligible(backend, forced=forced):
             return backend
     return _in_use(tables, frontend.default_backend, forced) if frontend.default_backend is not None else None
 
 
 def _in_use(tables: Tables, name: str, forced: bool) -> int | None:
     backend = tables.backend_of(name)
-    return backend if backend is None or forced or tables.eligible(backend) else None
+    return backend if backend is None or tables.eligible(backend, forced=forced) else None

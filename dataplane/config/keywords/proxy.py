@@ -35,7 +35,10 @@ PROXY: Final = table(
         "all that compares but format strings; without `on-success`, `on-error` and `status-code`. Expressions are Python's",
     ),
     supported('tcp-check send, tcp-check send-binary'),
-    supported('mode', '`http` only. Without it a proxy is refused: HAProxy would take it for a tcp one'),
+    supported(
+        'mode',
+        '`http`; `tcp`, which is what a proxy without it is, in a `backend` that gets no traffic: its servers are checked',
+    ),
     supported('description', 'shown on the statistics page'),
     supported('guid', 'what `dump stats-file` keeps counters under; in a reload they follow it to another name'),
     supported('option http-use-proxy-header', 'says what asks for a password; Proxy-Connection ends here anyway'),

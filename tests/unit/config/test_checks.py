@@ -42,9 +42,29 @@ def test_a_proxy_must_be_http(mode: str) -> None:
 
 
 def test_the_message_about_the_mode_says_why() -> None:
-    assert errors('frontend f\n bind :80\nbackend b\n') == [
+    assert errors('frontend f\n bind :80\nlisten l\n mode tcp\n bind :81\n') == [
         "1: frontend 'f' has no 'mode http': HAProxy's default is 'mode tcp', which is not supported yet.",
-        "3: backend 'b' has no 'mode http': HAProxy's default is 'mode tcp', which is not supported yet.",
+        "3: listen 'l' is of 'mode tcp', which is not supported yet.",
+    ]
+
+
+@pytest.mark.parametrize('mode', ['', ' mode tcp\n'])
+def test_a_backend_without_traffic_may_be_tcp(mode: str) -> None:
+    assert (
+        errors(
+            f'backend b\n{mode} server s 1.1.1.1:1 check\n{HTTP}listen l\n bind :80\n server s 1.1.1.1:1 track b/s\n'
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    'keyword, role',
+    [('default_backend', 'as its default backend'), ('use_backend', "in a 'use_backend' rule")],
+)
+def test_a_tcp_backend_gets_no_traffic(keyword: str, role: str) -> None:
+    assert errors(f'{HTTP}frontend f\n bind :80\n {keyword} b\nbackend b\n mode tcp\n') == [
+        f"8: http frontend 'f' (t.cfg:6) tries to use incompatible tcp backend 'b' (t.cfg:9) {role} (see 'mode')."
     ]
 
 

@@ -60,7 +60,6 @@ def test_settings_of_a_backend(line: str, field: str, value: object) -> None:
 @pytest.mark.parametrize(
     'line, complaint',
     [
-        ('mode tcp', "'mode tcp' is not supported yet, only 'mode http' is."),
         ('mode health', "'mode health' doesn't exist anymore."),
         ('mode log', "'mode log' is not supported, only 'mode http' is."),
         ('mode foo', "unknown proxy mode 'foo'."),

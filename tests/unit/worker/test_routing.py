@@ -62,3 +62,13 @@ def test_backends_that_are_not_published_are_passed_over_unless_that_is_asked_fo
     assert choose_backend(routed, frontend(default_backend='b'), head()) is None
     assert choose_backend(routed, frontend(default_backend='b'), head(), forced=True) == 1
     assert choose_backend(routed, frontend(default_backend='off'), head(), forced=True) == 2
+
+
+def test_backends_of_tcp_get_nothing() -> None:
+    probes = Backend(name='b', id=2, mode='tcp')
+    routes = (Route(host='', path_prefix='/', backend='b'),)
+    routed = Tables(1, Snapshot(routes=routes), backends={**BACKENDS, 1: probes})
+    for forced in (False, True):
+        assert choose_backend(routed, frontend(default_backend='a'), head(), 'b', forced=forced) == 0
+        assert choose_backend(routed, frontend(default_backend='a', use_routes=True), head(), forced=forced) == 0
+        assert choose_backend(routed, frontend(default_backend='b'), head(), forced=forced) is None
