@@ -12,6 +12,7 @@ from typing import Final
 
 from dataplane.config.problems import Rejected, shown
 from dataplane.core.rings import PREFIX
+from dataplane.wire.unixhost import is_unix
 
 _MAX_PORT: Final = 65_535
 _MAX_PATH: Final = 107
@@ -82,12 +83,16 @@ def _listening(text: str) -> Address:
 
 
 def parse_server(text: str) -> Address:
-    """Where a server is reached. Without a port, or with port 0, `low` is 0: the port the client connected to."""
+    """Where a server is reached. Without a port, or with port 0, `low` is 0: the port the client connected to.
+
+    A unix socket is its host, as `wire.unixhost` has it.
+    """
     special = _special(text, 'server')
-    if special is not None:
-        kind = 'a file descriptor is' if special.fd is not None else 'unix sockets are'
-        msg = f"{kind} not supported as a server's address in '{shown(text)}'"
+    if special is not None and special.fd is not None:
+        msg = f"a file descriptor is not supported as a server's address in '{shown(text)}'"
         raise Rejected(msg)
+    if special is not None:
+        return Address(text if is_unix(text) else f'unix@{text}')
     family, host, port = _split(text, 'server')
     if port[:1] in ('+', '-'):
         msg = f"port offsets are not supported in '{shown(text)}'"

@@ -10,6 +10,7 @@ from dataplane.config.draft import Side
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.values import parse_int, parse_time
 from dataplane.core.checks import InitState, Layer, OnError
+from dataplane.wire.unixhost import is_unix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +96,7 @@ def check_checks(proxies: Sequence[ProxyDraft], report: Report) -> None:
 
 def _ports(proxy: ProxyDraft, server: ServerDraft) -> list[str]:
     problems, checks = [], server.checks
-    if checks.check and not (server.port or checks.port or proxy.probe.dials_elsewhere()):
+    if checks.check and not (server.port or checks.port or is_unix(server.host) or proxy.probe.dials_elsewhere()):
         problems.append(
             f"server {server.name} has neither service port nor check port nor tcp_check rule 'connect' with port information."
         )

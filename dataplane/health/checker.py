@@ -32,6 +32,7 @@ from dataplane.health.result import Result, health_line
 from dataplane.health.run import Conversation, Run
 from dataplane.health.watch import News, Watch
 from dataplane.health.wording import CheckView, Shared, Wording
+from dataplane.wire.unixhost import is_unix
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Sample
@@ -221,7 +222,9 @@ class Checker:
         n, m = counter.shown()
         name = _NAMES.get(record.opstate, 'UP')
         of = '' if counter.settled else f' {n}/{m}'
-        host, port = record.server.host, record.server.port
+        host, port = record.server.host, str(record.server.port)
+        if is_unix(host):
+            host, port = 'unix', ''
         return (
             f'{name}{of}; address={host}; port={port}; name={record.backend}/{record.name}; node={node}; '
             f'weight={load.weight}/{load.total_weight}; scur={load.sessions}/{load.total_sessions}; qcur={load.queued}'

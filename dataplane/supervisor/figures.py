@@ -25,6 +25,7 @@ from dataplane.core.dyncookie import cookie_of
 from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, EntryState, Layout
 from dataplane.core.model import Backend, Frontend, Server
 from dataplane.core.state import OpState
+from dataplane.supervisor.addresses import address, host
 from dataplane.supervisor.checkfigures import CheckFigures
 from dataplane.supervisor.infofigures import InfoFigures
 from dataplane.supervisor.listenrows import listener_rows
@@ -281,7 +282,7 @@ class Figures(InfoFigures):
                     id=server.id,
                     forced=(int(tables.backends[backend].forced_id), int(server.forced_id)),
                     name=server.name,
-                    host=server.host,
+                    host=host(server),
                     port=server.port,
                     opstate=cells[at.OPSTATE + index],
                     admin=shown(flags),
@@ -304,7 +305,7 @@ class Figures(InfoFigures):
                     backend=tables.backends[backend].name,
                     id=server.id,
                     name=server.name,
-                    host=server.host,
+                    host=host(server),
                     port=server.port,
                     purge_delay=server.pool_purge_delay,
                     served=max(used, cells[at.TOTAL + index]),
@@ -336,11 +337,6 @@ class Figures(InfoFigures):
         """Whether any stream is in a backend, or waits in its queue."""
         waiting = self._cells[self._at.QUEUE_LENGTH + self._at.backend_queue(backend)]
         return bool(waiting) or any(self._per_worker(self._at.beconn, backend))
-
-
-def address(server: Server) -> str:
-    """A server's address and port as `show stat` writes them."""
-    return f'[{server.host}]:{server.port}' if ':' in server.host else f'{server.host}:{server.port}'
 
 
 def _unpublished(backend: Backend) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.core.layout import Layout, Rota
 from dataplane.core.model import Server
+from dataplane.wire.unixhost import is_unix, unix_path
 from dataplane.worker.observer import Observer
 from dataplane.worker.upstream import Address, Upstream
 
@@ -30,7 +31,9 @@ _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 def numeric_address(host: str, port: int) -> Address | None:
-    """The address for a host in numbers; None for a name."""
+    """The address for a host in numbers, or of a unix socket; None for a name."""
+    if is_unix(host):
+        return socket.AF_UNIX, unix_path(host)
     for family in _FAMILIES:
         try:
             socket.inet_pton(family, host)
@@ -65,6 +68,7 @@ class Pool:
         self.server = server
         self.observer = None if server.observe is None else Observer(cells, layout, worker, index, server.observe)
         self._address = numeric_address(server.host, server.port)
+        self._fixed = server.port > 0 or is_unix(server.host)
 
     def open(self, user: ServerUser, generation: int, port: int, preface: bytes = b'') -> Upstream:
         """A new connection for `user`, under way. `port` is used where the server has none of its own.
@@ -74,11 +78,11 @@ class Pool:
         upstream = Upstream(self._loop, self._outbox, self._index, generation, user, self.forget)
         server = self.server
         upstream.preface, upstream.source = preface, server.source
-        if not server.port:
+        if not self._fixed:
             upstream.port = port
         if self._address is None:
             upstream.resolve_and_connect(server.host, server.port or port)
-        elif server.port:
+        elif self._fixed:
             upstream.connect(self._address)
         else:
             family, where = self._address
@@ -98,7 +102,7 @@ class Pool:
             own.shutdown()
         if mode == 'never' or (first and mode == 'safe'):
             return None
-        return self._take_shared(0 if self.server.port else port, preface, reused_only=first and mode == 'aggressive')
+        return self._take_shared(0 if self._fixed else port, preface, reused_only=first and mode == 'aggressive')
 
     def _take_shared(self, port: int, preface: bytes, *, reused_only: bool) -> Upstream | None:
         idle = self._idle

@@ -88,7 +88,7 @@ class Upstream(asyncio.Protocol):
         self.link = Link.CONNECTING
         try:
             self._sock = sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-            if self.source is not None:
+            if self.source is not None and family != socket.AF_UNIX:
                 bind_to(sock, self.source.host, self.source.port, self.source.interface)
             error = sock.connect_ex(where)
         except OSError as failure:
@@ -267,9 +267,11 @@ class Upstream(asyncio.Protocol):
         return None if self._sock is None else tcp_info(self._sock, name)
 
     def ends(self) -> Ends | None:
-        """Its own address and the server's; None when it is not connected any more."""
+        """Its own address and the server's; None of a unix socket, and when it is not connected any more."""
+        if self._sock is None or self._sock.family == socket.AF_UNIX:
+            return None
         try:
-            return None if self._sock is None else (self._sock.getsockname(), self._sock.getpeername())
+            return self._sock.getsockname(), self._sock.getpeername()
         except OSError:
             return None
 

@@ -95,6 +95,10 @@ def test_what_is_no_bind_address(text: str, complaint: str) -> None:
         ('::1:80', '::1', 80),
         ('ipv4@127.0.0.1:80', '127.0.0.1', 80),
         ('ipv6@::1:80', '::1', 80),
+        ('/run/x', 'unix@/run/x', 0),
+        ('unix@x.sock', 'unix@x.sock', 0),
+        ('abns@x', 'abns@x', 0),
+        ('abnsz@x', 'abnsz@x', 0),
         ('app-1.example.org:80', 'app-1.example.org', 80),
     ],
 )
@@ -117,9 +121,7 @@ def test_server_addresses(text: str, host: str, port: int) -> None:
         ('1.1.1.1:x', "invalid port 'x'"),
         ('+80', "invalid address: '+80'"),
         ('::1', "invalid address: ':'"),
-        ('/run/x', 'unix sockets are not supported'),
-        ('unix@/run/x', 'unix sockets are not supported'),
-        ('abns@x', 'unix sockets are not supported'),
+        ('unix@', 'is empty or too long'),
         ('fd@3', 'a file descriptor is not supported'),
         ('a_b!:80', 'invalid address'),
     ],
@@ -142,6 +144,9 @@ def test_what_is_no_server_address(text: str, complaint: str) -> None:
         ('[::1]:5514', '[::1]:5514'),
         ('/dev/log', '/dev/log'),
         ('unix@/dev/log', '/dev/log'),
+        (':514', '0.0.0.0:514'),
+        ('*', '0.0.0.0:514'),
+        ('ipv6@:1514', '[::]:1514'),
     ],
 )
 def test_log_addresses(text: str, address: str) -> None:
@@ -149,7 +154,7 @@ def test_log_addresses(text: str, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'text', ['127.0.0.1:99999', '127.0.0.1:0', ':514', '*', 'a b', 'ring@', 'abns@x', 'tcp@1.1.1.1:1']
+    'text', ['127.0.0.1:99999', '127.0.0.1:0', '', ':0', 'a b', 'ring@', 'abns@x', 'tcp@1.1.1.1:1']
 )
 def test_what_is_no_log_address(text: str) -> None:
     with pytest.raises(Rejected, match='log'):

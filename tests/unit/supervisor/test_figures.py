@@ -10,8 +10,9 @@ from dataplane.core.counters import C
 from dataplane.core.health import Verdict
 from dataplane.core.layout import ENTRY_STRIDE, EntryState
 from dataplane.core.model import AdminState, Global, Origin, Server
+from dataplane.supervisor.addresses import address
 from dataplane.supervisor.departed import bury
-from dataplane.supervisor.figures import Supervision, address
+from dataplane.supervisor.figures import Supervision
 from tests.inprocess import SNAPSHOT, Plane
 
 
