@@ -47,7 +47,7 @@ class Parser:
             lambda: f"file '{self._scope.file}' line {self._scope.line}",
         )  # fmt: skip
         self.error_sections = ErrorSections(self.ruling.error_files, report)
-        self._proxy_section = ProxySection(report, self.ruling.error_files, self.ruling)
+        self._proxy_section = ProxySection(report, self.ruling.error_files, self.ruling, self.proxies)
         self.userlists = UserLists(report, known_hash)
         self.rings = Rings(report)
         self._sections: dict[str, UserLists | ErrorSections | Rings] = {

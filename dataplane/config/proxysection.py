@@ -48,7 +48,7 @@ from dataplane.config.rules import (
     request_phase,
 )
 from dataplane.config.ruling import header_format
-from dataplane.config.servers import parse_default_server, parse_server_line, parse_server_template
+from dataplane.config.serverlines import ServerLines
 from dataplane.config.statefiles import HANDLERS as STATE_FILES
 from dataplane.config.statslines import STATS, parse_stats
 from dataplane.config.sticktables import STICKS, parse_stick, parse_stick_table
@@ -57,7 +57,7 @@ from dataplane.rules.actions import Switch
 from dataplane.rules.phases import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dataplane.config.draft import ProxyDraft
     from dataplane.config.errorfiles import ErrorFiles
@@ -133,12 +133,13 @@ _INSTEAD: Final = {'maxconn': 'fullconn', 'fullconn': 'maxconn'}
 class ProxySection:
     """Puts the supported lines of one kind of section into the draft of the proxy they stand in."""
 
-    def __init__(self, report: Report, error_files: ErrorFiles, ruling: Ruling) -> None:
+    def __init__(self, report: Report, error_files: ErrorFiles, ruling: Ruling, proxies: Sequence[ProxyDraft]) -> None:
         self._report = report
         self._error_files = error_files
         self._ruling = ruling
         self._log_formats = formats = LogFormats(report, ruling)
         self.handlers: dict[str, Callable[[Line, ProxyDraft], None]] = {
+            **ServerLines(report, proxies).handlers,
             'acl': ruling.acl,
             'backlog': self._backlog,
             'be-unpublished': self._unpublished,
@@ -146,7 +147,6 @@ class ProxySection:
             'capture cookie': formats.capture_cookie,
             'cookie': self._cookie,
             'default_backend': self._default_backend,
-            'default-server': self._default_server,
             'description': self._description,
             **dict.fromkeys(('disabled', 'enabled'), self._disabled),
             'errorfile': self._errorfile,
@@ -161,8 +161,6 @@ class ProxySection:
             'mode': parse_mode,
             'monitor-uri': self._monitor_uri,
             'retries': self._retries,
-            'server': self._server,
-            'server-template': self._server_template,
             **{name: partial(parse_stats, ruling=ruling, report=report) for name in STATS},
             'use-server': self._use_server,
             'unique-id-format': formats.unique_id_format,
@@ -219,15 +217,6 @@ class ProxySection:
 
     def _bind(self, line: Line, proxy: ProxyDraft) -> None:
         proxy.binds += parse_bind_line(line, proxy.kind, len(proxy.binds) + 1, self._report)
-
-    def _server(self, line: Line, proxy: ProxyDraft) -> None:
-        proxy.servers.append(parse_server_line(line, proxy.name, proxy.default_server, self._report))
-
-    def _server_template(self, line: Line, proxy: ProxyDraft) -> None:
-        proxy.servers += parse_server_template(line, proxy.name, proxy.default_server, self._report)
-
-    def _default_server(self, line: Line, proxy: ProxyDraft) -> None:
-        proxy.default_server = parse_default_server(line, proxy.default_server, self._report)
 
     def _default_backend(self, line: Line, proxy: ProxyDraft) -> None:
         proxy.default_backend = self._target(line, 'default_backend')

@@ -123,6 +123,9 @@ def _apply(server: ServerDraft, name: str, value: str) -> None:
         server.id = parse_int(value, 'id', 1)
     elif name == 'guid':
         server.guid = checked_guid(value)
+    elif name == 'from':
+        msg = "'from' stands before all other settings"
+        raise Rejected(msg)
     elif name in outbound.WORDS:
         outbound.apply(server, name, value)
     elif name == 'redir':

@@ -37,11 +37,17 @@ class ServerVerbs:
         backend_word, name = arguments.server_path(words[0] if words else '')
         backend = self._figures.tables.backends[self._backend(backend_word)]
         try:
-            server, warnings = read_server(backend.name, name, words[1:], backend.probe)
+            server, warnings = read_server(backend, name, words[1:], self._settings)
         except Rejected as problem:
             raise Complaint(str(problem)) from None
         answer = await self._submit(AddServer(backend.name, server))
         return said((*warnings, 'New server registered.'), answer)
+
+    def _settings(self, backend: str) -> tuple[str, ...] | None:
+        """What the `default-server` lines of a backend add up to."""
+        tables = self._figures.tables
+        index = tables.backend_of(backend)
+        return None if index is None else tables.backends[index].default_server
 
     async def _del_server(self, words: tuple[str, ...], _session: object, _patience: object) -> Answer:
         word = words[0] if words else ''

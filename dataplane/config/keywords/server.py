@@ -56,7 +56,7 @@ SERVER: Final = table(
     refused('tunnels to a server are not supported', 'socks4:1, tcp-md5sig:1'),
     refused('log servers are not supported', 'log-bufsize:1, log-proto:1'),
     refused('the pool of a server is one, whatever the name', 'pool-conn-name:1'),
-    refused('default-server sections have no names yet', 'from:1'),
+    supported('from:1', 'before all others: `none`, or `be:[BACKEND]` of a backend that stands before it'),
     refused(
         'TLS is not supported yet',
         """

@@ -7,11 +7,13 @@ import pytest
 from dataplane.config.dynamic import read_server, words_for_servers
 from dataplane.config.problems import Rejected
 from dataplane.core.checks import AgentCheck, Connect, Pace, Probe, ServerCheck
-from dataplane.core.model import Server
+from dataplane.core.model import Backend, Server
+
+BACKEND = Backend(name='be', id=2, default_server=('weight', '7', 'check', 'non-stick'))
 
 
 def server(words: str, probe: Probe | None = None) -> Server:
-    return read_server('be', 'n', words.split(), probe or Probe())[0]
+    return read_server(Backend(name='be', id=2, probe=probe or Probe()), 'n', words.split())[0]
 
 
 def test_words_are_those_of_a_server_line() -> None:
@@ -25,9 +27,20 @@ def test_words_are_those_of_a_server_line() -> None:
 
 
 def test_what_has_no_effect_is_told() -> None:
-    assert read_server('be', 'n', ['10.0.0.1:80', 'tfo'], Probe())[1] == (
+    assert read_server(BACKEND, 'n', ['10.0.0.1:80', 'tfo'])[1] == (
         "'tfo' has no effect: tuning of the socket layer without effect here.",
     )
+
+
+def test_default_server_lines_count_for_those_who_ask_for_them() -> None:
+    def begun(words: str) -> Server:
+        return read_server(BACKEND, 'n', words.split(), {'other': ('weight', '9')}.get)[0]
+
+    assert (begun('10.0.0.1:80').weight, begun('10.0.0.1:80 from none maxconn 2').weight) == (1, 1)
+    found = begun('10.0.0.1:80 from be: maxconn 2')
+    assert (found.weight, found.maxconn, found.check is not None, found.non_stick) == (7, 2, True, True)
+    assert begun('10.0.0.1:80 from be: weight 8').weight == 8
+    assert begun('10.0.0.1:80 from be:other').weight == 9
 
 
 @pytest.mark.parametrize(
@@ -38,6 +51,9 @@ def test_what_has_no_effect_is_told() -> None:
         ('10.0.0.1:80 weight', "'weight' expects an argument."),
         ('10.0.0.1:80 ssl', "'ssl' is not supported: TLS is not supported yet."),
         ('10.0.0.1:99999', "invalid port '99999' in '10.0.0.1:99999'."),
+        ('10.0.0.1:80 from x', "'from' expects 'none' or 'be:[<backend>]' (got 'x')."),
+        ('10.0.0.1:80 from be:x', "'from' : unable to find backend 'x'."),
+        ('10.0.0.1:80 weight 3 from none', "'from' option is not accepted for dynamic server"),
         ('10.0.0.1:80 stick', "'stick' option is not accepted for dynamic server"),
         ('10.0.0.1:80 weight 3 max-reuse 2', "'max-reuse' option is not accepted for dynamic server"),
         ('10.0.0.1:80 check track be/a', 'unable to enable checks and tracking at the same time!'),
@@ -64,7 +80,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 def test_a_name_that_cannot_be() -> None:
     with pytest.raises(Rejected, match=r"character '\+' is not permitted in server name 'n\+'\."):
-        read_server('be', 'n+', ['10.0.0.1:80'], Probe())
+        read_server(BACKEND, 'n+', ['10.0.0.1:80'])
 
 
 @pytest.mark.parametrize('ports, enough', [((81,), True), ((81, 0), False), ((), False)])

@@ -15,7 +15,7 @@ def test_every_supported_keyword_has_its_handler() -> None:
     supported = {name for name, keyword in PROXY.items() if keyword.status is Status.SUPPORTED}
     report = Report()
     ruling = Ruling(report, {}, no_files, lambda: 0, lambda: '')
-    handlers = set(ProxySection(report, ErrorFiles(no_files, lambda: 0), ruling).handlers)
+    handlers = set(ProxySection(report, ErrorFiles(no_files, lambda: 0), ruling, []).handlers)
     assert {name for name in supported if not name.startswith('option ')} == handlers
 
 
