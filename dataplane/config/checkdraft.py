@@ -99,19 +99,37 @@ class ProbeDraft:
     http: list[Step | dict[str, Any]] = field(default_factory=list)
     tcp: list[Step] = field(default_factory=list)
     http_inherited: bool = False
+    request_inherited: bool = False
     tcp_inherited: bool = False
     disable_on_404: bool = False
     send_state: bool = False
 
     def heir(self) -> ProbeDraft:
-        """For a section that begins with this one; its first own step replaces the steps it inherits."""
-        return replace(self, http=list(self.http), tcp=list(self.tcp), http_inherited=True, tcp_inherited=True)
+        """For a section that begins with this one; what it asks for itself, and its first own step, replace what it inherits."""
+        return replace(
+            self,
+            http=list(self.http),
+            tcp=list(self.tcp),
+            http_inherited=True,
+            request_inherited=True,
+            tcp_inherited=True,
+        )
+
+    def ask_http(self, request: Request) -> None:
+        """A line `option httpchk`."""
+        self._begin_http()
+        self.kind, self.request, self.request_inherited = ProbeKind.HTTP, request, False
 
     def add_http(self, step: Step | dict[str, Any]) -> None:
-        """One more `http-check` line."""
+        """One more `http-check` line; a dictionary is `send`'s, which says all that is asked when it is the first here."""
+        self._begin_http()
+        if self.request_inherited and isinstance(step, dict):
+            self.request, self.request_inherited = Request(), False
+        self.http.append(step)
+
+    def _begin_http(self) -> None:
         if self.http_inherited:
             self.http, self.http_inherited = [], False
-        self.http.append(step)
 
     def add_tcp(self, step: Step) -> None:
         """One more `tcp-check` line."""

@@ -98,9 +98,7 @@ def parse_httpchk(line: Line, proxy: ProxyDraft) -> None:
     for name, value in headers:
         check_header(name, value, 'option httpchk')
     check_request(method, uri, version, 'option httpchk')
-    probe = proxy.probe
-    probe.kind = ProbeKind.HTTP
-    probe.request = Request(method=method, uri=uri, version=version, headers=tuple(headers), body=body)
+    proxy.probe.ask_http(Request(method=method, uri=uri, version=version, headers=tuple(headers), body=body))
 
 
 def parse_tcp_check_option(line: Line, proxy: ProxyDraft) -> None:
@@ -238,11 +236,17 @@ def _connect(words: Words) -> Connect:
 
 
 def _expect(words: Words, matches: tuple[str, ...]) -> Expect:
-    """`[min-recv N] [comment C] [ok-status S] [error-status S] [tout-status S] [!] MATCH PATTERN`."""
+    """`[min-recv N] [comment C] [ok-status S] [error-status S] [tout-status S] [!] MATCH PATTERN`, in any order."""
     statuses = {'ok-status': OK_STATUSES, 'error-status': ERROR_STATUSES, 'tout-status': TIMEOUT_STATUSES}
     fields: dict[str, Any] = {}
     while words:
-        name = words.take()
+        word = words.take()
+        name = word.lstrip('!')
+        if 'match' in fields and (word != name or name in matches):
+            msg = f"'{words.what}' : only one pattern is expected."
+            raise Rejected(msg)
+        if (len(word) - len(name)) % 2:
+            fields['negated'] = not fields.get('negated', False)
         if name in ('on-success', 'on-error', 'status-code') or name in _NOT_MATCHES:
             msg = f"'{words.what} {name}' is not supported: format strings are not evaluated in checks."
             raise Rejected(msg)
@@ -257,21 +261,15 @@ def _expect(words: Words, matches: tuple[str, ...]) -> Expect:
                 msg = f"'{words.what} {name}' only supports {known} (got '{shown(value)}')."
                 raise Rejected(msg)
             fields[name.replace('-', '_')] = value
-        elif name == '!':
-            fields['negated'] = not fields.get('negated', False)
         elif name in matches:
             fields |= _pattern(name, words)
-            break
-        else:
+        elif name:
             hint = did_you_mean(name, matches)
             names = ', '.join(f"[!]'{one}'" for one in matches)
             msg = f"'{words.what}' only supports {names} (got '{shown(name)}'){hint or '.'}"
             raise Rejected(msg)
     if 'match' not in fields:
         msg = f"'{words.what}' expects a pattern to look for."
-        raise Rejected(msg)
-    if words:
-        msg = f"'{words.what}' cannot handle unexpected argument '{shown(words.peek())}'."
         raise Rejected(msg)
     return Expect(**fields)
 

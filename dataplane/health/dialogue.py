@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from dataplane.core.outbound import ProxyProtocol, Source, local_header
+from dataplane.core.outbound import NOWHERE, ProxyProtocol, Source, local_header
 from dataplane.health.result import Result, Status
 from dataplane.health.run import Action, Conversation, Dial, Say
 from dataplane.wire.outgoing import bind_to
+from dataplane.wire.unixhost import is_unix, unix_path
 
 _READ: Final = 16_384
 _LINGER: Final = struct.pack('ii', 1, 0)
@@ -119,6 +120,9 @@ class Dialogue:
     # -- connecting -------------------------------------------------------------------------------------------------
 
     def _dial(self, host: str, port: int) -> None:
+        if is_unix(host):
+            self._connect(socket.AF_UNIX, unix_path(host))
+            return
         family = socket.AF_INET6 if ':' in host else socket.AF_INET
         if family == socket.AF_INET and not host.replace('.', '').isdecimal():
             self._resolving = self._loop.create_task(self._resolve(host, port))
@@ -139,9 +143,10 @@ class Dialogue:
         try:
             self._sock = sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._origin.source is not None:
-                source = self._origin.source
+            source = self._origin.source
+            if family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if source is not None and family != socket.AF_UNIX:
                 bind_to(sock, source.host, source.port, source.interface)
             error = sock.connect_ex(address)  # type: ignore[arg-type]
         except OSError as problem:
@@ -176,7 +181,10 @@ class Dialogue:
     def _introduce(self, sock: socket.socket, settings: ProxyProtocol, action: Action) -> None:
         """The PROXY protocol comes first. A connection that was just made has room for it."""
         try:
-            sock.send(local_header(settings, sock.getsockname()[:2], sock.getpeername()[:2]))
+            ends = (NOWHERE, NOWHERE)
+            if sock.family != socket.AF_UNIX:
+                ends = sock.getsockname()[:2], sock.getpeername()[:2]
+            sock.send(local_header(settings, *ends))
         except OSError as problem:
             self._finish(self._conversation.broken(problem.strerror or str(problem)))
             return

@@ -18,21 +18,32 @@ _SIZE: Final = re.compile(rb'([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n')
 
 def request_bytes(request: Request, state: str, wording: Wording) -> bytes:
     """What is sent. `state`: the server's, for `http-check send-state`; `wording`: what formats come to."""
-    lines = [f'{request.method} {wording.text(request.uri) or "/"} {request.version}']
-    lines += [f'{name.lower()}: {wording.text(value)}' for name, value in request.headers if not _is_framing(name)]
+    headers = [(name.lower(), wording.text(value)) for name, value in request.headers if not _is_framing(name)]
+    target = _target(wording.text(request.uri) or '/', dict(headers).get('host', ''))
+    lines = [f'{request.method} {target} {request.version}']
+    lines += [f'{name}: {value}' for name, value in headers]
     if request.state:
         lines.append(f'x-haproxy-server-state: {state}')
     body = wording.body(request.body).encode('utf-8', 'surrogateescape')
     if body:
         lines.append(f'content-length: {len(body)}')
-    if request.version != 'HTTP/1.0':
+    if request.version != 'HTTP/1.0' and all(name != 'connection' for name, _ in headers):
         lines.append('connection: close')
     return '\r\n'.join(lines).encode('utf-8', 'surrogateescape') + b'\r\n\r\n' + body
 
 
 def _is_framing(name: str) -> bool:
     """Fields that are the check's own business."""
-    return name.lower() in ('connection', 'content-length', 'transfer-encoding')
+    return name.lower() in ('content-length', 'transfer-encoding')
+
+
+def _target(uri: str, host: str) -> str:
+    """The target of a request: that of an absolute URI has the authority that `host` names."""
+    scheme, slashes, rest = uri.partition('://')
+    if not host or not slashes or '/' in scheme:
+        return uri
+    end = min((rest.find(mark) for mark in '/?#' if mark in rest), default=len(rest))
+    return f'{scheme}://{host}{rest[end:]}'
 
 
 @dataclass(slots=True)
@@ -53,7 +64,7 @@ class BadAnswer(Exception):
 def read_answer(data: bytes, *, ended: bool) -> Answer | None:
     """The answer in `data`, None while its head is incomplete. `ended`: nothing more comes. Raises BadAnswer."""
     while True:
-        # interim answers are passed over, as a client would
+        # interim answers are passed over, as a client would; 101 is none: what was asked for begins
         found = _END.search(data)
         if found is None:
             if ended or not _may_begin(data):
@@ -61,7 +72,7 @@ def read_answer(data: bytes, *, ended: bool) -> Answer | None:
             return None
         answer = _head(data[: found.start()] + b'\r\n')
         data = data[found.end() :]
-        if not 100 <= answer.status < 200:
+        if answer.status == 101 or not 100 <= answer.status < 200:
             break
     _body(answer, data, ended=ended)
     return answer
@@ -89,7 +100,7 @@ def _head(head: bytes) -> Answer:
 def _body(answer: Answer, data: bytes, *, ended: bool) -> None:
     values = dict(answer.fields)
     length = values.get(b'content-length', b'')
-    if answer.status in (204, 304):
+    if answer.status in (101, 204, 304):
         answer.complete = True
     elif values.get(b'transfer-encoding', b'').lower().endswith(b'chunked'):
         answer.body, answer.complete = _unchunked(data)

@@ -20,6 +20,7 @@ from dataplane.health.wording import Wording
 
 _BINARY: Final = (Match.BINARY, Match.RBINARY)
 _REGEX: Final = (Match.RSTRING, Match.RBINARY)
+_REFERENCE: Final = re.compile(r'\\([0-9])')
 _KIND_OF: Final = {
     Match.STRING: '', Match.BINARY: '(binary)', Match.RSTRING: '(regex)', Match.RBINARY: '(binary regex)',
 }  # fmt: skip
@@ -247,7 +248,10 @@ class Run:
         self, step: Expect, info: str, status: Status = Status.L7RSP, *, comment: str | None = None
     ) -> Result:
         if comment is None:
-            comment = f' comment: {self._said(step)}' if self._said(step) else ''
+            said = self._said(step)
+            if self._probe.kind is ProbeKind.TCP:
+                said = _referring(step, self._buffer, said)
+            comment = f' comment: {said}' if said else ''
         code = self._code if self._probe.kind is ProbeKind.HTTP else 0
         return Result(Status[step.error_status] if step.error_status else status, code, info + comment)
 
@@ -291,11 +295,22 @@ def _shown(pattern: bytes) -> str:
 
 
 def _contains(step: Expect, data: bytes) -> bool:
-    if step.match is Match.RBINARY:
-        return re.search(step.pattern, data.hex().upper().encode()) is not None
-    if step.match is Match.RSTRING:
-        return re.search(step.pattern, data) is not None
-    return step.pattern in data
+    return _searched(step, data) is not None if step.match in _REGEX else step.pattern in data
+
+
+def _searched(step: Expect, data: bytes) -> re.Match[bytes] | None:
+    """Where the expression of a step matches; a binary one is compared with hexadecimal digits."""
+    return re.search(step.pattern, data.hex().upper().encode() if step.match is Match.RBINARY else data)
+
+
+def _referring(step: Expect, data: bytes, comment: str) -> str:
+    """A comment with what the groups of the expression found, where it refers to them by a backslash and their number."""
+    found = _searched(step, data) if step.match in _REGEX and '\\' in comment else None
+    if found is None:
+        return comment
+    digits = 2 if step.match is Match.RBINARY else 1
+    groups = [_shown(data[start // digits : end // digits]) for start, end in found.regs]
+    return _REFERENCE.sub(lambda reference: dict(enumerate(groups)).get(int(reference[1]), ''), comment)
 
 
 def _in_codes(step: Expect, status: int) -> bool:

@@ -88,6 +88,9 @@ def test_with_connections_of_their_own_the_order_is_as_written() -> None:
     'words, expect',
     [
         ('! string x', Expect(match=Match.STRING, pattern=b'x', negated=True)),
+        ('!rstring x.*', Expect(match=Match.RSTRING, pattern=b'x.*', negated=True)),
+        ('string x comment c min-recv 2', Expect(match=Match.STRING, pattern=b'x', comment='c', min_recv=2)),
+        ('!! string x', Expect(match=Match.STRING, pattern=b'x')),
         ('! rstring x.*', Expect(match=Match.RSTRING, pattern=b'x.*', negated=True)),
         ('min-recv 5 comment c ok-status l6ok error-status l7sts tout-status l4tout string x',
          Expect(match=Match.STRING, pattern=b'x', min_recv=5, comment='c', ok_status='L6OK', error_status='L7STS',
@@ -164,6 +167,19 @@ def test_what_is_set_before_the_request_is_said_comes_before_it() -> None:
     assert names == ['x', 'Connect', 'y', 'Request', 'Expect']
 
 
+def test_own_lines_ask_for_all_of_a_request() -> None:
+    text = (
+        f'{HTTP} option httpchk GET /d HTTP/1.1\n http-check send hdr a b\n http-check expect status 204\n'
+        'backend a\n server s 1.1.1.1:1\n'
+        'backend b\n http-check send hdr c d\n http-check expect status 205\n'
+        'backend c\n option httpchk\n'
+    )
+    first, second, third = (backend.probe.steps for backend in snapshot(text).backends)
+    assert first[1] == Request(method='GET', uri='/d', version='HTTP/1.1', headers=(('a', 'b'),))
+    assert second[1:] == (Request(headers=(('c', 'd'),)), Expect(match=Match.STATUS, codes=((205, 205),)))
+    assert third[1:] == (Request(), Expect(match=Match.STATUS, codes=((200, 399),)))
+
+
 GOOD = [
     'option httpchk', 'option httpchk GET /', 'http-check send meth GET uri / ver HTTP/1.1 hdr a b body x', 'http-check send-state',
     'http-check expect ! status 200-299,404', 'http-check expect hdr name a value b', 'http-check disable-on-404',
@@ -183,7 +199,7 @@ GOOD = [
 ]  # fmt: skip
 BAD = [
     'option httpchk a b HTTP/1.1 d', 'no option httpchk', 'http-check', 'http-check foo', 'http-check send foo', 'http-check send meth',
-    'http-check send hdr a', 'http-check expect', 'http-check expect status', 'http-check expect status 2x', 'http-check expect foo x',
+    'http-check send hdr a', 'http-check expect', 'http-check expect status', 'http-check expect status 2x', 'http-check expect foo x', 'http-check expect string x ! string y',
     'http-check expect status 200 x', 'http-check expect rstatus (', 'http-check expect hdr value x', 'http-check connect foo',
     'http-check set-var', 'http-check set-var(check.x)', 'http-check set-var(check.x) path',
     'http-check set-var(x) int(1)', 'http-check set-var(check.x int(1)', 'tcp-check send-lf', 'tcp-check send-lf %[foo]',

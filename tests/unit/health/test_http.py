@@ -76,3 +76,24 @@ def test_any_bytes_are_an_answer_or_none(data: bytes, ended: bool) -> None:
     except BadAnswer:
         return
     assert answer is None or answer.status == 200 or 100 <= answer.status <= 999
+
+
+def test_who_asks_for_another_protocol_says_so_and_its_answer_is_a_final_one() -> None:
+    request = Request(version='HTTP/1.1', headers=(('Connection', 'upgrade'), ('Upgrade', 'raw')))
+    assert request_bytes(request, '', wording()) == b'OPTIONS / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n'
+    answer = read_answer(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\n\r\n', ended=False)
+    assert answer is not None
+    assert (answer.status, answer.complete) == (101, True)
+
+
+@pytest.mark.parametrize(
+    'uri, target',
+    [
+        ('http://a/x?y', 'http://h.example:81/x?y'), ('http://a', 'http://h.example:81'), ('http://a?b', 'http://h.example:81?b'),
+        ('/x?u=http://a/', '/x?u=http://a/'), ('*', '*'),
+    ],
+)  # fmt: skip
+def test_an_absolute_uri_has_the_authority_of_its_host(uri: str, target: str) -> None:
+    request = Request(uri=uri, headers=(('Host', 'h.example:81'),))
+    assert request_bytes(request, '', wording()) == f'OPTIONS {target} HTTP/1.0\r\nhost: h.example:81\r\n\r\n'.encode()
+    assert request_bytes(Request(uri=uri), '', wording()) == f'OPTIONS {uri} HTTP/1.0\r\n\r\n'.encode()

@@ -81,6 +81,24 @@ def test_what_a_script_expects(expect: Expect, said: bytes, result: Result) -> N
     assert talk(run(tcp(DIAL, Send(data=b'x'), expect)), *([said] if said else [])) == result
 
 
+@pytest.mark.parametrize(
+    'expect',
+    [
+        Expect(
+            match=Match.RSTRING, pattern=b'HTTP/1.1 ([45]..) (.*)(x)?', negated=True, comment=r'code=\1 reason=\2\3\9.'
+        ),
+        Expect(match=Match.RBINARY, pattern=b'(34[0-9]{4})20(.*)', negated=True, comment=r'code=\1 reason=\2.'),
+    ],
+)
+def test_a_comment_may_say_what_groups_have_found(expect: Expect) -> None:
+    found = talk(run(tcp(DIAL, Send(data=b'x'), expect)), b'HTTP/1.1 400 Bad')
+    assert isinstance(found, Result)
+    assert found.info.endswith('at step 2 comment: code=400 reason=Bad.')
+    other = talk(run(tcp(DIAL, Send(data=b'x'), string(b'a', comment=r'\1'))), b'b')
+    assert isinstance(other, Result)
+    assert other.info.endswith(r'comment: \1')
+
+
 def test_steps_are_counted_as_lines_and_comments_are_lines() -> None:
     script = tcp(DIAL, Comment(comment='first'), Send(data=b'x'), Comment(comment='second'), string(b'foo'))
     found = talk(run(script), b'bar')
