@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -124,6 +125,8 @@ _RULED: Final[dict[str, Callable[..., None]]] = {
     **{f'tcp-request {what}': parse_tcp_request for what in ('connection', 'content', 'session')},
 }
 """Lines with conditions or expressions."""
+_ABSOLUTE: Final = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*://[!-~]+')
+"""A `monitor-uri` that only requests with the whole of it in their first line ask for."""
 _FATAL: Final = ('server', 'default-server', 'server-template')
 _WITH_ARGUMENTS: Final = ('http-check', 'tcp-check')
 """Whose second word may have arguments in parentheses."""
@@ -346,7 +349,10 @@ class ProxySection:
     @staticmethod
     def _monitor_uri(line: Line, proxy: ProxyDraft) -> None:
         line.at_most(1)
-        proxy.monitor_uri = checked_path(line.word(1), "'monitor-uri'").encode()
+        uri = line.word(1)
+        if not _ABSOLUTE.fullmatch(uri):
+            checked_path(uri, "'monitor-uri'")
+        proxy.monitor_uri = uri.encode()
 
 
 def keyword_of(line: Line) -> str:

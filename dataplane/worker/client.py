@@ -159,7 +159,7 @@ class Client(Connection):
         self._frontend = context.frontend(self._index, self._frontend)
         self.patience = self._frontend.timeouts.client
         exchange = Exchange(context, self, self._index, self._frontend, head, self._began, self._wall)
-        if head.origin == self._frontend.monitor_uri:
+        if self._frontend.monitor_uri in (head.origin, head.target):
             self._answer_monitor(head, rest, exchange.fails())
             return
         exchange.story.received = size

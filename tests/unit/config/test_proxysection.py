@@ -180,6 +180,7 @@ def test_harmless_lines_are_accepted_with_a_warning(line: str) -> None:
 
 def test_the_uri_that_is_monitored() -> None:
     assert frontend('monitor-uri /alive').monitor_uri == b'/alive'
+    assert frontend('monitor-uri http://a.example/alive').monitor_uri == b'http://a.example/alive'
     assert frontend('maxconn 5').monitor_uri is None
     assert frontend_error('monitor-uri alive') == [
         "'monitor-uri' : a path begins with '/' and has printable characters only (got 'alive')."
