@@ -284,7 +284,7 @@ class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, Stat
         return Answer('\n'.join(f'* {self._tables.backends[index].name}' for index in backends))
 
     async def _show_version(self, _words: _Words, _session: Session, _patience: Patience) -> Answer:
-        return Answer(self._figures.identity.version)
+        return Answer(self._figures.identity.version, Severity.INFO)
 
     async def _show_cli_level(self, _words: _Words, session: Session, _patience: Patience) -> Answer:
         return Answer(session.level, Severity.INFO)
