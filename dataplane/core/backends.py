@@ -59,12 +59,12 @@ def _removing(sources: Sources, tables: Tables, name: str) -> Sources:
     backend = _of_the_file(tables, name)
     if is_listen(tables, backend):
         raise _refused(name, 'Cannot delete a listen section.')
+    if is_pointed_to(tables, name):
+        raise _refused(name, POINTED_TO)
     if backend.published:
         raise _refused(name, PUBLISHED)
     if backend.servers:
         raise _refused(name, 'Only a backend without server can be deleted.')
-    if is_pointed_to(tables, name):
-        raise _refused(name, POINTED_TO)
     return sources.without(name)
 
 

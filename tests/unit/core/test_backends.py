@@ -148,6 +148,7 @@ def test_what_is_refused(farm: Farm, change: BackendChange, said: str) -> None:
 
 @pytest.mark.parametrize('name', ['asked', 'a'])
 def test_who_is_pointed_to_stays(farm: Farm, name: str) -> None:
+    assert refusal(farm, RemoveBackend(name)) == POINTED_TO, 'published or not'
     do(farm, PublishBackend(name, False))
     if name == 'a':
         farm.apply(SetAdmin('a', 'x', AdminState.MAINT))
