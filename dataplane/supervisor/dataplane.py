@@ -45,7 +45,7 @@ from dataplane.supervisor.mapverbs import MapVerbs
 from dataplane.supervisor.mastercli import MasterVerbs
 from dataplane.supervisor.opening import House, Opened, monotonic_ms, open_doors, prepare
 from dataplane.supervisor.outages import Outages
-from dataplane.supervisor.process import Forwarder, notify
+from dataplane.supervisor.process import EARLY, Forwarder, notify
 from dataplane.supervisor.publish import Publisher
 from dataplane.supervisor.reload import Reload
 from dataplane.supervisor.restoring import restoring
@@ -140,6 +140,7 @@ class DataPlane:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop = Stop.RUNNING
         self._over = asyncio.Event()
+        self.ended_by = 0  # the signal that ended it at once
 
     @property
     def settings(self) -> Global:
@@ -149,8 +150,9 @@ class DataPlane:
     def _check(self, at: Layout, rng: random.Random) -> Checker:
         """The checks of all servers; they follow every revision, as those do who tell and count what became of servers."""
         board = BoardView(self._board.cells, at)
-        checker = Checker(self._loop, self._publisher, board, self._log, self._contents, rng=rng, workers=at.workers)
-        states = StateLog(self._ledger, self._board.cells, at, self._log)
+        log = self._log
+        checker = Checker(self._loop, self._publisher, board, log, log.of, self._contents, rng=rng, workers=at.workers)
+        states = StateLog(self._ledger, self._board.cells, at, log.of)
         self._publisher.watchers += states, self._outages, lambda commit, applied, sources: checker.follow()
         return checker
 
@@ -289,10 +291,15 @@ class DataPlane:
 
     def _take_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self.hard_stop)
+            self._loop.add_signal_handler(number, self._end_by, number)
         self._loop.add_signal_handler(signal.SIGUSR1, self.soft_stop)
         for number in (signal.SIGUSR2, signal.SIGHUP):
             self._loop.add_signal_handler(number, self.reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, EARLY)
+
+    def _end_by(self, number: int) -> None:
+        self.ended_by = self.ended_by or number
+        self.hard_stop()
 
     def reload(self) -> None:
         """Read the files again; nothing happens while stopping."""

@@ -14,6 +14,7 @@ import gc
 import os
 import platform
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +32,7 @@ from dataplane.supervisor.listeners import CannotListen, Listeners
 from dataplane.supervisor.logs import say
 from dataplane.supervisor.options import USAGE, Misused, Options, parse
 from dataplane.supervisor.process import (
+    EARLY,
     daemonize,
     detach,
     go_first,
@@ -77,7 +79,7 @@ def _configured(options: Options) -> int:
     sources = Sources.of(options, os.environ)
     quiet = options.quiet
     try:
-        master, told = (None, []) if options.master is None else parse_master_socket(options.master)
+        master, told = (None, []) if options.master_cli is None else parse_master_socket(options.master_cli)
     except Rejected as problem:
         say('ALERT', f'{problem}')
         return 1
@@ -140,6 +142,8 @@ def _listening(options: Options, sources: Sources, loaded: Loaded, master: Stats
             return 0 if has_started(pipe) else 1
     go_first()
     pidfile = options.pidfile or snapshot.globals.pidfile
+    # who reads the pidfile may signal at once; what comes before there is a handler waits for it
+    signal.pthread_sigmask(signal.SIG_BLOCK, EARLY)
     try:
         if pidfile is not None:
             write_pidfile(pidfile, os.getpid())
@@ -155,17 +159,20 @@ def _listening(options: Options, sources: Sources, loaded: Loaded, master: Stats
         return DataPlane(loop, sources, loaded, listeners, software=software, quiet=quiet, master=master)
 
     try:
-        return _run(plane, pipe)
+        return _run(plane, pipe, master=options.master)
     finally:
         if pidfile is not None:
             remove_pidfile(pidfile, os.getpid())
 
 
-def _run(make: Callable[[asyncio.AbstractEventLoop], DataPlane], pipe: int | None) -> int:
-    """Serve until told to stop. `pipe`: in the foreground somebody waits for the start."""
+def _run(make: Callable[[asyncio.AbstractEventLoop], DataPlane], pipe: int | None, *, master: bool) -> int:
+    """Serve until told to stop. `pipe`: in the foreground somebody waits for the start.
+
+    The exit status is 0 whoever ended it; in `master` mode a signal that ends it at once is told, as HAProxy's master does.
+    """
     from dataplane.supervisor.dataplane import CannotStart
 
-    async def serve() -> None:
+    async def serve() -> int:
         plane = make(asyncio.get_running_loop())
         try:
             await plane.start()
@@ -175,17 +182,17 @@ def _run(make: Callable[[asyncio.AbstractEventLoop], DataPlane], pipe: int | Non
             if pipe is not None:
                 detach(pipe)
             await plane.stopped()
+            return 128 + plane.ended_by if master and plane.ended_by else 0
         finally:
             await plane.close()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(serve())
+            return runner.run(serve())
         except CannotStart as problem:
             for text in str(problem).splitlines():
                 say('ALERT', text)
             return 1
-    return 0
 
 
 def _condition(expression: str) -> int:

@@ -17,7 +17,7 @@ Usage : sluice-dataplane [-f <cfgfile|cfgdir>]* [ -vdVD ] [ -n <maxconn> ] [ -N 
         -d enters debug mode ; -db only disables background mode.
         -V enters verbose mode (disables quiet mode)
         -D goes daemon ; -C changes to <dir> before loading files.
-        -W master-worker mode (always on).
+        -W master-worker mode (always on); who is ended by a signal exits with 128 and its number.
         -Ws the same, with systemd notify support.
         -q quiet mode : don't display messages
         -c check mode : only check config files and exit
@@ -62,6 +62,7 @@ class Options:
     quiet: bool = False
     daemon: bool = False
     debug: bool = False
+    master: bool = False
     notify: bool = False
     strict: bool = False
     diagnose: bool = False
@@ -69,7 +70,7 @@ class Options:
     maxconn: int | None = None
     pidfile: str | None = None
     directory: str | None = None
-    master: str | None = None
+    master_cli: str | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -132,7 +133,7 @@ def _set(options: Options, option: str, value: str) -> None:
                 "'-x' is ignored: sockets are kept by the running process; send it SIGUSR2 to load a new configuration."
             )
         case '-S':
-            options.master = value
+            options.master_cli = value
         case _:
             return
 
@@ -154,9 +155,9 @@ def _flag(options: Options, option: str) -> None:
         case '-D':
             options.daemon = True
         case '-W':
-            return
+            options.master = True
         case '-Ws':
-            options.notify = True
+            options.master = options.notify = True
         case '-dW':
             options.strict = True
         case '-dD':

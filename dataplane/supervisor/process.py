@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Callable
 from typing import Final
 
 PRIORITY: Final = -10
+EARLY: Final = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+"""Signals that would end a process which has no handler for them yet."""
 _LEVELS = {logging.DEBUG: 'debug', logging.INFO: 'info', logging.WARNING: 'warning', logging.ERROR: 'err'}
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+import pytest
 
 from tests.integration.harness.cli import Cli
 from tests.integration.harness.load import Load, Record, ask
@@ -141,3 +144,13 @@ async def test_hard_reload_ends_what_is_under_way() -> None:
         assert (await ask(plane.port)).status == 200
         writer.close()
         assert server.arrivals
+
+
+@pytest.mark.parametrize(
+    'number, status', [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 0)], ids=['term', 'int', 'usr1']
+)
+async def test_who_ended_it_is_told_by_its_exit_status(number: signal.Signals, status: int) -> None:
+    async with mastered() as (_, plane, _, _):
+        assert plane.child is not None
+        plane.child.signal(number)
+        assert await plane.child.wait(30) == status

@@ -147,6 +147,25 @@ async def test_daemon_writes_its_pid_file_and_ends_on_sigterm() -> None:
         await until(lambda: not pidfile.exists(), within=60, what='the daemon has ended')
 
 
+async def test_what_is_signalled_as_soon_as_there_is_a_pid_file_is_done_later() -> None:
+    async with stage() as on:
+        port = on.ports.take()
+        server = await on.upstream('u')
+        pidfile = on.directory / 'pid'
+        path = config(on, HEAD + listen(port, f'u 127.0.0.1:{server.port}'))
+        child = await spawn(python(PROGRAM, '-f', path, '-p', str(pidfile)), name='early', directory=on.directory)
+        try:
+            await until(lambda: pidfile.exists() and pidfile.read_text() != '', within=60, what='there is a pid file')
+            for number in (signal.SIGUSR2, signal.SIGHUP):
+                child.signal(number)
+            await until(lambda: _answers(port), within=60, what='it serves')
+            await until(lambda: 'reload' in child.printed.read_text().lower(), within=60, what='it has reloaded')
+            child.signal(signal.SIGUSR1)
+            assert await child.wait(60) == 0
+        finally:
+            await child.stop()
+
+
 async def test_a_daemon_that_cannot_start_says_why_and_leaves_nothing_behind() -> None:
     async with stage() as on:
         port, pidfile = on.ports.take(), on.directory / 'pid'

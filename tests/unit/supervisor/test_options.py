@@ -15,7 +15,7 @@ def test_what_has_a_value() -> None:
     options = parse(['-n', '500', '-p', '/run/x', '-C', '/etc', '-L', 'peer', '-cc', 'streq(a,a)'])
     assert (options.maxconn, options.pidfile, options.directory) == (500, '/run/x', '/etc')
     assert options.condition == 'streq(a,a)'
-    assert parse(['-S', '/s,level,user']).master == '/s,level,user'
+    assert parse(['-S', '/s,level,user']).master_cli == '/s,level,user'
     assert options.warnings == []
 
 
@@ -23,6 +23,8 @@ def test_modes() -> None:
     options = parse(['-c', '-V', '-q', '-W', '-Ws', '-dW'])
     assert options.check
     assert options.notify
+    assert options.master
+    assert not parse(['-S', '/s']).master
     assert options.strict
     assert not options.daemon
 
