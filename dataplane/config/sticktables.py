@@ -52,9 +52,6 @@ _SIZE: Final = re.compile(r'([0-9]{1,12})([kKmMgG]?)', re.ASCII)
 _SHIFTS: Final = {'': 0, 'k': 10, 'm': 20, 'g': 30}
 _STORE: Final = re.compile(r'([a-z0-9_]+)(?:\(([^()]*)\))?', re.ASCII)
 _LONGEST_KEY: Final = 16_384
-_NOT_STORED: Final = {
-    'glitch_cnt': 'glitches of HTTP/2 and HTTP/3 are not counted', 'glitch_rate': 'glitches of HTTP/2 and HTTP/3 are not counted',
-}  # fmt: skip
 _CONDITIONS: Final = ('if', 'unless')
 
 
@@ -166,14 +163,10 @@ def _stores(text: str) -> list[Data]:
     found = []
     for word in re.split(r',(?![^()]*\))', text):
         match = _STORE.fullmatch(word)
-        name = match[1] if match else word.partition('(')[0]
-        if name in _NOT_STORED:
-            msg = f"stick-table: store option '{name}' is not supported: {_NOT_STORED[name]}."
+        if match is None or match[1] not in KINDS:
+            msg = f"stick-table: unknown store option '{shown(word.partition('(')[0])}'."
             raise Rejected(msg)
-        if match is None or name not in KINDS:
-            msg = f"stick-table: unknown store option '{shown(name)}'."
-            raise Rejected(msg)
-        found.append(_data(name, match[2]))
+        found.append(_data(match[1], match[2]))
     return found
 
 

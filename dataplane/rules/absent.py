@@ -5,14 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-_GLITCHES: Final = 'glitches of HTTP/2 and HTTP/3 are not counted: neither is spoken'
-
-
-def _glitches() -> Iterable[str]:
-    """What is counted of them in stick tables."""
-    for name in ('glitch_cnt', 'glitch_rate'):
-        yield from (f'{prefix}_{name}' for prefix in ('sc', 'src', 'sc0', 'sc1', 'sc2'))
-
 
 def _ssl_names() -> Iterable[str]:
     """What both sides' connections have, and of certificates."""
@@ -45,7 +37,6 @@ def _all(*groups: tuple[str, Iterable[str]]) -> dict[str, str]:
 
 
 FETCHES: Final[dict[str, str]] = _all(
-    (_GLITCHES, _glitches()),
     ('TLS connections are not looked into', _ssl_names()),
     ('what is below HTTP is not looked into', ["bc_glitches", "bc_nb_streams", "bc_settings_streams_limit", "bs.aborted", "bs.debug_str", "bs.id", "bs.rst_code", "fc_glitches", "fc_pp_tlv", "fc_saved_syn", "fc_settings_streams_limit", "fs.aborted", "fs.debug_str", "fs.id", "fs.rst_code", "payload", "payload_lv", "rdp_cookie", "rdp_cookie_cnt", "req.payload", "req.payload_lv", "req.rdp_cookie", "req.rdp_cookie_cnt", "res.payload", "res.payload_lv", "distcc_body", "distcc_param"]),
     ('hellos of TLS are not looked into', ["rep_ssl_hello_type", "req.ssl_alpn", "req.ssl_cipherlist", "req.ssl_ec_ext", "req.ssl_hello_type", "req.ssl_keyshare_groups", "req.ssl_sigalgs", "req.ssl_sni", "req.ssl_st_ext", "req.ssl_supported_groups", "req.ssl_ver", "req_ssl_hello_type", "req_ssl_sni", "req_ssl_ver", "res.ssl_hello_type"]),
@@ -56,7 +47,6 @@ FETCHES: Final[dict[str, str]] = _all(
 """Why each fetch is not here."""
 
 CONVERTERS: Final[dict[str, str]] = _all(
-    (_GLITCHES, ('table_glitch_cnt', 'table_glitch_rate')),
     ('devices are not detected', ('51d.single', 'da-csv-conv')),
     ('ciphers are not supported', ('aes_cbc_dec', 'aes_cbc_enc', 'aes_gcm_dec', 'aes_gcm_enc')),
     ('web tokens are not looked into', ["jwt_decrypt_jwk", "jwt_decrypt_cert", "jwt_decrypt_secret", "jwt_verify_cert"]),

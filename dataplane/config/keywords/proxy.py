@@ -79,7 +79,7 @@ PROXY: Final = table(
     ),
     supported(
         'stick-table',
-        'without `peers`, `write-to` and glitches; at most 100 tables of 16m entries. Exact over all workers',
+        'without `peers` and `write-to`; glitches are those of HTTP/2 and so 0; at most 100 tables of 16m entries. Exact over all workers',
     ),
     supported('stick match, stick on, stick store-request, stick store-response'),
     supported('cookie, dynamic-cookie-key, force-persist, ignore-persist, option persist, http-send-name-header'),

@@ -55,7 +55,7 @@ KINDS: Final[dict[str, Kind]] = {
     'http_req_cnt': Kind.COUNT, 'http_req_rate': Kind.RATE, 'http_err_cnt': Kind.COUNT, 'http_err_rate': Kind.RATE,
     'bytes_in_cnt': Kind.COUNT, 'bytes_in_rate': Kind.RATE, 'bytes_out_cnt': Kind.COUNT, 'bytes_out_rate': Kind.RATE,
     'gpc1': Kind.COUNT, 'gpc1_rate': Kind.RATE, 'server_key': Kind.MARK, 'http_fail_cnt': Kind.COUNT, 'http_fail_rate': Kind.RATE,
-    'gpt': Kind.TAG, 'gpc': Kind.COUNT, 'gpc_rate': Kind.RATE,
+    'gpt': Kind.TAG, 'gpc': Kind.COUNT, 'gpc_rate': Kind.RATE, 'glitch_cnt': Kind.COUNT, 'glitch_rate': Kind.RATE,
 }  # fmt: skip
 """Every kind of data by name, in the order in which `show table` shows them."""
 WIDE: Final = frozenset(('bytes_in_cnt', 'bytes_out_cnt', 'server_key'))

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from dataplane.rules.view import View
 
 _FIGURES: Final = (
-    'bytes_in_rate', 'bytes_out_rate', 'conn_cnt', 'conn_cur', 'conn_rate', 'gpc0', 'gpc0_rate', 'gpc1', 'gpc1_rate', 'gpt0',
-    'http_err_cnt', 'http_err_rate', 'http_fail_cnt', 'http_fail_rate', 'http_req_cnt', 'http_req_rate', 'server_id', 'sess_cnt',
+    'bytes_in_rate', 'bytes_out_rate', 'conn_cnt', 'conn_cur', 'conn_rate', 'glitch_cnt', 'glitch_rate', 'gpc0', 'gpc0_rate', 'gpc1',
+    'gpc1_rate', 'gpt0', 'http_err_cnt', 'http_err_rate', 'http_fail_cnt', 'http_fail_rate', 'http_req_cnt', 'http_req_rate', 'server_id', 'sess_cnt',
     'sess_rate',
 )  # fmt: skip
 

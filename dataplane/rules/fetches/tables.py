@@ -28,8 +28,8 @@ Finder = Callable[['View', int, str], 'Tracked | None']
 COUNTERS: Final = 3
 """How many keys a request may track at once."""
 _FIGURES: Final = (
-    'bytes_in_rate', 'bytes_out_rate', 'conn_cnt', 'conn_cur', 'conn_rate', 'gpc0_rate', 'gpc1_rate', 'http_err_cnt',
-    'http_err_rate', 'http_fail_cnt', 'http_fail_rate', 'http_req_cnt', 'http_req_rate', 'sess_cnt', 'sess_rate',
+    'bytes_in_rate', 'bytes_out_rate', 'conn_cnt', 'conn_cur', 'conn_rate', 'glitch_cnt', 'glitch_rate', 'gpc0_rate', 'gpc1_rate',
+    'http_err_cnt', 'http_err_rate', 'http_fail_cnt', 'http_fail_rate', 'http_req_cnt', 'http_req_rate', 'sess_cnt', 'sess_rate',
 )  # fmt: skip
 _ARRAYS: Final = {'get_gpc': 'gpc', 'get_gpt': 'gpt', 'gpc_rate': 'gpc_rate'}
 

@@ -46,6 +46,10 @@ def test_what_is_stored_is_kept_in_the_order_in_which_it_is_shown() -> None:
     assert found.stores == (
         Data('gpt0'), Data('conn_rate', period=10_000), Data('http_req_rate', period=60_000), Data('gpc1'),
     )  # fmt: skip
+    assert table('type ip size 1 store glitch_rate(1s),glitch_cnt').stores == (
+        Data('glitch_cnt'),
+        Data('glitch_rate', period=1_000),
+    )
     assert table('type ip size 1 store gpc(4),gpc_rate(2,3s),gpt(100)').stores == (
         Data('gpt', 100), Data('gpc', 4), Data('gpc_rate', 2, 3_000),
     )  # fmt: skip
@@ -88,7 +92,6 @@ def test_what_is_stored_is_kept_in_the_order_in_which_it_is_shown() -> None:
         ('type ip size 1 foo', "stick-table: unknown argument 'foo'."),
         ('type ip size 1 peers p', "stick-table: 'peers' is not supported: tables are not told to others."),
         ('type ip size 1 srvkey foo', "stick-table : unknown server key type 'foo'."),
-        ('type ip size 1 store glitch_cnt', "stick-table: store option 'glitch_cnt' is not supported: glitches of HTTP/2 and HTTP/3 are not counted."),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_tables(line: str, problem: str) -> None:

@@ -18,9 +18,7 @@ def test_nothing_is_both_here_and_not() -> None:
     assert not absent.CONVERTERS.keys() & CONVERTERS.keys()
 
 
-@pytest.mark.parametrize(
-    'name', ['sc0_glitch_rate', 'src_glitch_cnt', 'req.ssl_sni', 'payload', 'acl', 'ssl_c_s_dn', 'fc_pp_tlv']
-)
+@pytest.mark.parametrize('name', ['bc_glitches', 'req.ssl_sni', 'payload', 'acl', 'ssl_c_s_dn', 'fc_pp_tlv'])
 def test_fetches(name: str) -> None:
     expected = f"fetch method '{name}' is not supported: {absent.FETCHES[name]}"
     with pytest.raises(Rejected) as found:
@@ -31,7 +29,7 @@ def test_fetches(name: str) -> None:
     assert str(found.value) == expected
 
 
-@pytest.mark.parametrize('name', ['table_glitch_cnt', 'jwt_verify_cert', 'debug'])
+@pytest.mark.parametrize('name', ['jwt_verify_cert', 'debug'])
 def test_converters(name: str) -> None:
     with pytest.raises(Rejected) as found:
         parse_expression([f'src,{name}(x)'], 0, Scope())
