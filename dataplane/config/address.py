@@ -114,7 +114,7 @@ def parse_server(text: str) -> Address:
 def parse_log(text: str) -> str:
     """The canonical form of a `log` address: 'stdout', 'stderr', 'fd@N', 'ring@NAME', 'IP:PORT' or '/path'.
 
-    A host name is refused: looking it up would hold up the loop that logs.
+    Without a host it is any of this machine. A host name is refused: looking it up would hold up the loop that logs.
     """
     if text in ('stdout', 'stderr'):
         return text
@@ -135,10 +135,10 @@ def parse_log(text: str) -> str:
     if port and (not _PORT.fullmatch(port) or not 0 < int(port) <= _MAX_PORT):
         msg = f"log : invalid port '{shown(port)}'"
         raise Rejected(msg)
-    checked = _check_host(host, family, 'log', text)
-    if not checked:
-        msg = f"log : invalid address: '{shown(text)}'"
+    if not text:
+        msg = "log : invalid address: ''"
         raise Rejected(msg)
+    checked = _check_host(host, family, 'log', text) or ('::' if family == 'ipv6@' else '0.0.0.0')
     if ':' not in checked and not checked.replace('.', '').isdecimal():
         msg = f"log : host name '{shown(checked)}' is not supported, an IP address is needed in '{shown(text)}'"
         raise Rejected(msg)

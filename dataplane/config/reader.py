@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.addressvars import replaced
 from dataplane.config.conditions import evaluate
 from dataplane.config.lexer import split_words
 from dataplane.config.problems import Rejected, Report, shown
@@ -102,20 +103,20 @@ def read(file: str, text: str, scope: Scope, report: Report) -> Iterator[Line]:
             if words and words[0].startswith('.'):
                 _directive(words, scope, report)
             elif words and all(nested.block is _Block.TAKEN for nested in scope.nested):
-                yield _line(file, scope.line, words)
+                yield _line(file, scope, words)
         except Rejected as problem:
             report.error(file, scope.line, f'{problem}')
     for nested in scope.nested:
         report.error(file, nested.line, "non-terminated '.if' block.")
 
 
-def _line(file: str, number: int, words: list[str]) -> Line:
+def _line(file: str, scope: Scope, words: list[str]) -> Line:
     if words[0] in ('no', 'default'):
         if len(words) == 1:
             msg = f"'{words[0]}' expects the keyword it applies to."
             raise Rejected(msg)
-        return Line(file, number, tuple(words[1:]), Modifier(words[0]))
-    return Line(file, number, tuple(words))
+        return Line(file, scope.line, tuple(words[1:]), Modifier(words[0]))
+    return Line(file, scope.line, replaced(words, scope.env))
 
 
 def _directive(words: list[str], scope: Scope, report: Report) -> None:
