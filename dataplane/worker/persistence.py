@@ -99,6 +99,10 @@ class Overrides:
         else:
             self._timeouts[name] = value
 
+    def leave(self) -> None:
+        """It goes to another proxy than the one whose rules these are of: a number of retries was meant for that one."""
+        self._retries = None
+
     def of(self, timeouts: Timeouts, retries: int) -> tuple[Timeouts, int]:
         """What a proxy says, with these."""
         if self._timeouts:

@@ -350,6 +350,8 @@ class Routed(Stream):
         backend = self._context.desk.tables.backends.get(self.backend)
         if backend is None or backend is self._backend:
             return
+        if self._overrides is not None and self._backend is None and backend.name != self._frontend.name:
+            self._overrides.leave()
         self._backend = backend
         self.persistence = _USUAL
         self.redispatch = backend.redispatch != 0

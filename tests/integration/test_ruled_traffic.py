@@ -287,3 +287,22 @@ async def test_places_are_free_under_the_limit_in_force() -> None:
             client.send(b'GET / HTTP/1.1\r\nHost: h\r\n\r\n')
             assert (await client.answer())[1] == b'7 7 9'
             client.close()
+
+
+@pytest.mark.parametrize(
+    'lines, found',
+    [
+        ('{server}', '5'),
+        ('default_backend b\nbackend b\n {server}', '3'),
+        ('default_backend b\nbackend b\n http-request set-retries 2\n {server}', '2'),
+    ],
+)
+async def test_a_number_of_retries_is_meant_for_the_own_servers(lines: str, found: str) -> None:
+    async with RawServer(echo) as up:
+        server = f'server s 127.0.0.1:{up.port}\n http-response return status 200 content-type text/plain lf-string %[cur_max_retries]'
+        text = f'{DEFAULTS}listen f\n bind 127.0.0.1:1\n http-request set-retries 5\n {lines}\n'
+        async with Proxy(snapshot(text.format(server=server))) as proxy:
+            client = await RawClient.to(proxy.port)
+            client.send(b'GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+            assert await client.answer() == (200, found.encode())
+            client.close()
