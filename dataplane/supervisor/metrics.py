@@ -8,15 +8,16 @@ names from the configuration, status classes and server states: their number is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote_plus
 
 from dataplane.cli.fields import Value
 from dataplane.cli.stat import Kind, Row
 from dataplane.supervisor.figures import Supervision
 
-SCOPES: Final = frozenset({'global', 'frontend', 'listener', 'backend', 'server'})
+SCOPES: Final = frozenset({'global', 'frontend', 'listener', 'backend', 'server', 'sticktable'})
 CONTENT_TYPE: Final = 'text/plain; version=0.0.4; charset=utf-8'
 _MILLISECONDS: Final = 1000
 _DIVISORS: Final = dict.fromkeys(('qtime', 'ctime', 'rtime', 'ttime', 'check_duration'), _MILLISECONDS)
@@ -34,6 +35,8 @@ _CHECKS: Final = (
     'PROCERR', 'PROCTOUT', 'PROCOK',
 )  # fmt: skip
 """Results of checks, as `check_status` of `show stat` has them."""
+_OF_CHECKS: Final = frozenset({'check_code', 'check_duration'})
+"""Only of servers that are checked."""
 _CODES: Final = ('1xx', '2xx', '3xx', '4xx', '5xx', 'other')
 
 
@@ -216,8 +219,18 @@ TotalBytesOut bytes_out_total Bytes sent to clients
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """A stick table, and how many entries it has."""
+
+    name: str
+    key: str
+    size: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for: `scopes` ('global', 'frontend', 'listener', 'backend', 'server'), and whether without servers in maintenance."""
+    """What is asked for: `scopes`, of SCOPES, and whether without servers in maintenance."""
 
     scopes: frozenset[str] = SCOPES
     no_maint: bool = False
@@ -226,33 +239,36 @@ class Wanted:
 ALL: Final = Wanted()
 
 
-def wanted(query: Iterable[tuple[str, str]]) -> Wanted:
+def wanted(query: str) -> Wanted:
     """Read the query of a request: `scope=...` (more than one adds up, `*` is all, none is none), `no-maint`.
 
-    Raises ValueError for a scope that there is none of. Other words are ignored, as HAProxy ignores them.
+    Raises ValueError for a scope that there is none of, or without a value. Other words are ignored, as HAProxy ignores them.
     """
     scopes: frozenset[str] = frozenset()
     named = no_maint = False
-    for name, value in query:
+    for word in query.split('&'):
+        name, sign, raw = word.partition('=')
+        value = unquote_plus(raw)
         if name == 'scope':
             named = True
-            if value == '*':
-                scopes = SCOPES
-            elif not value:
-                scopes = frozenset()
-            elif value not in SCOPES:
+            if not sign:
+                raise ValueError('scope has no value')
+            if value not in {'', '*', *SCOPES}:
                 raise ValueError(f'there is no scope {value!r}')
-            else:
-                scopes |= {value}
+            scopes = {'': frozenset[str](), '*': SCOPES}.get(value, scopes | {value})
         elif name == 'no-maint':
             no_maint = True
     return Wanted(scopes if named else SCOPES, no_maint)
 
 
 def exposition(
-    rows: list[Row], info: Mapping[str, Value], supervision: Supervision, asked: Wanted = ALL
+    rows: list[Row],
+    info: Mapping[str, Value],
+    supervision: Supervision,
+    asked: Wanted = ALL,
+    tables: Sequence[Fill] = (),
 ) -> Iterator[str]:
-    """The exposition, in pieces of a line or two. What a figure is not known of is 0."""
+    """The exposition, in pieces of a line or two. A figure that does not apply is NaN, as HAProxy has it."""
     if 'global' in asked.scopes:
         for metric in PROCESS:
             value = info.get(metric.source, 0)
@@ -268,6 +284,18 @@ def exposition(
             yield from _samples(kind, metrics, chosen)
             if kind is Kind.BACKEND:
                 yield from _aggregates(rows, chosen)
+    if tables and 'sticktable' in asked.scopes:
+        yield from _tables(tables)
+
+
+def _tables(tables: Sequence[Fill]) -> Iterator[str]:
+    for name, text, figures in (
+        ('size', 'Entries that the table has room for', [table.size for table in tables]),
+        ('used', 'Entries in the table', [table.used for table in tables]),
+    ):
+        yield _head(f'haproxy_sticktable_{name}', text)
+        for table, figure in zip(tables, figures, strict=True):
+            yield f'haproxy_sticktable_{name}{{name="{_escape(table.name)}",type="{table.key}"}} {figure}\n'
 
 
 def _in_maintenance(row: Row) -> bool:
@@ -304,6 +332,8 @@ def _samples(kind: Kind, metrics: Iterable[Metric], rows: list[tuple[Row, str]])
             value = row.values.get(metric.source)
             if isinstance(value, (int, float)):
                 yield f'{metric.name}{{{labels}}} {value / metric.divisor if metric.divisor > 1 else value}\n'
+            elif metric.source not in _OF_CHECKS:
+                yield f'{metric.name}{{{labels}}} NaN\n'
     prefix = f'haproxy_{kind.name.lower()}'
     if kind is not Kind.LISTENER:
         yield _head(f'{prefix}_http_responses_total', 'Responses by the class of their status')

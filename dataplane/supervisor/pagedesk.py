@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.cli import stat
 from dataplane.cli.fields import Form
+from dataplane.supervisor.metrics import Fill
 from dataplane.supervisor.pacing import gather
 from dataplane.supervisor.pageadmin import Administration, Tokens
 from dataplane.supervisor.pageask import Asked, Options, Shape, Told, options_of
@@ -58,12 +59,21 @@ class PageDesk:
     """One per supervisor. `note(text)`: into the log."""
 
     def __init__(self, figures: Figures, verbs: Verbs, note: Callable[[str], None]) -> None:
-        self._figures = figures
+        self._figures, self._verbs = figures, verbs
         self._secret = secret = secrets.token_bytes(32)
         self._tokens = Tokens(secret)
         self._administration = Administration(verbs, lambda: figures.tables, self._tokens, note)
         self._drawing = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
+
+    def fills(self) -> list[Fill]:
+        """The stick tables in force."""
+        tables = self._verbs.stick_tables().values()
+        return [
+            Fill(known.name, known.key.value, known.size, table.used)
+            for table in tables
+            for known in (table.definition,)
+        ]
 
     async def answer(self, asked: Asked, page: StatsPage, proxy: str) -> Told | None:
         """The answer to a request; None where it does not ask for this page. `proxy`: the section the page belongs to."""

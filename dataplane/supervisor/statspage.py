@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -146,7 +146,7 @@ class _Page:
     async def _answered(self, request: web.Request) -> web.Response:
         listener, reads = self._listener, request.method in ('GET', 'HEAD')
         if reads and request.path == listener.metrics_path:
-            return await self._metrics(request.query.items())
+            return await self._metrics(request.rel_url.raw_query_string)
         own = listener.page is not None and listener.page.uri.partition('?')[0] == request.path
         if reads and request.path in {LIVE_PATH, READY_PATH} and not own:
             return self._healthy(request.path)
@@ -165,13 +165,13 @@ class _Page:
         status = 200 if found is Readiness.OK else 503
         return web.json_response({'status': found}, status=status, headers=_HEADERS)
 
-    async def _metrics(self, query: Iterable[tuple[str, str]]) -> web.Response:
+    async def _metrics(self, query: str) -> web.Response:
         try:
             asked = metrics.wanted(query)
         except ValueError as problem:
             return web.Response(status=400, text=f'{problem}\n', headers=_HEADERS)
         rows = await gather(self._figures.rows())
-        pieces = metrics.exposition(rows, self._figures.info(), self._figures.supervision, asked)
+        pieces = metrics.exposition(rows, self._figures.info(), self._figures.supervision, asked, self._desk.fills())
         body = ''.join(await gather(pieces)).encode()
         return web.Response(body=body, headers={**_HEADERS, 'Content-Type': metrics.CONTENT_TYPE})
 
