@@ -96,7 +96,9 @@ def show_sockets(sockets: Iterable[StatsSocket]) -> str:
 
 
 def socket_name(socket: StatsSocket) -> str:
-    """How a stats socket is written: `unix@/path`, `ipv4@1.2.3.4:5`, `ipv6@[::1]:5`."""
+    """How a stats socket is written: `unix@/path`, `ipv4@1.2.3.4:5`, `ipv6@[::1]:5`; `fd@3` before it is known what that is."""
+    if socket.fd is not None:
+        return f'fd@{socket.fd}'
     if socket.path is not None:
         return f'unix@{socket.path}'
     return f'ipv6@[{socket.host}]:{socket.port}' if ':' in socket.host else f'ipv4@{socket.host}:{socket.port}'

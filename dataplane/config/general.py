@@ -12,8 +12,10 @@ from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
 from dataplane.config.statefiles import parse_global
 from dataplane.config.statssocket import parse_stats_socket
+from dataplane.config.statuscodes import code_handlers
 from dataplane.config.values import parse_int, parse_size, parse_time
-from dataplane.core.model import ControlPlane, OnPartition
+from dataplane.core.model import OnPartition
+from dataplane.core.outbound import ControlPlane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +75,7 @@ class GlobalSection:
             'unsetenv': self._unsetenv,
             'resetenv': self._resetenv,
             **CaseAdjusting(draft, read_file).handlers,
+            **code_handlers(draft),
         }
 
     def _set_var(self, line: Line) -> None:

@@ -51,12 +51,7 @@ def parse_master_socket(text: str) -> tuple[StatsSocket, list[str]]:
 def _socket(words: tuple[str, ...], what: str, default: Level, warn: Callable[[str], None]) -> StatsSocket:
     addresses = parse_bind(words[0])
     address = addresses[0]
-    if (
-        len(addresses) > 1
-        or address.low != address.high
-        or address.fd is not None
-        or (address.path or '').startswith('\0')
-    ):
+    if len(addresses) > 1 or address.low != address.high or (address.path or '').startswith('\0'):
         msg = f"{what} : expects one address with one port or one path (got '{shown(words[0])}')"
         raise Rejected(msg)
     options = _options(words[1:], what, warn)
@@ -65,7 +60,9 @@ def _socket(words: tuple[str, ...], what: str, default: Level, warn: Callable[[s
     if level not in tuple(Level):
         msg = f"{what} : 'level' only supports 'user', 'operator', and 'admin' (got '{shown(level)}')"
         raise Rejected(msg)
-    return StatsSocket(path=address.path, host=address.host, port=address.low, mode=mode, level=Level(level))
+    return StatsSocket(
+        path=address.path, host=address.host, port=address.low, fd=address.fd, mode=mode, level=Level(level)
+    )
 
 
 def _options(words: tuple[str, ...], what: str, warn: Callable[[str], None]) -> dict[str, str]:

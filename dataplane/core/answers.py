@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +25,13 @@ class ErrorSection:
 
     name: str
     pages: tuple[ErrorPage, ...] = ()
+
+
+def statuses(codes: Iterable[int]) -> int:
+    """A set of statuses as a number, a bit each."""
+    return sum(1 << code for code in set(codes))
+
+
+ERRORS: Final = statuses(range(400, 500))
+FAILURES: Final = statuses({*range(500, 600)} - {501, 505})
+"""What a server's answer counts as in stick tables: an error of the client, or a failure of the server."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from dataplane.core.answers import ErrorPage, ErrorSection
+from dataplane.core.answers import ERRORS, FAILURES, ErrorPage, ErrorSection
 from dataplane.core.checks import AgentCheck, Observe, Probe, ServerCheck
 from dataplane.core.cookie import Cookie
-from dataplane.core.outbound import ProxyProtocol, Source
+from dataplane.core.outbound import ControlPlane, ProxyProtocol, Source
 from dataplane.core.records import by_fields
 from dataplane.core.rings import RingSection
 from dataplane.core.sampling import Sampling
@@ -107,9 +107,10 @@ class KeepAlive(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
-    """One listening address. `host` with `port`, or `path` (unix socket), or `fd` (inherited and already bound)."""
+    """One listening address: `host` with `port`, or `path` (unix), or `fd` (inherited and bound); `accept_proxy`: a PROXY header is first."""
 
-    name: str
+    name: str = ''
+    id: int = 0
     host: str = ''
     port: int = 0
     path: str | None = None
@@ -119,7 +120,13 @@ class Bind:
     v6only: bool = False
     mode: int | None = None
     guid: str = ''
+    accept_proxy: bool = False
     where: str = ''
+
+    @property
+    def label(self) -> str:
+        """Its name, or what it is called without one."""
+        return self.name or f'sock-{self.id}'
 
     @property
     def address(self) -> str:
@@ -317,24 +324,14 @@ class StatsListener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsSocket:
-    """One `stats socket` line: `path` (unix) or `host`:`port`; `mode` as in chmod."""
+    """One `stats socket` line: `path` (unix), or `host`:`port`, or `fd` (inherited and already bound); `mode` as in chmod."""
 
     path: str | None = None
     host: str = ''
     port: int = 0
+    fd: int | None = None
     mode: int | None = None
     level: Level = Level.OPERATOR
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlPlane:
-    """`control-plane URL [token-file F] [ca-file F] [cert-file F [key-file F]]`: of PEM files but the first."""
-
-    url: str
-    token_file: str | None = None
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +353,7 @@ class Global:
     bufsize: int = 16_384
     maxrewrite: int = 1_024
     maxhdr: int = 101
+    counted_codes: tuple[int, int] = (ERRORS, FAILURES)
     stats_sockets: tuple[StatsSocket, ...] = ()
     stats_timeout: int = 10_000
     isolation_timeout: int = 1_000
@@ -391,6 +389,5 @@ class Snapshot:
 
 
 by_fields(
-    Timeouts, LogTarget, ForwardFor, Bind, Frontend, Server, Balance, Backend, Route, StatsListener, StatsSocket, ControlPlane,
-    Global, Snapshot,
+    Timeouts, LogTarget, ForwardFor, Bind, Frontend, Server, Balance, Backend, Route, StatsListener, StatsSocket, Global, Snapshot,
 )  # fmt: skip

@@ -1,4 +1,5 @@
-"""Connections to servers: where they come from, and what is said on them first (configuration manual 5.2, `source`, `send-proxy`).
+"""Connections to servers: where they come from, and what is said on them first (configuration manual 5.2, `source`, `send-proxy`); and
+the one to the control plane.
 
 The PROXY protocol is that of its specification (haproxy.org, proxy-protocol.txt, 2.1 and 2.2); the order of TLVs is HAProxy's.
 """
@@ -38,6 +39,17 @@ class ProxyProtocol:
     ssl: bool = False
     unique_id: bool = False
     crc32c: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """`control-plane URL [token-file F] [ca-file F] [cert-file F [key-file F]]`: of PEM files but the first."""
+
+    url: str
+    token_file: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
 
 
 def header_of(settings: ProxyProtocol, source: End, target: End, unique_id: bytes = b'') -> bytes:

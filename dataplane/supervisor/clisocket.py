@@ -10,14 +10,17 @@ still listens there (see `dataplane.supervisor.unixsocket`).
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Protocol
 
 from dataplane.cli.grammar import Command, Reader, TooBig
 from dataplane.cli.servers import socket_name
 from dataplane.cli.session import Answer, Mode, Session, Severity
 from dataplane.core.model import Global, Level, StatsSocket
+from dataplane.supervisor.inherited import inherited
 from dataplane.supervisor.unixsocket import Place, listen_unix
 from dataplane.supervisor.wait import Patience
 
@@ -56,28 +59,32 @@ class CliServer:
     async def start(self, sockets: tuple[StatsSocket, ...]) -> None:
         """Open the sockets. Raises CannotListen, and then none is open."""
         try:
-            for wanted in sockets:
-                await self._open(wanted)
+            opened = [await self._open(wanted) for wanted in sockets]
         except CannotListen:
             await self.close()
             raise
-        self._verbs.sockets = sockets
+        self._verbs.sockets = tuple(opened)
 
-    async def _open(self, wanted: StatsSocket) -> None:
+    async def _open(self, wanted: StatsSocket) -> StatsSocket:
+        """Open one. Returns it as it is called from here on: one that was inherited has a name of its own."""
         try:
-            if wanted.path is not None:
-                listener = listen_unix(wanted.path, wanted.mode, _BACKLOG)
+            if wanted.fd is not None:
+                listener = inherited(wanted.fd)
+                named = _named(wanted, listener)
+            elif wanted.path is not None:
+                listener, named = listen_unix(wanted.path, wanted.mode, _BACKLOG), wanted
                 self._places.append(Place.of(wanted.path))
             else:
-                listener = _listen_tcp(wanted.host, wanted.port)
+                listener, named = _listen_tcp(wanted.host, wanted.port), wanted
         except OSError as error:
             raise CannotListen(f'cannot bind socket ({error.strerror}) [{socket_name(wanted)}]') from error
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._serve(reader, writer, wanted.level)
 
-        start = asyncio.start_unix_server if wanted.path is not None else asyncio.start_server
+        start = asyncio.start_unix_server if listener.family == socket.AF_UNIX else asyncio.start_server
         self._servers.append(await start(serve, sock=listener, limit=_CHUNK))
+        return named
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -220,6 +227,14 @@ class _Connection:
         except TimeoutError:
             # it was told that nothing more comes
             pass
+
+
+def _named(wanted: StatsSocket, sock: socket.socket) -> StatsSocket:
+    """An inherited socket with the name that it is bound to. Raises OSError."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return replace(wanted, fd=None, path=os.fsdecode(name))
+    return replace(wanted, fd=None, host=name[0], port=name[1])
 
 
 def _listen_tcp(host: str, port: int) -> socket.socket:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import select
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from typing import Final
 
 from dataplane.core.model import Bind, Frontend
 from dataplane.supervisor import steering
+from dataplane.supervisor.inherited import inherited
 from dataplane.supervisor.unixsocket import Place, listen_unix
 
 _DEFAULT_BACKLOG: Final = 1_024
@@ -255,7 +255,7 @@ def _open(frontend: Frontend, bind: Bind, workers: int) -> Listener:
     listener = Listener(bind_key(bind), frontend.name, bind, backlog)
     try:
         if bind.fd is not None:
-            listener.sockets.append(socket.socket(fileno=os.dup(bind.fd)))
+            listener.sockets.append(inherited(bind.fd))
             listener.sockets[0].listen(backlog)
         elif bind.path is not None:
             listener.sockets.append(listen_unix(bind.path, bind.mode, backlog))

@@ -22,7 +22,7 @@ _TOTALS: Final = (
 
 def listener_rows(tables: Tables, frontend: Frontend, tally: Callable[[int], Tally]) -> Iterator[Row]:
     """A row per bind line of a frontend, in their order. `tally` gives the counters of a listener by its index."""
-    for number, bind in enumerate(frontend.binds if frontend.socket_stats else (), 1):
+    for bind in frontend.binds if frontend.socket_stats else ():
         index = tables.listener_of(frontend.name, bind.address)
         if index is None:
             continue
@@ -31,17 +31,17 @@ def listener_rows(tables: Tables, frontend: Frontend, tally: Callable[[int], Tal
         values: dict[str, Value] = {name: counted.total(counter) for name, counter in _TOTALS}
         values |= {
             'pxname': frontend.name,
-            'svname': bind.name,
+            'svname': bind.label,
             'scur': open_now,
             'smax': counted.peak(C.SMAX),
             'slim': bind.maxconn,
             'status': 'FULL' if 0 < bind.maxconn <= open_now else 'OPEN',
             'pid': 1,
             'iid': frontend.id,
-            'sid': number,
+            'sid': bind.id,
             'type': int(Kind.LISTENER),
             'addr': bind.address,
             'mode': 'http',
             'proto': 'h1',
         }
-        yield Row(Kind.LISTENER, frontend.id, number, values, frontend.description)
+        yield Row(Kind.LISTENER, frontend.id, bind.id, values, frontend.description)

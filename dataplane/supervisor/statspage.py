@@ -8,7 +8,6 @@ workers are busy. A page within a proxy with traffic is asked for by its workers
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -21,6 +20,7 @@ from dataplane.supervisor.clisocket import CannotListen
 from dataplane.supervisor.doorkeeper import Doorkeeper
 from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.health import LIVE_PATH, READY_PATH, Condition, Readiness, readiness
+from dataplane.supervisor.inherited import inherited
 from dataplane.supervisor.pacing import gather
 from dataplane.supervisor.pageask import Asked
 from dataplane.supervisor.pagedesk import HEADERS, PageDesk
@@ -107,7 +107,7 @@ def _server_of(runner: web.AppRunner) -> web.Server:
 def _listen(bind: Bind) -> socket.socket:
     try:
         if bind.fd is not None:
-            return socket.socket(fileno=os.dup(bind.fd))
+            return inherited(bind.fd)
         if bind.path is not None:
             return listen_unix(bind.path, bind.mode, bind.backlog or _BACKLOG)
         bound = socket.socket(socket.AF_INET6 if ':' in bind.host else socket.AF_INET, socket.SOCK_STREAM)

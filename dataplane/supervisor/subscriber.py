@@ -21,7 +21,7 @@ import aiohttp
 
 from dataplane.core.changes import AdoptPush
 from dataplane.core.ledger import Refused
-from dataplane.core.model import ControlPlane
+from dataplane.core.outbound import ControlPlane
 from dataplane.supervisor.drained import Drains, Holdings
 from dataplane.supervisor.follower import Adopt, Answer, Follower, Leave, Renumber, Step
 from dataplane.supervisor.inventory import Overhang, inventory

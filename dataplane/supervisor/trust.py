@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 import yarl
 
-from dataplane.core.model import ControlPlane
+from dataplane.core.outbound import ControlPlane
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,11 @@ def test_lists() -> None:
         StatsSocket(path='/run/s', level=Level.ADMIN),
         StatsSocket(host='127.0.0.1', port=9999),
         StatsSocket(host='::1', port=9999, level=Level.USER),
+        StatsSocket(fd=3),
     ]
     assert show_sockets(sockets) == (
-        '# socket lvl processes\nunix@/run/s admin all\nipv4@127.0.0.1:9999 operator all\nipv6@[::1]:9999 user all'
+        '# socket lvl processes\nunix@/run/s admin all\nipv4@127.0.0.1:9999 operator all\n'
+        'ipv6@[::1]:9999 user all\nfd@3 operator all'
     )
 
 

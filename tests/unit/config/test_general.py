@@ -88,6 +88,7 @@ def test_log_send_hostname_makes_the_format_that_has_one() -> None:
         ('unix@/run/x level user', StatsSocket(path='/run/x', level=Level.USER)),
         ('ipv4@127.0.0.1:9999 level operator', StatsSocket(host='127.0.0.1', port=9999)),
         (':9999', StatsSocket(host='0.0.0.0', port=9999)),
+        ('fd@3 level admin', StatsSocket(fd=3, level=Level.ADMIN)),
     ],
 )
 def test_stats_sockets(line: str, socket: StatsSocket) -> None:
@@ -163,7 +164,6 @@ def test_the_callers_environment_is_left_alone() -> None:
         ('stats socket /a foo', "'stats socket' : unknown keyword 'foo'."),
         ('stats socket :1,:2', "'stats socket' : expects one address with one port or one path (got ':1,:2')"),
         ('stats socket :1-2', "'stats socket' : expects one address with one port or one path (got ':1-2')"),
-        ('stats socket fd@3', "'stats socket' : expects one address with one port or one path (got 'fd@3')"),
         ('stats socket abns@x', "'stats socket' : expects one address with one port or one path (got 'abns@x')"),
         ('setenv A', "'setenv' expects a name and a value."),
         ('setenv A B C', "'setenv' expects a name and a value."),

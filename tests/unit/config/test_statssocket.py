@@ -16,6 +16,7 @@ from dataplane.core.model import Level, StatsSocket
         ('unix@/run/m,level,operator', StatsSocket(path='/run/m', level=Level.OPERATOR)),
         ('127.0.0.1:9999,level,user', StatsSocket(host='127.0.0.1', port=9999, level=Level.USER)),
         ('/run/m,mode,600', StatsSocket(path='/run/m', mode=0o600, level=Level.ADMIN)),
+        ('fd@7', StatsSocket(fd=7, level=Level.ADMIN)),
     ],
 )
 def test_what_is_asked_for(text: str, socket: StatsSocket) -> None:

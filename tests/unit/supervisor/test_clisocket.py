@@ -241,3 +241,36 @@ async def test_connections_are_bounded(server: CliServer, tmp_path: Path) -> Non
     writer.close()
     for _, writer in talking:
         writer.close()
+
+
+async def test_a_socket_that_was_inherited_has_its_own_name_and_stays_open(plane: Plane) -> None:
+    made = CliServer(plane.verbs(), settings=lambda: plane.snapshot.globals, uptime=lambda: 0)
+    with socket.socket() as given:
+        given.bind(('127.0.0.1', 0))
+        given.listen()
+        host, port = given.getsockname()
+        await made.start((StatsSocket(fd=given.fileno(), level=Level.ADMIN),))
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b'show cli sockets\n')
+        answer = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+        await made.close()
+        assert answer == f'# socket lvl processes\nipv4@{host}:{port} admin all\n\n'.encode()
+        assert given.getsockname() == (host, port)
+
+
+async def test_a_unix_socket_may_be_inherited_too_and_keeps_its_path(plane: Plane, tmp_path: Path) -> None:
+    made = CliServer(plane.verbs(), settings=lambda: plane.snapshot.globals, uptime=lambda: 0)
+    with socket.socket(socket.AF_UNIX) as given:
+        given.bind(str(tmp_path / 's'))
+        await made.start((StatsSocket(fd=given.fileno()),))
+        answer = await ask(tmp_path, b'show cli sockets\n')
+        await made.close()
+    assert answer == f'# socket lvl processes\nunix@{tmp_path}/s operator all\n\n'
+    assert (tmp_path / 's').exists()
+
+
+async def test_a_descriptor_that_is_no_stream_socket_is_named(plane: Plane) -> None:
+    made = CliServer(plane.verbs(), settings=lambda: plane.snapshot.globals, uptime=lambda: 0)
+    with socket.socket(type=socket.SOCK_DGRAM) as given, pytest.raises(CannotListen, match=rf'\[fd@{given.fileno()}\]'):
+        await made.start((StatsSocket(fd=given.fileno()),))

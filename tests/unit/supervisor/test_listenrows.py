@@ -10,8 +10,8 @@ from dataplane.core.model import Bind
 from tests.inprocess import SNAPSHOT, Plane
 
 BINDS = (
-    Bind(name='sock-1', host='127.0.0.1', port=80),
-    Bind(name='second', host='::1', port=81, maxconn=2),
+    Bind(id=1, host='127.0.0.1', port=80),
+    Bind(name='second', id=2, host='::1', port=81, maxconn=2),
 )
 
 
