@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPMethod
 from typing import TYPE_CHECKING, Final
 
@@ -129,7 +129,7 @@ def _tarpit(words: Sequence[str], place: Place) -> tuple[Action, int]:
 
 def _return(words: Sequence[str], place: Place) -> tuple[Action, int]:
     reply, taken = parse_reply(words, place.what, 200, place.scope, place.ruling)
-    return Return(replace(reply, plain=True)), taken
+    return Return(reply), taken
 
 
 def _auth(words: Sequence[str], place: Place) -> tuple[Action, int]:
@@ -297,7 +297,7 @@ def _capture(words: Sequence[str], place: Place) -> tuple[Action, int]:
             raise place.refuse(f"proxy '{shown(place.proxy.name)}' has no frontend capability")
         length = parse_int(_word(words, at + 1, place, "a length behind 'len'"), f'{place.what} : len', 1, 65_535)
         slots.append(Slot(length))
-        return Keep(expression, len(slots) - 1), at + 2
+        return Keep(expression, len(slots) - 1, '' if place.proxy.kind == 'defaults' else place.proxy.name), at + 2
     if word == 'id':
         slot = parse_int(_word(words, at + 1, place, "a number behind 'id'"), f'{place.what} : id', 0)
         if (
@@ -356,9 +356,11 @@ REQUEST: Final[dict[str, Parser]] = {
     **RETRYING,
 }
 RESPONSE: Final[dict[str, Parser]] = {**_BOTH, **_HEADERS, **steps.RESPONSE, 'set-status': _set_status}
-CONNECTION: Final[dict[str, Parser]] = {'accept': _allow, 'reject': _reject, 'silent-drop': _silent_drop}
+_TCP: Final[dict[str, Parser]] = {'accept': _allow, 'reject': _reject, 'silent-drop': _silent_drop}
+CONNECTION: Final[dict[str, Parser]] = {**_TCP, **steps.CONNECTION}
+SESSION: Final[dict[str, Parser]] = {**_TCP, **steps.SESSION}
 CONTENT: Final[dict[str, Parser]] = {
-    **CONNECTION,
+    **_TCP,
     **steps.CONTENT,
     'capture': _capture,
     'set-log-level': _log_level,
@@ -366,6 +368,6 @@ CONTENT: Final[dict[str, Parser]] = {
     'set-priority-offset': _priority(offset=True),
     'set-retries': RETRYING['set-retries'],
 }
-RESPONSE_CONTENT: Final[dict[str, Parser]] = {**CONNECTION, 'set-log-level': _log_level}
+RESPONSE_CONTENT: Final[dict[str, Parser]] = {**_TCP, 'set-log-level': _log_level}
 AFTER: Final[dict[str, Parser]] = {'allow': _allow, **_HEADERS, **steps.AFTER, 'set-status': _set_status}
 """The actions of each list by name; `set-var` and its kind, whose names have arguments, stand beside them."""

@@ -73,7 +73,7 @@ def parse_reply(words: Sequence[str], what: str, default: int, scope: Scope, rul
         at += 2
     if found.source is not None:
         return _page_reply(found, *found.source, what, scope, ruling), at
-    return _reply(found, what, scope, empty=bool(at)), at
+    return _reply(found, what, scope, empty=returned or bool(at)), at
 
 
 def _one_body(found: _Found, word: str, what: str) -> None:

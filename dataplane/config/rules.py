@@ -17,6 +17,7 @@ from dataplane.config.actions import (
     REQUEST,
     RESPONSE,
     RESPONSE_CONTENT,
+    SESSION,
     Place,
     parse_map,
     parse_redirect,
@@ -81,7 +82,7 @@ def parse_tcp_request(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
     if what == 'connection':
         proxy.connection_rules.append(_rule(line, proxy, ruling, CONNECTION, Phase.CONNECTION, 2))
     elif what == 'session':
-        proxy.session_rules.append(_rule(line, proxy, ruling, CONNECTION, Phase.SESSION, 2))
+        proxy.session_rules.append(_rule(line, proxy, ruling, SESSION, Phase.SESSION, 2))
     else:
         phase = Phase.CONTENT if proxy.side is Side.FRONTEND else Phase.BACKEND_CONTENT
         proxy.content_rules.append(_rule(line, proxy, ruling, CONTENT, phase, 2))
@@ -160,7 +161,7 @@ def _finished(line: Line, action: Action, rest: Sequence[str], place: Place) -> 
     except Rejected as problem:
         raise place.refuse(f'{problem}.') from None
     place.ruling.warn(line, place.scope)
-    return Rule(action, condition)
+    return Rule(action, condition, line.where)
 
 
 def bound(rules: Iterable[_Conditional], acls: Mapping[str, Acl]) -> tuple[_Conditional, ...]:

@@ -13,7 +13,7 @@ from dataplane.config.errorsections import FromSection
 from dataplane.config.problems import Rejected, Report, shown
 from dataplane.config.tableuse import Use
 from dataplane.rules.absent import UNANSWERED
-from dataplane.rules.acls import added, parse_acl, parse_condition
+from dataplane.rules.acls import added, named_condition, parse_acl, parse_condition
 from dataplane.rules.formats import parse_format
 from dataplane.rules.model import Flags
 from dataplane.rules.phases import Phase
@@ -35,6 +35,10 @@ FINISHED: Final = frozenset((
     'txn.timer.user',
 ))  # fmt: skip
 """Fetches that are answered for the log line only, when the exchange has ended."""
+
+_TOLD: Final = frozenset(('fc.timer.handshake', 'req.timer.hdr', 'req.timer.idle', 'req.timer.tq'))
+_TOLD_WITH_ANSWERS: Final = _TOLD | {'bc.timer.connect', 'req.timer.queue', 'res.timer.hdr'}
+"""Those of them that rules for requests, and for answers, can be told already."""
 
 MOST: Final = 64 << 20
 """Bytes of one file of patterns."""
@@ -64,8 +68,8 @@ class Ruling:
         """The place of an expression in a proxy's section."""
         return Scope(
             phase=phase, env=self._env, acls=proxy.acls, read=self._patterns, files=self.files,
-            without=UNANSWERED if phase is Phase.LOG else UNANSWERED | FINISHED,
-            proxy='' if proxy.kind == 'defaults' else proxy.name,
+            without=UNANSWERED if phase is Phase.LOG else UNANSWERED | FINISHED - _told(phase),
+            proxy='' if proxy.kind == 'defaults' else proxy.name, named=named_condition,
             references=self.references,
         )  # fmt: skip
 
@@ -121,6 +125,10 @@ class Ruling:
         except OSError as problem:
             msg = f"failed to open file '{shown(path)}' ({problem.strerror or problem})"
             raise Missing(msg) from None
+
+
+def _told(phase: Phase) -> frozenset[str]:
+    return _TOLD_WITH_ANSWERS if phase in (Phase.RESPONSE, Phase.RESPONSE_CONTENT) else _TOLD
 
 
 def header_format(text: str, scope: Scope) -> Format:

@@ -16,6 +16,7 @@ from dataplane.rules.expressions import parse_expression
 from dataplane.rules.steps import (
     EarlyHint,
     End,
+    ExpectProxy,
     Normalizer,
     NormalizeUri,
     Nothing,
@@ -101,6 +102,12 @@ def _address(end: End) -> Steps:
     return parse
 
 
+def _expect_proxy(words: Sequence[str], place: Place) -> tuple[Step, int]:
+    if _word(words, 0, place, "'layer4'") != 'layer4':
+        raise place.refuse(f"expects 'layer4' (got '{shown(words[0])}')")
+    return ExpectProxy(), 1
+
+
 def _tos(words: Sequence[str], place: Place) -> tuple[Step, int]:
     word = _word(words, 0, place, 'a number or an expression')
     if _NUMBER.fullmatch(word):
@@ -128,13 +135,15 @@ RESPONSE: Final[dict[str, Steps]] = {
 }
 """What `http-response` knows of them."""
 
+SESSION: Final[dict[str, Steps]] = {f'set-{end}': _address(end) for end in End}
 REQUEST: Final[dict[str, Steps]] = {
     **RESPONSE,
     'early-hint': _early_hint,
     'normalize-uri': _normalize_uri,
-    **{f'set-{end}': _address(end) for end in End},
+    **SESSION,
 }
 """What `http-request` knows of them."""
 
 AFTER: Final[dict[str, Steps]] = {'strict-mode': _strict_mode}
-CONTENT: Final[dict[str, Steps]] = {**{f'set-{end}': _address(end) for end in End}, 'set-nice': _set_nice}
+CONNECTION: Final[dict[str, Steps]] = {**SESSION, 'expect-proxy': _expect_proxy}
+CONTENT: Final[dict[str, Steps]] = {**SESSION, 'set-nice': _set_nice}

@@ -38,10 +38,9 @@ def _all(*groups: tuple[str, Iterable[str]]) -> dict[str, str]:
 
 FETCHES: Final[dict[str, str]] = _all(
     ('TLS connections are not looked into', _ssl_names()),
-    ('what is below HTTP is not looked into', ["bc_glitches", "bc_nb_streams", "bc_settings_streams_limit", "bs.aborted", "bs.debug_str", "bs.id", "bs.rst_code", "fc_glitches", "fc_pp_tlv", "fc_saved_syn", "fc_settings_streams_limit", "fs.aborted", "fs.debug_str", "fs.id", "fs.rst_code", "payload", "payload_lv", "rdp_cookie", "rdp_cookie_cnt", "req.payload", "req.payload_lv", "req.rdp_cookie", "req.rdp_cookie_cnt", "res.payload", "res.payload_lv", "distcc_body", "distcc_param"]),
+    ('what is below HTTP is not looked into', ["bc_glitches", "bc_settings_streams_limit", "bs.aborted", "bs.debug_str", "bs.id", "bs.rst_code", "fc_glitches", "fc_saved_syn", "fc_settings_streams_limit", "fs.aborted", "fs.debug_str", "fs.id", "fs.rst_code", "payload", "payload_lv", "rdp_cookie", "rdp_cookie_cnt", "req.payload", "req.payload_lv", "req.rdp_cookie", "req.rdp_cookie_cnt", "res.payload", "res.payload_lv", "distcc_body", "distcc_param"]),
     ('hellos of TLS are not looked into', ["rep_ssl_hello_type", "req.ssl_alpn", "req.ssl_cipherlist", "req.ssl_ec_ext", "req.ssl_hello_type", "req.ssl_keyshare_groups", "req.ssl_sigalgs", "req.ssl_sni", "req.ssl_st_ext", "req.ssl_supported_groups", "req.ssl_ver", "req_ssl_hello_type", "req_ssl_sni", "req_ssl_ver", "res.ssl_hello_type"]),
     ('devices are not detected', ('51d.all',)),
-    ('name ACLs in the condition instead', ('acl',)),
     ('how long tasks of HAProxy run means nothing here', ['cpu_calls', 'cpu_ns_avg', 'cpu_ns_tot', 'lat_ns_avg', 'lat_ns_tot']),
 )  # fmt: skip
 """Why each fetch is not here."""
@@ -53,13 +52,11 @@ CONVERTERS: Final[dict[str, str]] = _all(
     ('packets are not looked into', ["eth.data", "eth.dst", "eth.hdr", "eth.proto", "eth.src", "eth.vlan", "ip.data", "ip.df", "ip.dst", "ip.fp", "ip.hdr", "ip.proto", "ip.src", "ip.tos", "ip.ttl", "ip.ver", "tcp.dst", "tcp.flags", "tcp.options.mss", "tcp.options.sack", "tcp.options.tsopt", "tcp.options.tsval", "tcp.options.wscale", "tcp.options.wsopt", "tcp.options_list", "tcp.seq", "tcp.src", "tcp.win"]),
     ('this protocol is not looked into', ['fix_is_valid', 'fix_tag_value', 'mqtt_field_value', 'mqtt_is_valid', 'protobuf', 'ungrpc']),
     ('there are no event sinks', ('debug',)),
-    ("HAProxy's manual does not say what it does", ('has_ctl',)),
     ('verification errors have numbers only', ('x509_v_err_str',)),
 )  # fmt: skip
 """Why each converter is not here."""
 
 UNANSWERED: Final = frozenset((
-    'bc_err', 'bc_err_name', 'bc_err_str', 'dst_conn', 'fc_err_name', 'last_rule_file', 'last_rule_line', 'req.bytes_out', 'res.bytes_in',
-    'so_id', 'so_name',
+    'req.bytes_out', 'res.bytes_in',
 ))  # fmt: skip
 """Fetches that are known, but that no worker answers: a rule that asked for one would never do anything."""

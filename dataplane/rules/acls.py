@@ -227,6 +227,14 @@ def parse_condition(words: Sequence[str], acls: Mapping[str, Acl], scope: Scope)
     return Condition(filled, words[0] == 'unless', scope.phase)
 
 
+def named_condition(words: Sequence[str], scope: Scope) -> Condition:
+    """The condition that all of these ACLs hold, each perhaps with a `!` before its name: what the fetch `acl` stands for."""
+    if any(word.lstrip('!') in ('', '{', 'or', '||') for word in words):
+        msg = 'expects names of ACLs'
+        raise Rejected(msg)
+    return parse_condition(['if', *words], scope.acls, scope)
+
+
 def _anonymous(words: Sequence[str], at: int, scope: Scope) -> tuple[Acl, int]:
     try:
         end = list(words).index('}', at)

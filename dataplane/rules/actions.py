@@ -182,10 +182,11 @@ class UnsetVar:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Keep the value of an expression in a capture's slot, for the log (`capture`)."""
+    """Keep the value of an expression in a capture's slot, for the log (`capture`). `owner`: the frontend whose slot it is; '': any that has it."""
 
     value: Expression
     slot: int
+    owner: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,10 +302,11 @@ Action = (
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An action and when it is taken."""
+    """An action and when it is taken. `where`: file and line."""
 
     action: Action
     condition: Condition | None = None
+    where: str = ''
 
 
 @dataclass(frozen=True, slots=True)

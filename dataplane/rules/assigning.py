@@ -34,7 +34,7 @@ def assigning(action: SetVar | UnsetVar, store: Store | None = None) -> Assign:
         value = value_of(view)
         if value is None:
             return
-        if only and not fit(only, view.variable(scope, name), value):
+        if only and not fit(only, scope, view.variable(scope, name), value):
             return
         view.set_variable(scope, name, value)
 

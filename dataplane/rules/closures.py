@@ -47,6 +47,8 @@ def compiled_expression(expression: Expression, store: Store | None = None, want
 
 
 def _getter(fetch: Call, store: Store) -> Getter:
+    if fetch.arguments and isinstance(fetch.arguments[0], Condition):
+        return compiled(fetch.arguments[0], store)
     spec = FETCHES[fetch.name]
     return spec.build(fetch.arguments) if spec.stored is None else spec.stored(fetch.arguments, store)
 

@@ -16,7 +16,7 @@ from dataplane.rules import absent
 from dataplane.rules.arguments import BadArgument, parse_arguments
 from dataplane.rules.converters import CONVERTERS
 from dataplane.rules.fetches import FETCHES
-from dataplane.rules.model import Call, Expression, Named
+from dataplane.rules.model import Call, Condition, Expression, Named
 from dataplane.rules.phases import AVAILABLE
 from dataplane.rules.problems import Rejected, did_you_mean, shown
 from dataplane.rules.samples import Type, may_cast
@@ -151,5 +151,8 @@ def check_phase(expression: Expression, scope: Scope) -> None:
 
 def names_in(expression: Expression) -> list[Named]:
     """Everything an expression names that has to be looked for elsewhere: backends, frontends, servers."""
-    calls = (expression.fetch, *expression.converters)
-    return [argument for call in calls for argument in call.arguments if isinstance(argument, Named)]
+    given = [argument for call in (expression.fetch, *expression.converters) for argument in call.arguments]
+    inner = [argument for argument in given if isinstance(argument, Condition)]
+    tests = (test for one in inner for group in one.groups for term in group for test in term.acl.tests)
+    found = [argument for argument in given if isinstance(argument, Named)]
+    return found + [name for test in tests for name in names_in(test.expression)]

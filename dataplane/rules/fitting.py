@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from dataplane.rules.samples import Sample
 
 
-def fit(conditions: Iterable[Unless], before: Sample | None, value: Sample) -> bool:
-    """Do all of them hold, of what the variable had (None: nothing) and what it is to have?"""
-    return all(_fits(one, before, value) for one in conditions)
+def fit(conditions: Iterable[Unless], scope: str, before: Sample | None, value: Sample) -> bool:
+    """Do all of them hold, of what the variable had (None: nothing) and what it is to have?
+
+    One of `proc` exists from the file on, without a value.
+    """
+    return all(_fits(one, scope, before, value) for one in conditions)
 
 
-def _fits(only: Unless, before: Sample | None, value: Sample) -> bool:
+def _fits(only: Unless, scope: str, before: Sample | None, value: Sample) -> bool:
+    if scope == 'proc' and only in (Unless.IF_EXISTS, Unless.IF_NOT_EXISTS):
+        return only is Unless.IF_EXISTS
     if only in (Unless.IF_EXISTS, Unless.IF_SET, Unless.IF_NOT_SET, Unless.IF_NOT_EXISTS):
         return (before is not None) is (only in (Unless.IF_EXISTS, Unless.IF_SET))
     if only in (Unless.IF_EMPTY, Unless.IF_NOT_EMPTY):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, Flag
+from typing import TypeAlias
 
 from dataplane.rules.phases import Phase
 
@@ -119,7 +120,7 @@ class Acl:
     tests: tuple[Test, ...]
 
 
-Argument = int | str | Variable | Named | Acl | Callable[..., bool] | None
+Argument: TypeAlias = 'int | str | Variable | Named | Acl | Condition | Callable[..., bool] | None'
 """One argument of a fetch or converter, already of the type it wants; None where an optional one is left out. An ACL is a function when it
 is used.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from dataplane.rules.phases import Phase
 from dataplane.rules.problems import Missing
 
 if TYPE_CHECKING:
-    from dataplane.rules.model import Acl, Entry, Expression
+    from dataplane.rules.model import Acl, Condition, Entry, Expression
     from dataplane.rules.references import References
 
 
@@ -29,6 +29,7 @@ class Scope:
     mapping between all scopes of a configuration, and put it into the snapshot for `stores.Store`.
     `references`: where it is noted who uses which patterns, None where nobody will change them.
     `without`: fetches that nothing can answer there, though they are known.
+    `named`: the condition that all of these ACLs hold, None where the fetch `acl` cannot name any.
     `proxy`: whose table is meant where none is named. `tables`: the tables that were named;
     `keyed`: those whose keys an action makes: table, action and what is to be a key.
     `userlists`: the lists of users that expressions name, each with groups of it, which may follow in the file.
@@ -44,6 +45,7 @@ class Scope:
     references: References | None = None
     without: frozenset[str] = frozenset()
     proxy: str = ''
+    named: Callable[[Sequence[str], Scope], Condition] | None = None
     tables: list[str] = field(default_factory=list)
     keyed: list[tuple[str, str, Expression]] = field(default_factory=list)
     userlists: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)

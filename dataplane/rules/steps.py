@@ -86,6 +86,11 @@ class SetAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectProxy:
+    """Before anything else the client says, by the PROXY protocol, for whom it connects."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetTos:
     """The type of service (DSCP and ECN, one byte) of the packets that the client is sent."""
 
@@ -109,4 +114,4 @@ class Forwarded:
     for_port: bool | Expression = False
 
 
-Step = WaitBody | Pause | EarlyHint | NormalizeUri | StrictMode | SetAddress | SetTos | Nothing
+Step = WaitBody | Pause | EarlyHint | NormalizeUri | StrictMode | SetAddress | ExpectProxy | SetTos | Nothing

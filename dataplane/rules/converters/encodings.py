@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 from urllib.parse import quote_from_bytes
 
 from dataplane.rules.fetches.constants import encoded
-from dataplane.rules.problems import Rejected
+from dataplane.rules.problems import Rejected, shown
 from dataplane.rules.samples import Binary, Sample, Type, wrapped
 from dataplane.rules.table import Arguments, Check, Converter, Step, plain
 
@@ -22,6 +22,12 @@ _BAD_PERCENT: Final = re.compile(rb'%(?![0-9A-Fa-f]{2})')
 _BASE64: Final = re.compile(rb'(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?')
 _URL64: Final = re.compile(rb'[A-Za-z0-9_-]*')
 _HEX: Final = re.compile(rb'[0-9A-Fa-f]*')
+_DEL: Final = 127
+_DEL_BIT: Final = 32
+_CONTROLS: Final = (*range(_DEL_BIT), _DEL)
+_MASK: Final = re.compile(r'0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,20}', re.ASCII)
+_MASKS: Final = {'': (1 << _DEL_BIT + 1) - 1 & ~(1 << 9), 'any': (1 << _DEL_BIT + 1) - 1, 'http': 1 | 1 << 10 | 1 << 13}
+"""What `has_ctl` looks for by name; without one all but the tab."""
 
 
 def _b64dec(sample: bytes) -> Sample | None:
@@ -120,6 +126,45 @@ def _size_checked(*, hexadecimal: bool) -> Check:
     return check
 
 
+def _sorted(arguments: Arguments, _: Store) -> Step:
+    """Numbers of so many bytes each, the least first; nothing where they do not come out even."""
+    size = cast('int', arguments[0])
+
+    def step(sample: bytes, _view: View) -> Sample | None:
+        if len(sample) % size:
+            return None
+        return Binary(b''.join(sorted(sample[at : at + size] for at in range(0, len(sample), size))))
+
+    return step
+
+
+def _element_checked(arguments: Arguments, _: Scope) -> Arguments:
+    size = arguments[0]
+    if not (isinstance(size, int) and 1 <= size <= 8):
+        msg = f'element size out of [1..8] range ({size})'
+        raise Rejected(msg)
+    return arguments
+
+
+def _has_ctl(arguments: Arguments, _: Store) -> Step:
+    mask = cast('int', arguments[0])
+    wanted = frozenset(byte for byte in _CONTROLS if mask >> (_DEL_BIT if byte == _DEL else byte) & 1)
+    return lambda sample, _view: not wanted.isdisjoint(sample)
+
+
+def _mask_of(arguments: Arguments, _: Scope) -> Arguments:
+    """One bit for each control character, in their order: 32 from NUL on, and DEL."""
+    word = str(arguments[0] or '') if arguments else ''
+    named = _MASKS.get(word)
+    if named is not None:
+        return (named,)
+    mask = int(word, 16 if word[:2] in ('0x', '0X') else 10) if _MASK.fullmatch(word) else -1
+    if not 0 <= mask < 1 << _DEL_BIT + 1:
+        msg = f"expects 'any', 'http' or a mask of {_DEL_BIT + 1} bits, got '{shown(word)}'"
+        raise Rejected(msg)
+    return (mask,)
+
+
 ENCODINGS: Final[dict[str, Converter]] = {
     'base64': plain(Type.BIN, Type.STR, lambda sample: binascii.b2a_base64(sample, newline=False)),
     'b64dec': plain(Type.STR, Type.BIN, _b64dec),
@@ -133,4 +178,6 @@ ENCODINGS: Final[dict[str, Converter]] = {
     'be2dec': _chunked(order='big', hexadecimal=False),
     'le2dec': _chunked(order='little', hexadecimal=False),
     'be2hex': _chunked(order='big', hexadecimal=True),
+    'be_sort': Converter(Type.BIN, Type.BIN, _sorted, 'int', _element_checked),
+    'has_ctl': Converter(Type.BIN, Type.BOOL, _has_ctl, 'str?', _mask_of),
 }

@@ -19,7 +19,8 @@ _CODES: Final = ('ascii', 'utf8', 'utf8s', 'utf8p', 'utf8ps')
 _ESCAPES: Final = {
     0x22: b'\\"', 0x5C: b'\\\\', 0x2F: b'\\/', 0x08: b'\\b', 0x0C: b'\\f', 0x0D: b'\\r', 0x0A: b'\\n', 0x09: b'\\t',
 }  # fmt: skip
-_STEP: Final = re.compile(r'\.([^.\[\]]+)|\[([0-9]{1,9})\]')
+_STEP: Final = re.compile(r'\.((?:\\.|[^.\[\]\\])+)|\[([0-9]{1,9})\]')
+_ESCAPED: Final = re.compile(r'\\(.)')
 _LEAD: Final = ((0x80, 0x00, 1), (0xE0, 0xC0, 2), (0xF0, 0xE0, 3), (0xF8, 0xF0, 4), (0xFC, 0xF8, 5), (0xFE, 0xFC, 6))
 _DIGITS: Final = re.compile(r'-?[0-9]+', re.ASCII)
 _SURE: Final = (1 << 53) - 1
@@ -92,7 +93,7 @@ def _query_checked(arguments: Arguments, _: Scope) -> Arguments:
 
 
 def _path(text: str) -> list[str | int] | None:
-    """The steps of `$.name[index]...`, None where it is no such path."""
+    """The steps of `$.name[index]...`, None where it is no such path; a backslash stands before a character of a name that is none of the path's own."""
     if not text.startswith('$'):
         return None
     steps: list[str | int] = []
@@ -101,7 +102,7 @@ def _path(text: str) -> list[str | int] | None:
         found = _STEP.match(text, at)
         if found is None:
             return None
-        steps.append(found[1] if found[1] is not None else int(found[2]))
+        steps.append(int(found[2]) if found[1] is None else _ESCAPED.sub(r'\1', found[1]))
         at = found.end()
     return steps
 

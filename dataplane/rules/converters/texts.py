@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
+from dataplane.rules.arguments import operand_of
+from dataplane.rules.converters.numbers import operand
 from dataplane.rules.fetches.constants import encoded
 from dataplane.rules.patience import patient
 from dataplane.rules.problems import Rejected, shown
@@ -122,15 +124,32 @@ def _regsub(arguments: Arguments, store: Store) -> Step:
 
 
 def _bytes(arguments: Arguments, _: Store) -> Step:
-    start = cast('int', arguments[0])
-    length = cast('int', arguments[1]) if len(arguments) > 1 and arguments[1] is not None else None
+    start_of = operand(arguments[:1])
+    length_of = operand(arguments[1:]) if len(arguments) > 1 else None
 
-    def step(sample: bytes, _view: View) -> Sample | None:
-        if not 0 <= start < len(sample):
+    def step(sample: bytes, view: View) -> Sample | None:
+        start = start_of(view)
+        length = len(sample) if length_of is None else length_of(view)
+        if start is None or length is None or length < 0 or not 0 <= start < len(sample):
             return None
-        return Binary(sample[start : len(sample) if length is None else start + max(length, 0)])
+        return Binary(sample[start : start + length])
 
     return step
+
+
+def _bytes_checked(arguments: Arguments, _: Scope) -> Arguments:
+    """Numbers or variables that hold them: where the piece begins, and how long it is."""
+    if not arguments[0]:
+        msg = 'a start index is expected'
+        raise Rejected(msg)
+    start, *lengths = (operand_of(str(word)) for word in arguments if word)
+    if isinstance(start, int) and start < 0:
+        msg = f'a start index of at least 0 is expected (got {start})'
+        raise Rejected(msg)
+    if lengths and isinstance(lengths[0], int) and lengths[0] <= 0:
+        msg = f'a length above 0 is expected (got {lengths[0]})'
+        raise Rejected(msg)
+    return (start, *lengths)
 
 
 def _param(arguments: Arguments, _: Store) -> Step:
@@ -180,6 +199,8 @@ def _best_language(accepted: list[bytes], sample: bytes) -> bytes | None:
             value = float(quality)
         except ValueError:
             continue
+        if tag not in accepted:
+            tag = tag.partition(b'-')[0]  # a variant of an accepted language
         if tag in accepted and value > weight:
             best, weight = tag, value
     return best
@@ -210,7 +231,7 @@ TEXTS: Final[dict[str, Converter]] = {
     'field': _cutting(words=False),
     'word': _cutting(words=True),
     'regsub': Converter(Type.STR, Type.STR, _regsub, 'regex,str,str?', _regsub_checked),
-    'bytes': Converter(Type.BIN, Type.BIN, _bytes, 'int,int?'),
+    'bytes': Converter(Type.BIN, Type.BIN, _bytes, 'str,str?', _bytes_checked),
     'param': Converter(Type.STR, Type.STR, _param, 'str,str?'),
     'iif': Converter(Type.BOOL, Type.STR, _iif, 'str,str'),
     'language': Converter(Type.STR, Type.STR, _language, 'str,str?'),

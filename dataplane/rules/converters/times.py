@@ -20,6 +20,7 @@ _DAYS: Final = ('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun')
 _MONTHS: Final = ('Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec')
 _UNITS: Final = {'s': 1, 'ms': 1_000, 'us': 1_000_000}
 _FRACTION: Final = re.compile(r'%([0-9]?)N')
+_DIGITS: Final = {'ms': 3, 'us': 6}
 
 
 def moment(number: int, per_second: int) -> datetime | None:
@@ -42,7 +43,7 @@ def _http_date(arguments: Arguments, _: Store) -> Step:
         when = moment(total, per_second)
         if when is None:
             return None
-        fraction = '' if unit == 's' else f'.{total % per_second}'
+        fraction = '' if unit == 's' else f'.{total % per_second:0{_DIGITS[unit]}}'
         return (
             f'{_DAYS[when.weekday()]}, {when.day:02} {_MONTHS[when.month - 1]} {when.year:04} '
             f'{when.hour:02}:{when.minute:02}:{when.second:02}{fraction} GMT'

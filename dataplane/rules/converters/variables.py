@@ -30,6 +30,12 @@ def _text(view: View, variable: Variable | None) -> bytes | None:
     return None if value is None else cast('bytes | None', cast_to(value, Type.STR))
 
 
+def _value(view: View, variable: Variable, kind: Type) -> bytes | None:
+    """A variable as what it is compared as, None where it is not set."""
+    value = view.variable(variable.scope, variable.name)
+    return None if value is None else cast('bytes | None', cast_to(value, kind))
+
+
 def _variable_at(place: int, missing: str) -> Check:
     """A check that makes a variable of the string at that place; '' there is none, and an error where `missing` says so."""
 
@@ -74,17 +80,17 @@ def _add_item(arguments: Arguments, _: Store) -> Step:
     return step
 
 
-def _comparing(compare: Callable[[bytes, bytes], Sample], gives: Type) -> Converter:
+def _comparing(compare: Callable[[bytes, bytes], Sample], takes: Type, gives: Type) -> Converter:
     def build(arguments: Arguments, _: Store) -> Step:
         variable = cast('Variable', arguments[0])
 
         def step(sample: bytes, view: View) -> Sample | None:
-            other = _text(view, variable)
+            other = _value(view, variable, takes)
             return None if other is None else compare(sample, other)
 
         return step
 
-    return Converter(Type.STR, gives, build, 'str?', _variable_at(0, 'missing variable name'))
+    return Converter(takes, gives, build, 'str?', _variable_at(0, 'missing variable name'))
 
 
 def _order(one: bytes, other: bytes) -> int:
@@ -113,7 +119,7 @@ def _set_var(arguments: Arguments, _: Store) -> Step:
     scope, name = variable.scope, variable.name
 
     def step(sample: Sample, view: View) -> Sample:
-        if not only or fit(only, view.variable(scope, name), sample):
+        if not only or fit(only, scope, view.variable(scope, name), sample):
             view.set_variable(scope, name, sample)
         return sample
 
@@ -146,8 +152,8 @@ def _capturing(where: str) -> Converter:
 VARIABLES: Final[dict[str, Converter]] = {
     'concat': Converter(Type.STR, Type.STR, _concat, 'str?,str?,str?', _variable_at(1, '')),
     'add_item': Converter(Type.STR, Type.STR, _add_item, 'str,str?,str?', _variable_at(1, '')),
-    'strcmp': _comparing(_order, Type.INT),
-    'secure_memcmp': _comparing(hmac.compare_digest, Type.BOOL),
+    'strcmp': _comparing(_order, Type.STR, Type.INT),
+    'secure_memcmp': _comparing(hmac.compare_digest, Type.BIN, Type.BOOL),
     'set-var': Converter(Type.ANY, Type.ANY, _set_var, 'str,str?,str?,str?,str?', _set_checked),
     'unset-var': Converter(Type.ANY, Type.ANY, _unset_var, 'str', _unset_checked),
     'capture-req': _capturing('req'),

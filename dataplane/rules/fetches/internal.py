@@ -104,7 +104,16 @@ def _bits(view: View, words: int) -> int:
     return value
 
 
+def _acls(arguments: Arguments, scope: Scope) -> Arguments:
+    """The condition that all of them hold; the closure is made of that (`closures`)."""
+    if scope.named is None:
+        msg = 'no ACL can be named here'
+        raise Rejected(msg)
+    return (scope.named([str(name) for name in arguments], scope),)
+
+
 INTERNAL: Final[dict[str, Fetch]] = {
+    'acl': Fetch(Type.BOOL, Use.INTERNAL, lambda _: lambda _view: None, ','.join(['str', *['str?'] * 11]), _acls),
     **{name: simple(gives, Use.INTERNAL, fact(name)) for name, gives in _INTERNAL},
     **{name: simple(gives, use, fact(name)) for name, gives, use in _OTHER},
     'accept_date': _dated('accept_us'),

@@ -140,7 +140,7 @@ def test_what_is_captured_has_a_slot() -> None:
 
 def test_a_rule_of_a_frontend_makes_its_own_slot() -> None:
     rules = frontend('http-request capture int(5) len 10').rules
-    assert (rules.request[0].action, rules.request_slots) == (Keep(INT, 0), (Slot(10),))
+    assert (rules.request[0].action, rules.request_slots) == (Keep(INT, 0, 'f'), (Slot(10),))
     (found,) = errors(f'{HTTP}backend b\n http-request capture int(5) len 10\n')
     assert found.endswith("proxy 'b' has no frontend capability")
 
@@ -217,7 +217,7 @@ def test_what_can_never_hold_is_warned_of() -> None:
         ('del-header content-length', "'content-length' is not supported"),
         ('del-header x -m dom', "unknown matching method 'dom'"),
         ('set-header a %[nope]', "unknown fetch method 'nope'"),
-        ('set-header a %[last_rule_line]', "fetch method 'last_rule_line' is not supported yet"),
+        ('set-header a %[req.bytes_out]', "fetch method 'req.bytes_out' is not supported yet"),
         ('replace-header a ( b', "regex '(' is invalid"),
         ('replace-path (a+)+ b', 'a repeated part of it can be read in several ways'),
         ('set-method connect', "the method 'connect' is not supported"),

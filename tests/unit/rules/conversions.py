@@ -199,7 +199,6 @@ CONVERSIONS: list[tuple[str, str]] = [
     ),
     ('%[str(1.2.3.4),set-var(txn.a)] %[var(txn.a),ipmask(8)]', '1.2.3.4 1.0.0.0'),
     ('%[int(1),set-var(txn.b),add(1)] %[var(txn.b)]', '2 1'),
-    ('%[str(abc),bytes(0,0),length]', '0'),
     ('%[str(abc),bytes(3)]', ''),
     ('%[str(abc),bytes(1,9)]', 'bc'),
     ('%[str(YQ),ub64dec]', 'a'),

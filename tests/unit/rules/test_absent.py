@@ -18,7 +18,7 @@ def test_nothing_is_both_here_and_not() -> None:
     assert not absent.CONVERTERS.keys() & CONVERTERS.keys()
 
 
-@pytest.mark.parametrize('name', ['bc_glitches', 'req.ssl_sni', 'payload', 'acl', 'ssl_c_s_dn', 'fc_pp_tlv'])
+@pytest.mark.parametrize('name', ['bc_glitches', 'req.ssl_sni', 'payload', 'ssl_c_s_dn', 'fc_saved_syn'])
 def test_fetches(name: str) -> None:
     expected = f"fetch method '{name}' is not supported: {absent.FETCHES[name]}"
     with pytest.raises(Rejected) as found:

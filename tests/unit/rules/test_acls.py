@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.rules.acls import PREDEFINED, added, names_of, parse_acl, parse_condition, rebound
-from dataplane.rules.closures import compiled, compiled_acl
+from dataplane.rules.acls import PREDEFINED, added, named_condition, names_of, parse_acl, parse_condition, rebound
+from dataplane.rules.closures import compiled, compiled_acl, compiled_expression
+from dataplane.rules.expressions import names_in, parse_expression
 from dataplane.rules.model import Acl, Match, Named, Pattern, PatternFile
 from dataplane.rules.phases import Phase
 from dataplane.rules.problems import Rejected
 from dataplane.rules.scope import Scope
 from dataplane.rules.stores import Store
-from tests.unit.rules.transaction import transaction
+from tests.unit.rules.transaction import Transaction, transaction
 
 REQUEST = b'GET /a/b HTTP/1.1\r\nHost: h.com\r\n\r\n'
 FILES = {
@@ -163,3 +164,37 @@ def test_bad_conditions(text: str, complaint: str) -> None:
     with pytest.raises(Rejected) as found:
         parse_condition(text.split(), {}, scope())
     assert complaint in str(found.value)
+
+
+def test_the_fetch_of_acls_holds_when_all_of_them_do() -> None:
+    where = Scope(named=named_condition)
+    for line in ('yes always_true', 'no always_false', 'both acl(yes,!no)', 'never acl(both,no)'):
+        added(where.acls, parse_acl(line.split(), where))
+    found = {}
+    for text in (
+        'acl(yes)',
+        'acl(!yes)',
+        'acl(both)',
+        'acl(!never)',
+        'acl(never)',
+        'acl(TRUE)',
+        'acl(yes,both,!no,!never)',
+    ):
+        found[text] = compiled_expression(parse_expression([text], 0, where)[0])(Transaction())
+    assert list(found.values()) == [True, False, True, True, False, True, True]
+
+
+@pytest.mark.parametrize('text, complaint', [
+    ('acl(none)', "no such ACL : 'none'"), ('acl(!)', 'expects names of ACLs'), ('acl({)', 'expects names of ACLs'), ('acl(TRUE,or)', 'expects names'),
+])  # fmt: skip
+def test_what_the_fetch_of_acls_cannot_name(text: str, complaint: str) -> None:
+    with pytest.raises(Rejected, match=complaint):
+        parse_expression([text], 0, Scope(named=named_condition))
+    with pytest.raises(Rejected, match='no ACL can be named here'):
+        parse_expression([text], 0, Scope())
+
+
+def test_what_named_acls_name_is_looked_for_as_well() -> None:
+    where = Scope(named=named_condition)
+    added(where.acls, parse_acl(['up', 'nbsrv(app)', 'gt', '0'], where))
+    assert names_in(parse_expression(['acl(up)'], 0, where)[0]) == [Named('backend', 'app')]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.rules.closures import compiled_expression
+from dataplane.rules.acls import parse_condition
+from dataplane.rules.closures import compiled, compiled_expression
 from dataplane.rules.expressions import names_in, parse_expression
 from dataplane.rules.fetches import CRITERIA, FETCHES
 from dataplane.rules.model import Named
@@ -142,3 +143,31 @@ def test_converters_may_be_words_of_their_own() -> None:
         parse_expression(['str(a),lower)'], 0, Scope())
     with pytest.raises(Rejected, match="unknown fetch method 'pth'; did you mean 'path' maybe"):
         parse_expression(['pth'], 0, Scope())
+
+
+@pytest.mark.parametrize(
+    'text, expected',
+    [
+        ('fc_pp_authority', b'host'), ('fc_pp_unique_id', None), ('fc_pp_tlv(0xEA)', b'one'), ('fc_pp_tlv(234)', b'one'),
+        ('fc_pp_tlv(AUTHORITY)', b'host'), ('fc_pp_tlv(7)', b''), ('fc_pp_tlv(NETNS)', None), ('fc_rcvd_proxy', True),
+    ],
+)  # fmt: skip
+def test_what_a_proxy_header_says(text: str, expected: Sample | None) -> None:
+    view = transaction(REQUEST)
+    view.facts['fc_pp_tlvs'] = Binary(b'\x07\0\0\xea\0\x03one\x02\0\x04host\xea\0\x03two')
+    view.facts['fc_rcvd_proxy'] = True
+    assert value(text, view, Phase.REQUEST) == expected
+
+
+def test_all_that_a_header_says_under_one_number_may_match() -> None:
+    view = transaction(REQUEST)
+    view.facts['fc_pp_tlvs'] = Binary(b'\xea\0\x03one\xea\0\x03two')
+    for word, holds in (('one', True), ('two', True), ('three', False)):
+        condition = parse_condition(['if', '{', 'fc_pp_tlv(0xEA)', word, '}'], {}, Scope())
+        assert compiled(condition)(view) is holds
+
+
+@pytest.mark.parametrize('kind', ['256', '0x100', 'NONE', '-1', ''])
+def test_what_is_no_kind_of_a_headers_parts(kind: str) -> None:
+    with pytest.raises(Rejected, match='expects a number from 0 to 255'):
+        value(f'fc_pp_tlv({kind})', transaction(REQUEST))
