@@ -27,15 +27,17 @@ MAX_BINDS: Final = 4_096
 @dataclass(slots=True)
 class _Options:
     name: str = ''
+    id: int = 0
     maxconn: int = 0
     backlog: int = 0
     v6only: bool = False
     mode: int | None = None
     guid_prefix: str = ''
+    accept_proxy: bool = False
 
 
 def parse_bind_line(line: Line, section: str, number: int, report: Report) -> list[Bind]:
-    """The listeners of one line; `number` is that of its first one in the proxy, from which unnamed ones are called."""
+    """The listeners of one line; `number` is that of its first one in the proxy."""
     if not line.word(1):
         msg = "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments."
         raise Rejected(msg)
@@ -45,16 +47,20 @@ def parse_bind_line(line: Line, section: str, number: int, report: Report) -> li
     if number + count - 1 > MAX_BINDS:
         msg = f"'bind' : more than {MAX_BINDS} listeners in one section"
         raise Rejected(msg)
-    return _binds(addresses, options, number, line.where)
+    if options.id and count > 1:
+        msg = f"'bind {shown(line.word(1))}' : 'id' can only be used with a single socket"
+        raise Rejected(msg)
+    return _binds(addresses, options, line.where)
 
 
-def _binds(addresses: Sequence[Address], options: _Options, number: int, where: str) -> list[Bind]:
+def _binds(addresses: Sequence[Address], options: _Options, where: str) -> list[Bind]:
     binds: list[Bind] = []
     for address in addresses:
         for port in range(address.low, address.high + 1):
             binds.append(
                 Bind(
-                    name=options.name or f'sock-{number + len(binds)}', host=address.host, port=port, path=address.path,
+                    name=options.name, id=options.id, host=address.host, port=port, path=address.path,
+                    accept_proxy=options.accept_proxy,
                     fd=address.fd, maxconn=options.maxconn, backlog=options.backlog, mode=options.mode, where=where,
                     v6only=options.v6only and ':' in address.host,
                     guid=f'{options.guid_prefix}-{len(binds)}' if options.guid_prefix else '',
@@ -74,6 +80,10 @@ def _options(line: Line, section: str, report: Report) -> _Options:
 def _apply(options: _Options, name: str, value: str) -> None:
     if name == 'name':
         options.name = value
+    elif name == 'id':
+        options.id = parse_int(value, 'id', 1)
+    elif name == 'accept-proxy':
+        options.accept_proxy = True
     elif name == 'maxconn':
         options.maxconn = parse_int(value, 'maxconn', 0)
     elif name == 'backlog':

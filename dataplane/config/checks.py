@@ -27,6 +27,7 @@ def check(proxies: Sequence[ProxyDraft], report: Report, *, pushed: bool) -> Non
     _names(proxies, report)
     _ids(proxies, report)
     _addresses(proxies, report)
+    _announced(proxies, report)
     _servers(proxies, report)
     check_checks(proxies, report)
     for proxy in proxies:
@@ -80,6 +81,15 @@ def _addresses(proxies: Sequence[ProxyDraft], report: Report) -> None:
                 )
             else:
                 seen[place] = bind
+
+
+def _announced(proxies: Sequence[ProxyDraft], report: Report) -> None:
+    for proxy in proxies:
+        for bind in proxy.binds if proxy.serves_stats else ():
+            if bind.accept_proxy:
+                file, _, line = bind.where.rpartition(':')
+                text = "'bind' : 'accept-proxy' is not supported in a section of its own for the statistics page."
+                report.error(file, int(line), text)
 
 
 def _servers(proxies: Sequence[ProxyDraft], report: Report) -> None:

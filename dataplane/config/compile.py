@@ -133,8 +133,12 @@ def _frontend(proxy: ProxyDraft, id_: int, settings: Global) -> Frontend:
 
 
 def _binds(proxy: ProxyDraft, maxconn: int) -> tuple[Bind, ...]:
-    """Listeners with their backlog resolved: the bind line's, the proxy's, or as many as it may have connections."""
-    return tuple(replace(bind, backlog=bind.backlog or proxy.backlog or maxconn) for bind in proxy.binds)
+    """Listeners with their ids, and their backlog: the bind line's, the proxy's, or as many as it may have connections."""
+    ids = number([bind.id for bind in proxy.binds], 1)
+    return tuple(
+        replace(bind, id=id_, backlog=bind.backlog or proxy.backlog or maxconn)
+        for bind, id_ in zip(proxy.binds, ids, strict=True)
+    )
 
 
 def _timeouts(given: dict[str, int]) -> Timeouts:

@@ -219,7 +219,12 @@ class ProxySection:
         proxy.published = False
 
     def _bind(self, line: Line, proxy: ProxyDraft) -> None:
-        proxy.binds += parse_bind_line(line, proxy.kind, len(proxy.binds) + 1, self._report)
+        binds = parse_bind_line(line, proxy.kind, len(proxy.binds) + 1, self._report)
+        taken = {bind.id: bind.where for bind in proxy.binds if bind.id}
+        if binds[0].id in taken:
+            msg = f"'bind {shown(line.word(1))}' : custom id {binds[0].id} already used at {taken[binds[0].id]}"
+            raise Rejected(msg)
+        proxy.binds += binds
 
     def _default_backend(self, line: Line, proxy: ProxyDraft) -> None:
         proxy.default_backend = self._target(line, 'default_backend')

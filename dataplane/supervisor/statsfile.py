@@ -40,8 +40,8 @@ def guids(tables: Tables) -> dict[Key, str]:
     found: dict[Key, str] = {}
     for frontend in tables.frontends.values():
         found[RowKind.FRONTEND, frontend.id, 0] = frontend.guid
-        for number, bind in enumerate(frontend.binds, 1):
-            found[RowKind.LISTENER, frontend.id, number] = bind.guid
+        for bind in frontend.binds:
+            found[RowKind.LISTENER, frontend.id, bind.id] = bind.guid
     for index, backend in tables.backends.items():
         found[RowKind.BACKEND, backend.id, 0] = backend.guid
         for server in tables.members[index]:

@@ -246,9 +246,11 @@ def _set_status(action: SetStatus, _: Store) -> Change:
 
 
 def _keep(action: Keep, store: Store, where: str) -> Change:
-    value_of, slot = compiled_expression(action.value, store, Type.STR), action.slot
+    value_of, slot, owner = compiled_expression(action.value, store, Type.STR), action.slot, action.owner
 
     def change(transaction: Transaction) -> None:
+        if owner and owner != transaction.frontend.name:
+            return  # the slot is that of another frontend
         value = value_of(transaction)
         if isinstance(value, bytes):
             transaction.capture(where, slot, value)

@@ -20,9 +20,11 @@ from dataplane.worker.transport import tcp_info
 from dataplane.worker.wheel import Timer
 
 if TYPE_CHECKING:
-    from dataplane.core.model import Frontend
+    from dataplane.core.model import Bind, Frontend
     from dataplane.rules.samples import Sample
+    from dataplane.worker.arrival import Arrival
     from dataplane.worker.context import Context
+    from dataplane.worker.ends import Ends
     from dataplane.worker.framing import Body
     from dataplane.worker.sides import Owner
     from dataplane.worker.tracking import Tracking
@@ -68,8 +70,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         '_began', '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled', '_timer',
-        '_transport', '_unsent', '_wall', '_write_paused', 'address', 'idle_ms', 'listener', 'local_address', 'local_port', 'patience',
-        'phase', 'port', 'since', 'tracking', 'variables',
+        '_transport', '_unsent', '_wall', '_write_paused', 'address', 'arrival', 'bind', 'ends', 'idle_ms', 'listener', 'local_address',
+        'local_port', 'patience', 'phase', 'port', 'since', 'tlvs', 'tracking', 'variables',
     )  # fmt: skip
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
@@ -92,6 +94,10 @@ class Connection(asyncio.Protocol):
         self.idle_ms = self.listener = -1
         self.variables: dict[str, Sample] | None = None
         self.tracking: Tracking | None = None
+        self.arrival: Arrival | None = None
+        self.bind: Bind | None = None
+        self.ends: Ends | None = None
+        self.tlvs: bytes | None = None
         self.phase = Phase.FRESH
 
     def _note_first_byte(self) -> None:
@@ -105,6 +111,17 @@ class Connection(asyncio.Protocol):
         peer, local = transport.get_extra_info('peername'), transport.get_extra_info('sockname')
         if isinstance(peer, tuple) and isinstance(local, tuple):
             self.address, self.port, self.local_address, self.local_port = peer[0], peer[1], local[0], local[1]
+        arrival = self.arrival
+        if arrival is not None and not arrival.announced:
+            self.arrival = None
+            self.place(arrival)
+
+    def place(self, arrival: Arrival) -> None:
+        """Let what rules or a PROXY header have said of both ends count for its requests."""
+        if arrival.moved:
+            self.ends = arrival.connection
+            self.address, self.port, self.local_address, self.local_port = arrival.session
+        self.tlvs = None if arrival.header is None else arrival.header.tlvs
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

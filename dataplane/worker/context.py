@@ -64,6 +64,7 @@ class Context:
         self.bufsize = 0
         self.head_limit = 0
         self.max_fields = 0
+        self.counted_codes = (0, 0)
         self.casing = Casing(())
         self.wishes: dict[int, Wish] = {}
         self.rulebook: Rulebook | None = None
@@ -80,6 +81,7 @@ class Context:
         self.bufsize = settings.bufsize
         self.head_limit = settings.bufsize - settings.maxrewrite
         self.max_fields = settings.maxhdr
+        self.counted_codes = settings.counted_codes
         self.casing = Casing(settings.case_adjust)
         self._forwarded.clear()
         self._jars.clear()

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dataplane.core.layout import NOBODY
-from dataplane.rules.samples import parse_address
+from dataplane.rules.samples import Binary, parse_address
 from dataplane.rules.statspage import STATS
 
 if TYPE_CHECKING:
+    from dataplane.core.model import Bind, Frontend
     from dataplane.rules.samples import Sample
     from dataplane.worker.logbook import Entry
 
@@ -132,6 +133,25 @@ def _early(known: Callable[[Entry], int]) -> Known:
     return fetch
 
 
+def bind_name(bind: Bind, frontend: Frontend) -> bytes | None:
+    """What a rule is told of the name of an address: one without a name has one only where it is counted for itself."""
+    name = bind.name or (bind.label if frontend.socket_stats else '')
+    return name.encode() or None
+
+
+def _last_rule(entry: Entry) -> tuple[str, str, str]:
+    """File and line of the last rule that ended its list, with what is between them; '' where none did."""
+    return ('' if entry.ruled is None else entry.ruled.last_rule).rpartition(':')
+
+
+def _on_the_address(entry: Entry) -> int | None:
+    """Connections that came to the same address; None where it is not counted for itself, and is not the only one."""
+    listener, figures = entry.client.listener, entry.context.figures
+    if listener != NOBODY:
+        return figures.on_listener(listener)
+    return figures.connections(entry.story.frontend) if len(entry.frontend.binds) == 1 else None
+
+
 def _accepted(entry: Entry) -> int:
     return int(entry.story.wall * 1_000_000) - _idle(entry) * 1_000
 
@@ -184,8 +204,18 @@ def _fetched() -> dict[str, Known]:
         'fe_defbe': lambda entry: (entry.frontend.default_backend or '').encode(),
         'fc_err': lambda _: 0,
         'fc_err_str': lambda _: b'Success',
+        'fc_err_name': lambda _: None,
+        'bc_err_name': lambda _: None,
+        'dst_conn': _on_the_address,
+        'fc_rcvd_proxy': lambda entry: entry.client.tlvs is not None,
+        'fc_pp_tlvs': lambda entry: None if entry.client.tlvs is None else Binary(entry.client.tlvs),
+        'http_first_req': lambda entry: entry.client.requests == 1,
         'hostname': lambda _: socket.gethostname().encode(),
+        'last_rule_file': lambda entry: _last_rule(entry)[0].encode('utf-8', 'surrogateescape') or None,
+        'last_rule_line': lambda entry: int(_last_rule(entry)[2] or 0) or None,
         'pid': lambda _: os.getpid(),
+        'so_id': lambda entry: None if entry.client.bind is None else entry.client.bind.id,
+        'so_name': lambda entry: None if entry.client.bind is None else bind_name(entry.client.bind, entry.frontend),
         'stopping': lambda entry: entry.context.stopping,
         'thread': lambda entry: entry.context.worker,
         'txn.id32': lambda entry: entry.number & 0xFFFFFFFF,

@@ -1,6 +1,6 @@
 """What rules may ask of a transaction and few do: facts about it, and figures of proxies and servers (`dataplane.rules.view`).
 
-What there is nothing of here (TLS, the PROXY protocol, sessions other than a request) is None, as for a connection without it.
+What there is nothing of here (TLS, errors of a connection that has none) is None, as for a connection without it.
 """
 
 from __future__ import annotations
@@ -25,16 +25,24 @@ if TYPE_CHECKING:
 
 def figure_of(at: Transaction, name: str, proxy: str, server: str) -> int | None:
     """A number about a proxy or server; None where there is none of that name."""
-    tables, story = at.context.desk.tables, at.exchange.story
+    story = at.exchange.story
+    return figure_at(
+        at.context, name, proxy, server, (story.frontend, story.backend, story.backend_name, at.exchange.server)
+    )
+
+
+def figure_at(context: Context, name: str, proxy: str, server: str, own: Own) -> int | None:
+    """The same; `own` are those that are meant where none is named."""
+    tables, (frontend, backend, backend_name, own_server) = context.desk.tables, own
     if name in _SERVER_FIGURES:
-        index = tables.server_of(proxy or story.backend_name, server) if server else at.exchange.server
-        return None if index is None or index == NOBODY else _SERVER_FIGURES[name](at.context, index)
+        index = tables.server_of(proxy or backend_name, server) if server else own_server
+        return None if index is None or index == NOBODY else _SERVER_FIGURES[name](context, index)
     if name in _BACKEND_FIGURES:
-        index = tables.backend_of(proxy) if proxy else story.backend
-        return None if index is None or index == NOBODY else _BACKEND_FIGURES[name](at.context, index)
+        index = tables.backend_of(proxy) if proxy else backend
+        return None if index is None or index == NOBODY else _BACKEND_FIGURES[name](context, index)
     if name in _FRONTEND_FIGURES:
-        index = tables.frontend_of(proxy) if proxy else story.frontend
-        return None if index is None else _FRONTEND_FIGURES[name](at.context, index)
+        index = tables.frontend_of(proxy) if proxy else frontend
+        return None if index is None else _FRONTEND_FIGURES[name](context, index)
     return None
 
 
@@ -90,12 +98,15 @@ def _facts() -> dict[str, Callable[[Transaction], Sample | None]]:
         'bc_dst': lambda at: _end(at, 1),
         'bc_dst_port': lambda at: _port(at, 1),
         'fc_src': lambda at: at.own_end(peer=True),
-        'fc_src_port': lambda at: at.own_port(peer=True),
+        'fc_src_port': lambda at: at.own_port(peer=True) or None,
         'fc_dst': lambda at: at.own_end(peer=False),
-        'fc_dst_port': lambda at: at.own_port(peer=False),
+        'fc_dst_port': lambda at: at.own_port(peer=False) or None,
         **{f'fc_{name}': _client_info(name) for name in (*TIMES, *SEGMENTS)},
         **{f'bc_{name}': _server_info(name) for name in TIMES},
         'fc_nb_streams': lambda _: 1,
+        'bc_nb_streams': lambda at: None if at.exchange.ends() is None else 1,
+        'bc_err': lambda at: None if at.exchange.ends() is None else 0,
+        'bc_err_str': lambda at: None if at.exchange.ends() is None else b'Success',
         'uptime': lambda _: (now_ms() - _STARTED) // 1_000,
         'bc_srv_queue': lambda at: at.exchange.story.ahead[0],
         'bc_be_queue': lambda at: at.exchange.story.ahead[1],
@@ -122,6 +133,8 @@ def _facts() -> dict[str, Callable[[Transaction], Sample | None]]:
 
 
 Figure = Callable[['Context', int], int]
+Own = tuple[int, int, str, int]
+"""Indexes of a frontend, of a backend with its name, and of a server; NOBODY: none."""
 _STARTED: Final = now_ms()
 
 

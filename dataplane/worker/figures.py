@@ -127,8 +127,12 @@ class Figures:
         at, block = self.layout, self.listener(listener)
         self.add(C.SCUR, block)
         self.add(C.STOT, block)
-        open_now = sum(self.cells[at.listener_counters(row, listener) + _SCUR] for row in range(at.rows(self.cells)))
-        self._raise_max(at.listener_counters(at.departed, listener) + C.SMAX, open_now)
+        self._raise_max(at.listener_counters(at.departed, listener) + C.SMAX, self.on_listener(listener))
+
+    def on_listener(self, listener: int) -> int:
+        """Client connections that came in by it and are open, of all workers."""
+        at = self.layout
+        return sum(self.cells[at.listener_counters(row, listener) + _SCUR] for row in range(at.rows(self.cells)))
 
     def listener_closed(self, listener: int) -> None:
         """A client connection that came in by it is gone."""

@@ -74,6 +74,9 @@ class Places(BareView):
 
     def own_address(self, *, peer: bool) -> str:
         """The connection's own address in text."""
+        ends = self._client.ends
+        if ends is not None:
+            return ends.source if peer else ends.target
         return self._client.address if peer else self._client.local_address
 
     def own_end(self, *, peer: bool) -> Address | None:
@@ -82,4 +85,7 @@ class Places(BareView):
 
     def own_port(self, *, peer: bool) -> int:
         """Its port."""
+        ends = self._client.ends
+        if ends is not None:
+            return ends.source_port if peer else ends.target_port
         return self._client.port if peer else self._client.local_port

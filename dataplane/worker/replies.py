@@ -54,12 +54,13 @@ def answer_of(reply: Reply, store: Store) -> Answer:
     start = b'HTTP/1.1 %d %b\r\n' % (status, reason_of(status))
 
     def answer(transaction: Transaction) -> Made:
-        lines = [start, *(b'%b: %b\r\n' % (name, clean(value(transaction))) for name, value in headers)]
+        said = ((name, clean(value(transaction))) for name, value in headers)
+        lines = [start, *(b'%b: %b\r\n' % (name, text) for name, text in said if text)]
         content = fixed if write is None else write(transaction)
         if status in _BODILESS:
             return Made(status, b''.join((*lines, b'\r\n')))
         lines.append(b'content-length: %d\r\n' % len(content))
-        if kind:
+        if kind and content:
             lines.append(b'content-type: %b\r\n' % kind)
         return Made(status, b''.join((*lines, b'\r\n', content)))
 

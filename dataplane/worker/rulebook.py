@@ -27,7 +27,7 @@ from dataplane.worker.replies import answer_of
 from dataplane.worker.statsrule import PageRules
 from dataplane.worker.sticking import StickRule
 from dataplane.worker.transaction import RuleFailed
-from dataplane.worker.verdicts import Act, Then, Verdict
+from dataplane.worker.verdicts import WAITING, Act, Then, Verdict
 
 if TYPE_CHECKING:
     from dataplane.core.model import Backend, Frontend
@@ -47,14 +47,14 @@ class RuleList:
 
     def __init__(self, rules: Iterable[Rule], store: Store, *, response: bool, lenient: bool = False) -> None:
         """`lenient`: a rule of the list, though perhaps not of this piece of it, sets the strict mode."""
-        self._rules: list[tuple[Holds | None, Act]] = []
+        self._rules: list[tuple[Holds | None, Act, str]] = []
         listed = list(rules)
         for rule, following in zip_longest(listed, listed[1:]):
             holds = None if rule.condition is None else compiled(rule.condition, store)
             act = act_of(rule.action, store, response=response)
             if isinstance(rule.action, EarlyHint) and not _goes_on(following):
                 act = _telling(act)
-            self._rules.append((holds, _tried(act) if lenient else act))
+            self._rules.append((holds, _tried(act) if lenient else act, rule.where))
 
     def __bool__(self) -> bool:
         """Has it rules?"""
@@ -67,10 +67,12 @@ class RuleList:
 
     def verdict(self, transaction: Transaction | Arrival) -> Verdict | None:
         """The first verdict, GO_ON too; None where there is none."""
-        for holds, act in self._rules:
+        for holds, act, where in self._rules:
             if holds is None or holds(transaction):
                 verdict = act(transaction)
                 if verdict is not None:
+                    if verdict.then not in WAITING:
+                        transaction.last_rule = where
                     return verdict
         return None
 

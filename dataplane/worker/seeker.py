@@ -190,9 +190,10 @@ class Seeker(Routed):
             self._send_away(server.redir)
             return
         self._pool = pool = context.pools.of(self.server, server)
+        port = client.local_port if self._ruled is None else self._ruled.dst_port
         upstream, preface = None, b'' if server.proxy is None else self._preface(server.proxy)
         if not self._must_open:
-            upstream = pool.take(backend.http_reuse, client.own, client.local_port, preface, first=client.requests == 1)
+            upstream = pool.take(backend.http_reuse, client.own, port, preface, first=client.requests == 1)
             client.own = None if upstream is client.own else client.own
         if upstream is not None:
             upstream.user = self
@@ -203,17 +204,20 @@ class Seeker(Routed):
             self._send()
             return
         self._reused = False
-        self._upstream = pool.open(self, self.generation, client.local_port, preface)
+        self._upstream = pool.open(self, self.generation, port, preface)
         timeout = self.timeouts.connect
         if timeout is not None:
             context.wheel.arm(client.server_timer, now_ms() + timeout)
 
     def _preface(self, settings: ProxyProtocol) -> bytes:
         """What a server with `send-proxy` is told first of all."""
-        client, unique = self._client, b''
-        if settings.unique_id and self._ruled is not None:
-            unique = self._ruled.unique_id() or b''
-        return header_of(settings, (client.address, client.port), (client.local_address, client.local_port), unique)
+        client, ruled = self._client, self._ruled
+        if ruled is None:
+            return header_of(settings, (client.address, client.port), (client.local_address, client.local_port))
+        unique = (ruled.unique_id() or b'') if settings.unique_id else b''
+        return header_of(
+            settings, (ruled.source(), ruled.src_port), (ruled.destination(), ruled.dst_port), unique
+        )  # fmt: skip
 
     def on_connected(self) -> None:
         """The server accepted the connection."""

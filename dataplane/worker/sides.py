@@ -8,7 +8,11 @@ import socket
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from dataplane.core.model import Bind
     from dataplane.rules.samples import Sample
+    from dataplane.worker.arrival import Arrival
+    from dataplane.worker.client import Client
+    from dataplane.worker.ends import Ends
     from dataplane.worker.tracking import Tracking
     from dataplane.worker.upstream import Upstream
     from dataplane.worker.wheel import Timer
@@ -52,6 +56,12 @@ class ClientEnd(Protocol):
     """When the connection was accepted, or its last request ended (ms)."""
     listener: int
     """Index of the address it came in by, NOBODY where that is not counted for itself."""
+    bind: Bind | None
+    """That address; None where the file has it no more."""
+    ends: Ends | None
+    """The connection's own ends, where those of its session are others (`address` and its kind)."""
+    tlvs: bytes | None
+    """What its PROXY header said besides; None where it had none."""
     server_timer: Timer
     own: Upstream | None
     variables: dict[str, Sample] | None
@@ -113,6 +123,9 @@ class Owner(Protocol):
 
     def parted(self, client: Checked, frontend: int) -> None:
         """The connection is gone."""
+
+    def admits(self, client: Client, arrival: Arrival) -> bool:
+        """May a client go on that has said by its PROXY header who it is? Otherwise it is gone."""
 
     def deaf(self, client: Checked) -> None:
         """The connection is not read for now, so nothing would tell that its client goes away."""

@@ -14,6 +14,7 @@ from dataplane.rules.samples import Type, type_of
 from dataplane.rules.steps import (
     EarlyHint,
     End,
+    ExpectProxy,
     NormalizeUri,
     Nothing,
     Pause,
@@ -29,6 +30,7 @@ from dataplane.worker.verdicts import Act, Then, Verdict
 
 if TYPE_CHECKING:
     from dataplane.rules.stores import Store
+    from dataplane.worker.arrival import Arrival
     from dataplane.worker.transaction import Transaction
 
 _MOST: Final = 86_400_000
@@ -99,10 +101,17 @@ def _set_address(action: SetAddress, store: Store) -> Act:
     ports = end in (End.SRC_PORT, End.DST_PORT)
     value_of = compiled_expression(action.value, store, Type.INT if ports else Type.ADDRESS)
 
-    def act(transaction: Transaction) -> None:
+    def act(transaction: Transaction | Arrival) -> None:
         value = value_of(transaction)
         if value is not None and (ports or type_of(value) in _ADDRESSES):
             transaction.move(end, value)
+
+    return act
+
+
+def _expect_proxy(_action: ExpectProxy, _store: Store) -> Act:
+    def act(arrival: Arrival) -> None:
+        arrival.announced = True
 
     return act
 
@@ -138,6 +147,7 @@ _MAKERS: Final[dict[type[Step], Callable[..., Act]]] = {
     NormalizeUri: _normalize_uri,
     StrictMode: _strict_mode,
     SetAddress: _set_address,
+    ExpectProxy: _expect_proxy,
     SetTos: _set_tos,
     Nothing: _nothing,
 }

@@ -5,7 +5,10 @@ until it has ended. Counter for counter a request's own goes before its session'
 
     connection counted   when it is tracked            request counted   when it is tracked, or comes on a session that tracks
     session counted      when the session begins       error counted     a 4xx of the server, a request refused or not understood
-    failure counted      a 5xx of the server but 501 and 505, a server that fails      bytes counted   when the request has ended
+    failure counted      a 5xx of the server but 501 and 505, a server that fails,     bytes counted   when the request has ended
+                         an answer that is none in its body
+
+Which statuses these are `http-err-codes` and `http-fail-codes` may say otherwise.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from dataplane.rules.actions import Add, Tag, Track
     from dataplane.rules.stores import Store
     from dataplane.stick import StickTable
+    from dataplane.worker.context import Context
     from dataplane.worker.sides import ClientEnd
     from dataplane.worker.transaction import Transaction
     from dataplane.worker.verdicts import Verdict
@@ -32,7 +36,6 @@ SESSION: Final[Amounts] = (('sess_cnt', 1), ('sess_rate', 1))
 REQUEST: Final[Amounts] = (('http_req_cnt', 1), ('http_req_rate', 1))
 ERROR: Final[Amounts] = (('http_err_cnt', 1), ('http_err_rate', 1))
 FAILURE: Final[Amounts] = (('http_fail_cnt', 1), ('http_fail_rate', 1))
-_NO_FAILURE: Final = (501, 505)
 _SERVERS_FAULT: Final = (Who.SERVER, Who.SERVER_TIMEOUT, Who.PROXY)
 
 
@@ -99,16 +102,17 @@ def track_act(action: Track, store: Store) -> Act:
         if tracking is None:
             view.tracking = tracking = Tracking()
         if tracking.start(number, table, key) and asked:
-            table.count(key, *REQUEST, *_answered(view.status))
+            table.count(key, *REQUEST, *_answered(view.context, view.status))
 
     return act
 
 
-def _answered(status: int) -> Amounts:
+def _answered(context: Context, status: int) -> Amounts:
     """What an answer of the server counts; 0: there is none yet."""
-    if 400 <= status < 500:
-        return ERROR
-    return FAILURE if status >= 500 and status not in _NO_FAILURE else ()
+    errors, failures = context.counted_codes
+    if errors >> status & 1:
+        return ERROR + FAILURE if failures >> status & 1 else ERROR
+    return FAILURE if failures >> status & 1 else ()
 
 
 def add_act(action: Add, store: Store) -> Act:
@@ -170,7 +174,7 @@ def count_refused(ruled: Transaction, verdict: Verdict) -> None:
 
 def count_answered(ruled: Transaction, status: int) -> None:
     """The server's answer is here, and no rule has seen it."""
-    amounts = _answered(status)
+    amounts = _answered(ruled.context, status)
     if amounts:
         count_all(ruled, *amounts)
 
@@ -187,7 +191,13 @@ def count_ended(ruled: Transaction, end: Termination, received: int, sent: int) 
     amounts: Amounts = (
         ('bytes_in_cnt', received), ('bytes_in_rate', received), ('bytes_out_cnt', sent), ('bytes_out_rate', sent),
     )  # fmt: skip
-    if not ruled.server_status and end.phase is Phase.HEADERS and end.who in _SERVERS_FAULT:
+    if ruled.server_status:
+        failed = (
+            end.phase is Phase.DATA and end.who is Who.PROXY
+        )  # its body could not be understood; cut or late is no failure to HAProxy
+    else:
+        failed = end.phase is Phase.HEADERS and end.who in _SERVERS_FAULT
+    if failed:
         amounts += FAILURE
     count_all(ruled, *amounts)
     if ruled.tracking is not None:

@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 from dataplane.core.counters import C
 from dataplane.core.layout import NOBODY, Layout
 from dataplane.core.model import Frontend
-from dataplane.worker.arrival import Arrival
+from dataplane.worker.announced import Announced
 from dataplane.worker.client import Client
 from dataplane.worker.clock import now_ms
-from dataplane.worker.connection import Phase, hide_end
+from dataplane.worker.connection import Phase
 from dataplane.worker.context import Context
+from dataplane.worker.doorway import Doorstep, Doorway, connect_line
 from dataplane.worker.hashing import wishes
 from dataplane.worker.listener import Listener
-from dataplane.worker.rulebook import ProxyRules, Rulebook
+from dataplane.worker.rulebook import Rulebook
 from dataplane.worker.sessions import session_id, session_row
 from dataplane.worker.shelf import Shelf
 from dataplane.worker.sticking import Numbers
-from dataplane.worker.tracking import SESSION
-from dataplane.worker.verdicts import Then
 from dataplane.worker.wheel import TICK
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from dataplane.rules.samples import Sample
     from dataplane.rules.stores import Store
     from dataplane.worker.access_log import AccessLog
+    from dataplane.worker.arrival import Arrival
     from dataplane.worker.contents import Contents
     from dataplane.worker.desk import Desk
     from dataplane.worker.inquiry import Inquiries
@@ -56,6 +56,7 @@ class Traffic:
         self._loop = loop
         self.shelf = Shelf(layout.workers, worker)
         self._context = Context(loop, desk, board_cells, layout, worker, log, contents)
+        self._doorway = Doorway(self._context)
         self._clients: set[Client] = set()
         self._deaf: set[Checked] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -86,14 +87,14 @@ class Traffic:
         known = self._context.desk.tables.frontends.get(frontend)
         if known is None:
             raise ValueError(f'bind {bind_name!r}: there is no frontend number {frontend} in the tables')
-        # a socket that is lent for a worker that is away has the address in front of its name
-        counted = self._context.desk.tables.listener_of(known.name, bind_name.partition(' of worker ')[0])
-        place = NOBODY if counted is None else counted
+        address = bind_name.partition(' of worker ')[0]  # of a socket that is lent for a worker that is away
+        counted = self._context.desk.tables.listener_of(known.name, address)
+        step = Doorstep(address, NOBODY if counted is None else counted)
         listener = Listener(
             self._loop,
             sock,
             lambda: self._has_room(frontend),
-            lambda accepted: self._accepted(accepted, frontend, known, place),
+            lambda accepted: self._accepted(accepted, frontend, known, step),
         )
         self._listeners.append(listener)
         listener.resume()
@@ -119,50 +120,34 @@ class Traffic:
             whole <= 0 or figures.all_connections() < whole
         )
 
-    def _accepted(self, sock: socket.socket, index: int, known: Frontend, listener: int) -> None:
+    def _accepted(self, sock: socket.socket, index: int, known: Frontend, step: Doorstep) -> None:
         context = self._context
         frontend = context.frontend(index, known)
-        arrival = None
-        if context.rulebook is not None:
-            rules = context.rulebook.frontends.get(index)
-            if rules is not None and (rules.connection or rules.session):
-                arrival = Arrival(sock, context.tables, context.rulebook.store, context.allowance)
-                if not self._lets_in(arrival, sock, index, listener, rules):
-                    return
+        bind = step.bind_of(frontend)
+        arrival = self._doorway.arrival(sock, index, frontend, bind)
+        if arrival is not None and not self._doorway.lets_in(arrival, sock, step.counted):
+            return
         context.figures.opened(index, now_ms())
-        client = Client(context, self, index, frontend, sock)
-        client.listener = listener
-        if listener != NOBODY:
-            context.figures.listener_opened(listener)
+        if arrival is not None and arrival.announced:
+            client: Client = Announced(context, self, index, frontend, sock, arrival)
+        else:
+            client = Client(context, self, index, frontend, sock)
+            client.arrival = arrival
+        client.bind, client.listener = bind, step.counted
+        if step.counted != NOBODY:
+            context.figures.listener_opened(step.counted)
         if arrival is not None:
             client.variables, client.tracking = arrival.variables, arrival.tracking
         self._clients.add(client)
-        if frontend.log_targets and not frontend.httplog:
-            context.log.write(frontend.log_targets, _connect_line(sock, frontend.name))
+        if frontend.log_targets and not frontend.httplog and (arrival is None or not arrival.announced):
+            context.log.write(frontend.log_targets, connect_line(sock, arrival, frontend.name))
         task = self._loop.create_task(self._attach(client, sock, index))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _lets_in(self, arrival: Arrival, sock: socket.socket, index: int, listener: int, rules: ProxyRules) -> bool:
-        """Do the rules for connections and sessions let a connection in? Otherwise it is closed and only counted."""
-        figures = self._context.figures
-        for rule_list, counter in ((rules.connection, C.DCON), (rules.session, C.DSES)):
-            verdict = rule_list.run(arrival)
-            if verdict is not None:
-                figures.refused(index, now_ms())
-                figures.add(counter, figures.frontend(index))
-                if listener != NOBODY:
-                    figures.add(counter, figures.listener(listener))
-                if verdict.then is Then.DROP:
-                    hide_end(sock)
-                sock.close()
-                self._context.allowance.give_back(arrival.variables.values())
-                if arrival.tracking is not None:
-                    arrival.tracking.release()
-                return False
-        if arrival.tracking is not None:
-            arrival.tracking.count(*SESSION)
-        return True
+    def admits(self, client: Client, arrival: Arrival) -> bool:
+        """May a client go on that has said by its PROXY header who it is? Otherwise it is gone."""
+        return self._doorway.admits(client, arrival)
 
     async def _attach(self, client: Client, sock: socket.socket, index: int) -> None:
         """Let the loop take the socket over; the only task of a client's connection, and a short one."""
@@ -384,14 +369,3 @@ class Traffic:
     def __repr__(self) -> str:
         busy = sum(client.phase is Phase.BUSY for client in self._clients)
         return f'<Traffic worker={self._context.worker} clients={len(self._clients)} busy={busy}>'
-
-
-def _connect_line(sock: socket.socket, name: str) -> str:
-    """What HAProxy logs at accept when no format is set."""
-    try:
-        peer, local = sock.getpeername(), sock.getsockname()
-    except OSError:
-        peer = local = None
-    if not isinstance(peer, tuple) or not isinstance(local, tuple):
-        return f'Connect from unix:1 to unix:1 ({name}/HTTP)'
-    return f'Connect from {peer[0]}:{peer[1]} to {local[0]}:{local[1]} ({name}/HTTP)'

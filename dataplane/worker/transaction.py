@@ -48,8 +48,8 @@ class Transaction(Keeping):
     """The view of one exchange. `slots` are the captures its frontend declares, for the request and for the response."""
 
     __slots__ = (
-        '_changed', '_fields', '_hints', '_lines', '_reason', '_unique', 'cookies', 'exchange', 'frontend', 'here', 'lists', 'log_level',
-        'logged', 'method', 'pending', 'place', 'response_head', 'revision', 'ruled_backends', 'server_ends', 'server_status', 'status',
+        '_changed', '_fields', '_hints', '_lines', '_reason', '_unique', 'cookies', 'exchange', 'frontend', 'here', 'last_rule', 'lists',
+        'log_level', 'logged', 'method', 'pending', 'place', 'response_head', 'revision', 'ruled_backends', 'server_ends', 'server_status', 'status',
         'stopped', 'stores', 'strict', 'tarpit', 'tracking', 'uri', 'waits',
     )  # fmt: skip
 
@@ -66,6 +66,7 @@ class Transaction(Keeping):
         self._reason: bytes | None = None
         self.status = 0
         self.logged, self.log_level = True, -1
+        self.last_rule = ''
         self.ruled_backends: tuple[str, ...] = ()
         self.tarpit: Verdict | None = None
         # where rules go on when what they wait for is there: a place in a chain, of this proxy's or, for an answer, of one of the lists

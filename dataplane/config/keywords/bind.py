@@ -7,9 +7,10 @@ from typing import Final
 from dataplane.config.keywords.table import accepted, refused, supported, table
 
 BIND: Final = table(
-    supported('name:1, maxconn:1, backlog:1, v6only, v4v6'),
+    supported('name:1, id:1, maxconn:1, backlog:1, v6only, v4v6'),
     supported('mode:1', 'permissions of a unix socket'),
     supported('guid-prefix:1', 'for listeners with statistics of their own (`option socket-stats`)'),
+    supported('accept-proxy', 'not in a section of its own for the statistics page'),
     accepted('the socket belongs to the user the process runs as', 'user:1, group:1, uid:1, gid:1'),
     accepted(
         'tuning of the socket layer without effect here',
@@ -17,9 +18,9 @@ BIND: Final = table(
         nice:1, thread:1, process:1, shards:1, tfo, defer-accept, mss:1, tcp-ut:1, tcp-ss:1, cc:1, idle-ping:1
     """,
     ),
-    accepted('used by statistics and logs that are not written', 'id:1, label:1'),
+    accepted('used by statistics and logs that are not written', 'label:1'),
     accepted('means something on `stats socket` lines only', 'level:1, severity-output:1, expose-fd:1'),
-    refused('the PROXY protocol is not supported yet', 'accept-proxy, accept-netscaler-cip:1'),
+    refused("NetScaler's protocol is not supported", 'accept-netscaler-cip:1'),
     refused(
         'listening on one interface, namespace or foreign address is not supported',
         """

@@ -9,7 +9,7 @@ from dataplane.config.keywords.table import accepted, refused, supported, table
 GLOBAL: Final = table(
     supported("""
         maxconn, nbthread, log, log-tag, log-send-hostname, node, description, pidfile, hard-stop-after,
-        h1-case-adjust, h1-case-adjust-file, tune.bufsize, tune.maxrewrite, spread-checks, max-spread-checks, tune.http.maxhdr, setenv, presetenv, unsetenv, resetenv
+        h1-case-adjust, h1-case-adjust-file, tune.bufsize, tune.maxrewrite, spread-checks, max-spread-checks, tune.http.maxhdr, http-err-codes, http-fail-codes, setenv, presetenv, unsetenv, resetenv
     """),
     supported(
         'tune.vars.global-max-size, tune.vars.proc-max-size, tune.vars.sess-max-size, tune.vars.txn-max-size, tune.vars.reqres-max-size',
@@ -19,7 +19,7 @@ GLOBAL: Final = table(
     supported('set-var, set-var-fmt', 'of constants, the clock, chance and other variables of `proc`'),
     supported(
         'stats',
-        '`socket` (a path or an address; `mode`, `level`) and `timeout`; `maxconn` and owners are accepted, without effect',
+        '`socket` (a path, an address or `fd@N`; `mode`, `level`) and `timeout`; `maxconn` and owners are accepted, without effect',
     ),
     supported(
         'grace', 'meanwhile every answer closes its connection, so that clients go elsewhere before listeners close'

@@ -61,7 +61,7 @@ PROXY: Final = table(
     supported('server-template', 'all of its servers have the one address'),
     supported(
         'tcp-request connection, tcp-request content, tcp-request session',
-        '`accept`, `reject`, `silent-drop`, variables; `content` also `capture`, `set-log-level` and priorities',
+        '`accept`, `reject`, `silent-drop`, variables, `set-src` and its kind; `connection` also `expect-proxy`; `content` also `capture`, `set-log-level` and priorities',
     ),
     supported('tcp-request inspect-delay', 'a whole head is waited for anyway, within `timeout http-request`'),
     supported('tcp-response content', '`accept`, `reject`, `silent-drop`, `set-log-level`, variables'),
@@ -101,7 +101,7 @@ PROXY: Final = table(
         timeout client-hs
     """,
     ),
-    accepted('there are no handshakes that could fail, of TLS or of the PROXY protocol', 'error-log-format'),
+    accepted('what fails before a request was heard is told in the usual words', 'error-log-format'),
     accepted(
         'tuning of the socket layer without effect here',
         """
@@ -178,7 +178,7 @@ ACTIONS: Final = table(
         replace-uri, replace-value, set-header, set-log-level, set-method, set-path, set-pathq, set-priority-class,
         set-priority-offset, set-query, set-status, set-uri, set-var, set-var-fmt, tarpit, unset-var, sc-add-gpc, sc-inc-gpc, sc-inc-gpc0, sc-inc-gpc1,
         sc-set-gpt, sc-set-gpt0, track-sc0, track-sc1, track-sc2, return, early-hint, normalize-uri, pause, set-dst, set-dst-port, set-src,
-        set-src-port, strict-mode
+        set-src-port, strict-mode, expect-proxy
     """),
     supported('disable-l7-retry, set-retries'),
     supported('set-timeout', '`server`, `tunnel`, `client`, `connect`, `queue` and `tarpit`'),

@@ -11,14 +11,12 @@ def binds(lines: str) -> tuple[Bind, ...]:
 
 
 def test_a_plain_line() -> None:
-    assert binds('bind 127.0.0.1:8080') == (
-        Bind(name='sock-1', host='127.0.0.1', port=8080, backlog=100, where='t.cfg:8'),
-    )
+    assert binds('bind 127.0.0.1:8080') == (Bind(id=1, host='127.0.0.1', port=8080, backlog=100, where='t.cfg:8'),)
 
 
 def test_lists_and_ranges_become_one_listener_each() -> None:
     found = binds('bind :80-82,/run/x\n bind fd@3 name inherited')
-    assert [(bind.name, bind.port, bind.path, bind.fd) for bind in found] == [
+    assert [(bind.label, bind.port, bind.path, bind.fd) for bind in found] == [
         ('sock-1', 80, None, None),
         ('sock-2', 81, None, None),
         ('sock-3', 82, None, None),
@@ -34,6 +32,17 @@ def test_options() -> None:
     assert not bind.v6only
     (bind,) = binds('bind /run/x mode 600')
     assert bind.mode == 0o600
+
+
+def test_ids_are_numbers_in_order_past_those_that_are_taken() -> None:
+    found = binds('bind :80\n bind :81 id 2\n bind :82 name web\n bind :83')
+    assert [(bind.id, bind.name, bind.label) for bind in found] == [
+        (1, '', 'sock-1'), (2, '', 'sock-2'), (3, 'web', 'web'), (4, '', 'sock-4'),
+    ]  # fmt: skip
+
+
+def test_who_connects_may_have_to_say_first_for_whom() -> None:
+    assert [bind.accept_proxy for bind in binds('bind :80 accept-proxy\n bind :81')] == [True, False]
 
 
 def test_v6only_means_nothing_to_ipv4() -> None:
@@ -57,11 +66,13 @@ def test_every_wrong_word_of_a_line_is_named() -> None:
 @pytest.mark.parametrize(
     'line, complaint',
     [
+        ('bind :80-81 id 3', "'bind :80-81' : 'id' can only be used with a single socket"),
+        ('bind :80 id 0', "'bind :80' in section 'frontend' : 'id' value must be between 1 and 2147483647 (was 0)"),
+        ('bind :80 accept-netscaler-cip 1', "'bind :80' in section 'frontend' : 'accept-netscaler-cip' is not supported: NetScaler's protocol is not supported."),
         ('bind', "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments."),
         ('bind ""', "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments."),
         ('bind :81 foo', "'bind :81' in section 'frontend' : unknown keyword 'foo'."),
         ('bind :81 maxcon 1', "'bind :81' in section 'frontend' : unknown keyword 'maxcon'; did you mean 'maxconn' maybe ?"),
-        ('bind :81 accept-proxy', "'bind :81' in section 'frontend' : 'accept-proxy' is not supported: the PROXY protocol is not supported yet."),
         ('bind /x mode 9', "'bind /x' in section 'frontend' : 'bind' : 'mode' : missing or invalid mode '9' (octal integer expected)"),
         ('bind :81 backlog -1', "'bind :81' in section 'frontend' : 'backlog' value must be between 0 and 2147483647 (was -1)"),
         ('bind :1-5000', "'bind' : more than 4096 listeners in one section"),
@@ -77,6 +88,18 @@ def test_harmless_words_are_accepted_with_a_warning() -> None:
         "7: 'bind :80' in section 'frontend' : 'tfo'",
         "7: 'bind :80' in section 'frontend' : 'nice'",
         "7: 'bind :80' in section 'frontend' : 'user'",
+    ]
+
+
+def test_an_id_is_given_once() -> None:
+    text = f'{HTTP}frontend f\n bind :80 id 3\n bind :81 id 3\n'
+    assert errors(text) == ["8: 'bind :81' : custom id 3 already used at t.cfg:7"]
+
+
+def test_a_statistics_page_hears_no_header() -> None:
+    text = f'{HTTP}listen s\n bind :80 accept-proxy\n stats enable\n'
+    assert errors(text) == [
+        "7: 'bind' : 'accept-proxy' is not supported in a section of its own for the statistics page."
     ]
 
 

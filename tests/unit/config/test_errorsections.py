@@ -75,7 +75,7 @@ def test_rules_answer_from_files_and_sections() -> None:
     assert [rule.action for rule in found.backends[0].rules.request] == [
         Deny(Reply(403, section='e')),
         Deny(Reply(403, page=(closing, FILES['/a']))),
-        Return(Reply(503, section='e', plain=True)),
+        Return(Reply(503, section='e')),
     ]
     (section,) = found.error_sections
     assert section.name == 'e'

@@ -25,7 +25,7 @@ NOW = 1_700_000_100.0
 def named() -> Snapshot:
     """The usual farm with a guid for everything, its listener counted for itself, its first server checked."""
     (front,), (back, empty) = SNAPSHOT.frontends, SNAPSHOT.backends
-    binds = (replace(front.binds[0], guid='l-0'),)
+    binds = (replace(front.binds[0], id=1, guid='l-0'),)
     first, *others = back.servers
     servers = (replace(first, guid='s', check=ServerCheck()), *others)
     return replace(
