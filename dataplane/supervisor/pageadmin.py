@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from dataplane.cli.grammar import Command
-from dataplane.cli.session import Session, Severity
+from dataplane.cli.session import Answer, Session, Severity
 from dataplane.core.model import Level
 from dataplane.supervisor.wait import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataplane.core.model import Backend
     from dataplane.core.tables import Tables
     from dataplane.supervisor.pageask import Asked
     from dataplane.supervisor.verbs import Verbs
@@ -147,28 +148,33 @@ class Administration:
         servers = list(dict.fromkeys(form.get('s', ())))
         if not servers or 'action' not in form or 'b' not in form:
             return Said.NONE
-        action, word = form['action'][0], form['b'][0]
+        action = form['action'][0]
         command = ACTIONS[action][1] if action in ACTIONS else _OLDER.get(action)
-        backend = self._backend(word, scope)
+        backend = self._backend(form['b'][0], scope)
         if command is None or backend is None:
             return Said.ERRP
-        id_, name = backend
         done = 0
         for server in servers:
-            # the number, not the name: a name may have what separates it from the server's
-            words = tuple(f'#{id_}/{server}' if part == '{}' else part for part in command.split())
-            session = Session(Level.ADMIN, timeout_ms=0)
-            answer = await self._verbs.run(Command(words), session, Patience())
+            answer = await self._one(command, backend.name, server, scope)
             refused = answer.severity is Severity.ERROR
             done += not refused
-            result = f'refused: {answer.text}' if refused else 'done'
-            self._note(f'Statistics page: {action} of {name}/{server} by {who}: {result}.')
+            result = f'refused: {answer.text.removesuffix(".")}' if refused else 'done'
+            self._note(f'Statistics page: {action} of {backend.name}/{server} by {who}: {result}.')
         return Said.DONE if done == len(servers) else Said.PART if done else Said.ERRP
 
-    def _backend(self, word: str, scope: tuple[str, ...]) -> tuple[int, str] | None:
-        """Number and name of the backend that a form names, if it is one that the page shows."""
+    async def _one(self, command: str, name: str, server: str, scope: tuple[str, ...]) -> Answer:
+        """The command for one server. Its backend is looked for by its name each time, since a reload may number anew meanwhile."""
+        backend = self._backend(name, scope)
+        if backend is None:
+            return Answer('No such backend.', Severity.ERROR)
+        # by its number, though, for the socket: a name may have what separates it from the server's
+        words = tuple(f'#{backend.id}/{server}' if part == '{}' else part for part in command.split())
+        return await self._verbs.run(Command(words), Session(Level.ADMIN, timeout_ms=0), Patience())
+
+    def _backend(self, word: str, scope: tuple[str, ...]) -> Backend | None:
+        """The backend that a form names, by its name or `#` and its number, if it is one that the page shows."""
         found = (
-            (backend.id, backend.name)
+            backend
             for backend in self._tables().backends.values()
             if word in (backend.name, f'#{backend.id}') and (not scope or backend.name in scope)
         )

@@ -58,11 +58,13 @@ form.do .bar{position:sticky;bottom:0;left:0;background:var(--card);border-top:1
 """
 _STATES: Final = {
     'DOWN': ('down', '\u25bc'), 'STOP': ('down', '\u25a0'), 'MAINT': ('maint', '\u25a0'), 'DRAIN': ('drain', '\u25c6'),
-    'NOLB': ('drain', '\u25c6'), 'UP': ('up', '\u25b2'), 'OPEN': ('up', '\u25b2'), 'no': ('up', '\u25cf'),
+    'NOLB': ('drain', '\u25c6'), 'FULL': ('drain', '\u25c6'), 'UP': ('up', '\u25b2'), 'OPEN': ('up', '\u25b2'), 'no': ('up', '\u25cf'),
 }  # fmt: skip
 """By the first word of a state: its class, and a sign for who does not tell colours apart."""
 _WORDS: Final = (('up', 'up'), ('drain', 'draining'), ('maint', 'in maintenance'), ('down', 'down'))
 _HOT: Final = 80
+_FRONT: Final = (Kind.FRONTEND, Kind.LISTENER)
+"""What accepts; its listening addresses have rows where `option socket-stats` asks for them."""
 _HEADS: Final = (
     ('State', ''), ('Weight', ''), ('Queue', 'now / limit, most'), ('In use', 'now / limit, most'), ('Rate', 'per second, most'),
     ('Total', 'sessions'), ('Bytes in', ''), ('Bytes out', ''), ('2xx', ''), ('3xx', ''), ('4xx', ''), ('5xx', ''),
@@ -156,7 +158,7 @@ def _controls(sight: Sight, *, refreshing: bool) -> Iterator[str]:
         text = f'Comes anew every {page.refresh} s: stop that' if refreshing else f'Come anew every {page.refresh} s'
         yield f'<a href="{other}">{text}</a>'
     yield f'<a href="{escape(options.address(page.uri))}">Refresh</a>'
-    for shape, text in ((Shape.CSV, 'CSV'), (Shape.JSON, 'JSON')):
+    for shape, text in ((Shape.CSV, 'CSV'), (Shape.JSON, 'JSON'), (Shape.SCHEMA, 'JSON schema')):
         yield f'<a href="{escape(replace(options, shape=shape).address(page.uri))}">{text}</a>'
     yield '</nav>'
 
@@ -181,8 +183,9 @@ def _section(iid: int, rows: list[Row], sight: Sight) -> Iterator[str]:
         yield f'<form class="do" method="post" action="{here}">'
     yield _table_head(name, servers, acts=acts)
     for row in rows:
-        if row.kind is Kind.FRONTEND:
-            yield f'<tr>{"<td></td>" if acts else ""}<th scope="row">Frontend</th>{_cells(row)}</tr>'
+        if row.kind in _FRONT:
+            of = 'Frontend' if row.kind is Kind.FRONTEND else escape(str(row.values['svname']))
+            yield f'<tr>{"<td></td>" if acts else ""}<th scope="row">{of}</th>{_cells(row)}</tr>'
     for row in servers:
         yield _server(row, sight, acts=acts)
     yield '</tbody><tfoot>'
@@ -196,7 +199,7 @@ def _section(iid: int, rows: list[Row], sight: Sight) -> Iterator[str]:
             yield f'<tr>{"<td></td>" if acts else ""}<th scope="row">Backend{algo}</th>{_cells(row)}</tr>'
     yield '</tfoot></table>'
     if acts and sight.token is not None:
-        yield _actions(iid, name, sight.token)
+        yield _actions(rows[0].proxy, sight.token)
     yield '</section>\n'
 
 
@@ -226,12 +229,13 @@ def _server(row: Row, sight: Sight, *, acts: bool) -> str:
     return f'<tr>{box}<th scope="row">{name}{small}</th>{_cells(row)}</tr>\n'
 
 
-def _actions(iid: int, name: str, token: str) -> str:
+def _actions(proxy: str, token: str) -> str:
+    """What can be done. The form has the backend's name, not its number, which may be another one's once it is sent."""
     options = ''.join(f'<option value="{action}">{text}</option>' for action, (text, _) in ACTIONS.items())
     return (
-        f'<div class="bar" role="group" aria-label="With the chosen servers of {name}"><label>With the chosen servers '
+        f'<div class="bar" role="group" aria-label="With the chosen servers of {escape(proxy)}"><label>With the chosen servers '
         f'<select name="action"><option value=""></option>{options}</select></label><button>Apply</button>'
-        f'{_hidden("b", f"#{iid}")}{_hidden("token", token)}</div></form>'
+        f'{_hidden("b", proxy)}{_hidden("token", token)}</div></form>'
     )
 
 
@@ -240,17 +244,18 @@ def _actions(iid: int, name: str, token: str) -> str:
 
 def _cells(row: Row) -> str:
     at = row.values.get
-    if row.kind is Kind.FRONTEND:
+    if row.kind in _FRONT:
         queue, errors, again, times = '<td></td>', f'{_n(at("ereq", 0))}', '', ''
     else:
         queue = _gauge(at('qcur', 0), at('qlimit'), at('qmax', 0))
         errors = f'{_n(at("econ", 0))}, {_n(at("eresp", 0))}'
         again = f'{_n(at("wretr", 0))}, {_n(at("wredis", 0))}'
         times = ', '.join(_n(at(column, 0)) for column in ('qtime', 'ctime', 'rtime', 'ttime'))
-    codes = ''.join(f'<td>{_n(at(column, 0))}</td>' for column in ('hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx'))
+    codes = ''.join(f'<td>{_n(at(column, ""))}</td>' for column in ('hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx'))
+    rates = f'{_n(at("rate", 0))}, {_n(at("rate_max", 0))}' if 'rate' in row.values else ''
     return (
         f'<td class="l">{_told_state(row)}</td><td>{_n(at("weight", ""))}</td>{queue}'
-        f'{_gauge(at("scur", 0), at("slim"), at("smax", 0))}<td>{_n(at("rate", 0))}, {_n(at("rate_max", 0))}</td>'
+        f'{_gauge(at("scur", 0), at("slim"), at("smax", 0))}<td>{rates}</td>'
         f'<td>{_n(at("stot", 0))}</td><td>{_n(at("bin", 0))}</td><td>{_n(at("bout", 0))}</td>{codes}'
         f'<td>{errors}</td><td>{again}</td><td>{times}</td>'
     )

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
 
+from dataplane.core.changes import AdoptFile
 from dataplane.core.model import AdminState
 from dataplane.supervisor.pageadmin import ACTIONS, Administration, Said, Tokens, is_forged
 from dataplane.supervisor.pageask import Asked
-from tests.inprocess import Plane
+from tests.inprocess import SNAPSHOT, Plane
 
 SECRET = b'k' * 32
 HOST = 'stats.example:8404'
@@ -79,6 +81,40 @@ async def test_every_action_is_a_command_of_the_stats_socket(action: str) -> Non
     assert said is (Said.DONE if note.endswith(': done.') else Said.ERRP)
     assert 'nknown' not in note
     assert 'expects' not in note
+
+
+async def test_a_reload_that_numbers_anew_between_two_servers() -> None:
+    """The backend that was meant is the one with that name, also where another one has its number by now."""
+    desk = Desk()
+    px, empty = SNAPSHOT.backends
+    other = replace(px, name='other', servers=tuple(replace(server, disabled=False) for server in px.servers))
+    plane, notes = desk.plane, desk.notes
+
+    def note(text: str) -> None:
+        notes.append(text)
+        if len(notes) == 1:
+            plane.make(AdoptFile(replace(SNAPSHOT, backends=(other, replace(px, id=7), empty))))
+
+    administration = Administration(plane.verbs(), lambda: plane.ledger.tables, desk.tokens, note)
+    asked = Asked(method='POST', target='/s', body=b's=s1&s=s2&action=maint&b=%233', granted=True)
+    assert await administration.act(asked, '', 'stats', ()) is Said.DONE
+    assert [desk.state(server) for server in ('s1', 's2')] == [AdminState.MAINT] * 2
+    assert plane.ledger.records[plane.server('other', 's2')].effective is AdminState.READY
+
+
+async def test_a_backend_that_goes_between_two_servers() -> None:
+    desk = Desk()
+    plane, notes = desk.plane, desk.notes
+
+    def note(text: str) -> None:
+        notes.append(text)
+        if len(notes) == 1:
+            plane.make(AdoptFile(replace(SNAPSHOT, backends=SNAPSHOT.backends[1:])))
+
+    administration = Administration(plane.verbs(), lambda: plane.ledger.tables, desk.tokens, note)
+    asked = Asked(method='POST', target='/s', body=b's=s1&s=s2&action=drain&b=px', granted=True)
+    assert await administration.act(asked, '', 'stats', ()) is Said.PART
+    assert notes[1].endswith('drain of px/s2 by somebody at : refused: No such backend.')
 
 
 async def test_who_may_not_change_anything_does_not() -> None:

@@ -126,7 +126,7 @@ def test_forms_stand_where_there_are_servers_and_only_for_who_may(token: str | N
     found = [form for form in document.all('form') if form['method'] == 'post']
     assert len(found) == forms
     fields = {field['name']: field['value'] for field in document.all('input') if field.get('name') in ('b', 'token')}
-    assert fields == ({'b': '#3', 'token': 't'} if forms else {})
+    assert fields == ({'b': 'px', 'token': 't'} if forms else {})
     if forms:
         options = [option['value'] for option in document.all('option')]
         assert options[-len(ACTIONS) - 1 :] == ['', *ACTIONS]
@@ -144,6 +144,17 @@ def test_the_search_form_keeps_a_query_that_is_part_of_the_address() -> None:
     assert form['action'] == '/haproxy'
     hidden = [(field['name'], field['value']) for field in document.all('input') if field.get('type') == 'hidden']
     assert hidden == [('stats', ''), ('norefresh', '1')]
+
+
+def test_listening_addresses_that_are_counted_have_rows() -> None:
+    front = replace(SNAPSHOT.frontends[0], socket_stats=True)
+    assert '<th scope="row">b</th>' not in drawn()
+    text = drawn(Plane(replace(SNAPSHOT, frontends=(front,))))
+    assert '<th scope="row">b</th><td class="l"><span class="s up">' in text
+    full = Row(Kind.LISTENER, 2, 1, {'pxname': 'fe', 'svname': '<b>', 'status': 'FULL', 'scur': 3, 'slim': 3})
+    text = ''.join(draw([full], Sight(page=PAGE, options=VIEW, info=Plane().figures.info())))
+    assert '<th scope="row">&lt;b&gt;</th><td class="l"><span class="s drain">' in text
+    Document(text)
 
 
 def test_states_are_words_with_a_sign_and_a_colour() -> None:
