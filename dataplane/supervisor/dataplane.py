@@ -130,7 +130,9 @@ class DataPlane:
             changed=lambda: bool(self._contents.book.touched()),
             adopted=lambda new: self._log.adopt(new.globals, new.backends),
         )  # fmt: skip
-        self._doors = FrontDoors(listeners, self._workers, self._reload.changing, self._log)
+        self._doors = FrontDoors(
+            listeners, self._workers, self._reload.changing, lambda: self._ledger.tables, self._log
+        )
         self._around = Surroundings(rings, startup_lines(loaded), self._reload, len(loaded.warnings))
         self._software, self._disk = software, StateDir(settings.state_dir)
         self._opened: Opened | None = None

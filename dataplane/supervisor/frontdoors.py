@@ -21,6 +21,7 @@ from dataplane.supervisor.listeners import CannotListen, Listener, Listeners
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataplane.core.tables import Tables
 
 Say = Callable[[str, str], None]
 
@@ -45,7 +46,7 @@ class Accepting(Protocol):
 
 class FrontDoors:
     """One per data plane. `changing` gives the turn to change listeners, which reloads take, too, and raises Complaint once there
-    is none any more; `log(level, text)` is told what was done, and why it could not be.
+    is none any more; `tables` gives the tables in force; `log(level, text)` is told what was done, and why it could not be.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class FrontDoors:
         listeners: Listeners,
         workers: Accepting,
         changing: Callable[[], AbstractAsyncContextManager[None]],
+        tables: Callable[[], Tables],
         log: Say,
     ) -> None:
         self._listeners, self._workers, self._changing, self._log = listeners, workers, changing, log
+        self._tables = tables
         self._stopped = listeners.stopped
 
     def __repr__(self) -> str:
@@ -97,17 +100,20 @@ class FrontDoors:
 
     async def enable(self, frontend: Frontend) -> None:
         """Accept again. Raises Complaint."""
-        match self.state(frontend):
-            case Door.STOP:
-                raise Complaint('Frontend was previously shut down, cannot enable.')
-            case Door.OPEN:
-                raise Complaint('All sockets are already enabled.')
+        self._check_paused(frontend)
         async with self._changing():
-            self._listeners.closed.discard(frontend.name)
+            # shut down, or reloaded, while this waited for its turn?
+            tables = self._tables()
+            index = tables.frontend_of(frontend.name)
+            if index is None:
+                raise Complaint('No such frontend.')
+            now = tables.frontends[index]
+            self._check_paused(now)
+            self._listeners.closed.discard(now.name)
             try:
-                opened = self._listeners.open_missing([frontend])
+                opened = self._listeners.open_missing([now])
             except CannotListen as problem:
-                self._listeners.closed.add(frontend.name)
+                self._listeners.closed.add(now.name)
                 for text in str(problem).splitlines():
                     self._log('alert', text)
                 raise Complaint(
@@ -115,3 +121,11 @@ class FrontDoors:
                 ) from problem
             self._workers.listen(opened)
         self._log('notice', f'Resumed frontend {frontend.name}.')
+
+    def _check_paused(self, frontend: Frontend) -> None:
+        """Raise Complaint where it is not, so that it cannot be enabled."""
+        match self.state(frontend):
+            case Door.STOP:
+                raise Complaint('Frontend was previously shut down, cannot enable.')
+            case Door.OPEN:
+                raise Complaint('All sockets are already enabled.')

@@ -6,11 +6,13 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from dataplane.cli.session import Complaint
-from dataplane.core.model import Bind, Frontend
+from dataplane.core.model import Bind, Frontend, Snapshot
+from dataplane.core.tables import Tables
 from dataplane.supervisor.frontdoors import Door, FrontDoors
 from dataplane.supervisor.listeners import Listener, Listeners
 
@@ -35,19 +37,26 @@ class Scene:
 
     def __init__(self, port: int) -> None:
         self.frontend = Frontend(name='fe', id=2, binds=(Bind(name='b', host='127.0.0.1', port=port),), maxconn=10)
+        self.known = [self.frontend]
         self.port, self.listeners, self.workers = port, Listeners(1), Accepting()
         self.lines: list[tuple[str, str]] = []
         self.stopping = False
+        self.turn = asyncio.Lock()
         self.workers.listen(self.listeners.open_missing([self.frontend]))
         self.doors = FrontDoors(
-            self.listeners, self.workers, self.changing, lambda level, text: self.lines.append((level, text))
+            self.listeners,
+            self.workers,
+            self.changing,
+            lambda: Tables(1, Snapshot(), frontends=dict(enumerate(self.known))),
+            lambda level, text: self.lines.append((level, text)),
         )
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[None]:
-        if self.stopping:
-            raise Complaint('This data plane is stopping.')
-        yield
+        async with self.turn:
+            if self.stopping:
+                raise Complaint('This data plane is stopping.')
+            yield
 
     def is_open(self) -> bool:
         with socket.socket() as client:
@@ -116,6 +125,42 @@ async def test_nothing_is_opened_while_stopping(scene: Scene) -> None:
     scene.stopping = True
     assert await complaint_of(scene.doors.enable(scene.frontend)) == 'This data plane is stopping.'
     assert not scene.is_open()
+
+
+async def test_shut_down_while_it_waits_to_be_enabled(scene: Scene) -> None:
+    """It was paused when it was asked for, and no more when its turn came."""
+    doors, frontend = scene.doors, scene.frontend
+    await doors.disable(frontend)
+    async with scene.turn:
+        enabling = asyncio.ensure_future(doors.enable(frontend))
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(doors.shutdown(frontend))
+        await asyncio.sleep(0)
+    assert await complaint_of(enabling) == 'Frontend was previously shut down, cannot enable.'
+    await closing
+    assert (doors.state(frontend), scene.is_open(), scene.workers.on) == (Door.STOP, False, [])
+
+
+async def test_what_a_reload_made_of_it_meanwhile_is_opened(scene: Scene) -> None:
+    doors, frontend = scene.doors, scene.frontend
+    await doors.disable(frontend)
+    async with scene.turn:
+        enabling = asyncio.ensure_future(doors.enable(frontend))
+        await asyncio.sleep(0)
+        scene.known = [replace(frontend, binds=(Bind(name='b', host='127.0.0.1', port=0),))]
+    await enabling
+    assert scene.workers.on == ['127.0.0.1:0']
+    assert not scene.is_open()
+
+
+async def test_gone_while_it_waits_to_be_enabled(scene: Scene) -> None:
+    await scene.doors.disable(scene.frontend)
+    async with scene.turn:
+        enabling = asyncio.ensure_future(scene.doors.enable(scene.frontend))
+        await asyncio.sleep(0)
+        scene.known = []
+    assert await complaint_of(enabling) == 'No such frontend.'
+    assert scene.workers.on == []
 
 
 def test_a_frontend_that_the_file_disables(scene: Scene) -> None:
