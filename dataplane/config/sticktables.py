@@ -47,6 +47,8 @@ STICKS: Final = ('stick match', 'stick on', 'stick store-request', 'stick store-
 MOST_TABLES: Final = 100
 """Tables of one configuration: their descriptors travel to workers in one packet."""
 MOST_ENTRIES: Final = 1 << 24
+_MOST_VALUE: Final = 0xFFFF_FFFF
+"""Of general counters and tags, which have 32 bits."""
 _TYPES: Final = {**{key.value: key for key in KeyType}, 'ipv4': KeyType.IP}
 _SIZE: Final = re.compile(r'([0-9]{1,12})([kKmMgG]?)', re.ASCII)
 _SHIFTS: Final = {'': 0, 'k': 10, 'm': 20, 'g': 30}
@@ -93,7 +95,7 @@ def parse_stick_table(line: Line, proxy: ProxyDraft) -> None:
     if key is None:
         raise Rejected('stick-table: missing type.')
     _together(stores)
-    proxy.stick_table_where = f'{line.file}:{line.number}'
+    proxy.stick_table_where = line.where
     proxy.stick_table = Definition(
         name=proxy.name,
         key=key,
@@ -282,7 +284,9 @@ def parse_counting(name: str, words: Sequence[str], place: Place) -> tuple[Actio
     word = words[0]
     value: int | Expression
     if word.isascii() and word.isdigit():
-        value, taken = int(word[:10]), 1
+        if len(word) > 10 or int(word) > _MOST_VALUE:
+            raise place.refuse(f"expects a number from 0 to {_MOST_VALUE}, or an expression (got '{shown(word)}')")
+        value, taken = int(word), 1
     else:
         value, taken = parse_expression(words, 0, place.scope)
     return (Add if bare == 'sc-add-gpc' else Tag)(number, data, element, value), taken

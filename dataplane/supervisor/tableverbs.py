@@ -78,15 +78,15 @@ class TableVerbs:
         if not allowed:
             return [*found, _NOT_DUMPED]
         for part in range(table.layout.shards):
-            for key in await self._keys(request, part):
+            for looked, key in enumerate(await self._keys(request, part), start=1):
+                if looked % _TURN == 0:
+                    await asyncio.sleep(0)
                 row = self._stick_table(request).row(key)
                 if row is None or not request.wants(row[3]):
                     continue
                 if len(found) > MOST:
                     return [*found, f'# there are more than these {MOST}: filter them']
                 found.append(tables.line(table.definition, key, row, servers))
-                if len(found) % _TURN == 0:
-                    await asyncio.sleep(0)
         return found
 
     async def _keys(self, request: Request, part: int) -> list[bytes]:

@@ -183,6 +183,8 @@ def test_a_table_that_is_stuck_by_keeps_the_number_and_the_key_of_servers() -> N
         ),
         ('http-request sc-inc-gpc(100,0)', "'http-request sc-inc-gpc(100,0)' : invalid gpc ID '100'"),
         ('http-request sc-set-gpt0(0)', "'http-request sc-set-gpt0(0)' : expects a number or an expression"),
+        ('http-request sc-set-gpt0(0) 4294967296', "'http-request sc-set-gpt0(0)' : expects a number from 0 to 4294967295, or an expression (got '4294967296')"),
+        ('http-request sc-add-gpc(0,0) 99999999999', "'http-request sc-add-gpc(0,0)' : expects a number from 0 to 4294967295, or an expression (got '99999999999')"),
         ('http-request deny if { src_conn_cnt(nix) gt 1 }', "unable to find table 'nix' referenced by an expression."),
         ('http-request set-header x %[src,in_table(nix)]', "unable to find table 'nix' referenced by an expression."),
     ],
@@ -208,6 +210,7 @@ def test_without_a_table_of_its_own_a_proxy_names_one() -> None:
         ('sc-add-gpc(7,2) 40', Add(2, 'gpc', 7, 40)),
         ('sc-add-gpc(0,0) req.hdr_cnt(x)', Add(0, 'gpc', 0, Expression(Call('req.hdr_cnt', ('x',))))),
         ('sc-set-gpt0(1) 5', Tag(1, 'gpt0', 0, 5)),
+        ('sc-set-gpt0(1) 4294967295', Tag(1, 'gpt0', 0, 4_294_967_295)),
         ('sc-set-gpt(3,1) int(6)', Tag(1, 'gpt', 3, Expression(Call('int', (6,))))),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -71,6 +72,24 @@ async def test_entries_are_set_shown_and_cleared(cli: Cli) -> None:
     assert await cli.say('clear table n key 300') == ''
     assert await cli.say('clear table n key 300') == ''
     assert cli.tables['n'].used == 0
+
+
+@pytest.mark.parametrize('command', ['show table n data.gpc0 gt 5', 'clear table n data.gpc0 gt 5'])
+async def test_others_have_their_turn_also_where_nothing_passes_the_filter(cli: Cli, command: str) -> None:
+    for key in range(200):
+        assert cli.tables['n'].put(key.to_bytes(4), (), make=True) is not None
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    await cli.say(command)
+    task.cancel()
+    assert turns >= 200 // 16
 
 
 async def test_keys_of_one_shard_are_in_order(cli: Cli) -> None:
