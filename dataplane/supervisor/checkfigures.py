@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from dataplane.cli.fields import Value
-from dataplane.core import weight
+from dataplane.core import line, weight
 from dataplane.core.admin import Admin
 from dataplane.core.checks import Pace
 from dataplane.core.counters import C
@@ -32,13 +32,13 @@ class BoardView:
     def load(self, record: ServerRecord) -> Load:
         """What `http-check send-state` says of a server."""
         cells, at = self._cells, self._at
-        backend, first = record.backend_index, at.QUEUE_LENGTH + 2 * record.index
+        backend = record.backend_index
         return Load(
             weight=weight.shown(record.eweight),
             total_weight=weight.shown(cells[at.ROTATION_WEIGHT + backend]),
             sessions=cells[at.TOTAL + record.index],
             total_sessions=cells[at.BETOTAL + backend],
-            queued=cells[first] + cells[first + 1],
+            queued=line.queued(cells, at, record.index),
         )
 
     def observed(self, server: int) -> list[int]:

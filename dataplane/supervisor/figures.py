@@ -196,7 +196,7 @@ class Figures(InfoFigures):
         values |= {
             'pxname': backend.name,
             'svname': server.name,
-            'qcur': self._queued(index),
+            'qcur': line.queued(cells, at, index),
             'scur': served,
             'status': self._checks.status(index),
             'weight': weight.shown(cells[at.EWEIGHT + index]),
@@ -266,9 +266,6 @@ class Figures(InfoFigures):
 
     def _age_s(self, server: int) -> int:
         return max(0, self._clock() - self._cells[self._at.CHANGED_AT + server]) // 1000
-
-    def _queued(self, server: int) -> int:
-        return int(line.queued(self._cells, self._at, server))
 
     def server_states(self, backends: Sequence[int]) -> Iterator[ServerState]:
         """`show servers state`. A wish of the control plane is shown as HAProxy's flag for the same, 1 or 8."""

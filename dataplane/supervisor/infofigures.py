@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataplane.cli.fields import Value
 from dataplane.cli.info import uptime
+from dataplane.core import line
 from dataplane.core.counters import C
 from dataplane.core.layout import Layout, Rate
 
@@ -28,7 +29,6 @@ class InfoFigures:
     _doors: Callable[[Frontend], str]
     _tally: Callable[[Callable[[int], int]], Tally]
     _per_worker: Callable[[Callable[[int, int], int], int], tuple[int, ...]]
-    _queued: Callable[[int], int]
     uptime_s: Callable[[], int]
 
     @property
@@ -48,7 +48,7 @@ class InfoFigures:
         tally = self._tally(at.process_counters)
         streams = sum(sum(self._per_worker(at.beconn, backend)) for backend in tables.backends)
         waiting = sum(cells[at.QUEUE_LENGTH + at.backend_queue(backend)] for backend in tables.backends)
-        waiting += sum(self._queued(server) for server in tables.servers)
+        waiting += sum(line.queued(cells, at, server) for server in tables.servers)
         listeners = sum(len(one.binds) for one in tables.frontends.values() if self._doors(one) == 'OPEN')
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         values: dict[str, Value] = {

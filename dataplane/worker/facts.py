@@ -153,11 +153,6 @@ def _is_up(context: Context, index: int) -> int:
     return int(cells[at.OPSTATE + index] != OpState.STOPPED and not cells[at.ADMIN + index])
 
 
-def _queued(context: Context, server: int) -> int:
-    """Who waits for a server: its own queues."""
-    return line.queued(context.cells, context.layout, server)
-
-
 def _avg_queue(context: Context, backend: int) -> int:
     """Who waits, per server that may be used; as many as wait where there is none."""
     waiting, servers = context.cells[context.layout.BEWAITING + backend], _nbsrv(context, backend)
@@ -173,7 +168,7 @@ def _connslots(context: Context, backend: int) -> int:
         limit, most = cells[at.LIMIT + index], cells[at.MAXQUEUE + index]
         if limit == UNLIMITED or not most:
             return -1
-        free += max(0, limit + most - cells[at.TOTAL + index] - _queued(context, index))
+        free += max(0, limit + most - cells[at.TOTAL + index] - line.queued(cells, at, index))
     return free
 
 
@@ -232,7 +227,7 @@ def _server_figures() -> dict[str, Figure]:
         'srv_conn': _column('TOTAL'),
         'srv_conn_free': _free_of,
         'srv_is_up': _is_up,
-        'srv_queue': _queued,
+        'srv_queue': lambda context, index: line.queued(context.cells, context.layout, index),
         'srv_sess_rate': _rate('server_counters', C.SESS_SEC),
         'srv_weight': lambda context, index: weight.shown(context.cells[context.layout.EWEIGHT + index]),
         'srv_uweight': _column('UWEIGHT'),

@@ -11,6 +11,7 @@ from dataplane.core.health import Verdict
 from dataplane.core.layout import ENTRY_STRIDE, EntryState
 from dataplane.core.model import AdminState, Global, Origin, Server
 from dataplane.supervisor.addresses import address
+from dataplane.supervisor.checkfigures import BoardView
 from dataplane.supervisor.departed import bury
 from dataplane.supervisor.figures import Supervision
 from tests.inprocess import SNAPSHOT, Plane
@@ -217,3 +218,13 @@ def test_pool_limits_and_ipv6_addresses() -> None:
     plane = Plane(dataclasses.replace(SNAPSHOT, backends=(backend,)))
     assert row(plane, 'px', 's').values['src_ilim'] == 4
     assert address(servers[0]) == '[::1]:80'
+
+
+def test_who_waits_for_a_server_is_counted_alike_everywhere(plane: Plane) -> None:
+    """Those forced on it among them: by the row, and by what a check sends along (`http-check send-state`)."""
+    at, server = plane.layout, plane.server('px', 's1')
+    for cell, waiting in ((2 * server, 1), (2 * server + 1, 2), (at.forced + server, 4)):
+        plane.cells[at.QUEUE_LENGTH + cell] = waiting
+    assert row(plane, 'px', 's1').values['qcur'] == 7
+    assert plane.figures.info()['Run_queue'] == 7
+    assert BoardView(plane.cells, at).load(plane.ledger.records[server]).queued == 7
