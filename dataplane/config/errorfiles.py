@@ -57,20 +57,25 @@ class ErrorFiles:
         return self._pages[status, path]
 
     def _page(self, status: int, path: str) -> ErrorPage:
-        most = self._bufsize()
-        try:
-            text = self._read(path, most + 1)
-        except OSError as error:
-            msg = f"errorfile : error opening file '{shown(path)}' ({error.strerror or error})."
-            raise Rejected(msg) from error
-        if len(text) > most:
-            msg = f"errorfile : '{shown(path)}': larger than {most} bytes ('tune.bufsize')"
-            raise Rejected(msg)
+        text = whole_file(self._read, path, self._bufsize(), 'errorfile', "'tune.bufsize'")
         try:
             return error_page(status, text)
         except Rejected as problem:
             msg = f"errorfile : '{shown(path)}': {problem}"
             raise Rejected(msg) from None
+
+
+def whole_file(read: ReadFile, path: str, most: int, what: str, limit: str = '') -> bytes:
+    """A file of at most so many bytes, which `limit` is the keyword for; `what` names the line. Raises Rejected."""
+    try:
+        data = read(path, most + 1)
+    except OSError as error:
+        msg = f"{what} : error opening file '{shown(path)}' ({error.strerror or error})."
+        raise Rejected(msg) from error
+    if len(data) > most:
+        msg = f"{what} : '{shown(path)}' is larger than {most} bytes{f' ({limit})' if limit else ''}."
+        raise Rejected(msg)
+    return data
 
 
 def status_of(code: str, what: str) -> int:

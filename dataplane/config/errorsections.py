@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dataplane.config.errorfiles import ErrorFiles, status_of
+from dataplane.config.naming import section_name
 from dataplane.config.problems import Rejected, did_you_mean, shown
-from dataplane.config.servers import check_name
 from dataplane.core.answers import ErrorPage, ErrorSection
 
 if TYPE_CHECKING:
@@ -50,13 +50,8 @@ class ErrorSections:
 
     def open(self, line: Line) -> None:
         """A line `http-errors NAME`. Raises Rejected."""
-        name = line.word(1)
         self._current = _Section(line.where)
-        if not name:
-            msg = "'http-errors' expects <name> as argument."
-            raise Rejected(msg)
-        check_name(name, "'http-errors'")
-        line.at_most(1)
+        name = section_name(line, 'argument')
         if name in self._sections:
             msg = f"http-errors section '{name}' already declared at {self._sections[name].where}."
             raise Rejected(msg)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.errorfiles import whole_file
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
 from dataplane.rules.actions import CheckCache, NamePolicy, RestrictNames, Rule
@@ -44,15 +45,8 @@ class CaseAdjusting:
         if not path:
             raise Rejected("'h1-case-adjust-file' expects <file> as argument.")
         line.at_most(1)
-        try:
-            raw = self._read(path, _MOST + 1)
-        except OSError as error:
-            msg = f"'h1-case-adjust-file' : error opening file '{shown(path)}' ({error.strerror or error})."
-            raise Rejected(msg) from error
-        if len(raw) > _MOST:
-            msg = f"'h1-case-adjust-file' : '{shown(path)}' is larger than {_MOST} bytes."
-            raise Rejected(msg)
-        for number, text in enumerate(raw.decode('utf-8', 'surrogateescape').splitlines(), 1):
+        raw = whole_file(self._read, path, _MOST, "'h1-case-adjust-file'")
+        for number, text in enumerate(raw.decode('utf-8', 'surrogateescape').split('\n'), 1):
             words = text.partition('#')[0].split()
             if not words:
                 continue

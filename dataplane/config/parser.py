@@ -8,12 +8,12 @@ from dataplane.config.draft import SIDES, GlobalDraft, ProxyDraft
 from dataplane.config.errorsections import ErrorSections
 from dataplane.config.general import GlobalSection
 from dataplane.config.keywords import GLOBAL, PROXY, SECTIONS, Status
+from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.proxysection import ProxySection, keyword_of, unknown_keyword
 from dataplane.config.reader import Modifier, Scope, read
 from dataplane.config.rings import Rings
 from dataplane.config.ruling import Ruling
-from dataplane.config.servers import check_name
 from dataplane.config.userlists import UserLists, any_hash
 from dataplane.core.rings import PREFIX
 

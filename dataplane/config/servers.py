@@ -12,6 +12,7 @@ from dataplane.config.address import parse_server
 from dataplane.config.cookies import checked_value
 from dataplane.config.guids import checked_guid
 from dataplane.config.keywords import SERVER
+from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected, Report, shown
 from dataplane.config.settings import read_settings
 from dataplane.config.values import parse_int, parse_time
@@ -24,7 +25,6 @@ MAX_WEIGHT: Final = 256
 _HASH_KEYS: Final = ('id', 'addr', 'addr-port')
 _RANGE: Final = re.compile(r'(?:([0-9]{1,5})-)?([0-9]{1,5})', re.ASCII)
 _MAX_TEMPLATE: Final = 16_384
-_NAME: Final = re.compile(r'[A-Za-z0-9_.:-]+', re.ASCII)
 _PREFIX: Final = re.compile('[!-~]+', re.ASCII)
 _FLAGS: Final = {
     'backup': ('backup', True), 'no-backup': ('backup', False), 'disabled': ('disabled', True),
@@ -87,14 +87,6 @@ def parse_default_server(line: Line, default: ServerDraft, report: Report) -> Se
     changed = replace(default)
     read_settings(line.words[1:], SERVER, partial(_apply, changed), "'default-server'", line, report)
     return changed
-
-
-def check_name(name: str, what: str) -> None:
-    """Raise Rejected when a proxy or server may not be called so."""
-    if not _NAME.fullmatch(name):
-        bad = next(char for char in name if not _NAME.fullmatch(char))
-        msg = f"character '{shown(bad)}' is not permitted in {what} name '{shown(name)}'."
-        raise Rejected(msg)
 
 
 def _apply(server: ServerDraft, name: str, value: str) -> None:

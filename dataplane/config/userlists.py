@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.naming import named, section_name
 from dataplane.config.problems import Rejected, did_you_mean, shown
-from dataplane.config.servers import check_name
 from dataplane.rules.model import User, UserList
 
 if TYPE_CHECKING:
@@ -60,13 +60,8 @@ class UserLists:
 
     def open(self, line: Line) -> None:
         """A line `userlist NAME`. Raises Rejected."""
-        name = line.word(1)
-        self._current = _Users(name, f'{line.file}:{line.number}')
-        if not name:
-            msg = "'userlist' expects <name> as arguments."
-            raise Rejected(msg)
-        check_name(name, "'userlist'")
-        line.at_most(1)
+        self._current = _Users(line.word(1), line.where)
+        name = section_name(line)
         if name in self._lists:
             msg = f"userlist '{name}' was already defined at {self._lists[name].where}."
             raise Rejected(msg)
@@ -88,7 +83,7 @@ class UserLists:
         return self._current
 
     def _group(self, line: Line) -> None:
-        section, name = self._section(), _named(line)
+        section, name = self._section(), named(line)
         members: list[str] | None = None
         for at in range(2, len(line.words), 2):
             if line.words[at] != 'users':
@@ -106,7 +101,7 @@ class UserLists:
             section.groups[name] = members or [], line.file, line.number
 
     def _user(self, line: Line) -> None:
-        section, name = self._section(), _named(line)
+        section, name = self._section(), named(line)
         password, insecure, groups = None, False, None
         for at in range(2, len(line.words), 2):
             word, value = line.words[at], line.word(at + 1)
@@ -174,15 +169,6 @@ class UserLists:
             for group in groups:
                 if section is not None and group not in section.groups:
                     self._report.error(file, line, f"http_auth_group(): invalid group '{shown(group)}'.")
-
-
-def _named(line: Line) -> str:
-    name = line.word(1)
-    if not name:
-        msg = f"'{line.words[0]}' expects <name> as arguments."
-        raise Rejected(msg)
-    check_name(name, f"'{line.words[0]}'")
-    return name
 
 
 def _list_of(text: str) -> list[str]:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from dataplane.cli.session import Answer, Complaint
 from dataplane.config.guids import checked_guid
+from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected
-from dataplane.config.servers import check_name
 from dataplane.core.backends import PUBLISHED, is_listen
 from dataplane.core.changes import AddBackend, Change, PublishBackend, RemoveBackend
 from dataplane.supervisor.figures import Figures

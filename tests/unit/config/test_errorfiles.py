@@ -114,7 +114,7 @@ def test_what_is_wrong_is_told_with_file_and_line() -> None:
         assert error(f'errorfile {code} /debian') == f"errorfile : status code '{code}' not handled."
     assert error('errorfile 503 /none') == "errorfile : error opening file '/none' (No such file or directory)."
     assert error('errorfile 503 /kept x') == "'errorfile' cannot handle unexpected argument 'x'."
-    assert error('errorfile 503 /big') == "errorfile : '/big': larger than 16384 bytes ('tune.bufsize')"
+    assert error('errorfile 503 /big') == "errorfile : '/big' is larger than 16384 bytes ('tune.bufsize')."
 
 
 def test_bufsize_bounds_it() -> None:
