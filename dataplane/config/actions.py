@@ -17,6 +17,7 @@ from dataplane.config.problems import Rejected, shown
 from dataplane.config.replies import CONDITIONS, parse_reply
 from dataplane.config.retrying import RETRYING, parse_set_timeout
 from dataplane.config.ruling import header_format
+from dataplane.config.services import parse_service
 from dataplane.config.values import parse_int
 from dataplane.rules.actions import (
     Action,
@@ -354,6 +355,7 @@ REQUEST: Final[dict[str, Parser]] = {
     'set-priority-class': _priority(offset=False),
     'set-priority-offset': _priority(offset=True),
     **RETRYING,
+    'use-service': parse_service,
 }
 RESPONSE: Final[dict[str, Parser]] = {**_BOTH, **_HEADERS, **steps.RESPONSE, 'set-status': _set_status}
 _TCP: Final[dict[str, Parser]] = {'accept': _allow, 'reject': _reject, 'silent-drop': _silent_drop}

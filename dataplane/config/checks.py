@@ -129,13 +129,7 @@ def _mode(proxy: ProxyDraft, report: Report) -> None:
 
 
 def _stats(proxy: ProxyDraft, report: Report) -> None:
-    page, used = proxy.stats, proxy.traffic
-    if proxy.metrics and (used or proxy.side is Side.BACKEND):
-        text = (
-            f"{proxy.kind} '{proxy.name}' serves the Prometheus exporter: that is supported "
-            f"in a 'listen' or 'frontend' of its own only{' (found ' + ', '.join(used) + ')' if used else ''}."
-        )
-        report.error(proxy.file, proxy.line, text)
+    page = proxy.stats
     if page is not None and page.rules and (page.users or page.realm != DEFAULT_STATS_REALM):
         text = f"proxy '{proxy.name}': stats 'auth'/'realm' and 'http-request' can't be used at the same time."
         report.error(proxy.file, proxy.line, text)

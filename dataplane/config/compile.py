@@ -247,11 +247,11 @@ def compiled_server(server: ServerDraft, id_: int, proxy: str, source: Source | 
 
 
 def _stats_listener(proxy: ProxyDraft, settings: Global) -> StatsListener:
-    """Without any `stats` line there is no page; without an exporter rule no metrics (None)."""
+    """Without any `stats` line there is no page, without the exporter no path of it."""
     return StatsListener(
         name=proxy.name,
         binds=_binds(proxy, proxy.maxconn or settings.maxconn),
         page=page_of(proxy, settings),
-        metrics_path=proxy.metrics_path,
+        metrics_path=proxy.exporter,
         where=proxy.where,
     )

@@ -12,6 +12,7 @@ from enum import Flag
 from typing import TYPE_CHECKING
 
 from dataplane.config.checkdraft import ProbeDraft, ServerChecks
+from dataplane.config.services import exporter_path
 from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
 from dataplane.core.tuning import PAYLOAD
 from dataplane.rules.actions import NamePolicy
@@ -176,8 +177,6 @@ class ProxyDraft:
     error_replies: dict[int, Reply] = field(default_factory=dict)
     description: str = ''
     stats: StatsPage | None = None
-    metrics: bool = False
-    metrics_path: str | None = None
 
     @property
     def side(self) -> Side:
@@ -195,26 +194,34 @@ class ProxyDraft:
         return f'{self.file}:{self.line}'
 
     @property
-    def traffic(self) -> tuple[str, ...]:
-        """What it says that only a proxy with traffic of its own needs, `stats` lines that ask about a request among it."""
-        page = self.stats
-        judged = page is not None and (page.rules or any(condition is not None for condition in page.admin))
-        words = (
-            ("'server'", self.servers),
-            ("'default_backend'", self.default_backend is not None),
-            ("'use_backend'", self.switches),
-            ("'tcp-request'", self.connection_rules or self.session_rules or self.content_rules),
-            ("'http-request'", self.request_rules or self.redirects),
-            ("'http-response'", self.response_rules or self.after_rules),
-            ("'use-routes'", self.use_routes),
-            ("'stats' with a condition", judged),
-        )
-        return tuple(word for word, there in words if there)
+    def exporter(self) -> str | None:
+        """See `exporter_path`."""
+        return exporter_path(self.request_rules)
 
     @property
     def serves_stats(self) -> bool:
         """Does it answer nothing but the statistics page or the exporter? Then the supervisor listens for it."""
-        return self.metrics or (self.stats is not None and self.side is not Side.BACKEND and not self.traffic)
+        return (self.stats is not None or self.exporter is not None) and not self._has_traffic
+
+    @property
+    def _has_traffic(self) -> bool:
+        """Does it say what only workers do, `stats` lines that ask about a request among it?"""
+        page = self.stats
+        judged = page is not None and (page.rules or any(condition is not None for condition in page.admin))
+        return self.side is Side.BACKEND or bool(
+            self.servers
+            or self.default_backend is not None
+            or self.switches
+            or self.use_routes
+            or self.connection_rules
+            or self.session_rules
+            or self.content_rules
+            or self.redirects
+            or (self.request_rules and self.exporter is None)
+            or self.response_rules
+            or self.after_rules
+            or judged
+        )
 
     def heir(self, kind: str, name: str, file: str, line: int) -> ProxyDraft:
         """A new proxy that begins with everything this defaults section says."""

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from dataplane.rules.statspage import StatsPage
 
 _Conditional = TypeVar('_Conditional', 'Rule', 'Switch', 'Stick', 'Persist')
-DEFAULT_METRICS_PATH: Final = '/metrics'
 MAPS: Final = {
     'http-request': ('set-map', 'del-map', 'add-acl', 'del-acl'), 'http-response': ('set-map', 'del-map', 'add-acl', 'del-acl'),
     'http-after-response': ('set-map', 'del-map', 'del-acl'),
@@ -60,10 +59,7 @@ _VARIABLES: Final = {'set-var': parse_set_var, 'set-var-fmt': parse_set_var, 'un
 
 def parse_http_request(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
     """Add one rule to the proxy. Raises Rejected, naming the action, for all that are not supported."""
-    if line.word(1) == 'use-service':
-        _service(line, proxy)
-    else:
-        proxy.request_rules.append(_rule(line, proxy, ruling, REQUEST, request_phase(proxy)))
+    proxy.request_rules.append(_rule(line, proxy, ruling, REQUEST, request_phase(proxy)))
 
 
 def parse_http_response(line: Line, proxy: ProxyDraft, ruling: Ruling) -> None:
@@ -237,26 +233,6 @@ def _length(line: Line, at: int) -> int:
     word = line.word(at + 1)
     found = line.word(at) == 'len' and re.fullmatch('0*[1-9][0-9]{0,4}', word, re.ASCII)
     return int(word) if found and int(word) < 65_536 else 0
-
-
-def _service(line: Line, proxy: ProxyDraft) -> None:
-    name = line.word(2)
-    if name != 'prometheus-exporter':
-        msg = f"'http-request use-service' : '{shown(name)}' is not supported, only 'prometheus-exporter' is."
-        raise Rejected(msg)
-    if proxy.kind == 'defaults':
-        msg = (
-            "'http-request use-service' is not supported in 'defaults' section: a proxy of its own serves the metrics."
-        )
-        raise Rejected(msg)
-    path = DEFAULT_METRICS_PATH
-    if len(line.words) > 3:
-        condition = line.words[3:]
-        if len(condition) != 5 or condition[:3] != ('if', '{', 'path') or condition[4] != '}':
-            msg = "'http-request use-service' : the only condition supported is 'if { path PATH }'."
-            raise Rejected(msg)
-        path = condition[3]
-    proxy.metrics, proxy.metrics_path = True, checked_path(path, "'http-request use-service'")
 
 
 def checked_path(path: str, what: str) -> str:

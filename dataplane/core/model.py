@@ -313,7 +313,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsListener:
-    """A `listen`/`frontend` that serves only the statistics page and the Prometheus exporter."""
+    """A `listen`/`frontend` that serves only the statistics page and the exporter, at `metrics_path` ("": at every one; None: not at all)."""
 
     name: str
     binds: tuple[Bind, ...]

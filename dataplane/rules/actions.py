@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dataplane.rules.model import Condition, Expression, Format, Match, Variable
 from dataplane.rules.noting import NO_FORMATS, Formats, Slot
@@ -274,6 +274,17 @@ class SendOnce:
     """Once it was sent this request is not sent again, whatever `retry-on` says (`disable-l7-retry`)."""
 
 
+EXPORTER: Final = 'prometheus-exporter'
+"""The service that says the figures for Prometheus."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseService:
+    """Have a service answer in place of a server: `EXPORTER`, there is no other."""
+
+    name: str
+
+
 class Map(StrEnum):
     """What a rule does to a map or an ACL of a file."""
 
@@ -296,7 +307,7 @@ class ChangeMap:
 Action = (
     Allow | Auth | Deny | Tarpit | Return | Reject | Redirect | PutHeader | DelHeader | ReplaceHeader | SetPart | ReplacePart
     | SetStatus | SetVar | UnsetVar | Keep | SetPriority | SetLogLevel | SetTimeout | SetRetries | SendOnce | RestrictNames
-    | CheckCache | Track | Add | Tag | ChangeMap | Step
+    | CheckCache | UseService | Track | Add | Tag | ChangeMap | Step
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from dataplane.rules.model import Condition
 DEFAULT_STATS_URI: Final = '/haproxy?stats'
 DEFAULT_STATS_REALM: Final = 'HAProxy Statistics'
 STATS: Final = '<STATS>'
+PROMEX: Final = '<PROMEX>'
 """Who answers a request for the page, where a server's name is told."""
 
 

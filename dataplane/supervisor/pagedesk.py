@@ -1,9 +1,10 @@
-"""The statistics page: who may see it, what they see, and what they may do. One answer for every way a request comes here.
+"""The statistics page: who may see it, what they see, and what they may do; and the exporter. One answer for every way a request
+comes here.
 
-A section of its own is listened for by the supervisor (statspage.py); where a page is one address of a proxy with traffic, a worker
+A section of its own is listened for by the supervisor (statspage.py); where they are addresses of a proxy with traffic, a worker
 asks its rules and hands the request on (workerpages.py). Either way figures are gathered and drawn here, in the supervisor's loop, a
 row at a time, and compressed in a thread: a worker that serves traffic only passes finished bytes on. No more than `_AT_ONCE`
-pages are drawn at a time and no more than `_MOST` wait for it; whoever comes then is told 503.
+are drawn at a time, and no more than `_MOST` requests are under way, forms among them; whoever comes then is told 503.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import hashlib
 import hmac
 import secrets
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dataplane.cli import stat
 from dataplane.cli.fields import Form
+from dataplane.cli.schema import show_schema
+from dataplane.supervisor import metrics
 from dataplane.supervisor.metrics import Fill
 from dataplane.supervisor.pacing import gather
 from dataplane.supervisor.pageadmin import Administration, Tokens
@@ -64,9 +68,9 @@ class PageDesk:
         self._tokens = Tokens(secret)
         self._administration = Administration(verbs, lambda: figures.tables, self._tokens, note)
         self._drawing = asyncio.Semaphore(_AT_ONCE)
-        self._waiting = 0
+        self._under_way = 0
 
-    def fills(self) -> list[Fill]:
+    def _fills(self) -> list[Fill]:
         """The stick tables in force."""
         tables = self._verbs.stick_tables().values()
         return [
@@ -85,26 +89,39 @@ class PageDesk:
             asks = ('WWW-Authenticate', f'Basic realm="{page.realm}"')
             return Told(401, (('Cache-Control', 'no-cache'), ('Content-Type', 'text/html'), asks), _UNKNOWN)
         if asked.method == 'POST':
-            said = await self._administration.act(asked, user, proxy, page.scope)
-            where = Options(
-                up=options.up, norefresh=options.norefresh, no_maint=options.no_maint, scope=options.scope, said=said
-            )
-            fields = (
-                ('Cache-Control', 'no-cache'),
-                ('Content-Type', 'text/plain'),
-                ('Location', where.address(page.uri)),
-            )
-            return Told(303, fields)
-        if self._waiting >= _MOST:
-            return Told(
-                503, (*HEADERS, ('Content-Type', 'text/plain'), ('Retry-After', '1')), b'Too many ask for this page.\n'
-            )
-        self._waiting += 1
+            return await self._in_turn(partial(self._acted, asked, page, options, user, proxy))
+        return await self._in_turn(partial(self._drawn, asked, page, options, user, proxy))
+
+    async def exposition(self, asked: Asked) -> Told:
+        """What the exporter says."""
         try:
-            async with self._drawing:
-                return await self._drawn(asked, page, options, user, proxy)
+            wanted = metrics.wanted(asked.target.partition('?')[2])
+        except ValueError as problem:
+            return Told(400, (*HEADERS, ('Content-Type', 'text/plain')), f'{problem}\n'.encode())
+        return await self._in_turn(partial(self._exposed, asked, wanted))
+
+    async def _in_turn(self, answer: Callable[[], Awaitable[Told]]) -> Told:
+        """An answer, unless too many are under way."""
+        if self._under_way >= _MOST:
+            return Told(503, (*HEADERS, ('Content-Type', 'text/plain'), ('Retry-After', '1')), b'Too many ask for this page.\n')
+        self._under_way += 1
+        try:
+            return await answer()
         finally:
-            self._waiting -= 1
+            self._under_way -= 1
+
+    async def _acted(self, asked: Asked, page: StatsPage, options: Options, user: str, proxy: str) -> Told:
+        """A form is carried out; the answer leads back to the page."""
+        said = await self._administration.act(asked, user, proxy, page.scope)
+        where = Options(
+            up=options.up, norefresh=options.norefresh, no_maint=options.no_maint, scope=options.scope, said=said
+        )
+        fields = (
+            ('Cache-Control', 'no-cache'),
+            ('Content-Type', 'text/plain'),
+            ('Location', where.address(page.uri)),
+        )
+        return Told(303, fields)
 
     def _user(self, authorization: str, page: StatsPage) -> str | None:
         """Who this is: '' where nobody has to say so, None where the credentials are not right.
@@ -133,21 +150,38 @@ class PageDesk:
             fields += (('Refresh', str(page.refresh)),)
         if asked.method == 'HEAD':
             return Told(200, fields)
+        if options.shape is Shape.SCHEMA:
+            return await _packed(asked, fields, f'{show_schema()}\n')
         form = _FORMS.get(options.shape, Form.TEXT)
         request = stat.StatRequest(form, up=options.up, no_maint=options.no_maint)
-        rows = stat.select(await gather(self._figures.rows()), request)
-        rows = [row for row in rows if _is_shown(row, page, options)]
-        if options.shape is Shape.PAGE:
-            token = self._tokens.of(user, proxy) if asked.granted else None
-            sight = Sight(page=page, options=options, info=self._figures.info(), token=token)
-            text = ''.join(await gather(draw(rows, sight)))
-        else:
-            text = f'{stat.assemble(await gather(stat.parts(rows, request, legends=page.legends)), request)}\n'
-        body = text.encode('utf-8', 'surrogateescape')
-        if len(body) < _WORTH or not _takes_gzip(asked.accept_encoding):
-            return Told(200, fields, body)
-        packed = await asyncio.to_thread(_gzip, body)
-        return Told(200, (*fields, ('Content-Encoding', 'gzip'), ('Vary', 'Accept-Encoding')), packed)
+        async with self._drawing:
+            rows = stat.select(await gather(self._figures.rows()), request)
+            rows = [row for row in rows if _is_shown(row, page, options)]
+            if options.shape is Shape.PAGE:
+                token = self._tokens.of(user, proxy) if asked.granted else None
+                sight = Sight(page=page, options=options, info=self._figures.info(), token=token)
+                text = ''.join(await gather(draw(rows, sight)))
+            else:
+                text = f'{stat.assemble(await gather(stat.parts(rows, request, legends=page.legends)), request)}\n'
+            return await _packed(asked, fields, text)
+
+    async def _exposed(self, asked: Asked, wanted: metrics.Wanted) -> Told:
+        fields = (*HEADERS, ('Content-Type', metrics.CONTENT_TYPE))
+        if asked.method == 'HEAD':
+            return Told(200, fields)
+        async with self._drawing:
+            rows = await gather(self._figures.rows())
+            pieces = metrics.exposition(rows, self._figures.info(), self._figures.supervision, wanted, self._fills())
+            return await _packed(asked, fields, ''.join(await gather(pieces)))
+
+
+async def _packed(asked: Asked, fields: tuple[tuple[str, str], ...], text: str) -> Told:
+    """The answer with this body, compressed where its client takes that and it is worth it."""
+    body = text.encode('utf-8', 'surrogateescape')
+    if len(body) < _WORTH or not _takes_gzip(asked.accept_encoding):
+        return Told(200, fields, body)
+    packed = await asyncio.to_thread(_gzip, body)
+    return Told(200, (*fields, ('Content-Encoding', 'gzip'), ('Vary', 'Accept-Encoding')), packed)
 
 
 def _is_shown(row: Row, page: StatsPage, options: Options) -> bool:

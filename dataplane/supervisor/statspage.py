@@ -1,8 +1,8 @@
 """Statistics over HTTP, for sections that are nothing else: the page, and the exporter (`use-service prometheus-exporter`).
 
 Also, at the same addresses, the two questions of whoever runs this process (`health.py`), unless a section's own paths are
-these. What the page answers is said in pagedesk.py; here is who listens for it, so that figures can be had also while
-workers are busy. A page within a proxy with traffic is asked for by its workers instead (workerpages.py).
+these. What is answered is said in pagedesk.py; here is who listens for it, so that figures can be had also while
+workers are busy. In a proxy that has traffic, too, its workers ask instead (workerpages.py).
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ from typing import Final
 from aiohttp import web
 
 from dataplane.core.model import Bind, StatsListener
-from dataplane.supervisor import metrics
 from dataplane.supervisor.clisocket import CannotListen
 from dataplane.supervisor.doorkeeper import Doorkeeper
 from dataplane.supervisor.figures import Figures
 from dataplane.supervisor.health import LIVE_PATH, READY_PATH, Condition, Readiness, readiness
 from dataplane.supervisor.inherited import inherited
-from dataplane.supervisor.pacing import gather
-from dataplane.supervisor.pageask import Asked
+from dataplane.supervisor.pageask import Asked, Told
 from dataplane.supervisor.pagedesk import HEADERS, PageDesk
 from dataplane.supervisor.unixsocket import Place, listen_unix
 
@@ -146,16 +144,18 @@ class _Page:
     async def _answered(self, request: web.Request) -> web.Response:
         listener, reads = self._listener, request.method in ('GET', 'HEAD')
         if reads and request.path == listener.metrics_path:
-            return await self._metrics(request.rel_url.raw_query_string)
+            return _written(await self._desk.exposition(await _asked(request)))
         own = listener.page is not None and listener.page.uri.partition('?')[0] == request.path
         if reads and request.path in {LIVE_PATH, READY_PATH} and not own:
             return self._healthy(request.path)
+        if reads and listener.metrics_path == '':
+            return _written(await self._desk.exposition(await _asked(request)))
         told = None
         if listener.page is not None:
             asked = await _asked(request, granted=bool(listener.page.admin))
             told = await self._desk.answer(asked, listener.page, listener.name)
         if told is not None:
-            return web.Response(status=told.status, body=told.body, headers=dict(told.fields))
+            return _written(told)
         if not reads:
             return web.Response(status=405, text='Method not allowed.\n', headers={**_HEADERS, 'Allow': 'GET, HEAD'})
         return web.Response(status=404, text='Not found.\n', headers=_HEADERS)
@@ -165,18 +165,12 @@ class _Page:
         status = 200 if found is Readiness.OK else 503
         return web.json_response({'status': found}, status=status, headers=_HEADERS)
 
-    async def _metrics(self, query: str) -> web.Response:
-        try:
-            asked = metrics.wanted(query)
-        except ValueError as problem:
-            return web.Response(status=400, text=f'{problem}\n', headers=_HEADERS)
-        rows = await gather(self._figures.rows())
-        pieces = metrics.exposition(rows, self._figures.info(), self._figures.supervision, asked, self._desk.fills())
-        body = ''.join(await gather(pieces)).encode()
-        return web.Response(body=body, headers={**_HEADERS, 'Content-Type': metrics.CONTENT_TYPE})
+
+def _written(told: Told) -> web.Response:
+    return web.Response(status=told.status, body=told.body, headers=dict(told.fields))
 
 
-async def _asked(request: web.Request, *, granted: bool) -> Asked:
+async def _asked(request: web.Request, *, granted: bool = False) -> Asked:
     body: bytes | None = b''
     if request.method == 'POST':
         try:

@@ -1,4 +1,4 @@
-"""Statistics pages that workers ask for: where a page is one address of a proxy with traffic.
+"""Statistics pages, and what the exporter says, that workers ask for: where they are addresses of a proxy with traffic.
 
 The answer is made whole here and goes to the worker in a memfd. What the worker says of the request is believed: it has read it,
 and has asked the proxy's rules.
@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from dataplane.rules.actions import EXPORTER
 from dataplane.supervisor.pageask import Asked, Told
 from dataplane.wire.framing import memfd_of
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _REASONS: Final = {
     200: 'OK',
     303: 'See Other',
+    400: 'Bad Request',
     401: 'Unauthorized',
     404: 'Not Found',
     500: 'Internal Server Error',
@@ -47,14 +49,19 @@ class WorkerPages:
 
     async def answer(self, worker: int, message: Message) -> None:
         """Answer what a worker asks."""
-        page = self._page(message['proxy'], backend=message['backend'])
         try:
-            told = None if page is None else await self._desk.answer(_asked(message), page, message['proxy'])
+            told = await self._answer(message)
         except Exception:  # noqa: BLE001 - logged, and the client is told
             # a page that cannot be drawn is a defect, and no reason to end the traffic of everybody
-            _LOG.exception('The statistics page of %s failed.', message['proxy'])
+            _LOG.exception('%s failed.', message['service'] or f'The statistics page of {message["proxy"]}')
             told = _FAILED
         self._tell(worker, message['question'], told or _GONE)
+
+    async def _answer(self, message: Message) -> Told | None:
+        if message['service'] == EXPORTER:
+            return await self._desk.exposition(_asked(message))
+        page = self._page(message['proxy'], backend=message['backend'])
+        return None if page is None else await self._desk.answer(_asked(message), page, message['proxy'])
 
     def _tell(self, worker: int, question: int, told: Told) -> None:
         fd = memfd_of('page', _written(told))

@@ -40,6 +40,7 @@ from dataplane.rules.actions import (
     Tarpit,
     Track,
     UnsetVar,
+    UseService,
 )
 from dataplane.rules.assigning import assigning
 from dataplane.rules.closures import compiled_expression, compiled_format
@@ -55,6 +56,7 @@ from dataplane.rules.stores import Store
 from dataplane.worker.guarding import FORBIDDEN, UNSAFE, passes_caches, passes_names
 from dataplane.worker.mapping import change_map
 from dataplane.worker.replies import Made, answer_of, redirect_of
+from dataplane.worker.services import service_act
 from dataplane.worker.steps import step_of
 from dataplane.worker.tracking import add_act, tag_act, track_act
 from dataplane.worker.verdicts import Act, Change, Then, Verdict
@@ -89,6 +91,8 @@ def act_of(action: Action, store: Store, *, response: bool) -> Act:
         return assigning(action, store)
     if isinstance(action, RestrictNames | CheckCache):
         return _guard(action)
+    if isinstance(action, UseService):
+        return service_act(action)
     if isinstance(action, Track):
         return track_act(action, store)
     if isinstance(action, Add):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.core.layout import NOBODY
 from dataplane.rules.samples import Binary, parse_address
-from dataplane.rules.statspage import STATS
+from dataplane.rules.statspage import PROMEX, STATS
 
 if TYPE_CHECKING:
     from dataplane.core.model import Bind, Frontend
@@ -223,7 +223,7 @@ def _fetched() -> dict[str, Known]:
         'unique-id': lambda entry: entry.unique_id(),
         'when.error': lambda entry: not entry.story.is_normal(entry.end),
         'when.forwarded': lambda entry: entry.story.reached and entry.story.connect_ms >= 0,
-        'when.toapplet': lambda entry: entry.story.server_name == STATS,
+        'when.toapplet': lambda entry: entry.story.server_name in (STATS, PROMEX),
     }
 
 

@@ -16,6 +16,7 @@ from dataplane.rules.closures import compiled
 from dataplane.rules.statspage import STATS, Ask, StatsPage
 from dataplane.worker.acting import asks_who
 from dataplane.worker.replies import Made
+from dataplane.worker.services import taken_by
 from dataplane.worker.verdicts import PageOf, Then, Verdict
 
 if TYPE_CHECKING:
@@ -51,9 +52,7 @@ class PageRules:
             uri = b'/' + uri.partition(b'://')[2].partition(b'/')[2]
         if not uri.startswith(self._uri) or transaction.method not in _METHODS:
             return None
-        story = transaction.exchange.story  # from here on the request is nobody else's
-        story.server_name = STATS
-        story.wait_ms = story.connect_ms = 0
+        taken_by(STATS, transaction.exchange.story)
         for holds, verdict in self._rules:
             if holds is None or holds(transaction):
                 if verdict is not None:

@@ -32,11 +32,12 @@ WAITING: Final = (Then.BODY, Then.PAUSE)
 
 
 class PageOf(NamedTuple):
-    """Whose statistics page is asked for, and whether the client may change things there."""
+    """Whose statistics page is asked for, and whether the client may change things there; `service`: it is that service instead."""
 
     proxy: str
     backend: bool
     granted: bool
+    service: str = ''
 
 
 class Verdict(NamedTuple):

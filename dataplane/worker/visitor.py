@@ -1,4 +1,4 @@
-"""Between two chapters: a request for a statistics page, which the supervisor answers (inquiry.py) and nobody else is asked.
+"""Between two chapters: a request for a statistics page or the exporter, which the supervisor answers (inquiry.py), nobody else.
 
 Nothing is owned meanwhile: no slot, no place, no connection. A form's body is waited for, as far as it fits into one buffer
 (`tune.bufsize`); one that does not is answered without being read to its end, and the connection closes after it.
@@ -29,17 +29,20 @@ _TOLD: Final = frozenset((
 
 
 class Visitor(Holding):
-    """A request that may be for a page. Its ends are the exchange's."""
+    """A request that may be for one of them. Its ends are the exchange's."""
 
     __slots__ = ()
 
     def _ask_for(self, verdict: Verdict) -> None:
-        """Ask for the page of a verdict, for a form once its body is here."""
-        assert self._ruled is not None
+        """Ask for what a verdict says; for a form once its body is here, which its client may have to be told to send."""
+        ruled, page = self._ruled, verdict.page
+        assert ruled is not None
+        assert page is not None
         self._context.desk.leave(self)  # where tables changed while it waited it may hold a place
         self.stage = _ASKING
-        self._ruled.tarpit = verdict
-        if self.head.method == b'POST':
+        ruled.tarpit = verdict
+        if self.head.method == b'POST' and not page.service:
+            self._invite(ruled)
             self._gathered(0)
         else:
             self._inquire(b'')
@@ -62,6 +65,7 @@ class Visitor(Holding):
         self._waiting_since = now = now_ms()
         self._context.wheel.arm(self._client.server_timer, now + _PATIENCE)
         question = {
+            'service': page.service,
             'proxy': page.proxy,
             'backend': page.backend,
             'granted': page.granted,

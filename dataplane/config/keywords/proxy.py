@@ -190,7 +190,7 @@ ACTIONS: Final = table(
     refused('connections to servers are shared by requests', 'set-bc-tos'),
     refused('what is sent is not slowed down', 'set-bandwidth-limit'),
     refused('a request is logged once, when it has ended', 'do-log'),
-    supported('use-service', '`prometheus-exporter [if { path P }]`, in a proxy of its own'),
+    supported('use-service', '`prometheus-exporter`'),
     supported('add-acl, del-acl, del-map, set-map', 'what changes is the same in all workers: docs/rules.md'),
     refused('HTTP/1.1 over TCP is the only protocol', 'dgram-drop, expect-netscaler-cip, send-retry, switch-mode'),
     refused(

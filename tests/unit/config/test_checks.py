@@ -128,16 +128,6 @@ def test_a_log_format_without_a_log_is_said() -> None:
     assert warnings(f'{text} log global\n') == []
 
 
-def test_metrics_have_a_proxy_of_their_own() -> None:
-    metrics = ' http-request use-service prometheus-exporter\n'
-    text = f'{HTTP}listen l\n bind :80\n{metrics} server s 1.1.1.1\nfrontend f\n bind :81\n{metrics} stats admin if LOCALHOST\nbackend b\n{metrics}'
-    found = errors(text)
-    assert [problem.split(': ')[0] for problem in found] == ['6', '10', '14']
-    assert "in a 'listen' or 'frontend' of its own only (found 'server')." in found[0]
-    assert "(found 'stats' with a condition)." in found[1]
-    assert found[2].endswith("in a 'listen' or 'frontend' of its own only.")
-
-
 def test_accounts_and_rules_exclude_each_other() -> None:
     text = f'{HTTP}listen l\n bind :80\n stats http-request auth\n'
     assert errors(text) == []

@@ -5,6 +5,7 @@ import pytest
 from dataplane.config import load
 from dataplane.config.compile import number
 from dataplane.core.model import Timeouts
+from dataplane.rules.actions import EXPORTER, UseService
 from tests.unit.config.loading import HTTP, backend, frontend, snapshot
 
 
@@ -126,12 +127,45 @@ def test_a_stats_listener_is_no_frontend() -> None:
     [
         ('stats enable', '/haproxy?stats', None),
         ('stats uri /', '/', None),
-        ('http-request use-service prometheus-exporter', '', '/metrics'),
+        ('http-request use-service prometheus-exporter', '', ''),
+        ('stats uri /s\n http-request use-service prometheus-exporter if { path /m }', '/s', '/m'),
     ],
 )
 def test_what_a_stats_listener_serves(lines: str, uri: str, metrics: str | None) -> None:
     (listener,) = snapshot(f'{HTTP}frontend stats\n bind :1\n {lines}\n').stats_listeners
     assert ('' if listener.page is None else listener.page.uri, listener.metrics_path) == (uri, metrics)
+
+
+@pytest.mark.parametrize(
+    'lines',
+    [
+        'http-request use-service prometheus-exporter if { path /m } { src 127.0.0.1 }',
+        'http-request use-service prometheus-exporter if { path /m /n }',
+        'http-request use-service prometheus-exporter if { path -i /m }',
+        'http-request use-service prometheus-exporter if { path,lower /m }',
+        'http-request use-service prometheus-exporter if { path_beg /m }',
+        'http-request use-service prometheus-exporter unless { path /m }',
+        'http-request use-service prometheus-exporter if !{ path /m }',
+        'http-request use-service prometheus-exporter if { path /m } or { path /n }',
+        'acl m path /m\n http-request use-service prometheus-exporter if m',
+        'http-request use-service prometheus-exporter\n http-request deny',
+        'http-request use-service prometheus-exporter\n http-request use-service prometheus-exporter',
+        'http-request use-service prometheus-exporter\n use_backend b',
+    ],
+)
+def test_what_asks_for_more_than_a_path_is_asked_by_workers(lines: str) -> None:
+    found = snapshot(f'{HTTP}backend b\nfrontend f\n bind :1\n {lines}\n')
+    assert found.stats_listeners == ()
+    assert found.frontends[0].rules.request[0].action == UseService(EXPORTER)
+
+
+def test_a_backend_and_a_section_of_defaults_may_have_the_exporter() -> None:
+    rule = ' http-request use-service prometheus-exporter if { path /m }\n'
+    found = snapshot(f'{HTTP}backend b\n{rule}')
+    assert found.backends[0].rules.request[0].action == UseService(EXPORTER)
+    text = 'defaults d\n mode http\n timeout client 1s\n'
+    (listener,) = snapshot(f'{text}{rule}frontend f from d\n bind :1\n').stats_listeners
+    assert listener.metrics_path == '/m'
 
 
 def test_a_disabled_stats_listener_is_left_out() -> None:

@@ -10,10 +10,12 @@ from dataclasses import replace
 
 import pytest
 
+from dataplane.cli.schema import show_schema
 from dataplane.cli.stat import HEADER
 from dataplane.core.model import AdminState
 from dataplane.rules.statspage import StatsPage
 from dataplane.supervisor import pagedesk
+from dataplane.supervisor.metrics import CONTENT_TYPE
 from dataplane.supervisor.pageask import Asked, Told
 from dataplane.supervisor.pagedesk import PageDesk
 from tests.inprocess import SNAPSHOT, Plane
@@ -87,6 +89,26 @@ async def test_shapes() -> None:
     assert len(json.loads((await told(PAGE, '/s;json')).body)) == 6
     assert (await told(PAGE, '/s;typed')).body.startswith(b'F.2.0.0.pxname.1:KNS:str:fe\n')
     assert (await told(PAGE)).body.startswith(b'<!doctype html>')
+
+
+async def test_the_schema_is_that_of_the_stats_socket() -> None:
+    found = await told(PAGE, '/s;json-schema')
+    assert ('Content-Type', 'application/json') in found.fields
+    assert found.body.decode() == f'{show_schema()}\n'
+    assert b'href="/s;json-schema"' in (await told(PAGE)).body
+    assert (await told(CLOSED, '/s;json-schema')).status == 401
+
+
+async def test_what_the_exporter_says() -> None:
+    found = await desk().exposition(Asked(method='GET', target='/metrics?scope=server&no-maint'))
+    assert (found.status, dict(found.fields)['Content-Type']) == (200, CONTENT_TYPE)
+    assert b'haproxy_server_current_queue{proxy="px",server="s1"} 0\n' in found.body
+    assert b'server="s3"' not in found.body
+    packed = await desk().exposition(Asked(method='POST', target='/metrics', accept_encoding='gzip'))
+    assert b'haproxy_process_nbthread 2\n' in gzip.decompress(packed.body)
+    assert (await desk().exposition(Asked(method='HEAD', target='/metrics'))).body == b''
+    wrong = await desk().exposition(Asked(method='GET', target='/metrics?scope=x'))
+    assert (wrong.status, wrong.body) == (400, b"there is no scope 'x'\n")
 
 
 async def test_addresses_are_shown_with_legends_only() -> None:
@@ -166,8 +188,11 @@ async def test_nothing_is_run_framed_or_fetched_from_elsewhere() -> None:
 async def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pagedesk, '_MOST', 3)
     one = desk()
-    found = await asyncio.gather(*(told(PAGE, of=one) for _ in range(5)))
-    assert sorted(answer.status for answer in found) == [200, 200, 200, 503, 503]
+    asked = Asked(method='GET', target='/metrics')
+    found = await asyncio.gather(
+        told(PAGE, of=one), one.exposition(asked), told(PAGE, of=one), told(PAGE, of=one, method='POST'), one.exposition(asked)
+    )
+    assert [answer.status for answer in found] == [200, 200, 200, 503, 503]
     assert (await told(PAGE, of=one)).status == 200
 
 

@@ -98,6 +98,15 @@ async def test_a_part_of_the_metrics(served: StatsServer) -> None:
     assert await get(served, '/metrics?scope=x') == (400, 'text/plain', "there is no scope 'x'\n")
 
 
+async def test_the_exporter_at_every_path() -> None:
+    """But for the two questions of whoever runs this process, and the page, which is never asked for."""
+    server = await serve_stats((dataclasses.replace(LISTENER, metrics_path=''),), Plane())
+    for path in ('/', '/stats', '/metrics', '/x?scope=server'):
+        assert 'haproxy_server_current_queue{proxy="px",server="s1"} 0\n' in (await get(server, path))[2]
+    assert (await get(server, '/livez'))[1] == 'application/json'
+    await server.close()
+
+
 async def test_elsewhere(served: StatsServer) -> None:
     assert (await get(served, '/'))[0] == 404
     assert (await get(served, '/x/stats'))[0] == 404

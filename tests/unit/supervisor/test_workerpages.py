@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from dataplane.core.model import AdminState
-from dataplane.rules.actions import Rules
+from dataplane.rules.actions import EXPORTER, Rules
 from dataplane.rules.statspage import StatsPage
 from dataplane.supervisor.pagedesk import PageDesk
 from dataplane.supervisor.workerpages import WorkerPages
@@ -15,7 +15,7 @@ from tests.inprocess import SNAPSHOT, Plane
 
 PAGE = StatsPage(uri='/s')
 QUESTION: Message = {
-    'op': 'page', 'question': 7, 'proxy': 'px', 'backend': True, 'granted': False, 'method': 'GET', 'target': '/s;csv', 'fields': {},
+    'op': 'page', 'question': 7, 'service': '', 'proxy': 'px', 'backend': True, 'granted': False, 'method': 'GET', 'target': '/s;csv', 'fields': {},
     'body': '', 'address': '192.0.2.7',
 }  # fmt: skip
 
@@ -70,6 +70,16 @@ async def test_a_page_that_is_gone() -> None:
         assert answer.endswith(b'This page is no more.\n')
     message, _ = await told(Plane())
     assert message['status'] == 404
+
+
+async def test_the_exporter_is_nobodys_page() -> None:
+    asked: dict[str, Any] = {'service': EXPORTER, 'proxy': '', 'backend': False}
+    message, answer = await told(Plane(), **asked, target='/any?scope=frontend')
+    assert message['status'] == 200
+    assert answer.partition(b'\r\n\r\n')[2].startswith(b'# HELP haproxy_frontend_current_sessions ')
+    message, answer = await told(Plane(), **asked, target='/any?scope=x')
+    assert message['status'] == 400
+    assert answer.startswith(b'HTTP/1.1 400 Bad Request\r\n')
 
 
 async def test_a_form_and_what_it_may_do() -> None:
