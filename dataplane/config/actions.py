@@ -5,7 +5,6 @@ Every parser takes the words behind the action and says how many of them are its
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPMethod
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.config import steps
 from dataplane.config.draft import Side
+from dataplane.config.naming import is_token
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.replies import CONDITIONS, parse_reply
 from dataplane.config.retrying import RETRYING, parse_set_timeout
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     from dataplane.rules.scope import Scope
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _MATCHES: Final = {'str': Match.STR, 'beg': Match.BEG, 'end': Match.END, 'sub': Match.SUB, 'reg': Match.REG}
 _HOP_BY_HOP: Final = frozenset(('connection', 'upgrade', 'keep-alive', 'te', 'trailer', 'proxy-connection'))
 _FRAMING: Final = _HOP_BY_HOP | {'content-length', 'transfer-encoding'}
@@ -82,21 +81,21 @@ class Place:
         """What is raised about this rule."""
         return Rejected(f'{self.what} : {text}')
 
+    def word(self, words: Sequence[str], at: int, meaning: str) -> str:
+        """The word at a place of those behind the action; `meaning` is what has to be there. Raises Rejected."""
+        if at >= len(words) or not words[at]:
+            raise self.refuse(f'expects {meaning}')
+        return words[at]
+
 
 Parser = Callable[[Sequence[str], Place], tuple[Action, int]]
 """From the words behind an action to it, and to how many of them it took."""
 
 
-def _word(words: Sequence[str], at: int, place: Place, meaning: str) -> str:
-    if at >= len(words) or not words[at]:
-        raise place.refuse(f'expects {meaning}')
-    return words[at]
-
-
 def _name(words: Sequence[str], place: Place) -> str:
     """A field's name, but for those that say how long a message is and whether its connection stays: these are ours."""
-    name = _word(words, 0, place, 'the name of a header field')
-    if not _TOKEN.fullmatch(name):
+    name = place.word(words, 0, 'the name of a header field')
+    if not is_token(name):
         raise place.refuse(f"'{shown(name)}' is no name of a header field")
     if name.lower() in _FRAMING:
         raise place.refuse(f"'{shown(name)}' is not supported: framing and connections are the proxy's own")
@@ -104,11 +103,11 @@ def _name(words: Sequence[str], place: Place) -> str:
 
 
 def _format(words: Sequence[str], at: int, place: Place, meaning: str = 'a format string') -> Format:
-    return header_format(_word(words, at, place, meaning), place.scope)
+    return header_format(place.word(words, at, meaning), place.scope)
 
 
 def _regex(words: Sequence[str], at: int, place: Place) -> str:
-    text = _word(words, at, place, 'a regular expression')
+    text = place.word(words, at, 'a regular expression')
     compile_regex(text, fold=False)
     return text
 
@@ -136,7 +135,7 @@ def _return(words: Sequence[str], place: Place) -> tuple[Action, int]:
 def _auth(words: Sequence[str], place: Place) -> tuple[Action, int]:
     if not words or words[0] != 'realm':
         return Auth(), 0
-    realm = _word(words, 1, place, "a text behind 'realm'")
+    realm = place.word(words, 1, "a text behind 'realm'")
     if not realm.isprintable():
         raise place.refuse(f"the realm '{shown(realm)}' has characters that cannot be printed")
     return Auth(realm), 2
@@ -171,10 +170,10 @@ def parse_redirect(words: Sequence[str], place: Place) -> tuple[Action, int]:
             found['code'] = code
             at += 1
         elif word == 'set-cookie':
-            found['cookie'] = f'{_word(words, at, place, "a cookie")}; path=/;'
+            found['cookie'] = f'{place.word(words, at, "a cookie")}; path=/;'
             at += 1
         elif word == 'clear-cookie':
-            found['cookie'] = f'{_word(words, at, place, "a cookie")}; path=/; Max-Age=0;'
+            found['cookie'] = f'{place.word(words, at, "a cookie")}; path=/; Max-Age=0;'
             at += 1
         elif word in ('drop-query', 'keep-query', 'append-slash', 'ignore-empty'):
             found[word.replace('-', '_')] = True
@@ -197,11 +196,11 @@ def _add_header(words: Sequence[str], place: Place) -> tuple[Action, int]:
 
 
 def _del_header(words: Sequence[str], place: Place) -> tuple[Action, int]:
-    name = _word(words, 0, place, 'the name of a header field')
+    name = place.word(words, 0, 'the name of a header field')
     if len(words) < 2 or words[1] != '-m':
         # what ends at this hop anyway may be asked to
         return DelHeader(name.lower() if name.lower() in _HOP_BY_HOP else _name(words, place)), 1
-    method = _word(words, 2, place, "a matching method behind '-m'")
+    method = place.word(words, 2, "a matching method behind '-m'")
     if method not in _MATCHES:
         raise place.refuse(f"unknown matching method '{shown(method)}': one of {', '.join(_MATCHES)}")
     if method == 'reg':
@@ -218,7 +217,7 @@ def _replacing(*, each: bool) -> Parser:
 
 def _set_part(part: Part) -> Parser:
     def parse(words: Sequence[str], place: Place) -> tuple[Action, int]:
-        text = _word(words, 0, place, 'a format string')
+        text = place.word(words, 0, 'a format string')
         if part is Part.METHOD and text.upper() in _METHODS:
             raise place.refuse(f"the method '{shown(text)}' is not supported")
         return SetPart(part, header_format(text, place.scope)), 1
@@ -234,11 +233,11 @@ def _replace_part(part: Part) -> Parser:
 
 
 def _set_status(words: Sequence[str], place: Place) -> tuple[Action, int]:
-    status = parse_int(_word(words, 0, place, 'a status'), f'{place.what} : status', 200, 599)
+    status = parse_int(place.word(words, 0, 'a status'), f'{place.what} : status', 200, 599)
     if status in (204, 304):
         raise place.refuse(f'{status} is not supported: it would end the response before its body')
     if len(words) > 1 and words[1] == 'reason':
-        reason = _word(words, 2, place, "a text behind 'reason'")
+        reason = place.word(words, 2, "a text behind 'reason'")
         if not reason.isprintable():
             raise place.refuse(f"the reason '{shown(reason)}' has characters that cannot be printed")
         return SetStatus(status, reason), 3
@@ -249,7 +248,7 @@ def parse_set_var(name: str, words: Sequence[str], place: Place) -> tuple[Action
     """`set-var(VARIABLE[,CONDITION...]) EXPRESSION` and `set-var-fmt(...) FORMAT`."""
     variable, only = _variable(name, place)
     if name.startswith('set-var-fmt'):
-        text = _word(words, 0, place, 'a format string')
+        text = place.word(words, 0, 'a format string')
         return SetVar(variable, parse_format(text, place.scope), only), 1
     expression, taken = parse_expression(words, 0, place.scope)
     return SetVar(variable, expression, only), taken
@@ -296,11 +295,11 @@ def _capture(words: Sequence[str], place: Place) -> tuple[Action, int]:
     if word == 'len' and not response:
         if not place.proxy.side & Side.FRONTEND:
             raise place.refuse(f"proxy '{shown(place.proxy.name)}' has no frontend capability")
-        length = parse_int(_word(words, at + 1, place, "a length behind 'len'"), f'{place.what} : len', 1, 65_535)
+        length = parse_int(place.word(words, at + 1, "a length behind 'len'"), f'{place.what} : len', 1, 65_535)
         slots.append(Slot(length))
         return Keep(expression, len(slots) - 1, '' if place.proxy.kind == 'defaults' else place.proxy.name), at + 2
     if word == 'id':
-        slot = parse_int(_word(words, at + 1, place, "a number behind 'id'"), f'{place.what} : id', 0)
+        slot = parse_int(place.word(words, at + 1, "a number behind 'id'"), f'{place.what} : id', 0)
         if (
             slot >= len(slots) and place.proxy.side & Side.FRONTEND
         ):  # a backend uses those of whatever frontend is before it
@@ -318,7 +317,7 @@ def _priority(*, offset: bool) -> Parser:
 
 
 def _log_level(words: Sequence[str], place: Place) -> tuple[Action, int]:
-    word = _word(words, 0, place, "a level, or 'silent'")
+    word = place.word(words, 0, "a level, or 'silent'")
     if word == 'silent':
         return SetLogLevel(None), 1
     if word not in LEVELS:

@@ -11,7 +11,7 @@ from dataplane.config.guids import checked_guid
 from dataplane.config.keywords import BIND
 from dataplane.config.problems import Rejected, Report, shown
 from dataplane.config.settings import read_settings
-from dataplane.config.statssocket import parse_mode
+from dataplane.config.statssocket import parse_permissions
 from dataplane.config.values import parse_int
 from dataplane.core.model import Bind
 
@@ -92,6 +92,6 @@ def _apply(options: _Options, name: str, value: str) -> None:
         checked_guid(f'{value}-{MAX_BINDS}', name)
         options.guid_prefix = value
     elif name == 'mode':
-        options.mode = parse_mode(value, 'bind')
+        options.mode = parse_permissions(value, 'bind')
     else:
         options.v6only = name == 'v6only'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from dataplane.config.naming import is_token
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.values import parse_time
 from dataplane.core.cookie import Cookie, CookieMode
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from dataplane.config.draft import ProxyDraft
     from dataplane.config.reader import Line
 
-_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _VALUE: Final = re.compile(r'[!#-+\--:<-\[\]-{}~]+', re.ASCII)
 _ATTRIBUTE: Final = re.compile(r'[ -:<-~]+', re.ASCII)
 _FLAGS: Final = ('indirect', 'nocache', 'postonly', 'preserve', 'dynamic')
@@ -26,7 +26,7 @@ _WORDS: Final = (*_MODES, *_FLAGS, *_MARKS, *_SPANS, 'domain', 'attr')
 def parse_cookie(line: Line, proxy: ProxyDraft, report: Report) -> None:
     """`cookie NAME [words]`: it is the backend's one cookie. Raises Rejected."""
     name = line.word(1)
-    if not _NAME.fullmatch(name):
+    if not is_token(name):
         msg = f"'cookie' expects a cookie name as its first argument (got '{shown(name)}')."
         raise Rejected(msg)
     values: dict[str, Any] = {}

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.errorfiles import whole_file
+from dataplane.config.naming import is_token
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
 from dataplane.rules.actions import CheckCache, NamePolicy, RestrictNames, Rule
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from dataplane.config.errorfiles import ReadFile
     from dataplane.config.reader import Line
 
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _MOST: Final = 1 << 20
 _POLICIES: Final = "expects 'preserve', 'reject' or 'delete' option"
 
@@ -63,7 +62,7 @@ class CaseAdjusting:
         if name.lower() != written.lower():
             msg = f"<from> and <to> must not differ except the case (got '{shown(name)}' and '{shown(written)}')."
             raise Rejected(msg)
-        if not _NAME.fullmatch(name):
+        if not is_token(name):
             msg = f"'{shown(name)}' is not the name of a field."
             raise Rejected(msg)
         if name.lower() in self._draft.case_adjust:

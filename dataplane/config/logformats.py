@@ -7,11 +7,11 @@ has to be right.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.draft import Side
+from dataplane.config.naming import is_token
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
 from dataplane.rules.formats import parse_format
@@ -38,7 +38,6 @@ HTTPS: Final = (
 )
 _WHOLE: Final = {'option tcplog': TCP, 'option httpslog': HTTPS}
 """Options that stand for a format of their own."""
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _LONGEST: Final = 65_535
 
 
@@ -101,7 +100,7 @@ class LogFormats:
             msg = 'unique-id-header expects an argument.'
             raise Rejected(msg)
         line.at_most(1)
-        if not _TOKEN.fullmatch(line.word(1)):
+        if not is_token(line.word(1)):
             msg = f"'unique-id-header' expects the name of a header field (got '{shown(line.word(1))}')."
             raise Rejected(msg)
         proxy.formats = replace(proxy.formats, unique_header=line.word(1))

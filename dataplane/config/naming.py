@@ -1,4 +1,4 @@
-"""config: names of sections, of servers, and of what stands in lists of users."""
+"""config: what may be a name: of sections and servers, of users and groups; of what HTTP calls a token."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dataplane.config.reader import Line
 
 _NAME: Final = re.compile(r'[A-Za-z0-9_.:-]+', re.ASCII)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 
 def check_name(name: str, what: str) -> None:
@@ -19,6 +20,11 @@ def check_name(name: str, what: str) -> None:
         bad = next(char for char in name if not _NAME.fullmatch(char))
         msg = f"character '{shown(bad)}' is not permitted in {what} name '{shown(name)}'."
         raise Rejected(msg)
+
+
+def is_token(text: str) -> bool:
+    """May a field, a method or a cookie be called so (RFC 9110, 5.6.2)?"""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def named(line: Line, expected: str = 'arguments') -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.draft import Side
 from dataplane.config.headernames import parse_restrict_names
 from dataplane.config.probing import parse_httpchk, parse_tcp_check_option
+from dataplane.config.naming import is_token
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
 from dataplane.config.values import MAX_INT, parse_int
@@ -40,7 +40,6 @@ FLAGS: Final = {
 }
 """Options that are on or off: attribute of the draft, what HAProxy begins with, halves they mean."""
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 
 def parse_option(line: Line, proxy: ProxyDraft) -> None:
@@ -110,7 +109,7 @@ def _address_field(line: Line, header: str, supported: str) -> ForwardFor:
         if word == 'if-none' and word in supported:
             if_none, at = True, at + 1
         elif word == 'header':
-            if not _TOKEN.fullmatch(value):
+            if not is_token(value):
                 msg = f"'{what} header' expects <header_name> as argument (got '{shown(value)}')."
                 raise Rejected(msg)
             header, at = value, at + 2

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.naming import is_token
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.values import MAX_INT, parse_int
 from dataplane.rules.actions import Persist
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dataplane.config.reader import Line
     from dataplane.config.ruling import Ruling
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _FRAMING: Final = frozenset(('connection', 'content-length', 'host', 'transfer-encoding', 'upgrade'))
 
 
@@ -62,7 +61,7 @@ def parse_send_name_header(line: Line, proxy: ProxyDraft) -> None:
         msg = "'http-send-name-header' requires a header string."
         raise Rejected(msg)
     line.at_most(1)
-    if not _TOKEN.fullmatch(name) or name.lower() in _FRAMING:
+    if not is_token(name) or name.lower() in _FRAMING:
         msg = f"'http-send-name-header' cannot be '{shown(name)}'."
         raise Rejected(msg)
     proxy.send_name_header = name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from dataplane.config.naming import is_token
 from dataplane.config.problems import Rejected, did_you_mean, shown
 from dataplane.config.reader import Modifier
 from dataplane.config.serverchecks import check_place
@@ -27,7 +28,6 @@ _METHODS: Final = ('str', 'beg', 'end', 'sub', 'reg')
 _NOT_CONNECT: Final = (
     'ssl', 'sni', 'alpn', 'proto', 'send-proxy', 'via-socks4', 'linger', 'default', 'pool-conn-name', 'check-reuse-pool',
 )  # fmt: skip
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _HEX: Final = re.compile(r'([0-9A-Fa-f]{2})+', re.ASCII)
 _CODES: Final = re.compile(r'([0-9]{1,3})(?:-([0-9]{1,3}))?', re.ASCII)
 _MOST: Final = 65_535
@@ -118,7 +118,7 @@ def _not_negated(line: Line) -> None:
 
 def check_request(method: str, uri: str, version: str, what: str) -> None:
     """Raise Rejected where these are no parts of a request line."""
-    if not _TOKEN.fullmatch(method):
+    if not is_token(method):
         msg = f"'{what}' : '{shown(method)}' is no method."
         raise Rejected(msg)
     if not uri or any(char <= ' ' or char == '\x7f' for char in uri):
@@ -131,7 +131,7 @@ def check_request(method: str, uri: str, version: str, what: str) -> None:
 
 def check_header(name: str, value: str, what: str) -> None:
     """Raise Rejected where this is no header field."""
-    if not _TOKEN.fullmatch(name) or any(char in value for char in '\r\n\0'):
+    if not is_token(name) or any(char in value for char in '\r\n\0'):
         msg = f"'{what}' : '{shown(name)}' with '{shown(value)}' is no header."
         raise Rejected(msg)
 

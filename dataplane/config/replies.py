@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.errorfiles import CODES
+from dataplane.config.naming import is_token
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.ruling import header_format
 from dataplane.config.values import parse_int
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dataplane.rules.scope import Scope
 
 CONDITIONS: Final = ('if', 'unless')
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _BODILESS: Final = (204, 304)
 _RETURNED: Final = 200
 _BODIES: Final = ('string', 'lf-string', 'file', 'lf-file')
@@ -136,7 +135,7 @@ def _said(value: str, word: str, what: str) -> str:
 
 
 def _header(found: _Found, name: str, rest: Sequence[str], what: str, scope: Scope) -> None:
-    if not rest or not _TOKEN.fullmatch(name):
+    if not rest or not is_token(name):
         msg = f"{what} : 'hdr' expects the name of a field and its value (got '{shown(name)}')"
         raise Rejected(msg)
     if name.lower() in ('content-length', 'content-type', 'transfer-encoding', 'connection'):

@@ -55,7 +55,7 @@ def _socket(words: tuple[str, ...], what: str, default: Level, warn: Callable[[s
         msg = f"{what} : expects one address with one port or one path (got '{shown(words[0])}')"
         raise Rejected(msg)
     options = _options(words[1:], what, warn)
-    mode = parse_mode(options['mode'], what.strip("'")) if 'mode' in options else None
+    mode = parse_permissions(options['mode'], what.strip("'")) if 'mode' in options else None
     level = options.get('level', default)
     if level not in tuple(Level):
         msg = f"{what} : 'level' only supports 'user', 'operator', and 'admin' (got '{shown(level)}')"
@@ -81,7 +81,7 @@ def _options(words: tuple[str, ...], what: str, warn: Callable[[str], None]) -> 
     return options
 
 
-def parse_mode(word: str, what: str) -> int:
+def parse_permissions(word: str, what: str) -> int:
     """Permissions of a unix socket: an octal number."""
     if not re.fullmatch('[0-7]{1,4}', word, re.ASCII):
         msg = f"'{what}' : 'mode' : missing or invalid mode '{shown(word)}' (octal integer expected)"

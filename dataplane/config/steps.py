@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.keywords import ACTIONS
+from dataplane.config.naming import is_token
 from dataplane.config.problems import shown
 from dataplane.config.ruling import header_format
 from dataplane.config.values import parse_int, parse_size, parse_time
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from dataplane.config.actions import Place
 
 Steps = Callable[[Sequence[str], 'Place'], tuple[Step, int]]
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _TIME: Final = re.compile(r'[0-9]+(?:us|ms|s|m|h|d)?', re.ASCII)
 _NUMBER: Final = re.compile(r'(?:0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})', re.ASCII)
 _FULL: Final = (Normalizer.STRIP_DOTDOT,)
@@ -40,17 +40,11 @@ _STRICT: Final = (Normalizer.DECODE_UNRESERVED, Normalizer.TO_UPPERCASE)
 _MOST_TOS: Final = 255
 
 
-def _word(words: Sequence[str], at: int, place: Place, meaning: str) -> str:
-    if at >= len(words) or not words[at]:
-        raise place.refuse(f'expects {meaning}')
-    return words[at]
-
-
 def _wait_for_body(words: Sequence[str], place: Place) -> tuple[Step, int]:
     time: int | None = None
     at_least = at = 0
     while at < len(words) and words[at] in ('time', 'at-least'):
-        value = _word(words, at + 1, place, f"an argument of '{words[at]}'")
+        value = place.word(words, at + 1, f"an argument of '{words[at]}'")
         if words[at] == 'time':
             time = parse_time(value, f'{place.what} : time')
         else:
@@ -62,7 +56,7 @@ def _wait_for_body(words: Sequence[str], place: Place) -> tuple[Step, int]:
 
 
 def _pause(words: Sequence[str], place: Place) -> tuple[Step, int]:
-    word = _word(words, 0, place, 'a time or an expression')
+    word = place.word(words, 0, 'a time or an expression')
     if _TIME.fullmatch(word):
         return Pause(parse_time(word, place.what)), 1
     expression, taken = parse_expression(words, 0, place.scope)
@@ -70,14 +64,14 @@ def _pause(words: Sequence[str], place: Place) -> tuple[Step, int]:
 
 
 def _early_hint(words: Sequence[str], place: Place) -> tuple[Step, int]:
-    name = _word(words, 0, place, 'the name of a header field')
-    if not _TOKEN.fullmatch(name):
+    name = place.word(words, 0, 'the name of a header field')
+    if not is_token(name):
         raise place.refuse(f"'{shown(name)}' is no name of a header field")
-    return EarlyHint(name.lower(), header_format(_word(words, 1, place, 'a format string'), place.scope)), 2
+    return EarlyHint(name.lower(), header_format(place.word(words, 1, 'a format string'), place.scope)), 2
 
 
 def _normalize_uri(words: Sequence[str], place: Place) -> tuple[Step, int]:
-    name = _word(words, 0, place, f'a normalizer: {", ".join(Normalizer)}')
+    name = place.word(words, 0, f'a normalizer: {", ".join(Normalizer)}')
     if name not in list(Normalizer):
         raise place.refuse(f"unknown normalizer '{shown(name)}': {', '.join(Normalizer)}")
     normalizer = Normalizer(name)
@@ -88,7 +82,7 @@ def _normalize_uri(words: Sequence[str], place: Place) -> tuple[Step, int]:
 
 
 def _strict_mode(words: Sequence[str], place: Place) -> tuple[Step, int]:
-    word = _word(words, 0, place, "'on' or 'off'")
+    word = place.word(words, 0, "'on' or 'off'")
     if word not in ('on', 'off'):
         raise place.refuse(f"expects 'on' or 'off' (got '{shown(word)}')")
     return StrictMode(word == 'on'), 1
@@ -109,7 +103,7 @@ def _expect_proxy(words: Sequence[str], place: Place) -> tuple[Step, int]:
 
 
 def _tos(words: Sequence[str], place: Place) -> tuple[Step, int]:
-    word = _word(words, 0, place, 'a number or an expression')
+    word = place.word(words, 0, 'a number or an expression')
     if _NUMBER.fullmatch(word):
         value = int(word, 16) if word[:2].lower() == '0x' else parse_int(word, place.what, 0)
         if value > _MOST_TOS:
@@ -120,7 +114,7 @@ def _tos(words: Sequence[str], place: Place) -> tuple[Step, int]:
 
 
 def _set_nice(words: Sequence[str], place: Place) -> tuple[Step, int]:
-    parse_int(_word(words, 0, place, 'a number from -1024 to 1024'), place.what, -1_024, 1_024)
+    parse_int(place.word(words, 0, 'a number from -1024 to 1024'), place.what, -1_024, 1_024)
     place.scope.warnings.append(f'{place.what} has no effect: {ACTIONS["set-nice"].note}.')
     return Nothing(), 1
 
