@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from dataplane.cli.session import Answer, Complaint
 from dataplane.core.changes import Change, SetCookies
 from dataplane.core.dyncookie import CookieChange
 
-if TYPE_CHECKING:
-    from dataplane.core.tables import Tables
+_Words = tuple[str, ...]
 
 
 class CookieVerbs:
-    """Those verbs, for a class that finds backends and hands changes over."""
+    """The methods of these commands; whoever has them finds names and submits changes."""
 
-    @property
-    def _tables(self) -> Tables:
-        raise NotImplementedError
+    _name: Callable[[_Words], str]
+    _submit: Callable[[Change], Awaitable[Answer]]
 
-    def _backend(self, word: str, unknown: str = 'No such backend.') -> int:
-        raise NotImplementedError
+    async def _enable_cookie(self, words: _Words, _session: object, _patience: object) -> Answer:
+        return await self._submit(SetCookies(self._name(words), CookieChange(enabled=True)))
 
-    async def _submit(self, change: Change) -> Answer:
-        raise NotImplementedError
+    async def _disable_cookie(self, words: _Words, _session: object, _patience: object) -> Answer:
+        return await self._submit(SetCookies(self._name(words), CookieChange(enabled=False)))
 
-    def _cooked(self, words: tuple[str, ...]) -> str:
-        """The name of the backend that is meant."""
-        if not words:
-            raise Complaint('A backend name is expected.')
-        return self._tables.backends[self._backend(words[0])].name
-
-    async def _enable_cookie(self, words: tuple[str, ...], _session: object, _patience: object) -> Answer:
-        return await self._submit(SetCookies(self._cooked(words), CookieChange(enabled=True)))
-
-    async def _disable_cookie(self, words: tuple[str, ...], _session: object, _patience: object) -> Answer:
-        return await self._submit(SetCookies(self._cooked(words), CookieChange(enabled=False)))
-
-    async def _set_cookie_key(self, words: tuple[str, ...], _session: object, _patience: object) -> Answer:
-        backend, key = self._cooked(words), ''.join(words[1:2])
+    async def _set_cookie_key(self, words: _Words, _session: object, _patience: object) -> Answer:
+        backend, key = self._name(words), ''.join(words[1:2])
         if not key:
             raise Complaint('String value expected.')
         return await self._submit(SetCookies(backend, CookieChange(key=key)))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from dataplane.cli import arguments
 from dataplane.cli.session import Answer, Complaint
 from dataplane.core.changes import Change, SetFrontendMaxconn, SetRateLimit
 from dataplane.core.layout import Rate
 from dataplane.core.model import Frontend
-
-if TYPE_CHECKING:
-    from dataplane.core.tables import Tables
+from dataplane.supervisor.figures import Figures
 
 _Words = tuple[str, ...]
 
@@ -34,19 +32,16 @@ class FrontVerbs:
     """The methods of these commands; whoever has them knows the tables and submits changes."""
 
     _doors: Doors
+    _figures: Figures
     _submit: Callable[[Change], Awaitable[Answer]]
-
-    @property
-    def _tables(self) -> Tables:
-        raise NotImplementedError
 
     def _frontend(self, words: _Words) -> Frontend:
         """The frontend that the first word names, by its name or `#id`."""
         name = words[0] if words else ''
         if not name:
             raise Complaint('A frontend name is expected.')
-        frontends = self._tables.frontends
-        index = self._tables.frontend_of(name)
+        tables = self._figures.tables
+        frontends, index = tables.frontends, tables.frontend_of(name)
         if index is None:
             index = next((index for index, frontend in frontends.items() if f'#{frontend.id}' == name), None)
         if index is None:

@@ -27,12 +27,12 @@ _AGAIN: Final = 0.02
 class Shelf:
     """One per supervisor, for `workers` workers. `tables` by name, in the order of the file, are those in force.
 
-    `log` is told of repairs, `stuck` of the thread that held a lock for too long.
+    `log` is told of repairs, `stuck(thread, of what)` of who held a lock for too long.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, workers: int, log: Callable[[str, str], None]) -> None:
         self.tables: dict[str, StickTable] = {}
-        self.stuck: Callable[[int], None] = _nobody
+        self.stuck: Callable[[int, str], None] = _nobody
         self._loop = loop
         self._workers = workers
         self._log = log
@@ -109,7 +109,7 @@ class Shelf:
 
     def _held(self, table: StickTable) -> None:
         for holder in table.holders():
-            self.stuck(holder)
+            self.stuck(holder, f'table {table.definition.name}')
 
     def holders(self) -> tuple[int, ...]:
         """Thread ids of who holds a lock of a table at this moment."""
@@ -134,5 +134,5 @@ class Shelf:
         return True
 
 
-def _nobody(tid: int) -> None:
+def _nobody(tid: int, what: str) -> None:
     """Nobody looks after stuck holders yet."""

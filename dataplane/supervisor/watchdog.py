@@ -88,10 +88,10 @@ class Watchdog:
         self._killed = pid
         self._workers.kill(worker, why)
 
-    def stuck(self, tid: int) -> None:
-        """The lock could not be had in time, and this thread had it: end its worker if that stands still."""
+    def stuck(self, tid: int, what: str = 'the board') -> None:
+        """The lock of something could not be had in time, and this thread had it: end its worker if that stands still."""
         now = time.monotonic_ns() // 1_000_000
         for worker, pid in self._workers.pids.items():
             age = now - self._cells[self._at.HEARTBEAT + worker]
             if pid == tid and age > self._isolation():
-                self._kill(worker, f'it has held the lock of the board without moving for {age} ms')
+                self._kill(worker, f'it has held the lock of {what} without moving for {age} ms')

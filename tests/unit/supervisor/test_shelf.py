@@ -128,8 +128,8 @@ async def test_who_holds_a_shard_and_stands_still_is_named_and_what_was_owed_is_
 ) -> None:
     adopt(shelf, tables(1, definition(expire=60_000)))
     table = shelf.tables['t']
-    told: list[int] = []
-    shelf.stuck = told.append
+    told: list[tuple[int, str]] = []
+    shelf.stuck = lambda tid, what: told.append((tid, what))
     ready, tell = Pipe(duplex=False)
     pid = os.fork()
     if pid == 0:
@@ -146,7 +146,8 @@ async def test_who_holds_a_shard_and_stands_still_is_named_and_what_was_owed_is_
     async with asyncio.timeout(20):
         while not told:  # noqa: ASYNC110 - what is awaited is a timer of its own
             await asyncio.sleep(0.01)
-    assert set(told) == {pid} == set(shelf.holders())
+    assert set(told) == {(pid, 'table t')}
+    assert set(shelf.holders()) == {pid}
     assert not forgetting.done()
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)  # noqa: ASYNC222 - it was killed

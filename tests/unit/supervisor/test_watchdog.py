@@ -111,10 +111,13 @@ async def test_who_holds_the_lock_and_stands_still_is_killed_and_who_moves_is_no
     scene.beat(1, age=ISOLATION * 2)
     scene.holds.on_stuck(77)
     assert scene.crowd.killed == []
-    scene.holds.on_stuck(1_001)
+    scene.dog.stuck(1_001, 'table t')
     ((number, why),) = scene.crowd.killed
     assert number == 1
-    assert why.startswith('it has held the lock of the board without moving for ')
+    assert why.startswith('it has held the lock of table t without moving for ')
+    scene.crowd.pids[1] = 1_004
+    scene.holds.on_stuck(1_004)
+    assert scene.crowd.killed[1][1].startswith('it has held the lock of the board without moving for ')
 
 
 async def test_closed_it_watches_no_more(scene: Scene) -> None:
