@@ -143,6 +143,16 @@ class SetAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreAddresses:
+    """Give servers the addresses that state files have: backend, server, host and port of each.
+
+    Structural, and one change for all of them: each by itself would make tables of its own.
+    """
+
+    addresses: tuple[tuple[str, str, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AddServer:
     """Add a server to a backend of the file, until the file is read again. Structural. Its `id` 0: the lowest that is free."""
 
@@ -247,6 +257,14 @@ CellChange = (
 )
 BackendChange = AddBackend | RemoveBackend | PublishBackend
 StructuralChange = (
-    SetAddress | SetCookies | AddServer | RemoveServer | RenameServer | BackendChange | AdoptFile | AdoptPush
+    SetAddress
+    | RestoreAddresses
+    | SetCookies
+    | AddServer
+    | RemoveServer
+    | RenameServer
+    | BackendChange
+    | AdoptFile
+    | AdoptPush
 )
 Change = CellChange | StructuralChange

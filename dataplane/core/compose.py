@@ -137,9 +137,9 @@ class Sources:
         """With another wish of the control plane."""
         return self._keeping(replace(self, backends=tuple(backends), routes=tuple(routes), states=dict(states)))
 
-    def addressed(self, key: Key, address: tuple[str, int]) -> Sources:
-        """With another address for one server."""
-        return replace(self, addresses={**self.addresses, key: address})
+    def addressed(self, addresses: Mapping[Key, tuple[str, int]]) -> Sources:
+        """With other addresses for some servers."""
+        return replace(self, addresses={**self.addresses, **addresses})
 
     def cooked(self, backend: str, change: CookieChange) -> Sources:
         """With other dynamic cookies of one backend."""

@@ -32,6 +32,7 @@ from dataplane.core.changes import (
     RemoveBackend,
     RemoveServer,
     RenameServer,
+    RestoreAddresses,
     RestoreState,
     SetAdmin,
     SetCookies,
@@ -250,10 +251,15 @@ class Ledger:
                 if self.tables.backend_of(change.backend) is None:
                     raise Refused(('No such backend.',), (change.backend,))
                 sources = self._sources.cooked(change.backend, change.wanted)
+            case RestoreAddresses():
+                known = [(self.server(backend, server), host, port) for backend, server, host, port in change.addresses]
+                sources = self._sources.addressed(
+                    {(record.backend, record.name): (host, port) for record, host, port in known}
+                )
             case _:
                 server = self.server(change.backend, change.server).server
                 address = change.host, server.port if change.port is None else change.port
-                sources = self._sources.addressed((change.backend, change.server), address)
+                sources = self._sources.addressed({(change.backend, change.server): address})
         snapshot = compose(sources, self.tables.snapshot, self._sources)
         tables, is_structural = allocate(snapshot, self.tables, self._indexes(renamed))
         check_wheels(tables, self._records, self.layout.wheels)

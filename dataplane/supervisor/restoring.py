@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final
 
-from dataplane.core.changes import Change, RestoreState, SetAddress
+from dataplane.core.changes import Change, RestoreAddresses, RestoreState
 from dataplane.core.model import Server, Snapshot
 from dataplane.core.savedstate import SavedState, Unreadable, read
 from dataplane.supervisor.sources import read_file
@@ -36,8 +36,12 @@ async def restoring(snapshot: Snapshot, log: Callable[[str, str], None]) -> list
         found |= {(state.backend, state.server): state for state in states if state.backend in backends}
     known = {key: state for key, state in found.items() if key in servers}
     changes: list[Change] = [RestoreState(*key, state) for key, state in known.items()]
-    moved = (_address(key, servers[key], state) for key, state in known.items())
-    return [*changes, *(change for change in moved if change is not None)]
+    moved = [
+        (*key, *address)
+        for key, state in known.items()
+        if (address := _address(servers[key], state)) != (servers[key].host, servers[key].port)
+    ]
+    return [*changes, RestoreAddresses(tuple(moved))] if moved else changes
 
 
 def _read(path: str) -> tuple[list[SavedState], list[str]]:
@@ -50,11 +54,10 @@ def _read(path: str) -> tuple[list[SavedState], list[str]]:
         return [], [str(problem)]
 
 
-def _address(key: tuple[str, str], server: Server, state: SavedState) -> SetAddress | None:
+def _address(server: Server, state: SavedState) -> tuple[str, int]:
     """Another port than declared was set at run time; another address, where a name is declared that may mean many."""
     host = state.host if _is_address(state.host) and not _is_address(server.host) else server.host
-    port = state.port if server.port and state.port else server.port
-    return None if (host, port) == (server.host, server.port) else SetAddress(*key, host, port)
+    return host, state.port if server.port and state.port else server.port
 
 
 def _is_address(host: str) -> bool:

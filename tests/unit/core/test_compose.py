@@ -85,14 +85,14 @@ def test_what_is_declared_as_before_is_the_same_object() -> None:
 
 def test_addresses_set_at_run_time() -> None:
     first = together(pushed('p', 's', 't'))
-    moved = first.addressed(('p', 't'), ('10.9.9.9', 99)).addressed(('own', 'x'), ('10.9.9.8', 98))
+    moved = first.addressed({('p', 't'): ('10.9.9.9', 99), ('own', 'x'): ('10.9.9.8', 98)})
     made = of(moved, first, compose(first, FILE))
     assert [(one.host, one.port) for one in made['p'].servers] == [('10.1.0.1', 80), ('10.9.9.9', 99)]
     assert (made['own'].servers[0].host, made['own'].servers[0].port) == ('10.9.9.8', 98)
 
 
 def test_an_address_lives_while_what_it_stands_in_for_is_declared() -> None:
-    moved = together(pushed('p', 's')).addressed(('own', 'x'), ('h', 1)).addressed(('p', 's'), ('h', 2))
+    moved = together(pushed('p', 's')).addressed({('own', 'x'): ('h', 1)}).addressed({('p', 's'): ('h', 2)})
     assert moved.following(replace(FILE)).addresses == moved.addresses
     other = file(backend('own', 3, replace(server('x', 1), port=7)))
     assert set(moved.following(other).addresses) == {('p', 's')}

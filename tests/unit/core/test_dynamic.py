@@ -77,7 +77,7 @@ def test_nothing_is_remembered_of_who_came_and_went() -> None:
     sources = Sources(file=PAIR)
     for number in range(3):
         name = f'n{number}'
-        sources = sources.adding('b', new(name)).addressed(('b', name), ('10.0.0.2', 1)).removing(('b', name))
+        sources = sources.adding('b', new(name)).addressed({('b', name): ('10.0.0.2', 1)}).removing(('b', name))
         sources = sources.backing(backend(name, 9)).showing(name, published=True).without(name)
     assert sources == Sources(file=PAIR)
     assert sources.removing(('b', 'x')).adding('b', new('x')).removing(('b', 'x')).removed == {('b', 'x')}

@@ -14,6 +14,7 @@ from dataplane.core.changes import (
     AdoptFile,
     AdoptPush,
     CellChange,
+    RestoreAddresses,
     SetAddress,
     SetAdmin,
     SetFrontendMaxconn,
@@ -281,6 +282,16 @@ def test_an_address_with_a_port() -> None:
     adopt(farm, SetAddress('b', 'y', '10.7.7.7', 99))
     assert (farm.ledger.tables.number, farm.ledger.server('b', 'y').server.port) == (2, 99)
     assert [s.host for s in farm.ledger.tables.snapshot.backends[0].servers] == ['10.0.0.1', '10.7.7.7']
+
+
+def test_addresses_of_a_state_file_are_one_change() -> None:
+    farm = Farm(ONE)
+    adopt(farm, RestoreAddresses((('b', 'x', '10.7.7.6', 98), ('b', 'y', '10.7.7.7', 99))))
+    assert farm.ledger.tables.number == 2
+    servers = farm.ledger.tables.snapshot.backends[0].servers
+    assert [(one.host, one.port) for one in servers] == [('10.7.7.6', 98), ('10.7.7.7', 99)]
+    with pytest.raises(Refused, match='No such server'):
+        farm.ledger.propose(RestoreAddresses((('b', 'x', 'h', 1), ('b', 'z', 'h', 1))))
 
 
 def test_many_servers_are_few_slices() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dataplane.cli.servers import STATE_HEADER
-from dataplane.core.changes import Change, RestoreState, SetAddress
+from dataplane.core.changes import Change, RestoreAddresses, RestoreState
 from dataplane.core.model import Backend, Server, Snapshot
 from dataplane.supervisor.restoring import restoring
 
@@ -78,10 +78,8 @@ async def test_a_port_set_at_run_time_lives_on_and_an_address_where_a_name_is_de
     )
     snapshot = Snapshot(backends=(backend('a', path, 'x'), backend('b', path, 'x', 'y', host='name.example')))
     changes = await restoring(snapshot, Told())
-    assert [change for change in changes if isinstance(change, SetAddress)] == [
-        SetAddress('a', 'x', '10.0.0.1', 81),
-        SetAddress('b', 'x', '10.0.0.9', 80),
-    ]
+    assert changes[-1] == RestoreAddresses((('a', 'x', '10.0.0.1', 81), ('b', 'x', '10.0.0.9', 80)))
+    assert all(isinstance(change, RestoreState) for change in changes[:-1])
 
 
 async def test_a_file_that_is_none_is_told_and_the_start_goes_on(tmp_path: Path) -> None:
