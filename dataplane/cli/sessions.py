@@ -13,7 +13,7 @@ from typing import Final
 from dataplane.cli.arguments import cli_timeout
 from dataplane.cli.session import Complaint, Severity
 
-SESS_HELP: Final = """Usage: show sess [<id> | all | help | <options>*]
+_SESS_HELP: Final = """Usage: show sess [<id> | all | help | <options>*]
 Dumps the streams of all workers, one per line. Options, which may be combined:
    <id>         all that is known of this stream
    all          all that is known of every stream
@@ -55,7 +55,7 @@ def parse_sess(words: tuple[str, ...]) -> SessRequest:
     for index, word in enumerate(words):
         operand = words[index + 1] if index + 1 < len(words) else ''
         if word == 'help':
-            raise Complaint(SESS_HELP, Severity.INFO)
+            raise Complaint(_SESS_HELP, Severity.INFO)
         if word in _EXPECTED and not operand:
             raise Complaint(_EXPECTED[word])
         if word in {'backend', 'frontend', 'server'}:

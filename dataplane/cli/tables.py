@@ -13,7 +13,7 @@ from dataplane.cli.session import Complaint, Severity
 from dataplane.core.stick.definition import KINDS, Definition, KeyType, Kind
 from dataplane.core.stick.keys import key_of_text, key_text
 
-FILTERS: Final = 4
+_FILTERS: Final = 4
 """How many conditions on data may stand in one command."""
 NO_TABLE: Final = 'No such table'
 IN_USE: Final = 'Entry currently in use, cannot remove'
@@ -89,7 +89,7 @@ def _key(verb: str, definition: Definition, text: str) -> bytes:
 
 def _filters(verb: str, definition: Definition, words: Sequence[str]) -> tuple[Filter, ...]:
     found: list[Filter] = []
-    while words and len(found) < FILTERS:
+    while words and len(found) < _FILTERS:
         if not words[0].startswith('data.'):
             raise Complaint(_USAGE[verb])
         number = len(found) + 1
@@ -104,7 +104,7 @@ def _filters(verb: str, definition: Definition, words: Sequence[str]) -> tuple[F
         words = words[3:]
     if words:
         raise Complaint(
-            f"Detected extra data in filter, {3 + 3 * FILTERS + 1}th word of input, after '{found[-1].value}'"
+            f"Detected extra data in filter, {3 + 3 * _FILTERS + 1}th word of input, after '{found[-1].value}'"
         )
     return tuple(found)
 

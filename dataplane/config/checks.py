@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dataplane.config.draft import Side
 from dataplane.config.serverchecks import check_checks
 from dataplane.rules.statspage import DEFAULT_STATS_REALM
+from dataplane.wire.state import MAX_SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from dataplane.config.draft import ProxyDraft, ServerDraft, Target
     from dataplane.config.problems import Report
     from dataplane.core.model import Bind
-
-MAX_SERVERS = 16_384
-"""Most servers of one data plane: what its board has rows for."""
 
 
 def check(proxies: Sequence[ProxyDraft], report: Report, *, pushed: bool) -> None:

@@ -30,7 +30,7 @@ def parse_global(line: Line, draft: GlobalDraft) -> None:
     setattr(draft, name, value)
 
 
-def parse_load(line: Line, proxy: ProxyDraft) -> None:
+def _parse_load(line: Line, proxy: ProxyDraft) -> None:
     """`load-server-state-from-file global|local|none`. Raises Rejected."""
     line.at_most(1)
     if line.word(1) not in _SOURCES:
@@ -39,7 +39,7 @@ def parse_load(line: Line, proxy: ProxyDraft) -> None:
     proxy.load_states = line.word(1)
 
 
-def parse_name(line: Line, proxy: ProxyDraft) -> None:
+def _parse_name(line: Line, proxy: ProxyDraft) -> None:
     """`server-state-file-name [FILE|use-backend-name]`. Raises Rejected."""
     line.at_most(1)
     proxy.state_file_name = '' if line.word(1) == _BY_NAME else line.word(1)
@@ -58,5 +58,5 @@ def _under(base: str, name: str) -> str:
     return f'{base.removesuffix("/")}/{name}'
 
 
-HANDLERS: Final = {'load-server-state-from-file': parse_load, 'server-state-file-name': parse_name}
+HANDLERS: Final = {'load-server-state-from-file': _parse_load, 'server-state-file-name': _parse_name}
 """Lines of proxies."""

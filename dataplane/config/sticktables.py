@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 STICKS: Final = ('stick match', 'stick on', 'stick store-request', 'stick store-response')
 MOST_TABLES: Final = 100
 """Tables of one configuration: their descriptors travel to workers in one packet."""
-MOST_ENTRIES: Final = 1 << 24
+_MOST_ENTRIES: Final = 1 << 24
 _MOST_VALUE: Final = 0xFFFF_FFFF
 """Of general counters and tags, which have 32 bits."""
 _TYPES: Final = {**{key.value: key for key in KeyType}, 'ipv4': KeyType.IP}
@@ -146,8 +146,8 @@ def _size(word: str) -> int:
         msg = f"stick-table: unexpected character '{shown(bad[:1])}' in argument of 'size'."
         raise Rejected(msg)
     size = int(found[1]) << _SHIFTS[found[2].lower()]
-    if size > MOST_ENTRIES:
-        msg = f"stick-table: 'size' may be {MOST_ENTRIES} at most (got '{shown(word)}')."
+    if size > _MOST_ENTRIES:
+        msg = f"stick-table: 'size' may be {_MOST_ENTRIES} at most (got '{shown(word)}')."
         raise Rejected(msg)
     return size
 

@@ -6,16 +6,16 @@ from typing import Final
 
 from dataplane.config.general import MAX_THREADS
 from dataplane.core.layout import Layout
+from dataplane.wire.state import MAX_SERVERS
 
 MAX_WORKERS: Final = MAX_THREADS
 """Of whatever configuration (`nbthread`): a board is made once, and a reload may want more workers than the start."""
-MAX_SERVERS: Final = 16_384
-MAX_BACKENDS: Final = 4_096
-MAX_FRONTENDS: Final = 512
-MAX_LISTENERS: Final = 512
+_MAX_BACKENDS: Final = 4_096
+_MAX_FRONTENDS: Final = 512
+_MAX_LISTENERS: Final = 512
 """Of those that are counted for themselves (`option socket-stats`)."""
-MAX_WAITING: Final = 1 << 20
-MAX_SLOTS: Final = 1 << 24
+_MAX_WAITING: Final = 1 << 20
+_MAX_SLOTS: Final = 1 << 24
 """Of all wheels: 16 for every unit of weight of a server on a ring."""
 
 
@@ -24,9 +24,9 @@ def layout() -> Layout:
     return Layout(
         workers=MAX_WORKERS,
         servers=MAX_SERVERS,
-        backends=MAX_BACKENDS,
-        frontends=MAX_FRONTENDS,
-        entries=MAX_WAITING,
-        wheels=MAX_SLOTS,
-        listeners=MAX_LISTENERS,
+        backends=_MAX_BACKENDS,
+        frontends=_MAX_FRONTENDS,
+        entries=_MAX_WAITING,
+        wheels=_MAX_SLOTS,
+        listeners=_MAX_LISTENERS,
     )

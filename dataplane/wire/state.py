@@ -38,6 +38,7 @@ Change = Mapping[str, Any]
 
 NAME = re.compile(r'[A-Za-z0-9_.:-]{1,128}\Z')
 MAX_SERVERS = 16_384
+"""Of one data plane: its board has rows for no more."""
 MAX_ROUTES = 16_384
 _ADDRESS = re.compile(r'[A-Za-z0-9_.:%-]{1,255}\Z')
 _HOST = re.compile(r'(|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])\Z')
