@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.config.draft import Side
 from dataplane.config.headernames import parse_restrict_names
-from dataplane.config.probing import parse_httpchk, parse_tcp_check_option
 from dataplane.config.naming import is_token
+from dataplane.config.probing import parse_httpchk, parse_tcp_check_option
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.reader import Modifier
 from dataplane.config.values import MAX_INT, parse_int
@@ -39,7 +39,6 @@ FLAGS: Final = {
     'h1-case-adjust-bogus-server': ('adjust_server_case', False, Side.BACKEND),
 }
 """Options that are on or off: attribute of the draft, what HAProxy begins with, halves they mean."""
-
 
 
 def parse_option(line: Line, proxy: ProxyDraft) -> None:

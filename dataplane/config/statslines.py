@@ -109,7 +109,8 @@ def _quotable(realm: str, what: str) -> str:
 
 def _refresh(line: Line, page: StatsPage) -> StatsPage:
     _no_more(line, 1)
-    return replace(page, refresh=parse_time(line.word(2), 'stats refresh', unit='s') // 1000)
+    milliseconds = parse_time(line.word(2), 'stats refresh', unit='s')
+    return replace(page, refresh=-(-milliseconds // 1000))
 
 
 def _hide_version(line: Line, page: StatsPage) -> StatsPage:

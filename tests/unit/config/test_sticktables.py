@@ -183,8 +183,14 @@ def test_a_table_that_is_stuck_by_keeps_the_number_and_the_key_of_servers() -> N
         ),
         ('http-request sc-inc-gpc(100,0)', "'http-request sc-inc-gpc(100,0)' : invalid gpc ID '100'"),
         ('http-request sc-set-gpt0(0)', "'http-request sc-set-gpt0(0)' : expects a number or an expression"),
-        ('http-request sc-set-gpt0(0) 4294967296', "'http-request sc-set-gpt0(0)' : expects a number from 0 to 4294967295, or an expression (got '4294967296')"),
-        ('http-request sc-add-gpc(0,0) 99999999999', "'http-request sc-add-gpc(0,0)' : expects a number from 0 to 4294967295, or an expression (got '99999999999')"),
+        (
+            'http-request sc-set-gpt0(0) 4294967296',
+            "'http-request sc-set-gpt0(0)' : expects a number from 0 to 4294967295, or an expression (got '4294967296')",
+        ),
+        (
+            'http-request sc-add-gpc(0,0) 99999999999',
+            "'http-request sc-add-gpc(0,0)' : expects a number from 0 to 4294967295, or an expression (got '99999999999')",
+        ),
         ('http-request deny if { src_conn_cnt(nix) gt 1 }', "unable to find table 'nix' referenced by an expression."),
         ('http-request set-header x %[src,in_table(nix)]', "unable to find table 'nix' referenced by an expression."),
     ],

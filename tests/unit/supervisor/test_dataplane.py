@@ -13,9 +13,9 @@ import pytest
 from dataplane.config import Loaded
 from dataplane.core.model import Backend, Bind, Global, Level, Server, Snapshot, StatsListener, StatsSocket
 from dataplane.supervisor.dataplane import CannotStart, DataPlane
-from dataplane.wire.state import MAX_SERVERS
 from dataplane.supervisor.listeners import Listeners
 from dataplane.supervisor.sources import Sources
+from dataplane.wire.state import MAX_SERVERS
 
 
 @asynccontextmanager

@@ -13,7 +13,9 @@ import pytest
 from dataplane.cli.schema import show_schema
 from dataplane.cli.stat import HEADER
 from dataplane.core.model import AdminState
+from dataplane.core.stick.definition import Definition, KeyType
 from dataplane.rules.statspage import StatsPage
+from dataplane.stick import StickTable
 from dataplane.supervisor import pagedesk
 from dataplane.supervisor.metrics import CONTENT_TYPE
 from dataplane.supervisor.pageask import Asked, Told
@@ -111,6 +113,17 @@ async def test_what_the_exporter_says() -> None:
     assert (wrong.status, wrong.body) == (400, b"there is no scope 'x'\n")
 
 
+async def test_the_exporter_knows_stick_tables() -> None:
+    plane, notes = Plane(), list[str]()
+    table = StickTable.create(Definition(name='t', key=KeyType.INTEGER, length=4, size=9), 1)
+    one = PageDesk(plane.figures, plane.verbs(), notes.append, lambda: {'t': table})
+    table.put(b'key1', (), make=True)
+    found = await one.exposition(Asked(method='GET', target='/metrics?scope=sticktable'))
+    assert b'haproxy_sticktable_size{name="t",type="integer"} 9\n' in found.body
+    assert b'haproxy_sticktable_used{name="t",type="integer"} 1\n' in found.body
+    table.close()
+
+
 async def test_addresses_are_shown_with_legends_only() -> None:
     for target in ('/s', '/s;csv', '/s;json'):
         assert b'127.0.0.1:18472' not in (await told(PAGE, target)).body
@@ -190,7 +203,11 @@ async def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     one = desk()
     asked = Asked(method='GET', target='/metrics')
     found = await asyncio.gather(
-        told(PAGE, of=one), one.exposition(asked), told(PAGE, of=one), told(PAGE, of=one, method='POST'), one.exposition(asked)
+        told(PAGE, of=one),
+        one.exposition(asked),
+        told(PAGE, of=one),
+        told(PAGE, of=one, method='POST'),
+        one.exposition(asked),
     )
     assert [answer.status for answer in found] == [200, 200, 200, 503, 503]
     assert (await told(PAGE, of=one)).status == 200

@@ -21,7 +21,11 @@ async def test_where_the_rule_stands_and_under_its_conditions() -> None:
         assert one.asked == []
         one.client.send(b'GET /m/late?scope=server HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n')
         asked = await one.question()
-        assert (asked['service'], asked['target'], asked['granted']) == ('prometheus-exporter', '/m/late?scope=server', False)
+        assert (asked['service'], asked['target'], asked['granted']) == (
+            'prometheus-exporter',
+            '/m/late?scope=server',
+            False,
+        )
         assert asked['fields'] == {'host': 'h', 'accept-encoding': 'gzip'}
         one.answer()
         assert await one.client.answer() == (200, b'page')

@@ -92,7 +92,9 @@ async def test_who_may_act_is_told_to_the_supervisor(lines: str, fields: tuple[s
 
 
 async def test_rules_of_the_proxy_come_first_and_redirects_last() -> None:
-    async with asking('stats uri /s\n http-request deny if { path /s/no }\n redirect location /else if { path_beg /s }') as one:
+    async with asking(
+        'stats uri /s\n http-request deny if { path /s/no }\n redirect location /else if { path_beg /s }'
+    ) as one:
         one.client.send(request('/s/no'))
         assert (await one.client.answer())[0] == 403
         one.client.send(request('/s/yes'))
