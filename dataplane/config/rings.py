@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.address import parse_server
+from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected, did_you_mean, shown
-from dataplane.config.servers import check_name
 from dataplane.config.values import parse_size, parse_time
 from dataplane.core.rings import EVENTS, PREFIX, SIZE, RingSection, RingServer
 from dataplane.wire.syslog import FORMATS

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataplane.cli import arguments
 from dataplane.cli.session import Answer, Complaint, Severity
 from dataplane.config.dynamic import read_server, words_for_servers
+from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected
-from dataplane.config.servers import check_name
 from dataplane.core.changes import AddServer, Change, RemoveServer, RenameServer
 from dataplane.core.dynamic import NOT_IN_MAINTENANCE, POINTED_TO, is_pointed_to
 from dataplane.core.ledger import ServerRecord
