@@ -1,5 +1,8 @@
 """How much room variables may take (`tune.vars.*-max-size`): a value for which there is none is not kept.
 
+One value never takes more than one buffer (`tune.bufsize`), where HAProxy's samples end, too: it is cut there, so that what is
+appended to itself with every request does not grow for ever.
+
 As HAProxy counts: each variable costs what its structure takes there, and a string or block its length; a scope counts the
 ones within it, too. What the process has is what all workers have, each telling its own sum on the board, and the variables of
 `proc`. Where nothing is limited nothing is counted.
@@ -11,6 +14,7 @@ from collections.abc import Iterable, Mapping, MutableSequence
 from typing import TYPE_CHECKING, Final
 
 from dataplane.core.counters import C
+from dataplane.core.model import Global
 from dataplane.core.tuning import VariableLimits
 
 if TYPE_CHECKING:
@@ -31,10 +35,11 @@ def cost(value: Sample | None) -> int:
 
 
 class Allowance:
-    """One per worker. `limited`: something is, so that everybody has to ask and to give back."""
+    """One per worker. `limited`: something is, so that everybody has to ask and to give back. `longest`: bytes of one value."""
 
     def __init__(self, cells: MutableSequence[int], layout: Layout, worker: int) -> None:
         self.limited = False
+        self.longest = Global().bufsize
         self._limits = VariableLimits()
         self._cells = cells
         self._own = layout.process_counters(worker) + C.VARIABLES
@@ -44,6 +49,10 @@ class Allowance:
         """Follow the `global` section. Returns whether what there is must be counted, which it was not so far."""
         was, self._limits, self.limited = self.limited, limits, bool(limits)
         return self.limited and not was
+
+    def cut(self, value: Sample | None) -> Sample | None:
+        """As much of a value as one buffer holds."""
+        return value[: self.longest] if isinstance(value, bytes) and len(value) > self.longest else value
 
     def count(self, values: Iterable[Sample]) -> None:
         """These are all that there are in this worker."""

@@ -114,6 +114,7 @@ class Arrival(BareView):
     def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
         """Give such a variable a value, or take it away."""
         allowance, store = self.context.allowance, self._store
+        value = allowance.cut(value)
         if allowance.limited and store is not None and scope in ('sess', 'proc'):
             value = allowance.admit(scope, self.variable(scope, name), value, {}, self.variables, store)
         if scope == 'sess':

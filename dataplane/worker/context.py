@@ -78,7 +78,7 @@ class Context:
 
     def adopt(self, settings: Global) -> None:
         """Follow the `global` section: sizes in bytes, `maxhdr` in fields."""
-        self.bufsize = settings.bufsize
+        self.bufsize = self.allowance.longest = settings.bufsize
         self.head_limit = settings.bufsize - settings.maxrewrite
         self.max_fields = settings.maxhdr
         self.counted_codes = settings.counted_codes

@@ -41,6 +41,7 @@ class Keeping(Places):
     def set_variable(self, scope: str, name: str, value: Sample | None) -> None:
         """Give a variable a value, or take it away."""
         allowance = self.context.allowance
+        value = allowance.cut(value)
         if allowance.limited:
             store = self.context.contents.store
             value = allowance.admit(scope, self.variable(scope, name), value, self.variables, self._session, store)

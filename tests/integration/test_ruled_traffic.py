@@ -126,6 +126,21 @@ async def test_session_variables_outlive_the_request_and_others_do_not() -> None
         client.close()
 
 
+async def test_a_variable_that_is_added_to_itself_ends_where_a_buffer_does() -> None:
+    lines = '\n '.join((
+        'http-request set-var(sess.all) str(0123456789),concat(,sess.all,)',
+        *4 * ['http-request set-var(sess.all) var(sess.all),concat(,sess.all,)'],
+        'http-request set-header x-length %[var(sess.all),length]',
+    ))  # fmt: skip
+    async with RawServer(echo) as up, Proxy(configured(up.port, lines)) as proxy:
+        client = await RawClient.to(proxy.port)
+        for length in (160, 2_720, 16_384, 16_384):
+            client.send(b'GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+            _, body = await client.answer()
+            assert f'\r\nx-length: {length}\r\n'.encode() in body, body
+        client.close()
+
+
 async def test_a_tarpit_holds_a_client_and_no_slot() -> None:
     lines = 'timeout tarpit 200ms\n http-request tarpit deny_status 429 if { path /t }'
     async with RawServer(echo) as up, Proxy(configured(up.port, lines)) as proxy:

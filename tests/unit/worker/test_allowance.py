@@ -130,3 +130,10 @@ def test_what_there_is_is_counted_when_a_limit_comes(make: Make) -> None:
     assert not worker.allowance.adopt(VariableLimits(txn=6))
     assert not worker.allowance.adopt(VariableLimits())
     assert not worker.allowance.limited
+
+
+def test_a_value_is_cut_where_a_buffer_ends(cells: array[int]) -> None:
+    allowance = Allowance(cells, LAYOUT, 0)
+    allowance.longest = 4
+    values: list[Sample | None] = [b'1234', b'12345', 123456, True, None]
+    assert [allowance.cut(value) for value in values] == [b'1234', b'1234', 123456, True, None]
