@@ -129,7 +129,7 @@ class Sources:
         """With another name for a server of the file, or one that was added; it stands behind those that have theirs from the file."""
         backend, server, address = key[0], self.declared()[key], self.addresses.get(key)
         new = self.removing(key).adding(backend, replace(server, name=name))
-        return new if address is None else new.addressed((backend, name), address)
+        return new if address is None else new.addressed({(backend, name): address})
 
     def pushing(
         self, backends: Sequence[Backend], routes: Sequence[Route], states: Mapping[Key, tuple[AdminState, int]]
