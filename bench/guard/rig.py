@@ -24,6 +24,7 @@ from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
 from dataplane.core.plane import SUPERVISOR, Plane
 from dataplane.worker.access_log import AccessLog
+from dataplane.worker.arrival import Arrival
 from dataplane.worker.client import Client
 from dataplane.worker.clock import now_ms
 from dataplane.worker.contents import Contents
@@ -76,6 +77,9 @@ class Owner:
 
     def parted(self, client: Checked, frontend: int) -> None:
         raise Wrong(f'{client!r} of frontend {frontend} is gone')
+
+    def admits(self, client: Client, arrival: Arrival) -> bool:
+        raise Wrong(f'{client!r} has said by a PROXY header who it is: {arrival!r}')
 
     def deaf(self, client: Checked) -> None:
         raise Wrong(f'{client!r} is not read')

@@ -97,7 +97,7 @@ def _address(end: End) -> Steps:
 
 
 def _expect_proxy(words: Sequence[str], place: Place) -> tuple[Step, int]:
-    if _word(words, 0, place, "'layer4'") != 'layer4':
+    if place.word(words, 0, "'layer4'") != 'layer4':
         raise place.refuse(f"expects 'layer4' (got '{shown(words[0])}')")
     return ExpectProxy(), 1
 

@@ -120,7 +120,7 @@ async def open_doors(opened: Opened, house: House, listeners: tuple[StatsListene
     """Open them, when counters are what they were. Raises CannotListen; what is open by then is closed with the rest."""
     if house.settings().stats_file:
         await opened.kept.restore(house.settings().stats_file, house.workers.log)
-    desk = PageDesk(opened.figures, opened.verbs, partial(house.workers.log, 'notice'), opened.verbs.stick_tables)
+    desk = PageDesk(opened.figures, opened.verbs, partial(house.workers.log, 'notice'))
     house.workers.asked = WorkerPages(desk, lambda: house.ledger.tables, house.workers.send).answer
     opened.stats = await serve_stats(listeners, opened.figures, desk, house.condition)
     await opened.cli.start(house.settings().stats_sockets)

@@ -103,7 +103,9 @@ class PageDesk:
     async def _in_turn(self, answer: Callable[[], Awaitable[Told]]) -> Told:
         """An answer, unless too many are under way."""
         if self._under_way >= _MOST:
-            return Told(503, (*HEADERS, ('Content-Type', 'text/plain'), ('Retry-After', '1')), b'Too many ask for this page.\n')
+            return Told(
+                503, (*HEADERS, ('Content-Type', 'text/plain'), ('Retry-After', '1')), b'Too many ask for this page.\n'
+            )
         self._under_way += 1
         try:
             return await answer()

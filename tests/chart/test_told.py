@@ -15,7 +15,8 @@ from controlplane.__main__ import parser
 from controlplane.kube.bootstrap import KEY
 from controlplane.kube.figures import Standing, Told, standing
 from controlplane.kube.metrics import lines
-from dataplane.core.model import ControlPlane, OnPartition, Snapshot
+from dataplane.core.model import OnPartition, Snapshot
+from dataplane.core.outbound import ControlPlane
 from dataplane.supervisor.metrics import METRICS, PROCESS
 from dataplane.supervisor.options import Options
 from dataplane.supervisor.sources import Sources

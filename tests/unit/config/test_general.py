@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.core.model import ControlPlane, Global, Level, OnPartition, StatsSocket
+from dataplane.core.model import Global, Level, OnPartition, StatsSocket
+from dataplane.core.outbound import ControlPlane
 from dataplane.core.tuning import VariableLimits
 from tests.unit.config.loading import errors, general, global_error, load_text, snapshot, warnings
 

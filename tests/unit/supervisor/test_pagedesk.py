@@ -116,7 +116,9 @@ async def test_what_the_exporter_says() -> None:
 async def test_the_exporter_knows_stick_tables() -> None:
     plane, notes = Plane(), list[str]()
     table = StickTable.create(Definition(name='t', key=KeyType.INTEGER, length=4, size=9), 1)
-    one = PageDesk(plane.figures, plane.verbs(), notes.append, lambda: {'t': table})
+    verbs = plane.verbs()
+    verbs.stick_tables = lambda: {'t': table}
+    one = PageDesk(plane.figures, verbs, notes.append)
     table.put(b'key1', (), make=True)
     found = await one.exposition(Asked(method='GET', target='/metrics?scope=sticktable'))
     assert b'haproxy_sticktable_size{name="t",type="integer"} 9\n' in found.body

@@ -20,7 +20,8 @@ from dataplane.board import Bells, Board
 from dataplane.core.changes import AdoptFile
 from dataplane.core.layout import Layout
 from dataplane.core.ledger import Ledger
-from dataplane.core.model import AdminState, Backend, ControlPlane, OnPartition, Snapshot
+from dataplane.core.model import AdminState, Backend, OnPartition, Snapshot
+from dataplane.core.outbound import ControlPlane
 from dataplane.core.plane import Plane
 from dataplane.supervisor import subscriber
 from dataplane.supervisor.drained import Holdings

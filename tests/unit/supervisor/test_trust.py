@@ -11,7 +11,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from dataplane.core.model import ControlPlane
+from dataplane.core.outbound import ControlPlane
 from dataplane.supervisor.trust import Credentials, explained, is_in_the_clear, read
 
 LONG_AGO = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
