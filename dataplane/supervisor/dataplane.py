@@ -117,8 +117,7 @@ class DataPlane:
         self._slowstart = Slowstart(loop, self._publisher)
         self._workers.barrier, self._workers.clear = self._publisher, self._upkeep.clear
         self._upkeep.cleared = shelf.forget
-        self._workers.log, self._workers.failed = self._log, self._failed
-        self._workers.rings = self._ring_doors.fd
+        self._workers.log, self._workers.failed, self._workers.rings = self._log, self._failed, self._ring_doors.fd
         self._watchdog = Watchdog(
             loop, self._board, self._holds, self._workers, lambda: self.settings.isolation_timeout
         )
@@ -134,9 +133,8 @@ class DataPlane:
             listeners, self._workers, self._reload.changing, lambda: self._ledger.tables, self._log
         )
         self._around = Surroundings(rings, startup_lines(loaded), self._reload, len(loaded.warnings))
-        self._software, self._disk = software, StateDir(settings.state_dir)
+        self._software, self._master, self._disk = software, master, StateDir(settings.state_dir)
         self._opened: Opened | None = None
-        self._master = master
         self._subscriber: Subscriber | None = None
         self._lease: TrafficLease | None = None
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -290,12 +290,12 @@ def exposition(
 
 def _tables(tables: Sequence[Fill]) -> Iterator[str]:
     for name, text, figures in (
-        ('size', 'Entries that the table has room for', [table.size for table in tables]),
-        ('used', 'Entries in the table', [table.used for table in tables]),
+        ('haproxy_sticktable_size', 'Entries that the table has room for', [table.size for table in tables]),
+        ('haproxy_sticktable_used', 'Entries in the table', [table.used for table in tables]),
     ):
-        yield _head(f'haproxy_sticktable_{name}', text)
+        yield _head(name, text)
         for table, figure in zip(tables, figures, strict=True):
-            yield f'haproxy_sticktable_{name}{{name="{_escape(table.name)}",type="{table.key}"}} {figure}\n'
+            yield f'{name}{{name="{_escape(table.name)}",type="{table.key}"}} {figure}\n'
 
 
 def _in_maintenance(row: Row) -> bool:
