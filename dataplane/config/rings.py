@@ -15,6 +15,7 @@ from dataplane.config.problems import Rejected, did_you_mean, shown
 from dataplane.config.values import parse_size, parse_time
 from dataplane.core.rings import EVENTS, PREFIX, SIZE, RingSection, RingServer
 from dataplane.wire.syslog import FORMATS
+from dataplane.wire.unixhost import is_unix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -126,15 +127,13 @@ class Rings:
                 raise Rejected(msg)
             octets, words = words[1] == 'octet-count', words[2:]
         place = parse_server(address)
-        if not place.low or place.path is not None:
-            msg = f'{prefix} : an address with a port is needed.'
+        if not place.low and not is_unix(place.host):
+            msg = f'{prefix} : an address with a port, or of a unix socket, is needed.'
             raise Rejected(msg)
         if any(server.name == name for server in self._current.servers):
             msg = f"another server named '{name}' was already defined in ring '{self._current.name}', please use distinct names."
             raise Rejected(msg)
-        self._current.servers.append(
-            RingServer(name=name, host=place.host or '127.0.0.1', port=place.low, octets=octets)
-        )
+        self._current.servers.append(RingServer(name=name, host=place.host, port=place.low, octets=octets))
 
     def mention(self, line: Line, whose: str) -> None:
         """A `log` line names a ring; `whose`: where it stands, in HAProxy's words."""

@@ -14,7 +14,7 @@ PREFIX: Final = 'ring@'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingServer:
-    """Where lines go by TCP. `octets`: each has its length in front (RFC 6587, 3.4.1), not a line feed behind it."""
+    """Where lines go by TCP, or to a unix socket (wire.unixhost). `octets`: each has its length in front (RFC 6587, 3.4.1), not a line feed behind it."""
 
     name: str
     host: str

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dataplane.core.rings import EVENTS, RingSection, RingServer
 from dataplane.supervisor.ring import Ring
 from dataplane.wire.ringing import LARGEST, pair, unpacked
+from dataplane.wire.unixhost import is_unix, unix_path
 
 if TYPE_CHECKING:
     from dataplane.core.tables import Tables
@@ -119,13 +120,19 @@ class RingDoors:
         self._forwarders.clear()
 
 
+async def _connected(server: RingServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if is_unix(server.host):
+        return await asyncio.open_unix_connection(unix_path(server.host))
+    return await asyncio.open_connection(server.host, server.port)
+
+
 async def forward(ring: Ring, server: RingServer, connect: int | None, patience: int | None) -> None:
     """Send the lines of a ring to a server, as they come, until cancelled. Times in ms: to connect, and to take what is sent."""
     seen = 0
     while True:
         try:
             async with asyncio.timeout(None if connect is None else connect / 1000):
-                reader, writer = await asyncio.open_connection(server.host, server.port)
+                reader, writer = await _connected(server)
         except OSError:
             # it is away, or took too long: what is still there then is sent when it is back
             await asyncio.sleep(_PAUSE)

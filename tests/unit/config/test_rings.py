@@ -38,6 +38,10 @@ def test_everything_that_can_be_said() -> None:
     )
 
 
+def test_a_server_on_a_unix_socket() -> None:
+    assert ring('server a /run/x').servers == (RingServer(name='a', host='unix@/run/x', port=0),)
+
+
 def test_a_time_of_0_is_no_limit() -> None:
     assert ring('timeout connect 0').connect is None
 
@@ -61,8 +65,7 @@ def test_a_line_is_no_longer_than_the_ring() -> None:
         ('backing-file /x', "'backing-file' is not supported: what a ring keeps ends with the process."),
         ('sizes 5', "unknown keyword 'sizes' in 'ring' section; did you mean 'size' maybe ?"),
         ('server a', "'server' expects <name> and <addr>[:<port>] as arguments."),
-        ('server a 127.0.0.1', "'server r/a' : an address with a port is needed."),
-        ('server a /run/x', "unix sockets are not supported as a server's address in '/run/x'"),
+        ('server a 127.0.0.1', "'server r/a' : an address with a port, or of a unix socket, is needed."),
         (
             'server a 127.0.0.1:1 ssl',
             "'server r/a' : 'ssl' is not supported: only 'log-proto' is supported of the words of a server.",

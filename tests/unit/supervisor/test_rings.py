@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +125,14 @@ async def test_lines_go_on_those_from_before_first(octets: bool, expected: bytes
         await until(lambda: collector.heard, within=LIMIT, what='it is connected')
         ring.keep('three')
         await until(lambda: collector.heard[0] == expected, within=LIMIT, what='all lines are there')
+
+
+async def test_lines_go_to_a_unix_socket(tmp_path: Path) -> None:
+    ring, collector = Ring(lambda: 0.0), Collector()
+    ring.keep('one')
+    server = await asyncio.start_unix_server(collector.serve, tmp_path / 's')
+    async with server, forwarding(ring, RingServer(name='s', host=f'unix@{tmp_path}/s', port=0)):
+        await until(lambda: collector.heard == [b'one\n'], within=LIMIT, what='the line is there')
 
 
 async def test_after_a_lost_connection_it_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
