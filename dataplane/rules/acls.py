@@ -209,7 +209,7 @@ def parse_condition(words: Sequence[str], acls: Mapping[str, Acl], scope: Scope)
         negated ^= bool((len(word) - len(bare)) % 2)
         if not bare:
             continue
-        if bare in ('or', '||'):
+        if bare.lower() in ('or', '||'):
             groups.append([])
             negated = False
             continue
@@ -229,7 +229,7 @@ def parse_condition(words: Sequence[str], acls: Mapping[str, Acl], scope: Scope)
 
 def named_condition(words: Sequence[str], scope: Scope) -> Condition:
     """The condition that all of these ACLs hold, each perhaps with a `!` before its name: what the fetch `acl` stands for."""
-    if any(word.lstrip('!') in ('', '{', 'or', '||') for word in words):
+    if any(word.lstrip('!').lower() in ('', '{', 'or', '||') for word in words):
         msg = 'expects names of ACLs'
         raise Rejected(msg)
     return parse_condition(['if', *words], scope.acls, scope)

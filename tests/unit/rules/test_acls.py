@@ -198,3 +198,9 @@ def test_what_named_acls_name_is_looked_for_as_well() -> None:
     where = Scope(named=named_condition)
     added(where.acls, parse_acl(['up', 'nbsrv(app)', 'gt', '0'], where))
     assert names_in(parse_expression(['acl(up)'], 0, where)[0]) == [Named('backend', 'app')]
+
+
+@pytest.mark.parametrize('word', ['or', 'OR', 'Or', '||'])
+def test_or_is_written_as_one_likes(word: str) -> None:
+    assert holds(f'if FALSE {word} TRUE')
+    assert not holds(f'if FALSE {word} FALSE')
