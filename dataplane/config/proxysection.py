@@ -33,6 +33,7 @@ from dataplane.config.persistence import (
 from dataplane.config.probing import HANDLERS as PROBING
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.reader import Modifier
+from dataplane.config.removed import removed
 from dataplane.config.retries import parse_retry_on
 from dataplane.config.rules import (
     checked_path,
@@ -374,6 +375,9 @@ def keyword_of(line: Line) -> str:
 def unknown_keyword(line: Line, section: str) -> str:
     """What is said about a line that begins with no known keyword: what the first word may go on with, or a hint."""
     first, second = line.words[0], line.word(1)
+    gone = removed(f'option {second}' if first == 'option' else first)
+    if gone:
+        return gone
     family = [name.removeprefix(f'{first} ') for name in PROXY if name.startswith(f'{first} ')]
     if first == 'option':
         unknown = f"unknown option '{shown(second)}'{did_you_mean(second, family) or '.'}"

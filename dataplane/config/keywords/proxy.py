@@ -146,7 +146,7 @@ PROXY: Final = table(
     refused(
         'persistence of this kind is not supported yet',
         """
-        appsession, persist rdp-cookie
+        persist rdp-cookie
     """,
     ),
     refused(
