@@ -24,9 +24,12 @@ def read_settings(
 ) -> None:
     """Have `apply(name, value)` done for each setting. All that are wrong are named at once; the last one is raised.
 
-    An unknown word ends it: how many arguments would follow it is unknown, too.
+    Words that are refused for the same reason share one error. An unknown word ends it: how many arguments would follow it is
+    unknown, too.
     """
-    wrong, at = [], 0
+    wrong: list[str] = []
+    refused: dict[str, list[str]] = {}
+    at = 0
     while at < len(words):
         name = words[at]
         known = table.get(name)
@@ -38,7 +41,7 @@ def read_settings(
         if len(values) < known.arguments or (known.arguments and not values[0]):
             wrong.append(f"{prefix} : '{name}' expects an argument.")
         elif known.status is Status.REFUSED:
-            wrong.append(f"{prefix} : '{name}' is not supported: {known.note}.")
+            refused.setdefault(known.note, []).append(name)
         elif known.status is Status.ACCEPTED:
             report.warning(line.file, line.number, f"{prefix} : '{name}' has no effect: {known.note}.")
         else:
@@ -46,7 +49,13 @@ def read_settings(
                 apply(name, values[0] if values else '')
             except Rejected as problem:
                 wrong.append(f'{prefix} : {problem}')
+    wrong[:0] = [_not_supported(prefix, names, note) for note, names in refused.items()]
     for text in wrong[:-1]:
         report.error(line.file, line.number, text)
     if wrong:
         raise Rejected(wrong[-1])
+
+
+def _not_supported(prefix: str, names: Sequence[str], note: str) -> str:
+    named = ', '.join(f"'{name}'" for name in dict.fromkeys(names))
+    return f'{prefix} : {named} {"is" if len(names) == 1 else "are"} not supported: {note}.'

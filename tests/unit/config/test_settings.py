@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.config.keywords.table import accepted, refused, supported, table
+from dataplane.config.keywords.table import accepted, refused, supported
+from dataplane.config.keywords.table import table as table_of
 from dataplane.config.problems import Rejected, Report
 from dataplane.config.reader import Line
 from dataplane.config.settings import read_settings
 
-TABLE = table(supported('flag, size:1'), accepted('nothing does', 'harmless:1'), refused('nobody can', 'never'))
+TABLE = table_of(supported('flag, size:1'), accepted('nothing does', 'harmless:1'), refused('nobody can', 'never'))
 
 
 def read(*words: str) -> tuple[list[tuple[str, str]], Report, str]:
@@ -53,6 +54,17 @@ def test_an_unknown_word_ends_it(words: tuple[str, ...], hint: str) -> None:
     applied, report, problem = read(*words)
     assert (applied, report.errors) == ([], [])
     assert problem == f"here : unknown keyword '{words[0]}'{hint}"
+
+
+def test_what_is_refused_for_one_reason_is_one_error() -> None:
+    table = table_of(refused('nobody can', 'never, nor:1'), refused('not today', 'later'))
+    report = Report()
+    with pytest.raises(Rejected) as raised:
+        read_settings(
+            ('never', 'later', 'nor', 'x', 'never'), table, lambda *_: None, 'here', Line('t.cfg', 7, ('line',)), report
+        )
+    assert [error.text for error in report.errors] == ["here : 'never', 'nor' are not supported: nobody can."]
+    assert str(raised.value) == "here : 'later' is not supported: not today."
 
 
 def test_an_empty_argument_is_none() -> None:
