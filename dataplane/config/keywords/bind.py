@@ -31,10 +31,11 @@ BIND: Final = table(
     refused('HTTP/1.1 is the only protocol', 'proto:1'),
     refused('reverse HTTP is not supported', 'nbconn:1'),
     refused('QUIC is not supported', 'quic-force-retry, quic-socket:1, quic-cc-algo:1'),
-    refused(
-        'TLS is not supported yet',
+    refused('TLS is not supported yet', 'ssl'),
+    accepted(
+        'it says how TLS is spoken, which only lines with `ssl` do',
         """
-        ssl, allow-0rtt, alpn:1, npn:1, no-alpn, ca-file:1, ca-ignore-err:1, ca-sign-file:1, ca-sign-pass:1,
+        allow-0rtt, alpn:1, npn:1, no-alpn, ca-file:1, ca-ignore-err:1, ca-sign-file:1, ca-sign-pass:1,
         ca-verify-file:1, ciphers:1, ciphersuites:1, client-sigalgs:1, crl-file:1, crt:1, crt-ignore-err:1,
         crt-list:1, default-crt:1, curves:1, ecdhe:1, ech:1, force-sslv3, force-tlsv10, force-tlsv11, force-tlsv12,
         force-tlsv13, generate-certificates, ktls:1, no-ca-names, no-sslv3, no-strict-sni, no-tls-tickets,

@@ -57,10 +57,11 @@ SERVER: Final = table(
     refused('log servers are not supported', 'log-bufsize:1, log-proto:1'),
     refused('the pool of a server is one, whatever the name', 'pool-conn-name:1'),
     supported('from:1', 'before all others: `none`, or `be:[BACKEND]` of a backend that stands before it'),
-    refused(
-        'TLS is not supported yet',
+    refused('TLS is not supported yet', 'ssl'),
+    accepted(
+        'it says how TLS is spoken, which only lines with `ssl` do',
         """
-        ssl, allow-0rtt, alpn:1, npn:1, ca-file:1, ciphers:1, ciphersuites:1, client-sigalgs:1, crl-file:1, crt:1,
+        allow-0rtt, alpn:1, npn:1, ca-file:1, ciphers:1, ciphersuites:1, client-sigalgs:1, crl-file:1, crt:1,
         curves:1, force-sslv3, force-tlsv10, force-tlsv11, force-tlsv12, force-tlsv13, ktls:1, no-renegotiate,
         renegotiate, no-ssl-reuse, no-sslv3, no-tls-tickets, no-tlsv10, no-tlsv11, no-tlsv12, no-tlsv13, sigalgs:1,
         sni:1, sni-auto, ssl-max-ver:1, ssl-min-ver:1, ssl-reuse, tls-tickets, verify:1, verifyhost:1

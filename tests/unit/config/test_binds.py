@@ -57,9 +57,16 @@ def test_backlog_is_the_lines_the_proxys_or_maxconn() -> None:
 def test_every_wrong_word_of_a_line_is_named() -> None:
     assert frontend_error('bind :81 ssl crt /x maxconn x tfo name') == [
         "'bind :81' in section 'frontend' : 'ssl' is not supported: TLS is not supported yet.",
-        "'bind :81' in section 'frontend' : 'crt' is not supported: TLS is not supported yet.",
         "'bind :81' in section 'frontend' : 'maxconn' expects an integer argument (got 'x').",
         "'bind :81' in section 'frontend' : 'name' expects an argument.",
+    ]
+
+
+def test_words_about_tls_have_no_effect_without_ssl() -> None:
+    text = f'{HTTP}backend b\nfrontend f\n bind :81 crt /x alpn h2\n'
+    assert warnings(text) == [
+        f"8: 'bind :81' in section 'frontend' : '{word}' has no effect: it says how TLS is spoken, which only lines with `ssl` do."
+        for word in ('crt', 'alpn')
     ]
 
 

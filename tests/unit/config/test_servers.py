@@ -121,3 +121,13 @@ def test_names_and_ids_are_given_once_per_backend() -> None:
 
 def test_a_server_that_has_errors_is_not_said_to_be_missing() -> None:
     assert backend_error('server a 1.1.1.1 foo\n server a 1.1.1.1') == ["'server b/a' : unknown keyword 'foo'."]
+
+
+def test_words_about_tls_have_no_effect_without_ssl() -> None:
+    text = f'{HTTP} default-server verify none\nfrontend f\n bind :80\n default_backend b\nbackend b\n server a 1.1.1.1:1 sni str(x)\n'
+    assert [warning.partition(' has no effect')[0] for warning in warnings(text)] == [
+        "6: 'default-server' : 'verify'", "11: 'server b/a' : 'sni'",
+    ]  # fmt: skip
+    assert backend_error('server a 1.1.1.1:1 ssl verify none') == [
+        "'server b/a' : 'ssl' is not supported: TLS is not supported yet."
+    ]
