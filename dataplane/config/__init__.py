@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from dataplane.config.address import LookUp, no_names
 from dataplane.config.checks import check
 from dataplane.config.compile import compile_snapshot
 from dataplane.config.errorfiles import ReadFile, no_files
@@ -52,16 +53,17 @@ def load(
     hostname: str = '',
     read_file: ReadFile = no_files,
     known_hash: KnownHash = any_hash,
+    look_up: LookUp = no_names,
 ) -> Loaded:
     """Compile `files` - pairs of name and text, in the order of the command line - to a snapshot.
 
     `cores` is the number of workers where `nbthread` says nothing; `maxconn` (`-n`) goes before the file's own;
     `hostname` is the machine's name, which `node` and `log-send-hostname` fall back to. Texts are decoded with
     `errors='surrogateescape'`; `read_file` reads the files that lines name, `known_hash` says which
-    hashed passwords can be checked. Raises ConfigErrors with every error of all files.
+    hashed passwords can be checked, `look_up` which address a host name of a `bind`, `log` or `stats socket` line has. Raises ConfigErrors with every error of all files.
     """
     report = Report()
-    parser = Parser(env, report, read_file, known_hash)
+    parser = Parser(env, report, read_file, known_hash, look_up)
     parser.parse(files)
     check(parser.proxies, report, pushed='control_plane' in parser.general.values)
     check_tables(parser.proxies, parser.ruling.uses, report)

@@ -1,11 +1,13 @@
 """config: addresses as `bind`, `server`, `log` and `stats socket` lines write them (configuration manual 11.1).
 
-Nothing is resolved here, this room is pure: a host name stays the name it is.
+Nothing is resolved here, this room is pure: a host name stays the name it is, but for those of `bind` and `log` lines, which whoever
+has the configuration read looks up (`LookUp`).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
@@ -37,6 +39,15 @@ _HOST: Final = re.compile(r'[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?', 
 _PORT: Final = re.compile(r'[0-9]{1,5}', re.ASCII)
 _RANGE: Final = re.compile(r'([0-9]{1,5})(?:-([0-9]{1,5}))?', re.ASCII)
 
+LookUp = Callable[[str], str]
+"""The address, in numbers, that a host name has now. Raises OSError."""
+
+
+def no_names(host: str) -> str:
+    """For whoever compiles texts that name no hosts."""
+    msg = f'{host} cannot be looked up here'
+    raise OSError(msg)
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -52,15 +63,15 @@ class Address:
     fd: int | None = None
 
 
-def parse_bind(text: str) -> list[Address]:
-    """The comma-separated addresses of a `bind` line."""
+def parse_bind(text: str, look_up: LookUp | None = None) -> list[Address]:
+    """The comma-separated addresses of a `bind` line. `look_up` says what a host name means; without it the name stays."""
     parts = text.split(',')
     if parts[-1] == '' and len(parts) > 1:
         parts.pop()
-    return [_listening(part) for part in parts]
+    return [_listening(part, look_up) for part in parts]
 
 
-def _listening(text: str) -> Address:
+def _listening(text: str, look_up: LookUp | None) -> Address:
     if not text:
         msg = "'bind' : '' resolves to an empty address (environment variable missing?)"
         raise Rejected(msg)
@@ -79,7 +90,10 @@ def _listening(text: str) -> Address:
     if not low <= high <= _MAX_PORT:
         msg = f"'bind' : invalid port range '{shown(port)}' in '{shown(text)}'"
         raise Rejected(msg)
-    return Address(_check_host(host, family, 'bind', text) or ('::' if family == 'ipv6@' else '0.0.0.0'), low, high)
+    checked = _check_host(host, family, 'bind', text)
+    if look_up is not None and _is_name(checked):
+        checked = _looked_up(checked, look_up, "'bind'", text)
+    return Address(checked or ('::' if family == 'ipv6@' else '0.0.0.0'), low, high)
 
 
 def parse_server(text: str) -> Address:
@@ -111,10 +125,11 @@ def parse_server(text: str) -> Address:
     return Address(checked, number, number)
 
 
-def parse_log(text: str) -> str:
+def parse_log(text: str, look_up: LookUp = no_names) -> str:
     """The canonical form of a `log` address: 'stdout', 'stderr', 'fd@N', 'ring@NAME', 'IP:PORT' or '/path'.
 
-    Without a host it is any of this machine. A host name is refused: looking it up would hold up the loop that logs.
+    Without a host it is any of this machine. A host name is looked up here and now, as HAProxy does: later it would hold up the
+    loop that logs.
     """
     if text in ('stdout', 'stderr'):
         return text
@@ -139,10 +154,21 @@ def parse_log(text: str) -> str:
         msg = "log : invalid address: ''"
         raise Rejected(msg)
     checked = _check_host(host, family, 'log', text) or ('::' if family == 'ipv6@' else '0.0.0.0')
-    if ':' not in checked and not checked.replace('.', '').isdecimal():
-        msg = f"log : host name '{shown(checked)}' is not supported, an IP address is needed in '{shown(text)}'"
-        raise Rejected(msg)
+    if _is_name(checked):
+        checked = _looked_up(checked, look_up, 'log', text)
     return f'[{checked}]:{port or 514}' if ':' in checked else f'{checked}:{port or 514}'
+
+
+def _is_name(host: str) -> bool:
+    return bool(host) and ':' not in host and not host.replace('.', '').isdecimal()
+
+
+def _looked_up(host: str, look_up: LookUp, keyword: str, text: str) -> str:
+    try:
+        return look_up(host)
+    except OSError as error:
+        msg = f"{keyword} : could not resolve address '{shown(host)}' ({error.strerror or error}) in '{shown(text)}'"
+        raise Rejected(msg) from error
 
 
 def _special(text: str, keyword: str) -> Address | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dataplane.config.address import Address, parse_bind
+from dataplane.config.address import Address, LookUp, parse_bind
 from dataplane.config.guids import checked_guid
 from dataplane.config.keywords import BIND
 from dataplane.config.problems import Rejected, Report, shown
@@ -36,12 +36,12 @@ class _Options:
     accept_proxy: bool = False
 
 
-def parse_bind_line(line: Line, section: str, number: int, report: Report) -> list[Bind]:
+def parse_bind_line(line: Line, section: str, number: int, report: Report, look_up: LookUp | None = None) -> list[Bind]:
     """The listeners of one line; `number` is that of its first one in the proxy."""
     if not line.word(1):
         msg = "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments."
         raise Rejected(msg)
-    addresses = parse_bind(line.word(1))
+    addresses = parse_bind(line.word(1), look_up)
     options = _options(line, section, report)
     count = sum(address.high - address.low + 1 for address in addresses)
     if number + count - 1 > MAX_BINDS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.address import LookUp, no_names
 from dataplane.config.declared import parse_declared
 from dataplane.config.headernames import CaseAdjusting
 from dataplane.config.logs import parse_log_line
@@ -37,8 +38,10 @@ _VARIABLE: Final = re.compile(r'[A-Za-z_][A-Za-z0-9_]*', re.ASCII)
 class GlobalSection:
     """Puts the lines of `global` sections into a draft; `setenv` and its kin change the scope at once."""
 
-    def __init__(self, draft: GlobalDraft, scope: Scope, report: Report, read_file: ReadFile) -> None:
-        self._draft, self._scope, self._report = draft, scope, report
+    def __init__(
+        self, draft: GlobalDraft, scope: Scope, report: Report, read_file: ReadFile, look_up: LookUp = no_names
+    ) -> None:
+        self._draft, self._scope, self._report, self._look_up = draft, scope, report, look_up
         self.handlers: dict[str, Callable[[Line], None]] = {
             'maxconn': self._maxconn,
             'nbthread': self._nbthread,
@@ -130,7 +133,7 @@ class GlobalSection:
             line.at_most(0)
             self._draft.logs.clear()
         else:
-            self._draft.logs.append(parse_log_line(line, proxy=False))
+            self._draft.logs.append(parse_log_line(line, self._look_up, proxy=False))
 
     def _send_hostname(self, line: Line) -> None:
         line.at_most(1)
@@ -199,7 +202,7 @@ class GlobalSection:
     def _stats(self, line: Line) -> None:
         what = line.word(1)
         if what == 'socket':
-            self._draft.stats_sockets.append(parse_stats_socket(line, self._report))
+            self._draft.stats_sockets.append(parse_stats_socket(line, self._report, self._look_up))
         elif what == 'timeout':
             line.at_most(2)
             self._set('stats_timeout', self._positive(parse_time(line.word(2), 'stats timeout')))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from dataplane.config.address import parse_log
+from dataplane.config.address import LookUp, no_names, parse_log
 from dataplane.config.problems import Rejected, shown
 from dataplane.config.values import parse_int
 from dataplane.core.model import LogTarget
@@ -22,12 +22,12 @@ _SHORTEST, _LONGEST = 80, 65_535
 _MOST: Final = 1_000_000
 
 
-def parse_log_line(line: Line, *, proxy: bool) -> LogTarget:
+def parse_log_line(line: Line, look_up: LookUp = no_names, *, proxy: bool) -> LogTarget:
     """`log ADDRESS [len N] [format F] [sample RANGES:SIZE] FACILITY [LEVEL [MINLEVEL]]`. Raises Rejected."""
     if not line.word(1) or not line.word(2):
         msg = f'log : expects <address> and <facility> {"or global " if proxy else ""}as arguments'
         raise Rejected(msg)
-    address = parse_log(line.word(1))
+    address = parse_log(line.word(1), look_up)
     at, length, form, sample = 2, 1024, DEFAULT_FORMAT, None
     while (word := line.word(at)) in ('len', 'format', 'sample', 'profile'):
         if word == 'profile':

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.address import LookUp, no_names
 from dataplane.config.draft import SIDES, GlobalDraft, ProxyDraft
 from dataplane.config.errorsections import ErrorSections
 from dataplane.config.general import GlobalSection
@@ -35,19 +36,20 @@ class Parser:
     """Takes whole files in their order. Afterwards `general` and `proxies` hold what they say."""
 
     def __init__(
-        self, env: Mapping[str, str], report: Report, read_file: ReadFile, known_hash: KnownHash = any_hash
-    ) -> None:
+        self, env: Mapping[str, str], report: Report, read_file: ReadFile, known_hash: KnownHash = any_hash,
+        look_up: LookUp = no_names,
+    ) -> None:  # fmt: skip
         self.general = GlobalDraft()
         self.proxies: list[ProxyDraft] = []
         self._report = report
         self._scope = Scope(dict(env))
-        self._global_section = GlobalSection(self.general, self._scope, report, read_file)
+        self._global_section = GlobalSection(self.general, self._scope, report, read_file, look_up)
         self.ruling = Ruling(
             report, self._scope.env, read_file, lambda: self.general.bufsize,
             lambda: f"file '{self._scope.file}' line {self._scope.line}",
         )  # fmt: skip
         self.error_sections = ErrorSections(self.ruling.error_files, report)
-        self._proxy_section = ProxySection(report, self.ruling.error_files, self.ruling, self.proxies)
+        self._proxy_section = ProxySection(report, self.ruling.error_files, self.ruling, self.proxies, look_up)
         self.userlists = UserLists(report, known_hash)
         self.rings = Rings(report)
         self._sections: dict[str, UserLists | ErrorSections | Rings] = {

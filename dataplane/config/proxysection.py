@@ -6,6 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.address import LookUp, no_names
 from dataplane.config.balancing import parse_affinity, parse_balance, parse_factor, parse_hash_type
 from dataplane.config.binds import parse_bind_line
 from dataplane.config.checksteps import RULED as CHECK_STEPS
@@ -137,8 +138,10 @@ _INSTEAD: Final = {'maxconn': 'fullconn', 'fullconn': 'maxconn'}
 class ProxySection:
     """Puts the supported lines of one kind of section into the draft of the proxy they stand in."""
 
-    def __init__(self, report: Report, error_files: ErrorFiles, ruling: Ruling, proxies: Sequence[ProxyDraft]) -> None:
-        self._report = report
+    def __init__(
+        self, report: Report, error_files: ErrorFiles, ruling: Ruling, proxies: Sequence[ProxyDraft], look_up: LookUp = no_names
+    ) -> None:  # fmt: skip
+        self._report, self._look_up = report, look_up
         self._error_files = error_files
         self._ruling = ruling
         self._log_formats = formats = LogFormats(report, ruling)
@@ -220,7 +223,7 @@ class ProxySection:
         proxy.published = False
 
     def _bind(self, line: Line, proxy: ProxyDraft) -> None:
-        binds = parse_bind_line(line, proxy.kind, len(proxy.binds) + 1, self._report)
+        binds = parse_bind_line(line, proxy.kind, len(proxy.binds) + 1, self._report, self._look_up)
         taken = {bind.id: bind.where for bind in proxy.binds if bind.id}
         if binds[0].id in taken:
             msg = f"'bind {shown(line.word(1))}' : custom id {binds[0].id} already used at {taken[binds[0].id]}"
@@ -333,8 +336,7 @@ class ProxySection:
         page = self._error_files.parse(line)
         proxy.error_lines.append((page.status, page))
 
-    @staticmethod
-    def _log(line: Line, proxy: ProxyDraft) -> None:
+    def _log(self, line: Line, proxy: ProxyDraft) -> None:
         if line.modifier is Modifier.NO:
             line.at_most(0)
             proxy.logs, proxy.log_global = [], False
@@ -342,7 +344,7 @@ class ProxySection:
             line.at_most(1)
             proxy.log_global = True
         else:
-            proxy.logs = [*proxy.logs, parse_log_line(line, proxy=True)]
+            proxy.logs = [*proxy.logs, parse_log_line(line, self._look_up, proxy=True)]
 
     @staticmethod
     def _log_tag(line: Line, proxy: ProxyDraft) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from dataplane.config.address import parse_bind
+from dataplane.config.address import LookUp, parse_bind
 from dataplane.config.problems import Rejected, Report, shown
 from dataplane.config.reader import Line
 from dataplane.core.model import Level, StatsSocket
@@ -30,7 +30,7 @@ _PAIRS: Final = (
 _NO_EFFECT: Final = ('user', 'group', 'uid', 'gid', 'expose-fd', 'severity-output', 'maxconn', 'backlog', 'id', 'name')
 
 
-def parse_stats_socket(line: Line, report: Report) -> StatsSocket:
+def parse_stats_socket(line: Line, report: Report, look_up: LookUp | None = None) -> StatsSocket:
     """`stats socket ADDRESS [words]`. Raises Rejected."""
     if not line.word(2):
         msg = "'stats socket' in global section expects an address or a path to a UNIX socket"
@@ -39,7 +39,7 @@ def parse_stats_socket(line: Line, report: Report) -> StatsSocket:
     def warn(text: str) -> None:
         report.warning(line.file, line.number, text)
 
-    return _socket(line.words[2:], "'stats socket'", Level.OPERATOR, warn)
+    return _socket(line.words[2:], "'stats socket'", Level.OPERATOR, warn, look_up)
 
 
 def parse_master_socket(text: str) -> tuple[StatsSocket, list[str]]:
@@ -48,8 +48,10 @@ def parse_master_socket(text: str) -> tuple[StatsSocket, list[str]]:
     return _socket(tuple(text.split(',')), "'-S'", Level.ADMIN, warnings.append), warnings
 
 
-def _socket(words: tuple[str, ...], what: str, default: Level, warn: Callable[[str], None]) -> StatsSocket:
-    addresses = parse_bind(words[0])
+def _socket(
+    words: tuple[str, ...], what: str, default: Level, warn: Callable[[str], None], look_up: LookUp | None = None
+) -> StatsSocket:
+    addresses = parse_bind(words[0], look_up)
     address = addresses[0]
     if len(addresses) > 1 or address.low != address.high or (address.path or '').startswith('\0'):
         msg = f"{what} : expects one address with one port or one path (got '{shown(words[0])}')"

@@ -58,6 +58,7 @@ class Sources:
                 hostname=socket.gethostname(),
                 read_file=read_file,
                 known_hash=is_known,
+                look_up=look_up,
             )
             return replace(loaded, snapshot=began(loaded.snapshot))
         except ConfigErrors as errors:
@@ -79,6 +80,14 @@ def read_file(path: str, size: int) -> bytes:
     """The first `size` bytes of a file that the configuration names. Raises OSError; never waits for a pipe's writer."""
     with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         return file.read(size) or b''  # None of a pipe that somebody may still write to
+
+
+def look_up(host: str) -> str:
+    """The first address of a host name, by the system's resolver, which may take its time. Raises OSError."""
+    try:
+        return str(socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)[0][4][0])
+    except UnicodeError as error:  # a label that is empty or too long can be no name
+        raise OSError(str(error)) from error
 
 
 def listens(snapshot: Snapshot) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from dataplane.config import ConfigErrors, load
 from dataplane.core.model import Bind
 from tests.unit.config.loading import HTTP, errors, frontend_error, snapshot, warnings
 
@@ -121,3 +122,19 @@ def test_an_address_is_bound_once() -> None:
 
 def test_a_disabled_proxy_holds_no_address() -> None:
     assert errors(f'{HTTP}frontend f\n bind :80\n disabled\nfrontend g\n bind :80\n') == []
+
+
+def test_a_host_name_is_looked_up_when_the_line_is_read() -> None:
+    def look_up(host: str) -> str:
+        if host == 'none.example':
+            raise OSError(-2, 'Name or service not known')
+        return {'web.example': '192.0.2.7', 'six.example': '2001:db8::7'}[host]
+
+    text = f'{HTTP}backend b\nfrontend f\n bind web.example:80-81,six.example:82,127.0.0.1:83\n'
+    found = load([('t.cfg', text)], {}, cores=1, look_up=look_up).snapshot.frontends[0].binds
+    assert [bind.address for bind in found] == ['192.0.2.7:80', '192.0.2.7:81', '[2001:db8::7]:82', '127.0.0.1:83']
+    with pytest.raises(ConfigErrors) as refused:
+        load([('t.cfg', f'{HTTP}frontend f\n bind none.example:80\n')], {}, cores=1, look_up=look_up)
+    assert str(refused.value) == (
+        "config : parsing [t.cfg:7] : 'bind' : could not resolve address 'none.example' (Name or service not known) in 'none.example:80'"
+    )

@@ -55,8 +55,7 @@ def test_every_facility_and_level_is_known() -> None:
         ),
         ('stdout sample 1-3,3:5 local0', 'log : sample ranges are overlapping'),
         ('stdout profile x local0', "log : 'profile' is not supported"),
-        ('loghost local0', "log : host name 'loghost' is not supported, an IP address is needed in 'loghost'"),
-        ('a.b:514 local0', "log : host name 'a.b' is not supported, an IP address is needed in 'a.b:514'"),
+        ('a.b:514 local0', "log : could not resolve address 'a.b' (a.b cannot be looked up here) in 'a.b:514'"),
     ],
 )
 def test_what_is_no_log_line(text: str, complaint: str) -> None:
@@ -74,3 +73,14 @@ def test_a_sample_is_ranges_of_a_size() -> None:
     target = parse('stdout sample 3-4,1:5 format raw local0')
     assert target.sample == Sampling(((1, 1), (3, 4)), 5)
     assert target.format == 'raw'
+
+
+def test_a_host_name_is_looked_up_when_the_line_is_read() -> None:
+    def look_up(host: str) -> str:
+        return {'loghost': '192.0.2.7', 'six.example': '2001:db8::7'}[host]
+
+    found = [
+        parse_log_line(Line('f', 1, ('log', address, 'local0')), look_up, proxy=True).address
+        for address in ('loghost', 'loghost:1514', 'udp@six.example:9')
+    ]
+    assert found == ['192.0.2.7:514', '192.0.2.7:1514', '[2001:db8::7]:9']

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.config.problems import Rejected
-from dataplane.config.statssocket import parse_master_socket
+from dataplane.config.problems import Rejected, Report
+from dataplane.config.reader import Line
+from dataplane.config.statssocket import parse_master_socket, parse_stats_socket
 from dataplane.core.model import Level, StatsSocket
 
 
@@ -21,6 +22,12 @@ from dataplane.core.model import Level, StatsSocket
 )
 def test_what_is_asked_for(text: str, socket: StatsSocket) -> None:
     assert parse_master_socket(text) == (socket, [])
+
+
+def test_a_host_name_is_looked_up_when_the_line_is_read() -> None:
+    line = Line('t.cfg', 1, ('stats', 'socket', 'admin.example:9999'))
+    found = parse_stats_socket(line, Report(), {'admin.example': '127.0.0.7'}.__getitem__)
+    assert found == StatsSocket(host='127.0.0.7', port=9999, level=Level.OPERATOR)
 
 
 def test_what_has_no_effect_is_told() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dataplane.supervisor.options import parse
 from dataplane.supervisor.reload import unchangeable
-from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, read_file, tell, tell_diags
+from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, look_up, read_file, tell, tell_diags
 
 GOOD = 'defaults\n    mode http\n    timeout client 1s\n    timeout server 1s\n    timeout connect 1s\nbackend b\n'
 
@@ -34,6 +34,19 @@ def test_files_and_directories_in_their_order(tmp_path: Path) -> None:
 def test_maxconn_of_the_command_line(tmp_path: Path) -> None:
     (tmp_path / 'a.cfg').write_text('global\n    maxconn 10\n' + GOOD)
     assert read(tmp_path / 'a.cfg', also=('-n', '77')).read().snapshot.globals.maxconn == 77
+
+
+def test_host_names_are_looked_up_by_the_system(tmp_path: Path) -> None:
+    text = f'{GOOD}frontend f\n    bind localhost:1\n    log localhost local0\n    default_backend b\n'
+    (tmp_path / 'a.cfg').write_text(text)
+    (frontend,) = read(tmp_path / 'a.cfg').read().snapshot.frontends
+    assert frontend.binds[0].host in ('127.0.0.1', '::1')
+    assert frontend.log_targets[0].address in ('127.0.0.1:514', '[::1]:514')
+
+
+def test_what_can_be_no_host_name_is_no_other_error() -> None:
+    with pytest.raises(OSError, match='label'):
+        look_up('a..b')
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
