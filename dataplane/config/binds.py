@@ -10,6 +10,7 @@ from dataplane.config.address import Address, LookUp, parse_bind
 from dataplane.config.guids import checked_guid
 from dataplane.config.keywords import BIND
 from dataplane.config.problems import Rejected, Report, shown
+from dataplane.config.protocols import check_proto
 from dataplane.config.settings import read_settings
 from dataplane.config.statssocket import parse_permissions
 from dataplane.config.values import parse_int
@@ -93,5 +94,7 @@ def _apply(options: _Options, name: str, value: str) -> None:
         options.guid_prefix = value
     elif name == 'mode':
         options.mode = parse_permissions(value, 'bind')
+    elif name == 'proto':
+        check_proto(value)
     else:
         options.v6only = name == 'v6only'

@@ -14,6 +14,7 @@ from dataplane.config.guids import checked_guid
 from dataplane.config.keywords import SERVER
 from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected, Report, shown
+from dataplane.config.protocols import check_init_addr, check_proto, check_ws
 from dataplane.config.settings import read_settings
 from dataplane.config.values import parse_int, parse_time
 
@@ -34,6 +35,9 @@ _COUNTS: Final = {
     'maxconn': ('maxconn', 0), 'minconn': ('minconn', 0), 'maxqueue': ('maxqueue', 0), 'max-reuse': ('max_reuse', -1),
     'pool-max-conn': ('pool_max_conn', -1),
 }  # fmt: skip
+
+_CHECKED: Final = {'proto': check_proto, 'ws': check_ws, 'init-addr': check_init_addr}
+"""Words that say what is so anyway, or are refused."""
 
 
 def parse_server_line(line: Line, proxy: str, default: ServerDraft, report: Report) -> ServerDraft:
@@ -118,6 +122,8 @@ def _apply(server: ServerDraft, name: str, value: str) -> None:
     elif name == 'from':
         msg = "'from' stands before all other settings"
         raise Rejected(msg)
+    elif name in _CHECKED:
+        _CHECKED[name](value)
     elif name in outbound.WORDS:
         outbound.apply(server, name, value)
     elif name == 'redir':

@@ -28,7 +28,7 @@ BIND: Final = table(
     """,
     ),
     refused('TCP MD5 signatures are not supported', 'tcp-md5sig:1'),
-    refused('HTTP/1.1 is the only protocol', 'proto:1'),
+    supported('proto:1', '`h1`, the only protocol there is'),
     refused('reverse HTTP is not supported', 'nbconn:1'),
     refused('QUIC is not supported', 'quic-force-retry, quic-socket:1, quic-cc-algo:1'),
     refused('TLS is not supported yet', 'ssl'),

@@ -49,10 +49,11 @@ SERVER: Final = table(
     refused(
         'DNS resolvers are not supported yet',
         """
-        resolvers:1, resolve-opts:1, resolve-prefer:1, resolve-net:1, init-addr:1
+        resolvers:1, resolve-opts:1, resolve-prefer:1, resolve-net:1
     """,
     ),
-    refused('HTTP/1.1 is the only protocol', 'proto:1, ws:1'),
+    supported('proto:1, ws:1', '`h1`, the only protocol there is; `ws` also `auto`'),
+    supported('init-addr:1', '`last`, `libc` and `none`: a name is looked up for each connection'),
     refused('tunnels to a server are not supported', 'socks4:1, tcp-md5sig:1'),
     refused('log servers are not supported', 'log-bufsize:1, log-proto:1'),
     refused('the pool of a server is one, whatever the name', 'pool-conn-name:1'),
