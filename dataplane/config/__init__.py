@@ -65,6 +65,9 @@ def load(
     report = Report()
     parser = Parser(env, report, read_file, known_hash, look_up)
     parser.parse(files)
+    if parser.general.unix_bind is not None:
+        for proxy in parser.proxies:
+            proxy.binds = [parser.general.unix_bind.applied(bind) for bind in proxy.binds]
     check(parser.proxies, report, pushed='control_plane' in parser.general.values)
     check_tables(parser.proxies, parser.ruling.uses, report)
     check_guids(parser.proxies, report)

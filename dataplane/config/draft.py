@@ -20,6 +20,7 @@ from dataplane.rules.noting import NO_FORMATS
 
 if TYPE_CHECKING:
     from dataplane.config.errorsections import FromSection
+    from dataplane.config.unixbind import UnixBind
     from dataplane.core.answers import ErrorPage
     from dataplane.core.cookie import Cookie
     from dataplane.core.model import Bind, ForwardFor, LogTarget, StatsSocket
@@ -260,6 +261,7 @@ class GlobalDraft:
     payload: int = PAYLOAD
     variable_limits: dict[str, int] = field(default_factory=dict)
     stats_file: str = ''
+    unix_bind: UnixBind | None = None
 
     @property
     def bufsize(self) -> int:

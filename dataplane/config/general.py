@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from dataplane.config.address import LookUp, no_names
 from dataplane.config.declared import parse_declared
+from dataplane.config.defaultpath import DefaultPath
 from dataplane.config.headernames import CaseAdjusting
 from dataplane.config.logs import parse_log_line
 from dataplane.config.problems import Rejected, shown
@@ -14,6 +15,7 @@ from dataplane.config.reader import Modifier
 from dataplane.config.statefiles import parse_global
 from dataplane.config.statssocket import parse_stats_socket
 from dataplane.config.statuscodes import code_handlers
+from dataplane.config.unixbind import parse_unix_bind
 from dataplane.config.values import parse_int, parse_size, parse_time
 from dataplane.core.model import OnPartition
 from dataplane.core.outbound import ControlPlane
@@ -39,8 +41,9 @@ class GlobalSection:
     """Puts the lines of `global` sections into a draft; `setenv` and its kin change the scope at once."""
 
     def __init__(
-        self, draft: GlobalDraft, scope: Scope, report: Report, read_file: ReadFile, look_up: LookUp = no_names
-    ) -> None:
+        self, draft: GlobalDraft, scope: Scope, report: Report, read_file: ReadFile, look_up: LookUp = no_names,
+        default_path: DefaultPath | None = None,
+    ) -> None:  # fmt: skip
         self._draft, self._scope, self._report, self._look_up = draft, scope, report, look_up
         self.handlers: dict[str, Callable[[Line], None]] = {
             'maxconn': self._maxconn,
@@ -77,9 +80,14 @@ class GlobalSection:
             'presetenv': self._setenv,
             'unsetenv': self._unsetenv,
             'resetenv': self._resetenv,
+            'unix-bind': self._unix_bind,
+            'default-path': (default_path or DefaultPath(scope, read_file)).parse,
             **CaseAdjusting(draft, read_file).handlers,
             **code_handlers(draft),
         }
+
+    def _unix_bind(self, line: Line) -> None:
+        self._draft.unix_bind = parse_unix_bind(line, self._report)
 
     def _set_var(self, line: Line) -> None:
         self._draft.declared.append(parse_declared(line, self._scope.env))

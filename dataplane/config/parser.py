@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dataplane.config.address import LookUp, no_names
+from dataplane.config.defaultpath import DefaultPath
 from dataplane.config.draft import SIDES, GlobalDraft, ProxyDraft
 from dataplane.config.errorsections import ErrorSections
 from dataplane.config.general import GlobalSection
@@ -43,7 +44,9 @@ class Parser:
         self.proxies: list[ProxyDraft] = []
         self._report = report
         self._scope = Scope(dict(env))
-        self._global_section = GlobalSection(self.general, self._scope, report, read_file, look_up)
+        default_path = DefaultPath(self._scope, read_file)
+        read_file = default_path.read_file
+        self._global_section = GlobalSection(self.general, self._scope, report, read_file, look_up, default_path)
         self.ruling = Ruling(
             report, self._scope.env, read_file, lambda: self.general.bufsize,
             lambda: f"file '{self._scope.file}' line {self._scope.line}",

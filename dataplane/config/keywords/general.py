@@ -153,8 +153,8 @@ GLOBAL: Final = table(
         'server-state-base, server-state-file',
         'read at the start; a reload keeps the states as they are, without a file',
     ),
-    refused('unix addresses are taken as they are written', 'unix-bind'),
-    refused('relative paths begin where the process was started', 'default-path'),
+    supported('unix-bind', '`prefix` and `mode`; owners are accepted, without effect'),
+    supported('default-path', 'of files that are read with the configuration: pages, maps, lists of patterns'),
     refused('Lua is not supported', 'lua-load, lua-load-per-thread'),
     refused(
         'heads are relayed as they came, but for what the rules of RFC 9112 forbid',
