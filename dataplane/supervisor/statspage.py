@@ -45,6 +45,7 @@ class StatsServer:
     ) -> None:
         """Open one section's addresses. Raises CannotListen."""
         application = web.Application(client_max_size=_BODY)
+        application.on_response_prepare.append(_unnamed)
         runner = web.AppRunner(application, access_log=None, handle_signals=False, keepalive_timeout=15.0)
         loop = asyncio.get_running_loop()
 
@@ -168,6 +169,11 @@ class _Page:
 
 def _written(told: Told) -> web.Response:
     return web.Response(status=told.status, body=told.body, headers=dict(told.fields))
+
+
+async def _unnamed(_: web.Request, response: web.StreamResponse) -> None:
+    """Nobody is told what this is made with, nor which version of it."""
+    response.headers.pop('Server', None)
 
 
 async def _asked(request: web.Request, *, granted: bool = False) -> Asked:

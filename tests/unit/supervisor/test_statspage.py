@@ -146,6 +146,12 @@ async def test_the_uri_haproxy_begins_with_has_a_query(target: str, kind: bytes)
     await server.close()
 
 
+async def test_what_it_is_made_with_is_not_told(served: StatsServer) -> None:
+    for target in ('/stats', '/metrics', '/livez', '/elsewhere'):
+        head, _, _ = (await raw(served, target)).partition(b'\r\n\r\n')
+        assert b'server' not in head.lower()
+
+
 async def test_without_a_uri_there_is_no_page() -> None:
     server = await serve_stats((dataclasses.replace(LISTENER, page=None),), Plane())
     assert (await get(server, '/'))[0] == 404
