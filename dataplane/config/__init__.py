@@ -71,6 +71,7 @@ def load(
     check(parser.proxies, report, pushed='control_plane' in parser.general.values)
     check_tables(parser.proxies, parser.ruling.uses, report)
     check_guids(parser.proxies, report)
+    parser.resolvers.check(parser.proxies)
     userlists = parser.userlists.compiled()
     parser.userlists.check(parser.ruling.userlists)
     parser.error_sections.settle([*parser.proxies, *parser.named_defaults], parser.ruling.sections)

@@ -46,7 +46,7 @@ SIDES = {'frontend': Side.FRONTEND, 'backend': Side.BACKEND, 'listen': Side.BOTH
 
 @dataclass(slots=True)
 class ServerDraft:
-    """One `server` line; also what `default-server` lines add up to."""
+    """One `server` line; also what `default-server` lines add up to. `of_many`: a `server-template` made others like it."""
 
     name: str = ''
     host: str = ''
@@ -67,6 +67,8 @@ class ServerDraft:
     non_stick: bool = False
     redir: str = ''
     guid: str = ''
+    resolvers: str = ''
+    of_many: bool = False
     source: Source | None = None
     proxy: ProxyProtocol | None = None
     checks: ServerChecks = field(default_factory=ServerChecks)

@@ -14,6 +14,7 @@ from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.proxysection import ProxySection, keyword_of, unknown_keyword
 from dataplane.config.reader import Modifier, Scope, read
+from dataplane.config.resolvers import Resolvers
 from dataplane.config.rings import Rings
 from dataplane.config.ruling import Ruling
 from dataplane.config.userlists import UserLists, any_hash
@@ -55,10 +56,12 @@ class Parser:
         self._proxy_section = ProxySection(report, self.ruling.error_files, self.ruling, self.proxies, look_up)
         self.userlists = UserLists(report, known_hash)
         self.rings = Rings(report)
-        self._sections: dict[str, UserLists | ErrorSections | Rings] = {
+        self.resolvers = Resolvers(read_file, report)
+        self._sections: dict[str, UserLists | ErrorSections | Resolvers | Rings] = {
             'ring': self.rings,
             'userlist': self.userlists,
             'http-errors': self.error_sections,
+            'resolvers': self.resolvers,
         }
         self._defaults = ProxyDraft('defaults', '', '', 0)
         self._named: dict[str, list[ProxyDraft]] = {}

@@ -70,6 +70,7 @@ def parse_server_template(line: Line, proxy: str, default: ServerDraft, report: 
     low, high = _range(numbers)
     template = replace(line, words=('server', f'{prefix}{low}', address, *line.words[4:]))
     first = parse_server_line(template, proxy, default, report)
+    first = replace(first, of_many=high > low)
     others = (replace(first, name=f'{prefix}{number}', id=0, guid='') for number in range(low + 1, high + 1))
     return [first, *others]
 
@@ -122,6 +123,8 @@ def _apply(server: ServerDraft, name: str, value: str) -> None:
     elif name == 'from':
         msg = "'from' stands before all other settings"
         raise Rejected(msg)
+    elif name == 'resolvers':
+        server.resolvers = value
     elif name in _CHECKED:
         _CHECKED[name](value)
     elif name in outbound.WORDS:

@@ -169,9 +169,8 @@ GLOBAL: Final = table(
 """Keywords of `global`."""
 
 SECTIONS: Final = {
-    'peers': 'stick tables are not supported yet',
+    'peers': 'stick tables are not told to other processes',
     'cache': 'there is no cache',
-    'resolvers': 'DNS resolvers are not supported yet',
     'mailers': 'e-mail alerts are not supported',
     'log-forward': 'log forwarding is not supported',
     'log-profile': 'log profiles are not supported',

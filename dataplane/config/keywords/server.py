@@ -46,12 +46,12 @@ SERVER: Final = table(
     supported('proxy-v2-options:1', 'what it tells of TLS is that there is none'),
     refused('source addresses are those of this machine', 'usesrc:1, namespace:1'),
     refused('the PROXY protocol carries what `proxy-v2-options` names', 'set-proxy-v2-tlv-fmt:1'),
-    refused(
-        'DNS resolvers are not supported yet',
-        """
-        resolvers:1, resolve-opts:1, resolve-prefer:1, resolve-net:1
-    """,
+    supported(
+        'resolvers:1',
+        'a section as described above; not with SRV records, nor for the many servers of `server-template`',
     ),
+    accepted('a name is looked up for each connection, and its first address taken', 'resolve-opts:1'),
+    refused('of the addresses of a name the first one is taken', 'resolve-prefer:1, resolve-net:1'),
     supported('proto:1, ws:1', '`h1`, the only protocol there is; `ws` also `auto`'),
     supported('init-addr:1', '`last`, `libc` and `none`: a name is looked up for each connection'),
     refused('tunnels to a server are not supported', 'socks4:1, tcp-md5sig:1'),
