@@ -19,7 +19,8 @@ from bench.guard import baseline, callgrind
 from bench.guard.baseline import BadBaseline, Baseline
 from bench.guard.stages import STAGES
 
-BASELINE: Final = Path(__file__).with_name('baseline.json')
+BASELINES: Final = Path(__file__).with_name('baselines')
+"""A file for each Python that requests were counted with."""
 
 GOOD: Final = 0
 WORSE: Final = 1
@@ -30,6 +31,11 @@ _WEIGHTY: Final = (
     '--with-computed-gotos', '--without-computed-gotos', '--enable-pystats', '--with-trace-refs',
 )  # fmt: skip
 """Options of CPython's configure that change what its instructions are; the same version is built with and without."""
+
+
+def own() -> Path:
+    """The baseline of this Python."""
+    return BASELINES / f'{platform.python_implementation().lower()}-{platform.python_version()}.json'
 
 
 def made_with() -> dict[str, str]:
@@ -103,10 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0 all within the band, or skipped; 1 a figure left it; 2 nothing could be counted."""
     parser = argparse.ArgumentParser(prog='python -m bench.guard', description=__doc__)
     parser.add_argument('--update', action='store_true', help='write the baseline anew, to be committed')
-    parser.add_argument('--baseline', type=Path, default=BASELINE, help='another file than the committed one')
+    parser.add_argument('--baseline', type=Path, help='another file than the committed one of this Python')
     options = parser.parse_args(arguments)
+    path = options.baseline or own()
+    if not options.update and not options.baseline and not path.exists():
+        return skipped(f'nothing was counted with this Python yet: there is no {path}')
     try:
-        return update(options.baseline) if options.update else compare(options.baseline)
+        return update(path) if options.update else compare(path)
     except callgrind.Failed as failed:
         print(f'bench-guard: {failed}', file=sys.stderr)
         return UNKNOWN

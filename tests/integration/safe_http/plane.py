@@ -89,13 +89,15 @@ class Server:
             while request := _request(sock, data, whole=not self.early):
                 data = request[1]
                 self.seen.append(request[0])
+                # what is to follow is decided before the answer: whoever has it may already prepare the next request
+                more, then = self.more, self.then
                 sock.sendall(self.answer)
-                if self.more:
+                if more:
                     self.gate.wait(PATIENCE)
-                    sock.sendall(self.more)
-                if self.then == 'close':
+                    sock.sendall(more)
+                if then == 'close':
                     break
-                if self.then == 'hold':
+                if then == 'hold':
                     while sock.recv(_PIECE):
                         pass
                     break

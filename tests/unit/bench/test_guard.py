@@ -20,8 +20,10 @@ MADE_WITH = {'python': 'CPython 3.11.2', 'uvloop': '0.23.0'}
 KNOWN = Baseline(MADE_WITH, {'tiny': 400_000, 'post': 100_000})
 
 
-def test_the_committed_baseline_is_one_and_names_every_stage() -> None:
-    committed = Baseline.from_text(guard.BASELINE.read_text())
+@pytest.mark.parametrize('path', sorted(guard.BASELINES.iterdir()), ids=lambda path: path.name)
+def test_a_committed_baseline_is_one_and_names_every_stage(path: Path) -> None:
+    committed = Baseline.from_text(path.read_text())
+    assert path.stem == committed.made_with['python'].lower().replace(' ', '-')
     assert list(committed.instructions) == [one.name for one in STAGES]
     assert committed.made_with.keys() == guard.made_with().keys()
     assert all(guard.made_with().values())
@@ -137,6 +139,17 @@ def test_the_status_is_the_verdict(
     said = capsys.readouterr()
     assert f'{now / 1000:.3f}' in said.out
     assert len(said.err.splitlines()) == (0 if status == guard.GOOD else len(STAGES))
+
+
+def test_with_a_python_that_nothing_was_counted_with_it_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(guard, 'BASELINES', tmp_path)
+    assert guard.main([]) == guard.GOOD
+    assert f'there is no {guard.own()}' in capsys.readouterr().out
+    valgrind(tmp_path, counting(1500), monkeypatch)
+    assert guard.main(['--update']) == guard.GOOD
+    assert Baseline.from_text(guard.own().read_text()).made_with == guard.made_with()
 
 
 def test_update_writes_what_is_compared_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
