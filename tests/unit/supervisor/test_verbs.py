@@ -298,21 +298,11 @@ async def test_dumps(verbs: Verbs, session: Session) -> None:
         (Level.OPERATOR, 'set server px/s1 foo'),
         (Level.OPERATOR, 'shutdown sessions server px/s1'),
         (Level.OPERATOR, 'wait 1h'),
-        (Level.OPERATOR, 'add map #0 a b'),
-        (Level.OPERATOR, 'set map #0 a b'),
-        (Level.OPERATOR, 'del acl #0 a'),
-        (Level.OPERATOR, 'prepare acl #0'),
-        (Level.OPERATOR, 'commit map @1 #0'),
-        (Level.OPERATOR, 'clear acl #0'),
         (Level.USER, 'operator'),
     ],
 )
 async def test_levels(verbs: Verbs, level: Level, line: str) -> None:
     assert await say(verbs, Session(level, 1000), line) == Answer('Permission denied', Severity.ERROR)
-
-
-async def test_the_version_is_a_message(verbs: Verbs, session: Session) -> None:
-    assert await say(verbs, session, 'show version') == Answer('1.2.3', Severity.INFO)
 
 
 async def test_users_do_not_see_addresses(verbs: Verbs) -> None:
