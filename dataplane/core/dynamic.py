@@ -76,14 +76,7 @@ def removing(
 ) -> tuple[Sources, int]:
     """The sources without the server, and the index it has. Raises Refused."""
     backend, server = change.backend, change.server
-    index = tables.backend_of(backend)
-    if index is None:
-        raise _refused(backend, 'No such backend.')
-    at = tables.server_of(backend, server)
-    if at is None:
-        raise _refused(backend, 'No such server.')
-    if tables.backends[index].pushed:
-        raise _refused(backend, f"Server '{backend}/{server}' belongs to the control plane, which removes it.")
+    at = _of_the_file(tables, (backend, server), 'removes it')
     if is_pointed_to(tables, (backend, server)):
         raise _refused(backend, POINTED_TO)
     if records[at].effective is not AdminState.MAINT:
@@ -96,14 +89,7 @@ def renaming(
 ) -> tuple[Sources, int]:
     """The sources with the server under its other name, and the index it has and keeps. Raises Refused."""
     backend, server = change.backend, change.server
-    index = tables.backend_of(backend)
-    if index is None:
-        raise _refused(backend, 'No such backend.')
-    at = tables.server_of(backend, server)
-    if at is None:
-        raise _refused(backend, 'No such server.')
-    if tables.backends[index].pushed:
-        raise _refused(backend, f"Server '{backend}/{server}' belongs to the control plane, which names it.")
+    at = _of_the_file(tables, (backend, server), 'names it')
     if tables.server_of(backend, change.name) is not None:
         raise _refused(backend, 'Already exists a server with the same name in backend.')
     if is_pointed_to(tables, (backend, server)):
@@ -111,6 +97,19 @@ def renaming(
     if records[at].effective is not AdminState.MAINT:
         raise _refused(backend, RENAMED_IN_MAINTENANCE)
     return sources.renaming((backend, server), change.name), at
+
+
+def _of_the_file(tables: Tables, key: Key, its: str) -> int:
+    """The index of a server that is not pushed; `its`: what the control plane does to those that are. Raises Refused."""
+    backend, server = key
+    index, at = tables.backend_of(backend), tables.server_of(backend, server)
+    if index is None:
+        raise _refused(backend, 'No such backend.')
+    if at is None:
+        raise _refused(backend, 'No such server.')
+    if tables.backends[index].pushed:
+        raise _refused(backend, f"Server '{backend}/{server}' belongs to the control plane, which {its}.")
+    return at
 
 
 def is_pointed_to(tables: Tables, key: Key) -> bool:

@@ -103,16 +103,10 @@ class StreamSink:
         return lost
 
 
-class DatagramSink:
-    """A syslog socket: UDP, or a unix datagram socket. What the kernel refuses is lost, as in syslog.
+class _Packets:
+    """What goes in packets: kept until the next flush; what finds no room then is lost, as in syslog."""
 
-    Sent in batches, one call each: sent one by one between requests they cost 7.8 % of a request's time, mostly to wake who reads.
-    """
-
-    def __init__(self, family: socket.AddressFamily, address: str | tuple[str, int]) -> None:
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.settimeout(0)
-        self._address = address
+    def __init__(self) -> None:
         self._messages: list[bytes] = []
         self._size = 0
         self._lost = 0
@@ -125,20 +119,36 @@ class DatagramSink:
         self._size += len(message)
         return True
 
+    def lost(self) -> int:
+        """Messages the kernel refused."""
+        lost, self._lost = self._lost, 0
+        return lost
+
+    def _taken(self) -> list[bytes]:
+        messages, self._messages, self._size = self._messages, [], 0
+        return messages
+
+
+class DatagramSink(_Packets):
+    """A syslog socket: UDP, or a unix datagram socket. What the kernel refuses is lost, as in syslog.
+
+    Sent in batches, one call each: sent one by one between requests they cost 7.8 % of a request's time, mostly to wake who reads.
+    """
+
+    def __init__(self, family: socket.AddressFamily, address: str | tuple[str, int]) -> None:
+        super().__init__()
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.settimeout(0)
+        self._address = address
+
     def flush(self) -> bool:
         """Send everything; nothing is kept for another try."""
-        messages, self._messages, self._size = self._messages, [], 0
-        for message in messages:
+        for message in self._taken():
             try:
                 self._socket.sendto(message, self._address)
             except OSError:
                 self._lost += 1
         return False
-
-    def lost(self) -> int:
-        """Messages the kernel refused."""
-        lost, self._lost = self._lost, 0
-        return lost
 
     def close(self) -> int:
         """Close the socket; the messages that were not flushed are lost."""
@@ -146,42 +156,26 @@ class DatagramSink:
         return len(self._messages)
 
 
-class RingSink:
+class RingSink(_Packets):
     """A ring, which the supervisor keeps: lines go there in packets, and what finds no room on the way is lost."""
 
     def __init__(self, name: str, channel: socket.socket) -> None:
+        super().__init__()
         self._name = name.encode()
         self._channel = channel
-        self._lines: list[bytes] = []
-        self._size = 0
-        self._lost = 0
-
-    def add(self, message: bytes) -> bool:
-        """Keep one line for the next flush."""
-        if self._size + len(message) >= BUFFER_LIMIT:
-            return False
-        self._lines.append(message)
-        self._size += len(message)
-        return True
 
     def flush(self) -> bool:
         """Send everything; nothing is kept for another try."""
-        lines, self._lines, self._size = self._lines, [], 0
-        for packet, count in packed(self._name, lines):
+        for packet, count in packed(self._name, self._taken()):
             try:
                 self._channel.send(packet)
             except OSError:
                 self._lost += count
         return False
 
-    def lost(self) -> int:
-        """Lines for which there was no room."""
-        lost, self._lost = self._lost, 0
-        return lost
-
     def close(self) -> int:
         """The channel is not ours; lines that were not flushed are lost."""
-        return len(self._lines)
+        return len(self._messages)
 
 
 def open_sink(address: str) -> Sink:
