@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -45,15 +44,6 @@ def post(tmp_path: Path) -> Iterator[Post]:
     made = Post(tmp_path)
     yield made
     made.listeners.close_all()
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind(('127.0.0.1', 0))
-        yield holder.getsockname()[1]
 
 
 def tcp(port: int) -> Bind:

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -31,15 +31,6 @@ listen px
     bind 127.0.0.1:{port}
     http-request return status 200 content-type text/plain string {word}
 """
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind(('127.0.0.1', 0))
-        yield holder.getsockname()[1]
 
 
 class House:
