@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 
 from tests.conformance.feed import Feed
@@ -81,8 +80,7 @@ class Client:
         if place and self._feed is not None:
             await self.close()
         if self._feed is None:
-            port = self._ports[place or 'fe']
-            self._feed = Feed(*await asyncio.open_connection('127.0.0.1', port))
+            self._feed = await Feed.to(self._ports[place or 'fe'])
         return self._feed
 
     async def _answer(self, method: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 
 from tests.integration.harness.raw import reset
 
@@ -18,6 +19,16 @@ class Feed:
         self._reader = reader
         self._changed = asyncio.Event()
         self._task = asyncio.create_task(self._read())
+
+    @classmethod
+    async def to(cls, port: int) -> Feed:
+        """A connection to a proxy. One that was accepted and reset before connect(2) could look has ended, as if it were a moment later."""
+        try:
+            return cls(*await asyncio.open_connection('127.0.0.1', port))
+        except ConnectionResetError:
+            ours, theirs = socket.socketpair()
+            theirs.close()
+            return cls(*await asyncio.open_connection(sock=ours))
 
     async def _read(self) -> None:
         try:
