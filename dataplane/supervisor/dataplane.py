@@ -53,6 +53,7 @@ from dataplane.supervisor.rings import RingDoors, Rings
 from dataplane.supervisor.shelf import Shelf
 from dataplane.supervisor.slowstart import Slowstart
 from dataplane.supervisor.sources import Sources, startup_lines
+from dataplane.supervisor.spawn import Process
 from dataplane.supervisor.statelog import StateLog
 from dataplane.supervisor.subscriber import Subscriber
 from dataplane.supervisor.translate import translate
@@ -79,7 +80,7 @@ class Stop(StrEnum):
 
 
 class DataPlane:
-    """`start`, then wait for `stopped`, then `close`, whatever happened in between."""
+    """`start`, then wait for `stopped`, then `close`, whatever happened in between. `first` gives workers that wait for work already."""
 
     def __init__(
         self,
@@ -91,22 +92,21 @@ class DataPlane:
         software: str,
         quiet: bool,
         master: StatsSocket | None = None,
+        first: Callable[[], Process | None] = lambda: None,
     ) -> None:
         self._loop = loop
         self._snapshot, settings = loaded.snapshot, loaded.snapshot.globals
         self._began = monotonic_ms()
         self._log, rings = Log(settings, quiet=quiet), Rings(time.time)
         self._log.told, self._log.kept = rings.events.add, rings.put
-        self._ring_doors = RingDoors(loop, rings)
-        self._forwarder = Forwarder(self._log)
+        self._ring_doors, self._forwarder = RingDoors(loop, rings), Forwarder(self._log)
         at = layout()
         self._board, self._bells = Board.create(at), Bells.create(at.workers)
         rng = random.Random()
         self._holds = Holds(
             self._board, self._bells, Plane(self._board.cells, at, SUPERVISOR, lambda: rng.getrandbits(32))
         )
-        self._ledger = Ledger(at)
-        self._listeners = listeners
+        self._ledger, self._listeners = Ledger(at), listeners
         self._workers = Workers(loop, self._board, self._bells, listeners, settings)
         self._publisher = Publisher(loop, self._ledger, self._holds, self._workers)
         self._contents = shared(loop, self._workers, self._publisher, self._log, self._failed)
@@ -115,7 +115,7 @@ class DataPlane:
         self._publisher.descriptors, self._workers.descriptors = shelf.descriptors, shelf.current
         self._upkeep = Upkeep(loop, self._board, self._bells, self._holds, self._ledger)
         self._slowstart = Slowstart(loop, self._publisher)
-        self._workers.barrier, self._workers.clear = self._publisher, self._upkeep.clear
+        self._workers.barrier, self._workers.clear, self._workers.first = self._publisher, self._upkeep.clear, first
         self._upkeep.cleared = shelf.forget
         self._workers.log, self._workers.failed, self._workers.rings = self._log, self._failed, self._ring_doors.fd
         self._watchdog = Watchdog(

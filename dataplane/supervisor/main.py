@@ -151,16 +151,22 @@ def _listening(options: Options, sources: Sources, loaded: Loaded, master: Stats
         say('ALERT', f'Cannot create pidfile {pidfile} : {error.strerror}')
         return 1
 
-    def plane(loop: asyncio.AbstractEventLoop) -> DataPlane:
-        # here, because it is most of the start's time, which `-c` and `-v` need not spend
-        from dataplane.supervisor.dataplane import DataPlane
+    # here, because it is most of the start's time, which `-c` and `-v` need not spend
+    from dataplane.supervisor.dataplane import DataPlane
+    from dataplane.supervisor.prefork import Prefork
 
+    first = Prefork(snapshot.globals)
+
+    def plane(loop: asyncio.AbstractEventLoop) -> DataPlane:
         software, quiet = _software(), options.quiet
-        return DataPlane(loop, sources, loaded, listeners, software=software, quiet=quiet, master=master)
+        return DataPlane(
+            loop, sources, loaded, listeners, software=software, quiet=quiet, master=master, first=first.take
+        )
 
     try:
         return _run(plane, pipe, master=options.master)
     finally:
+        first.close()
         if pidfile is not None:
             remove_pidfile(pidfile, os.getpid())
 

@@ -76,7 +76,7 @@ class Rings:
 
 
 class RingDoors:
-    """What comes in for rings, and what goes on from them. One per supervisor; `fd` is what workers inherit."""
+    """What comes in for rings, and what goes on from them. One per supervisor; `fd` is what workers are given."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, rings: Rings) -> None:
         self._loop, self._rings = loop, rings

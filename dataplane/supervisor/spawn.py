@@ -1,4 +1,8 @@
-"""Starting a worker process: which program, with what it inherits and what it must not hear; how a child ended."""
+"""Starting a worker process: which program, with what it inherits and what it must not hear; how a child ended.
+
+Workers of the start are forked before there is a loop (`dataplane.supervisor.prefork`), those that come later are programs of
+their own: a process with a loop, tasks and connections is nothing to fork.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import dataplane
 from dataplane.core.model import Global
@@ -18,14 +23,21 @@ PROGRAM: Final = 'dataplane.worker.main'
 NOT_FOR_WORKERS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
-@dataclass(eq=False, slots=True)
-class Worker:
-    """One process. `channel` is closed when its death is known; `due`: by when it is to have left, 0 for whenever it likes."""
+class Process(NamedTuple):
+    """A worker process, a pidfd of it, this side of the channel to it, and how to wait for its exit status (below 0: a signal)."""
 
-    number: int
-    process: subprocess.Popen[bytes]
+    pid: int
     pidfd: int
     channel: Channel
+    wait: Callable[[], int]
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """One process. Its channel is closed when its death is known; `due`: by when it is to have left, 0 for whenever it likes."""
+
+    number: int
+    process: Process
     started: float
     state: State = State.STARTING
     due: float = 0.0
@@ -35,20 +47,27 @@ class Worker:
         """Process id; also the thread id it takes the board's lock with."""
         return self.process.pid
 
+    @property
+    def pidfd(self) -> int:
+        """What can be signalled and watched without meaning another process."""
+        return self.process.pidfd
 
-def spawn(settings: Global, rings: int) -> tuple[subprocess.Popen[bytes], int, Channel]:
-    """Start a worker; its lines for rings go to `rings`.
+    @property
+    def channel(self) -> Channel:
+        """This side of the channel to it."""
+        return self.process.channel
 
-    Returns its process, a pidfd of it, and this side of the channel to it. Raises OSError, and none runs then.
-    """
+
+def spawn(settings: Global) -> Process:
+    """Start a worker as a program of its own. Raises OSError, and none runs then."""
     channel, theirs = Channel.pair()
     # what is sent to the whole process group must not end a worker before it can say that it ignores it
     before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)
     process = None
     try:
         process = subprocess.Popen(
-            [sys.executable, '-m', PROGRAM, '--fd', str(theirs.fileno()), '--rings', str(rings)],
-            pass_fds=(theirs.fileno(), rings, *_log_fds(settings)),
+            [sys.executable, '-m', PROGRAM, '--fd', str(theirs.fileno())],
+            pass_fds=(theirs.fileno(), *log_fds(settings)),
             stdin=subprocess.DEVNULL,
             env=child_environment(),
         )
@@ -62,7 +81,7 @@ def spawn(settings: Global, rings: int) -> tuple[subprocess.Popen[bytes], int, C
     finally:
         theirs.close()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return process, pidfd, channel
+    return Process(process.pid, pidfd, channel, process.wait)
 
 
 def child_environment() -> dict[str, str]:
@@ -80,7 +99,7 @@ def how_it_ended(code: int) -> str:
     return f'exited with status {code}'
 
 
-def _log_fds(settings: Global) -> tuple[int, ...]:
+def log_fds(settings: Global) -> tuple[int, ...]:
     """Descriptors that log lines name, which the workers write to as well."""
     wanted = {int(target.address[3:]) for target in settings.log_targets if target.address.startswith('fd@')}
     return tuple(sorted(wanted - {0, 1, 2}))

@@ -31,7 +31,7 @@ from dataplane.supervisor.listeners import Listener, Listeners
 from dataplane.supervisor.members import Barrier, Contents
 from dataplane.supervisor.questions import Answers, Questions, unanswered
 from dataplane.supervisor.roster import State
-from dataplane.supervisor.spawn import Worker, how_it_ended, spawn
+from dataplane.supervisor.spawn import Process, Worker, how_it_ended, spawn
 from dataplane.supervisor.staff import Staff
 from dataplane.supervisor.workerpages import no_pages
 from dataplane.wire.framing import Message
@@ -45,7 +45,7 @@ class Workers:
     """All workers of a data plane. `log(level, text)` is told of starts and deaths; `clear(number)` clears the board.
 
     `asked(number, message)` answers when a worker asks for a page. `failed(name, error)` is told of a defect in the work for a worker: without it a number would never be used again, or
-    the barrier never be passed. `staff` says how many there are to be.
+    the barrier never be passed. `rings` leads to the rings of log lines, `first` gives processes that wait for work already. `staff` says how many there are to be.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Workers:
         self.contents: Contents
         self.clear: Callable[[int], Coroutine[Any, Any, None]]
         self.rings: int
+        self.first: Callable[[], Process | None] = lambda: None
         self.descriptors: Callable[[Tables], tuple[int, ...]] = lambda tables: ()
         self.failed: Callable[[str, BaseException], None]
         self.asked: Callable[[int, Message], Coroutine[Any, Any, None]] = partial(no_pages, self.send)
@@ -121,15 +122,15 @@ class Workers:
         if self.is_stopping or number in self.now or not self.staff.is_wanted(number):
             return
         try:
-            process, pidfd, channel = spawn(self.staff.settings, self.rings)
+            process = self.first() or spawn(self.staff.settings)
         except OSError as error:
             self.log('alert', f'Worker {number} cannot be started: {error}; trying again.')
             self._loop.call_later(_PAUSES[-1], self.spawn, number)
             return
-        worker = Worker(number, process, pidfd, channel, time.monotonic())
+        worker = Worker(number, process, time.monotonic())
         self.now[number] = worker
-        self._loop.add_reader(pidfd, self._died, worker)
-        self._loop.add_reader(channel.fileno(), self._read, worker)
+        self._loop.add_reader(worker.pidfd, self._died, worker)
+        self._loop.add_reader(worker.channel.fileno(), self._read, worker)
 
     # -- packets -------------------------------------------------------------------------------------------------------
 
@@ -209,7 +210,7 @@ class Workers:
             self._board.cells[at.HEARTBEAT + worker.number] = time.monotonic_ns() // 1_000_000
             worker.state = State.JOINED
             more = self.descriptors(tables)
-            self.send(worker.number, message, (self._board.fd, fd, *self._bells.fds, *more))
+            self.send(worker.number, message, (self._board.fd, fd, self.rings, *self._bells.fds, *more))
         finally:
             os.close(fd)
         self.contents.join(worker.number)

@@ -1,6 +1,6 @@
 """Lines for rings on their way from workers to the supervisor: one packet of a socketpair has some lines of one ring.
 
-All workers write to one end, which they inherit; whole packets (SOCK_SEQPACKET), so that nothing of two workers mixes. Nobody waits:
+All workers write to one end, which they are given; whole packets (SOCK_SEQPACKET), so that nothing of two workers mixes. Nobody waits:
 what finds no room is the sender's to drop.
 """
 

@@ -1,7 +1,6 @@
-"""The composition root of a worker: `python -m dataplane.worker.main --fd N --rings M`, started by the supervisor and nobody else.
+"""The composition root of a worker, for the supervisor and nobody else: `python -m dataplane.worker.main --fd N`, or forked into `run(N)`.
 
-Descriptor N is the worker's end of the channel to the supervisor; everything else comes through it, but for M, by which lines leave
-for the rings that the supervisor keeps. The worker lives as long
+Descriptor N is the worker's end of the channel to the supervisor; everything else comes through it. The worker lives as long
 as that channel: its end of file ends it, and so does the supervisor's death (PR_SET_PDEATHSIG). Signals meant for the whole
 data plane are the supervisor's business and ignored here.
 """
@@ -34,27 +33,35 @@ from dataplane.worker.traffic import Traffic
 
 _IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to leave. Returns the exit status."""
     parser = argparse.ArgumentParser(prog='sluice-worker', description='One worker of a Sluice data plane.')
     parser.add_argument('--fd', type=int, required=True, help='descriptor of the channel to the supervisor')
-    parser.add_argument('--rings', type=int, required=True, help='descriptor that leads to the rings of log lines')
-    given = parser.parse_args(arguments)
+    return run(parser.parse_args(arguments).fd)
+
+
+def run(fd: int) -> int:
+    """Serve until told to leave; `fd` is the channel. Returns the exit status."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _IGNORED)
     parent = os.getppid()
-    ctypes.PyDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    process = ctypes.PyDLL(None)
+    process.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    process.prctl(
+        _PR_SET_NAME, b'sluice-worker'
+    )  # a forked one has its parent's command line, and ps and top tell them apart by this
     if os.getppid() != parent:
         return 1
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(Channel(socket.socket(fileno=given.fd)), socket.socket(fileno=given.rings)))
+        runner.run(_serve(Channel(socket.socket(fileno=fd))))
     return 0
 
 
-async def _serve(channel: Channel, rings: socket.socket) -> None:
+async def _serve(channel: Channel) -> None:
     """Say hello, wait for what there is to join, and serve."""
     loop = asyncio.get_running_loop()
     try:
@@ -63,7 +70,7 @@ async def _serve(channel: Channel, rings: socket.socket) -> None:
     except (EOFError, OSError):
         # the supervisor changed its mind or is gone
         return
-    mailbox = _join(loop, channel, packet, rings)
+    mailbox = _join(loop, channel, packet)
     # what exists now lives as long as the worker: no collection need ever look at it
     gc.collect()
     gc.freeze()
@@ -85,10 +92,10 @@ async def _first(loop: asyncio.AbstractEventLoop, channel: Channel) -> Packet:
     return packet
 
 
-def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet, rings: socket.socket) -> Mailbox:
-    """Build the worker from the join message: descriptors are the board, the tables, all bells and all stick tables."""
+def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet) -> Mailbox:
+    """Build the worker from the join message: descriptors are the board, the tables, the way to the rings, all bells and all stick tables."""
     layout = Layout(**packet.message['layout'])
-    board_fd, tables_fd, *others = packet.fds
+    board_fd, tables_fd, rings, *others = packet.fds
     bell_fds, stick_fds = others[: layout.workers + 1], others[layout.workers + 1 :]
     worker = packet.message['worker']
     board = Board.attach(board_fd, layout)
@@ -104,7 +111,7 @@ def _join(loop: asyncio.AbstractEventLoop, channel: Channel, packet: Packet, rin
     for _ in contents.prepare(tables.number, tables.snapshot):
         beat(board, worker)
     desk = Desk(board, bells, worker, tables, loop=loop, rng=random.Random())
-    log = AccessLog(loop, board.cells, layout, worker, rings)
+    log = AccessLog(loop, board.cells, layout, worker, socket.socket(fileno=rings))
     traffic = Traffic(
         loop=loop, desk=desk, board_cells=board.cells, layout=layout, worker=worker, log=log, contents=contents
     )

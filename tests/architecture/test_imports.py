@@ -64,6 +64,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'dataplane.stick',
         'dataplane.crypting',
     ),
+    'dataplane.supervisor.prefork': (
+        'dataplane.supervisor.spawn',
+        'dataplane.core',
+        'dataplane.wire',
+        'dataplane.worker.main',
+    ),
     'controlplane': (),
     'controlplane.domain': ('dataplane.wire',),
     'controlplane.api': ('controlplane.domain', 'dataplane.wire'),

@@ -52,14 +52,14 @@ class Callers:
 
 def workers_of(plane: DataPlane) -> list[int]:
     """Process ids of the workers, whatever they do; the process that reads a configuration is none."""
-    return [pid for pid in plane.worker_pids() if b'dataplane.worker.main' in _words(pid)]
+    return [pid for pid in plane.worker_pids() if _name(pid) == 'sluice-worker']
 
 
-def _words(pid: int) -> bytes:
+def _name(pid: int) -> str:
     try:
-        return Path(f'/proc/{pid}/cmdline').read_bytes()
+        return Path(f'/proc/{pid}/comm').read_text().strip()
     except OSError:
-        return b''
+        return ''
 
 
 async def there_are(plane: DataPlane, count: int) -> list[int]:

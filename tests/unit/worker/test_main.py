@@ -43,11 +43,7 @@ class Supervisor:
         self.board.unlock()
         self.channel, theirs = Channel.pair()
         argv = [sys.executable, '-m', 'dataplane.worker.main', '--fd', str(theirs.fileno())]
-        rings, lines = pair()
-        with rings, lines:
-            argv += ['--rings', str(lines.fileno())]
-            fds = (theirs.fileno(), lines.fileno())
-            self.process = subprocess.Popen(argv, pass_fds=fds, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(argv, pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE)
         theirs.close()
 
     def said(self) -> Message:
@@ -61,7 +57,9 @@ class Supervisor:
     def join(self, worker: int = 1, tables: object = None) -> None:
         fd = pack([tables or self.ledger.tables])
         message = {'op': 'join', 'worker': worker, 'layout': SIZES, 'revision': 1}
-        self.channel.send(message, (self.board.fd, fd, *self.bells.fds))
+        rings, lines = pair()
+        with rings, lines:
+            self.channel.send(message, (self.board.fd, fd, lines.fileno(), *self.bells.fds))
         os.close(fd)
 
     def close(self) -> None:
