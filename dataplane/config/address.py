@@ -18,6 +18,7 @@ from dataplane.wire.unixhost import is_unix
 
 _MAX_PORT: Final = 65_535
 _MAX_PATH: Final = 107
+_LONGEST_INTERFACE: Final = 15
 _PREFIXES: Final = ('ipv4@', 'ipv6@', 'unix@', 'abns@', 'abnsz@', 'fd@')
 _UNSUPPORTED: Final = {
     'sockpair@': 'socket pairs are not supported',
@@ -236,3 +237,11 @@ def _check_host(host: str, family: str, keyword: str, text: str) -> str:
         msg = f"'{keyword}' : invalid address: '{shown(host)}' in '{shown(text)}'"
         raise Rejected(msg)
     return host
+
+
+def parse_interface(value: str) -> str:
+    """The name of a network interface, at most as long as the kernel has room for (IFNAMSIZ). Raises Rejected."""
+    if not 0 < len(value) <= _LONGEST_INTERFACE:
+        msg = f"'interface' expects the name of an interface (got '{shown(value)}')."
+        raise Rejected(msg)
+    return value

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dataplane.config.address import Address, LookUp, parse_bind
+from dataplane.config.address import Address, LookUp, parse_bind, parse_interface
 from dataplane.config.guids import checked_guid
 from dataplane.config.keywords import BIND
 from dataplane.config.problems import Rejected, Report, shown
@@ -35,6 +35,8 @@ class _Options:
     mode: int | None = None
     guid_prefix: str = ''
     accept_proxy: bool = False
+    interface: str = ''
+    transparent: bool = False
 
 
 def parse_bind_line(line: Line, section: str, number: int, report: Report, look_up: LookUp | None = None) -> list[Bind]:
@@ -61,7 +63,7 @@ def _binds(addresses: Sequence[Address], options: _Options, where: str) -> list[
             binds.append(
                 Bind(
                     name=options.name, id=options.id, host=address.host, port=port, path=address.path,
-                    accept_proxy=options.accept_proxy,
+                    accept_proxy=options.accept_proxy, interface=options.interface, transparent=options.transparent,
                     fd=address.fd, maxconn=options.maxconn, backlog=options.backlog, mode=options.mode, where=where,
                     v6only=options.v6only and ':' in address.host,
                     guid=f'{options.guid_prefix}-{len(binds)}' if options.guid_prefix else '',
@@ -85,6 +87,10 @@ def _apply(options: _Options, name: str, value: str) -> None:
         options.id = parse_int(value, 'id', 1)
     elif name == 'accept-proxy':
         options.accept_proxy = True
+    elif name == 'interface':
+        options.interface = parse_interface(value)
+    elif name == 'transparent':
+        options.transparent = True
     elif name == 'maxconn':
         options.maxconn = parse_int(value, 'maxconn', 0)
     elif name == 'backlog':

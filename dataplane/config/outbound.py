@@ -7,6 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.address import parse_interface
 from dataplane.config.draft import ServerDraft
 from dataplane.config.problems import Rejected, shown
 from dataplane.core.outbound import ProxyProtocol, Source
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from dataplane.config.draft import ProxyDraft
     from dataplane.config.reader import Line
 
-_LONGEST_NAME: Final = 15
 _MOST: Final = 65_535
 _PLACE: Final = re.compile(r'(?:[0-9.*]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}', re.ASCII)
 _SENDS: Final = {
@@ -38,10 +38,7 @@ def apply(server: ServerDraft, name: str, value: str) -> None:
         host, port = _address(value)
         server.source = replace(server.source or Source(), host=host, port=port)
     elif name == 'interface':
-        if not 0 < len(value) <= _LONGEST_NAME:
-            msg = f"'interface' expects the name of an interface (got '{shown(value)}')."
-            raise Rejected(msg)
-        server.source = replace(server.source or Source(), interface=value)
+        server.source = replace(server.source or Source(), interface=parse_interface(value))
     elif name.endswith('check-send-proxy'):
         server.checks = replace(server.checks, send_proxy=name == 'check-send-proxy')
     elif name == 'proxy-v2-options':

@@ -107,7 +107,10 @@ class KeepAlive(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
-    """One listening address: `host` with `port`, or `path` (unix), or `fd` (inherited and bound); `accept_proxy`: a PROXY header is first."""
+    """One listening address: `host` with `port`, or `path` (unix), or `fd` (inherited and bound); `accept_proxy`: a PROXY header is first.
+
+    `interface`: what arrives elsewhere is not heard; `transparent`: the address may be a foreign one.
+    """
 
     name: str = ''
     id: int = 0
@@ -121,6 +124,8 @@ class Bind:
     mode: int | None = None
     guid: str = ''
     accept_proxy: bool = False
+    interface: str = ''
+    transparent: bool = False
     where: str = ''
 
     @property

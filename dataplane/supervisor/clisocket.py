@@ -21,6 +21,7 @@ from dataplane.cli.servers import socket_name
 from dataplane.cli.session import Answer, Mode, Session, Severity
 from dataplane.core.model import Global, Level, StatsSocket
 from dataplane.supervisor.inherited import inherited
+from dataplane.supervisor.tcpsocket import bound
 from dataplane.supervisor.unixsocket import Place, listen_unix
 from dataplane.supervisor.wait import Patience
 
@@ -75,7 +76,7 @@ class CliServer:
                 listener, named = listen_unix(wanted.path, wanted.mode, _BACKLOG), wanted
                 self._places.append(Place.of(wanted.path))
             else:
-                listener, named = _listen_tcp(wanted.host, wanted.port), wanted
+                listener, named = bound(wanted.host, wanted.port), wanted
         except OSError as error:
             raise CannotListen(f'cannot bind socket ({error.strerror}) [{socket_name(wanted)}]') from error
 
@@ -235,15 +236,3 @@ def _named(wanted: StatsSocket, sock: socket.socket) -> StatsSocket:
     if sock.family == socket.AF_UNIX:
         return replace(wanted, fd=None, path=os.fsdecode(name))
     return replace(wanted, fd=None, host=name[0], port=name[1])
-
-
-def _listen_tcp(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ':' in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(('' if host == '*' else host, port))
-    except OSError:
-        listener.close()
-        raise
-    return listener

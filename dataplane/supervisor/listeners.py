@@ -21,6 +21,7 @@ from typing import Final
 from dataplane.core.model import Bind, Frontend
 from dataplane.supervisor import steering
 from dataplane.supervisor.inherited import inherited
+from dataplane.supervisor.tcpsocket import bound
 from dataplane.supervisor.unixsocket import Place, listen_unix
 
 _DEFAULT_BACKLOG: Final = 1_024
@@ -66,7 +67,7 @@ class Listener:
         """
         while not self.shared and len(self.sockets) < workers:
             first = self.sockets[0]
-            sock = _bound(first.family, first.getsockname(), v6only=self.bind.v6only, shared=True)
+            sock = _bound(self.bind, first.getsockname()[1], shared=True)
             self.sockets.append(sock)
             sock.listen(self.backlog)
             sock.setblocking(False)  # noqa: FBT003 - socket's own signature
@@ -247,7 +248,7 @@ class Listeners:
 
 def bind_key(bind: Bind) -> str:
     """What makes two bind lines the same socket."""
-    return bind.address
+    return f'{bind.address}%{bind.interface}' if bind.interface else bind.address
 
 
 def _open(frontend: Frontend, bind: Bind, workers: int) -> Listener:
@@ -272,17 +273,13 @@ def _open(frontend: Frontend, bind: Bind, workers: int) -> Listener:
 
 
 def _tcp(bind: Bind, workers: int, backlog: int) -> list[socket.socket]:
-    host = bind.host if bind.host not in ('', '*') else '0.0.0.0'
-    family, _, _, _, address = socket.getaddrinfo(
-        host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
-    )[0]
     # without SO_REUSEPORT: another group on this address would silently take a share of the connections
-    with _bound(family, address, v6only=bind.v6only, shared=False) as probe:
-        place = probe.getsockname()
+    with _bound(bind, bind.port, shared=False) as probe:
+        port = probe.getsockname()[1]
     sockets: list[socket.socket] = []
     try:
         for _ in range(workers):
-            sockets.append(_bound(family, place, v6only=bind.v6only, shared=True))
+            sockets.append(_bound(bind, port, shared=True))
             sockets[-1].listen(backlog)
     except OSError:
         for sock in sockets:
@@ -291,19 +288,10 @@ def _tcp(bind: Bind, workers: int, backlog: int) -> list[socket.socket]:
     return sockets
 
 
-def _bound(family: int, address: object, *, v6only: bool, shared: bool) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(v6only))
-        sock.bind(address)  # type: ignore[arg-type]
-    except OSError:
-        sock.close()
-        raise
-    return sock
+def _bound(bind: Bind, port: int, *, shared: bool) -> socket.socket:
+    return bound(
+        bind.host, port, v6only=bind.v6only, shared=shared, interface=bind.interface, transparent=bind.transparent
+    )
 
 
 def _failure(bind: Bind, frontend: str, error: OSError, where: str = '') -> str:

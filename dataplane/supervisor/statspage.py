@@ -22,6 +22,7 @@ from dataplane.supervisor.health import LIVE_PATH, READY_PATH, Condition, Readin
 from dataplane.supervisor.inherited import inherited
 from dataplane.supervisor.pageask import Asked, Told
 from dataplane.supervisor.pagedesk import HEADERS, PageDesk
+from dataplane.supervisor.tcpsocket import bound
 from dataplane.supervisor.unixsocket import Place, listen_unix
 
 _BACKLOG: Final = 128
@@ -59,13 +60,13 @@ class StatsServer:
         self._runners.append(runner)
         self._keepers.append(keeper)
         for bind in listener.binds:
-            bound = _listen(bind)
+            sock = _listen(bind)
             if bind.path is not None:
                 self._places.append(Place.of(bind.path))
-            listening = await loop.create_server(keeper, sock=bound, backlog=bind.backlog or _BACKLOG)
+            listening = await loop.create_server(keeper, sock=sock, backlog=bind.backlog or _BACKLOG)
             self._servers.append(listening)
-            if bound.family != socket.AF_UNIX:
-                self.addresses.append(bound.getsockname()[:2])
+            if sock.family != socket.AF_UNIX:
+                self.addresses.append(sock.getsockname()[:2])
 
     async def close(self) -> None:
         """Stop listening, end the connections, and take away the paths that are still this server's."""
@@ -109,18 +110,9 @@ def _listen(bind: Bind) -> socket.socket:
             return inherited(bind.fd)
         if bind.path is not None:
             return listen_unix(bind.path, bind.mode, bind.backlog or _BACKLOG)
-        bound = socket.socket(socket.AF_INET6 if ':' in bind.host else socket.AF_INET, socket.SOCK_STREAM)
+        return bound(bind.host, bind.port, v6only=bind.v6only, interface=bind.interface, transparent=bind.transparent)
     except OSError as error:
         raise CannotListen(f'cannot bind socket ({error.strerror}) [{bind.address}]') from error
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if bound.family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bind.v6only))
-        bound.bind(('' if bind.host == '*' else bind.host, bind.port))
-    except OSError as error:
-        bound.close()
-        raise CannotListen(f'cannot bind socket ({error.strerror}) [{bind.address}]') from error
-    return bound
 
 
 class _Page:

@@ -21,12 +21,9 @@ BIND: Final = table(
     accepted('used by statistics and logs that are not written', 'label:1'),
     accepted('means something on `stats socket` lines only', 'level:1, severity-output:1, expose-fd:1'),
     refused("NetScaler's protocol is not supported", 'accept-netscaler-cip:1'),
-    refused(
-        'listening on one interface, namespace or foreign address is not supported',
-        """
-        interface:1, namespace:1, transparent
-    """,
-    ),
+    supported('interface:1', 'what arrives at another interface is not heard'),
+    supported('transparent', 'needs CAP_NET_ADMIN'),
+    refused('network namespaces are those that the process was started in', 'namespace:1'),
     refused('TCP MD5 signatures are not supported', 'tcp-md5sig:1'),
     supported('proto:1', '`h1`, the only protocol there is'),
     refused('reverse HTTP is not supported', 'nbconn:1'),

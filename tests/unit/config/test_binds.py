@@ -46,6 +46,14 @@ def test_who_connects_may_have_to_say_first_for_whom() -> None:
     assert [bind.accept_proxy for bind in binds('bind :80 accept-proxy\n bind :81')] == [True, False]
 
 
+def test_interface_and_transparent() -> None:
+    found = binds('bind :80 interface lo transparent\n bind :81')
+    assert [(bind.interface, bind.transparent) for bind in found] == [('lo', True), ('', False)]
+    assert frontend_error('bind :81 interface abcdefghijklmnop') == [
+        "'bind :81' in section 'frontend' : 'interface' expects the name of an interface (got 'abcdefghijklmnop')."
+    ]
+
+
 def test_v6only_means_nothing_to_ipv4() -> None:
     assert not binds('bind :80 v6only')[0].v6only
 

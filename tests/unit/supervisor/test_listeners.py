@@ -69,6 +69,16 @@ def test_connections_are_spread_and_steered_and_spread_again(listeners: Listener
     assert all(accepted(listener, port))
 
 
+def test_one_address_may_be_listened_on_by_interface(listeners: Listeners, port: int) -> None:
+    lines = [replace(tcp(port), interface='lo'), replace(tcp(port), host='0.0.0.0', interface='nosuch0')]
+    with pytest.raises(CannotListen, match=r"cannot bind socket \(interface 'nosuch0': No such device\)"):
+        listeners.open_missing([frontend(*lines)])
+    (listener,) = listeners.open_missing([frontend(lines[0])])
+    assert all(accepted(listener, port))
+    listener.widen(WORKERS + 1)
+    assert all(accepted(listener, port))
+
+
 def test_a_bind_opened_while_steered_is_steered_too(listeners: Listeners, port: int) -> None:
     listeners.steer([1])
     (listener,) = listeners.open_missing([frontend(tcp(port))])
