@@ -58,6 +58,11 @@ class LogFormats:
         made = self._parsed(line, proxy, Phase.LOG, Flags.MANDATORY, 'log-format-sd')
         proxy.formats = replace(proxy.formats, data=made)
 
+    def error_log_format(self, line: Line, proxy: ProxyDraft) -> None:
+        """`error-log-format FORMAT`: of a connection that failed before it asked for anything."""
+        made = self._parsed(line, proxy, Phase.LOG, Flags.MANDATORY, 'error-log-format')
+        proxy.formats = replace(proxy.formats, error=made)
+
     def httplog(self, line: Line, proxy: ProxyDraft) -> None:
         """`option httplog [clf]`."""
         if line.modifier is not Modifier.NONE:

@@ -21,12 +21,13 @@ class Slot:
 class Formats:
     """What a proxy's log lines look like, and what is noted for them. None: not of its own.
 
-    `line` and `data` stand for `log-format` and `log-format-sd`; `unique_header`: where servers are told the unique id; `cookie`: the
+    `line` and `data` stand for `log-format` and `log-format-sd`, `error` for `error-log-format`; `unique_header`: where servers are told the unique id; `cookie`: the
     beginning of a cookie's name, and how much of it and its value is kept.
     """
 
     line: Format | None = None
     data: Format | None = None
+    error: Format | None = None
     unique_id: Format | None = None
     unique_header: str = ''
     cookie: Slot | None = None

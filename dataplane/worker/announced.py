@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 from dataplane.wire.syslog import LEVELS
 from dataplane.worker.arrival import Arrival
 from dataplane.worker.client import Client
-from dataplane.worker.proxyheader import CLOSED, FAILED, LATE, TRUNCATED, BadHeader, read_header
+from dataplane.worker.ending import Story
+from dataplane.worker.logbook import Failure, write_failure
+from dataplane.worker.proxyheader import CLOSED, CODES, FAILED, LATE, TRUNCATED, BadHeader, read_header
 
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
@@ -54,7 +56,7 @@ class Announced(Client):
             header = read_header(self._buffer, self._context.bufsize)
         except BadHeader as bad:
             if bad.ends is not None:
-                arrival.session = bad.ends
+                arrival.session, arrival.moved = bad.ends, True
             self._turn_away(str(bad))
             return
         if header is None:
@@ -114,4 +116,7 @@ class Announced(Client):
         name = '' if bind is None else bind.name or bind.id
         source = f'{arrival.session.source}:{arrival.session.source_port}' if arrival.session.source else f'unix:{name}'
         line = f'{source} [{log.dates.http(self._wall)}] {frontend.name}/{name}: {why}'
-        log.write_at(frontend.log_targets, line, _ERR if frontend.log_separate_errors else -1)
+        self.place(arrival)
+        story = Story(self._index, self._wall)
+        failure = Failure(self._context, frontend, self, story, CODES[why], why)
+        write_failure(failure, line, _ERR if frontend.log_separate_errors else -1)

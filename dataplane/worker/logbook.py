@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from dataplane.core.termination import REJECTED
 from dataplane.rules.closures import compiled_format
 from dataplane.rules.samples import parse_address
 from dataplane.worker.bareview import BareView
@@ -40,7 +41,7 @@ _SEPARATORS: Final = re.compile(rb'[;,]')
 class LogFormats:
     """A proxy's formats, ready for use. `written` counts its log lines."""
 
-    __slots__ = ('cookie', 'data', 'line', 'unique_header', 'unique_id', 'written')
+    __slots__ = ('cookie', 'data', 'error', 'line', 'unique_header', 'unique_id', 'written')
 
     def __init__(self, formats: Formats, store: Store) -> None:
         def ready(format_: Format | None) -> Writer | None:
@@ -48,6 +49,7 @@ class LogFormats:
 
         self.line = ready(formats.line)
         self.data = ready(formats.data)
+        self.error = ready(formats.error)
         self.unique_id = ready(formats.unique_id)
         self.unique_header = formats.unique_header.encode()
         self.cookie = formats.cookie
@@ -180,6 +182,36 @@ class Entry(BareView):
     def unique_id(self) -> bytes | None:
         """The request's id; what was no request has none."""
         return None if self.ruled is None else self.ruled.unique_id()
+
+
+class Failure(Entry):
+    """The view of a connection that has failed before it could ask for anything; `code` and `text` are HAProxy's of what went wrong."""
+
+    __slots__ = ('code', 'text')
+
+    def __init__(
+        self, context: Context, frontend: Frontend, client: ClientEnd, story: Story, code: int, text: str
+    ) -> None:
+        super().__init__(context, frontend, client, story, REJECTED, None)
+        self.code, self.text = code, text
+
+    def fact(self, name: str) -> Sample | None:
+        """What went wrong, or what an entry tells."""
+        if name == 'fc_err':
+            return self.code
+        if name == 'fc_err_str':
+            return self.text.encode()
+        return super().fact(name)
+
+
+def write_failure(failure: Failure, usual: str, level: int) -> None:
+    """Write the line of what failed, as `error-log-format` has it, or in the usual words."""
+    formats, line = failure.formats, usual
+    if formats is not None and formats.error is not None:
+        line = _text(formats.error(failure))
+        formats.written += 1
+    if line:
+        failure.context.log.write_at(failure.frontend.log_targets, line, level)
 
 
 def write_entry(entry: Entry, usual: str, level: int) -> None:

@@ -38,6 +38,8 @@ TRUNCATED: Final = 'Truncated PROXY protocol header received'
 CLOSED: Final = 'Connection closed while waiting for PROXY protocol header'
 FAILED: Final = 'Connection error while waiting for PROXY protocol header'
 LATE: Final = 'Timeout while waiting for PROXY protocol header'
+CODES: Final = {CLOSED: 11, FAILED: 12, LATE: 13, TRUNCATED: 14, NOT_A_HEADER: 15, INVALID: 16, UNHANDLED: 17}
+"""HAProxy's numbers of these (`fc_err`)."""
 
 
 class BadHeader(Exception):

@@ -87,7 +87,7 @@ GLOBAL: Final = table(
         tune.sndbuf.server, tune.streams-elasticity, tune.http.cookielen, tune.http.logurilen, tune.stick-counters
     """,
     ),
-    accepted('checks have no variables', 'tune.vars.check-max-size'),
+    accepted('variables of checks are not limited; they end with the check', 'tune.vars.check-max-size'),
     accepted(
         'concerns HTTP/2, which is not spoken',
         """

@@ -101,7 +101,9 @@ PROXY: Final = table(
         timeout client-hs
     """,
     ),
-    accepted('what fails before a request was heard is told in the usual words', 'error-log-format'),
+    supported(
+        'error-log-format', 'without TLS, what can fail before there is a request is a PROXY header (`accept-proxy`)'
+    ),
     accepted(
         'tuning of the socket layer without effect here',
         """
