@@ -85,13 +85,6 @@ class Announced(Client):
         else:
             super().connection_lost(exc)
 
-    def close_idle(self) -> None:
-        """A soft stop: who has said nothing yet is not waited for."""
-        if self.arrival is not None and not self._buffer:
-            self.cut()
-        else:
-            super().close_idle()
-
     def cut(self) -> None:
         """End the connection at once."""
         self.arrival = None

@@ -293,7 +293,7 @@ class Client(Connection):
     def _after(self, *, keep: bool, unread: bool = False) -> None:
         self.phase = _IDLE
         self._hold(_BODY, held=False)
-        if not keep or self._context.stopping:
+        if not keep or self._context.closes_idle:
             self.close(linger=unread or bool(self._buffer))
         elif self._buffer:
             self._context.loop.call_soon(self._in_turn)

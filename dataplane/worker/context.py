@@ -60,7 +60,8 @@ class Context:
         self.turn = Turn(loop)
         self.pools = Pools(loop, self.outbox, cells, layout, worker)
         self.wheel = Wheel(now_ms())
-        self.stopping = False
+        # stopping: every answer from now on says that its connection closes; closes_idle: nobody is waited for to ask once more
+        self.stopping = self.closes_idle = False
         self.bufsize = 0
         self.head_limit = 0
         self.max_fields = 0

@@ -304,7 +304,7 @@ class Traffic:
 
     def stay(self) -> None:
         """It is needed after all: go on as if nothing had been said. Where to accept is said anew."""
-        self._context.stopping = False
+        self._context.stopping = self._context.closes_idle = False
         self._done, self._close_idle_at = None, 0
 
     def _part(self, done: Callable[[], None]) -> None:
@@ -314,6 +314,7 @@ class Traffic:
 
     def _close_idle(self) -> None:
         self._close_idle_at = 0
+        self._context.closes_idle = True
         for client in list(self._clients):
             client.close_idle()
 
