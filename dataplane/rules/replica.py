@@ -10,23 +10,28 @@ What must hold:
 2. *Seen* is confirmed with our own changes, those under way (`_sent`) and then those that are not (`_unsent`), done on top.
 3. One batch is under way at a time; when it comes back confirmed has it, and it is forgotten. So when nobody changes anything
    any more, everybody sees the same: what the supervisor has. Of two changes of one pattern the one that it heard last stays.
-4. What is kept is bounded: per pattern two changes at most, and patterns are bounded by `Limits`.
+4. What is kept is bounded: per pattern two changes at most, and patterns are bounded by `Limits`. So is a batch: the supervisor does one
+   in a turn of its loop; what does not fit into it is in the next.
 
 Entries that only exist here have places beyond all that the supervisor gives, so they stand last until they have one of its.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from dataplane.rules.changes import Change, after, joined
 from dataplane.rules.indexes import Held
 from dataplane.rules.problems import Rejected
-from dataplane.rules.stores import VARIABLES, PatternSet, Store, acceptable, decoded
+from dataplane.rules.stores import VARIABLES, PatternSet, Store, acceptable, decoded, size_of
 
 PROVISIONAL: Final = 1 << 62
 """Places from here on are a worker's own."""
+MOST: Final = 2_000
+"""Changes in one batch: some ten milliseconds of the supervisor's."""
+MOST_BYTES: Final = 1 << 20
+"""Of their patterns and values. In a packet a byte may take six."""
 
 
 class Limits(NamedTuple):
@@ -96,13 +101,22 @@ class Replica:
         return True
 
     def batch(self) -> dict[Where, Change]:
-        """Everything that is to be sent now, as batch number `number`. Nothing may be under way."""
+        """What is to be sent now, the first of it first, as batch number `number`. Nothing may be under way."""
         if self._under_way:
             raise RuntimeError(f'batch {self.number} is under way')
         self._under_way = True
         self.number += 1
-        self._sent, self._unsent = self._unsent, {}
+        self._sent = {where: self._unsent.pop(where) for where in tuple(self._first())}
         return self._sent
+
+    def _first(self) -> Iterator[Where]:
+        """Of what is not sent, as much as one batch holds, and one change at least."""
+        count = size = 0
+        for (name, key), change in self._unsent.items():
+            count, size = count + 1, size + size_of(key, ((0, change.value),))
+            if count > 1 and (count > MOST or size > MOST_BYTES):
+                return
+            yield name, key
 
     def hear(self, told: Told, whole: Iterable[tuple[str, PatternSet]] = (), taken: int | None = None) -> None:
         """Follow the order: `whole` sets as they are now, patterns of others, and our own batch if that was `taken`."""

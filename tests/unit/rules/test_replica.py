@@ -16,7 +16,7 @@ from dataplane.rules.book import Book
 from dataplane.rules.changes import Change, Kind
 from dataplane.rules.indexes import Held
 from dataplane.rules.model import Entry, Match, Reference, Use
-from dataplane.rules.replica import PROVISIONAL, Limits, Replica, Where
+from dataplane.rules.replica import MOST, MOST_BYTES, PROVISIONAL, Limits, Replica, Where
 from dataplane.rules.stores import VARIABLES, PatternSet, Store
 
 MAP = Reference('m', 0, '', maps=True, acls=False, uses=(Use(Match.STR, gives='str'),), entries=(Entry('k', 'v'),))
@@ -255,3 +255,29 @@ def test_own_changes_are_kept_per_pattern() -> None:
     replica.hear([('m', [(b'k', ((1, b'0'),))])], taken=1)
     assert waits(replica)
     assert store['m'].held[b'k'] == ((1, b'999'),)
+
+
+def test_what_does_not_fit_into_a_batch_is_in_the_next() -> None:
+    store = Store(references=(MAP,))
+    for _ in store.fill():
+        pass
+    replica = Replica(store, Limits(100_000, 1 << 40))
+    for number in range(MOST + 10):
+        assert replica.act('m', b'%d' % number, Change(Kind.SET, b'v'))
+    large = b'x' * (MOST_BYTES // 2)
+    for number in range(3):
+        assert replica.act('m', b'large %d' % number, Change(Kind.SET, large))
+    told = []
+    while replica.waiting:
+        batch = dict(replica.batch())
+        told += [list(batch)]
+        seen = {key: replica.store['m'].held[key] for _, key in batch}
+        replica.hear([('m', seen.items())], taken=replica.number)
+    assert [len(keys) for keys in told] == [MOST, 11, 1, 1]
+    assert [key for keys in told for _, key in keys] == [
+        *(b'%d' % number for number in range(MOST + 10)), b'large 0', b'large 1', b'large 2',
+    ]  # fmt: skip
+    assert [replica._base, replica._sent, replica._unsent] == [{}, {}, {}]
+    huge = Change(Kind.SET, b'x' * 2 * MOST_BYTES)
+    assert replica.act('m', b'k', huge)
+    assert dict(replica.batch()) == {('m', b'k'): huge}
