@@ -121,8 +121,8 @@ class CliServer:
         connection = _Connection(reader, writer, session, Reader(settings.bufsize, settings.tuning.payload))
         try:
             await connection.talk(self._verbs, self._uptime)
-        except (ConnectionError, TimeoutError):
-            # the client left, or does not read: there is nobody to tell
+        except OSError:
+            # the client left, cannot be reached any more, or does not read: there is nobody to tell
             writer.transport.abort()
         finally:
             connection.read_ahead.cancel()
@@ -141,7 +141,7 @@ class _Connection:
         self.read_ahead = asyncio.create_task(self._read_ahead())
 
     async def talk(self, verbs: Interpreter, uptime: Callable[[], int]) -> None:
-        """Do what the client sends until it has had enough. Raises ConnectionError or TimeoutError when it is gone."""
+        """Do what the client sends until it has had enough. Raises OSError when it is gone."""
         try:
             while (line := await self._next_line()) is not None:
                 if self._lines.collecting:
@@ -200,8 +200,8 @@ class _Connection:
                 if self._lines.full:
                     self._room.clear()
                     await self._room.wait()
-        except ConnectionError:
-            # reset: as if the client had closed, and writing will say so, too
+        except OSError:
+            # reset, or out of reach: as if the client had closed, and writing will say so, too
             pass
         self._closed.set()
         self._arrived.set()

@@ -179,7 +179,10 @@ class Publisher:
         waiting = set(self._progress.members)
         if not waiting:
             return
-        fd = bundle(tables)
+        try:
+            fd = bundle(tables)
+        except OSError as error:
+            raise Refused((f'workers cannot be sent what they need: {error}',)) from error
         self._preparation = under_way = _Preparation(tables.number, waiting, self._loop.create_future())
         try:
             for worker in tuple(waiting):

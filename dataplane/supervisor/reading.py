@@ -31,11 +31,13 @@ PATIENCE: Final = 60.0
 
 async def read_beside(sources: Sources, *, patience: float = PATIENCE) -> Loaded:
     """`sources.read()`, done by a child within `patience` seconds. Raises Unusable."""
-    channel, theirs = Channel.pair()
+    try:
+        channel, theirs = Channel.pair()
+    except OSError as error:
+        raise _not_begun(error) from error
     try:
         with theirs:
-            _ask(channel, sources)
-            process = await _started(theirs.fileno())
+            process = await _started(channel, theirs.fileno(), sources)
         code = await _ended(process, patience)
         if code:
             raise Unusable((f'The configuration was not read: process {process.pid} {how_it_ended(code)}.',))
@@ -52,8 +54,9 @@ def _ask(channel: Channel, sources: Sources) -> None:
         os.close(fd)
 
 
-async def _started(fd: int) -> asyncio.subprocess.Process:
+async def _started(channel: Channel, fd: int, sources: Sources) -> asyncio.subprocess.Process:
     try:
+        _ask(channel, sources)
         return await asyncio.create_subprocess_exec(
             *(sys.executable, '-m', PROGRAM, str(fd)),
             pass_fds=(fd,),
@@ -62,7 +65,11 @@ async def _started(fd: int) -> asyncio.subprocess.Process:
             start_new_session=True,  # a signal to the process group is not meant for it
         )
     except OSError as error:
-        raise Unusable((f'The configuration was not read: no process can be started for it: {error}',)) from error
+        raise _not_begun(error) from error
+
+
+def _not_begun(error: OSError) -> Unusable:
+    return Unusable((f'The configuration was not read: no process can be started for it: {error}',))
 
 
 async def _ended(process: asyncio.subprocess.Process, patience: float) -> int:
@@ -80,7 +87,10 @@ async def _ended(process: asyncio.subprocess.Process, patience: float) -> int:
 
 
 async def _answer(channel: Channel) -> Loaded:
-    packet = channel.receive()
+    try:
+        packet = channel.receive()
+    except EOFError:
+        packet = None
     if packet is None:
         raise Unusable(('The configuration was not read: its process ended without an answer.',))
     came: object = None

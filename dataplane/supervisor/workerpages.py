@@ -55,7 +55,12 @@ class WorkerPages:
             # a page that cannot be drawn is a defect, and no reason to end the traffic of everybody
             _LOG.exception('%s failed.', message['service'] or f'The statistics page of {message["proxy"]}')
             told = _FAILED
-        self._tell(worker, message['question'], told or _GONE)
+        try:
+            self._tell(worker, message['question'], told or _GONE)
+        except OSError as error:
+            # no descriptor is left for it
+            _LOG.warning('A page cannot be handed to worker %d: %s', worker, error)
+            await no_pages(self._send, worker, message)
 
     async def _answer(self, message: Message) -> Told | None:
         if message['service'] == EXPORTER:

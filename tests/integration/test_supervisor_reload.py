@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 
 import pytest
@@ -172,3 +173,20 @@ async def test_reloads_leave_no_descriptor_and_no_process_behind() -> None:
 
 def _descriptors(pid: int) -> int:
     return len(os.listdir(f'/proc/{pid}/fd'))
+
+
+async def test_without_a_descriptor_left_a_reload_is_refused_and_all_goes_on() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port)
+        used = len(os.listdir(f'/proc/{plane.pid}/fd'))
+        limits = resource.prlimit(plane.pid, resource.RLIMIT_NOFILE)
+        for room in range(6):
+            resource.prlimit(plane.pid, resource.RLIMIT_NOFILE, (used + room, limits[1]))
+            await reload(plane)
+            assert (await ask(port)).status == 200
+        assert 'Reload refused' in plane.printed()
+        resource.prlimit(plane.pid, resource.RLIMIT_NOFILE, limits)
+        assert 'Reloaded' in await reload(plane)
+        assert (await ask(port)).status == 200

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -94,6 +95,19 @@ async def test_a_form_and_what_it_may_do() -> None:
     assert b'\r\nlocation: /s;st=DENY\r\n' in answer
     _, answer = await told(plane, **{**form, 'body': None}, granted=True)
     assert b'\r\nlocation: /s;st=EXCD\r\n' in answer
+
+
+async def test_a_page_for_which_no_descriptor_is_left() -> None:
+    plane, sent, notes = with_pages(), list[tuple[Message, Sequence[int]]](), list[str]()
+    desk = PageDesk(plane.figures, plane.verbs(), notes.append)
+    pages = WorkerPages(desk, lambda: plane.ledger.tables, lambda _, message, fds: sent.append((message, fds)))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        await pages.answer(3, QUESTION)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert sent == [({'op': 'paged', 'question': 7, 'status': 503}, ())]
 
 
 async def test_a_page_that_cannot_be_drawn_ends_nothing_else() -> None:
