@@ -8,6 +8,7 @@ What a request meets, from the outside in:
   asyncio, no clock, no socket, no randomness of its own. It works on cells of integers that somebody hands it.
 - `board` is those cells in shared memory, with the one lock under which every decision of every worker is taken.
 - `stick` is stick tables in shared memory of their own, with locks of their own; `mutex` is the lock both are under.
+- `alarm` ends searches with regular expressions that take too long, in whatever process.
 
 What a change meets:
 

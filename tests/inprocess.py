@@ -18,6 +18,7 @@ from dataplane.core.ledger import Ledger
 from dataplane.core.model import Backend, Balance, Bind, Frontend, Global, Server, Snapshot
 from dataplane.health.watch import Watch
 from dataplane.rules.book import Book
+from dataplane.rules.patience import Patience, endless
 from dataplane.supervisor.aids import Surroundings
 from dataplane.supervisor.checkfigures import CheckFigures
 from dataplane.supervisor.figures import Figures, Identity, Supervision
@@ -106,6 +107,7 @@ class Plane:
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     counters: CountersSeen = field(default_factory=CountersSeen)
     doors: DoorsSeen = field(default_factory=DoorsSeen)
+    patience: Patience = endless
 
     def __post_init__(self) -> None:
         self.layout = Layout(workers=4, servers=64, backends=16, frontends=8, entries=32, listeners=4)

@@ -11,6 +11,7 @@ from dataplane.config.reader import Modifier
 from dataplane.config.serverchecks import check_place
 from dataplane.config.values import MAX_INT, parse_int
 from dataplane.core.checks import Assign, Comment, Connect, Expect, Match, ProbeKind, Request, Send, Text
+from dataplane.rules.regexes import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -286,10 +287,9 @@ def _pattern(name: str, words: Words) -> dict[str, Any]:
         return {'match': match, 'codes': _ranges(text, words.what)}
     if match is Match.BINARY:
         return {'match': match, 'pattern': _hex(text, words.what)}
-    data = text.encode('utf-8', 'surrogateescape')
     if match is not Match.STRING:
-        _regex(text, words.what)
-    return {'match': match, 'pattern': data}
+        text = _regex(text, words.what)
+    return {'match': match, 'pattern': text.encode('utf-8', 'surrogateescape')}
 
 
 def _header(words: Words) -> dict[str, Any]:
@@ -314,7 +314,7 @@ def _header(words: Words) -> dict[str, Any]:
                 raise Rejected(msg)
         text = words.argument(part)
         if method == 'reg':
-            _regex(text, words.what)
+            text = _regex(text, words.what)
         found[part] = Text(text=text, method=method)
     return found
 
@@ -338,12 +338,15 @@ def _hex(text: str, what: str) -> bytes:
     return bytes.fromhex(text)
 
 
-def _regex(text: str, what: str) -> None:
+def _regex(text: str, what: str) -> str:
+    """The expression as `re` writes it. One that may take forever is taken: searches of checks are watched over."""
+    made = translated(text)
     try:
-        re.compile(text.encode('utf-8', 'surrogateescape'))
-    except re.error as problem:
+        re.compile(made.encode('utf-8', 'surrogateescape'))
+    except (re.error, RecursionError, OverflowError) as problem:
         msg = f"'{what}' : regular expression '{shown(text)}' is invalid ({problem})."
         raise Rejected(msg) from None
+    return made
 
 
 HANDLERS: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {

@@ -204,7 +204,7 @@ class Checker:
         asks = any(getattr(step, 'state', False) for step in backend.probe.steps)
         state = self._state(watch, record, settings.node) if asks else ''
         running = record.opstate is not OpState.STOPPED
-        wording = Wording(partial(self._view, record, backend))
+        wording = Wording(partial(self._view, record, backend), self._shared.patience)
         return Run(backend.probe, wording, state=state, running=running, bufsize=settings.bufsize)
 
     def _view(self, record: ServerRecord, backend: Backend) -> CheckView:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _STATUS_LINE: Final = re.compile(rb'HTTP/(\d)\.(\d) ([0-9]{3})(?: ([^\r\n]*))?\r?\n')
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*")
 _END: Final = re.compile(rb'\r?\n\r?\n')
+_LENGTH: Final = re.compile(rb'[0-9]{1,19}')
 _SIZE: Final = re.compile(rb'([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n')
 
 
@@ -106,7 +107,7 @@ def _body(answer: Answer, data: bytes, *, ended: bool) -> None:
         answer.body, answer.complete = _unchunked(data)
         answer.complete = answer.complete or ended
     elif length:
-        if not length.isdigit():
+        if not _LENGTH.fullmatch(length):
             raise BadAnswer
         answer.body = data[: int(length)]
         answer.complete = ended or len(data) >= int(length)

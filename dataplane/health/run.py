@@ -1,7 +1,8 @@
 r"""One check as a conversation: what came in, what is to be done next. Pure; a socket is somebody else's business.
 
 `begin` and every event return the next thing to do: dial, say something, hear something, or the result, which is the end.
-What is kept of an answer is bounded by `bufsize`: when it is full, a check is decided as if the server had ended there.
+What is kept of an answer is bounded by `bufsize`: when it is full, a check is decided as if the server had ended there. Searches
+with regular expressions are watched over, since a server decides what is searched: what takes too long has not matched.
 
     begin -> Dial -- connected --> Say -- said --> Hear -- heard | ended --> ... -> Result
               \ unreachable, timed_out -> Result         \ broken, timed_out -> Result
@@ -17,6 +18,7 @@ from dataplane.core.checks import Assign, Comment, Connect, Expect, Match, Probe
 from dataplane.health.http import Answer, BadAnswer, read_answer, request_bytes
 from dataplane.health.result import Result, Status
 from dataplane.health.wording import Wording
+from dataplane.rules.patience import Patience, patient
 
 _BINARY: Final = (Match.BINARY, Match.RBINARY)
 _REGEX: Final = (Match.RSTRING, Match.RBINARY)
@@ -85,6 +87,7 @@ class Run:
     def __init__(self, probe: Probe, wording: Wording, *, state: str, running: bool, bufsize: int) -> None:
         self._probe = probe
         self._wording = wording
+        self._patience = wording.patience
         self._state = state
         self._running = running
         self._bufsize = bufsize
@@ -198,7 +201,7 @@ class Run:
             return self._mismatch(step, info, comment=f" comment: '{self._said(step)}'" if self._said(step) else '')
         if not self._last and len(self._buffer) < self._needed(step):
             return HEAR
-        found = _contains(step, self._buffer)
+        found = self._contains(step, self._buffer)
         if not found and not self._last and step.min_recv == -1:
             return HEAR
         if found is not step.negated:
@@ -224,7 +227,9 @@ class Run:
         if step.match in (Match.STRING, Match.RSTRING):
             return self._look_at_body(step, answer)
         found = (
-            _in_codes(step, answer.status) if step.match in (Match.STATUS, Match.RSTATUS) else _in_head(step, answer)
+            self._in_codes(step, answer.status)
+            if step.match in (Match.STATUS, Match.RSTATUS)
+            else self._in_head(step, answer)
         )
         if found is not step.negated:
             return self._next()
@@ -236,7 +241,7 @@ class Run:
             return HEAR
         if final and not answer.body:
             return self._mismatch(step, 'HTTP content check could not find a response body')
-        found = _contains(step, answer.body)
+        found = self._contains(step, answer.body)
         if not found and not final and step.min_recv == -1:
             return HEAR
         if found is not step.negated:
@@ -250,10 +255,45 @@ class Run:
         if comment is None:
             said = self._said(step)
             if self._probe.kind is ProbeKind.TCP:
-                said = _referring(step, self._buffer, said)
+                said = self._referring(step, self._buffer, said)
             comment = f' comment: {said}' if said else ''
         code = self._code if self._probe.kind is ProbeKind.HTTP else 0
         return Result(Status[step.error_status] if step.error_status else status, code, info + comment)
+
+    # -- what is looked for ------------------------------------------------------------------------------------------
+
+    def _contains(self, step: Expect, data: bytes) -> bool:
+        return self._searched(step, data) is not None if step.match in _REGEX else step.pattern in data
+
+    def _searched(self, step: Expect, data: bytes) -> re.Match[bytes] | None:
+        """Where the expression of a step matches; a binary one is compared with hexadecimal digits."""
+        subject = data.hex().upper().encode() if step.match is Match.RBINARY else data
+        return _search(step.pattern, subject, self._patience)
+
+    def _referring(self, step: Expect, data: bytes, comment: str) -> str:
+        """A comment with what the groups of the expression found, where it refers to them by a backslash and their number."""
+        found = self._searched(step, data) if step.match in _REGEX and '\\' in comment else None
+        if found is None:
+            return comment
+        digits = 2 if step.match is Match.RBINARY else 1
+        groups = [_shown(data[start // digits : end // digits]) for start, end in found.regs]
+        return _REFERENCE.sub(lambda reference: dict(enumerate(groups)).get(int(reference[1]), ''), comment)
+
+    def _in_codes(self, step: Expect, status: int) -> bool:
+        if step.match is Match.RSTATUS:
+            return _search(step.pattern, str(status).encode(), self._patience) is not None
+        return any(low <= status <= high for low, high in step.codes)
+
+    def _in_head(self, step: Expect, answer: Answer) -> bool:
+        """Is there a header of the name wanted, with a value wanted? `hdr` looks at the parts between commas."""
+        assert step.name is not None
+        for name, value in answer.fields:
+            if not _compares(step.name, name, self._patience, fold=True):
+                continue
+            parts = value.split(b',') if step.match is Match.HDR else [value]
+            if step.value is None or any(_compares(step.value, part.strip(), self._patience) for part in parts):
+                return True
+        return False
 
     # -- words ------------------------------------------------------------------------------------------------------
 
@@ -294,45 +334,18 @@ def _shown(pattern: bytes) -> str:
     return ''.join(chr(byte) if 32 <= byte < 127 else '.' for byte in pattern)
 
 
-def _contains(step: Expect, data: bytes) -> bool:
-    return _searched(step, data) is not None if step.match in _REGEX else step.pattern in data
+def _search(source: bytes, subject: bytes, patience: Patience, *, fold: bool = False) -> re.Match[bytes] | None:
+    """Where an expression matches; nowhere when that takes too long."""
+    search = patient(re.compile(source, re.IGNORECASE if fold else 0).search, source, patience)
+    found: re.Match[bytes] | None = search(subject)
+    return found
 
 
-def _searched(step: Expect, data: bytes) -> re.Match[bytes] | None:
-    """Where the expression of a step matches; a binary one is compared with hexadecimal digits."""
-    return re.search(step.pattern, data.hex().upper().encode() if step.match is Match.RBINARY else data)
-
-
-def _referring(step: Expect, data: bytes, comment: str) -> str:
-    """A comment with what the groups of the expression found, where it refers to them by a backslash and their number."""
-    found = _searched(step, data) if step.match in _REGEX and '\\' in comment else None
-    if found is None:
-        return comment
-    digits = 2 if step.match is Match.RBINARY else 1
-    groups = [_shown(data[start // digits : end // digits]) for start, end in found.regs]
-    return _REFERENCE.sub(lambda reference: dict(enumerate(groups)).get(int(reference[1]), ''), comment)
-
-
-def _in_codes(step: Expect, status: int) -> bool:
-    if step.match is Match.RSTATUS:
-        return re.search(step.pattern, str(status).encode()) is not None
-    return any(low <= status <= high for low, high in step.codes)
-
-
-def _in_head(step: Expect, answer: Answer) -> bool:
-    """Is there a header of the name wanted, with a value wanted? `hdr` looks at the parts between commas."""
-    assert step.name is not None
-    for name, value in answer.fields:
-        if not _compares(step.name, name.decode('latin-1'), fold=True):
-            continue
-        parts = value.split(b',') if step.match is Match.HDR else [value]
-        if step.value is None or any(_compares(step.value, part.strip().decode('latin-1')) for part in parts):
-            return True
-    return False
-
-
-def _compares(wanted: Text, text: str, *, fold: bool = False) -> bool:
-    want = wanted.text.lower() if fold and wanted.method != 'reg' else wanted.text
+def _compares(wanted: Text, text: bytes, patience: Patience, *, fold: bool = False) -> bool:
+    want = wanted.text.encode('utf-8', 'surrogateescape')
+    if wanted.method == 'reg':
+        return _search(want, text, patience, fold=fold) is not None
+    want = want.lower() if fold else want
     match wanted.method:
         case 'beg':
             return text.startswith(want)
@@ -340,7 +353,5 @@ def _compares(wanted: Text, text: str, *, fold: bool = False) -> bool:
             return text.endswith(want)
         case 'sub':
             return want in text
-        case 'reg':
-            return re.search(want, text, re.IGNORECASE if fold else 0) is not None
         case _:
             return text == want

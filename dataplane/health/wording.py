@@ -13,18 +13,25 @@ from dataplane.rules.assigning import assigning
 from dataplane.rules.blank import Blank
 from dataplane.rules.closures import compiled_format
 from dataplane.rules.model import Format
+from dataplane.rules.patience import endless
+from dataplane.rules.stores import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dataplane.core.checks import Assign, Send
+    from dataplane.rules.patience import Patience
     from dataplane.rules.samples import Sample
 
 _LINE_ENDS: Final = str.maketrans('\r\n\0', '   ')
 
 
 class Shared(Protocol):
-    """The variables of `proc`."""
+    """What all checks have in common: the variables of `proc`, and who watches over searches with regular expressions."""
+
+    @property
+    def patience(self) -> Patience:
+        """Does a search, or gives it up where it takes too long."""
 
     def variable(self, name: str) -> Sample | None:
         """A value, None where there is none."""
@@ -72,9 +79,10 @@ class CheckView(Blank):
 
 
 class Wording:
-    """One per check. `look` makes its view, which most checks never need."""
+    """One per check. `look` makes its view, which most checks never need; `patience` watches over its searches."""
 
-    def __init__(self, look: Callable[[], CheckView]) -> None:
+    def __init__(self, look: Callable[[], CheckView], patience: Patience = endless) -> None:
+        self.patience = patience
         self._look = look
         self._view: CheckView | None = None
 
@@ -86,7 +94,7 @@ class Wording:
 
     def obey(self, step: Assign) -> None:
         """Set a variable, or take it away."""
-        assigning(step.action)(self._seen)
+        assigning(step.action, Store(patience=self.patience))(self._seen)
 
     def text(self, said: str | Format) -> str:
         """A text of a request; what would end its line is a blank."""
@@ -109,4 +117,4 @@ class Wording:
             return None
 
     def _bytes(self, said: Format) -> bytes:
-        return compiled_format(said)(self._seen)
+        return compiled_format(said, Store(patience=self.patience))(self._seen)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from dataplane.rules.changes import DELETED, Change, Kind, after
 from dataplane.rules.indexes import Held
 from dataplane.rules.model import Reference
+from dataplane.rules.patience import Patience, endless
 from dataplane.rules.problems import Rejected
 from dataplane.rules.replica import Limits, Where
 from dataplane.rules.stores import VARIABLES, PatternSet, acceptable, bare_name, decoded, encoded, is_slow, size_of
@@ -27,14 +28,19 @@ LIMITS: Final = Limits(entries=1_000_000, size=256 << 20)
 class Chapter:
     """One reference: `now` is what counts, `prepared` what may come to count, by version."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: Reference, patience: Patience = endless) -> None:
         self.reference = reference
         self.key = reference.key
-        self.now = PatternSet(reference.entries)
+        self.patience = patience
+        self.now = PatternSet(reference.entries, patience=patience)
         self.prepared: dict[int, PatternSet] = {}
         self.version = self.newest = 0
         self.place = self.now.last
         self.touched = False
+
+    def empty(self) -> PatternSet:
+        """A version that nothing was put into yet."""
+        return PatternSet(patience=self.patience)
 
     def next_place(self) -> int:
         """A place behind all that were ever given."""
@@ -45,7 +51,7 @@ class Chapter:
         """What a version holds; nothing where there is none of that number."""
         if version is None or version == self.version:
             return self.now
-        return self.prepared.get(version) or PatternSet()
+        return self.prepared.get(version) or self.empty()
 
     @property
     def count(self) -> int:
@@ -58,13 +64,14 @@ class Book:
 
     def __init__(
         self, references: Iterable[Reference], variables: Iterable[tuple[str, Any]], load: int,
-        watch: Callable[[str, bytes | None], None], limits: Limits = LIMITS,
+        watch: Callable[[str, bytes | None], None], limits: Limits = LIMITS, patience: Patience = endless,
     ) -> None:  # fmt: skip
+        """`patience` watches over searches with regular expressions."""
         self.load = load
         self.limits = limits
         self.refused = 0
         self._watch = watch
-        self.chapters = {one.key: Chapter(one) for one in references}
+        self.chapters = {one.key: Chapter(one, patience) for one in references}
         self.variables = Chapter(Reference(VARIABLES, -1, '', maps=False, acls=False))
         for name, value in variables:
             self.variables.now.put(encoded(name), ((self.variables.next_place(), value),))
@@ -159,7 +166,7 @@ class Book:
     def _prepared(self, chapter: Chapter, version: int | None) -> PatternSet:
         if version is None or version == chapter.version:
             return chapter.now
-        return chapter.prepared.setdefault(version, PatternSet())
+        return chapter.prepared.setdefault(version, chapter.empty())
 
     def give(self, chapter: Chapter, word: str, value: str) -> bool:
         """Give all entries of a pattern, or the one at `#PLACE`, a value. False: there is none. Raises Rejected."""
@@ -207,14 +214,14 @@ class Book:
         self._forget(chapter.now)
         for number in [number for number in chapter.prepared if number < version]:
             self._forget(chapter.prepared.pop(number))
-        chapter.now, chapter.version = chapter.prepared.pop(version, PatternSet()), version
+        chapter.now, chapter.version = chapter.prepared.pop(version, chapter.empty()), version
         self._changed(chapter, None)
 
     def clear(self, chapter: Chapter, version: int | None) -> None:
         """Take out all entries, or all of a version."""
         if version is None or version == chapter.version:
             self._forget(chapter.now)
-            chapter.now = PatternSet()
+            chapter.now = chapter.empty()
             self._changed(chapter, None)
         elif version in chapter.prepared:
             self._forget(chapter.prepared.pop(version))

@@ -23,9 +23,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from dataplane.alarm import Alarm
 from dataplane.rules.book import Book
 from dataplane.rules.changes import DELETED, Change, Kind
 from dataplane.rules.packing import packed_rows, unpacked
+from dataplane.rules.patience import Patience, endless
 from dataplane.rules.stores import VARIABLES, encoded, size_of
 from dataplane.wire.framing import Message, packing, parts_memfd
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from dataplane.supervisor.workers import Workers
 
 _PART: Final = 500
+_LATER: Final = 1.0
+"""Seconds until what there was no memory or descriptor for is sent."""
 _MOST_ROWS: Final = 20_000
 _MOST_BYTES: Final = 8 << 20
 """Of a packet; beyond either a set is sent whole."""
@@ -73,12 +77,16 @@ class _Wait:
 
 
 class Contents:
-    """One per supervisor. `failed(name, error)` is told of a defect in the work for workers; `log(level, text)` of refusals."""
+    """One per supervisor. `failed(name, error)` is told of a defect in the work for workers; `log(level, text)` of refusals.
+
+    `patience` watches over the supervisor's own searches with regular expressions.
+    """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, send: Send, *, log: Callable[[str, str], None],
-        failed: Callable[[str, BaseException], None],
+        failed: Callable[[str, BaseException], None], patience: Patience = endless,
     ) -> None:  # fmt: skip
+        self.patience = patience
         self.book = Book((), (), -1, self._watch)
         self._loop, self._send, self._log, self._failed = loop, send, log, failed
         self._members: dict[int, _Member] = {}
@@ -92,7 +100,7 @@ class Contents:
         """These tables are in force now. Nothing happens unless the files were read again."""
         if snapshot.load == self.book.load:
             return
-        self.book = Book(snapshot.references, snapshot.variables, snapshot.load, self._watch)
+        self.book = Book(snapshot.references, snapshot.variables, snapshot.load, self._watch, patience=self.patience)
         self._sequence += 1
         self._told_of = 1
         for member in self._members.values():
@@ -228,7 +236,12 @@ class Contents:
     ) -> None:
         """Send sets whole, beside what else these workers are told."""
         book = self.book
-        fd = parts_memfd()
+        try:
+            fd = parts_memfd()
+        except OSError as error:
+            self._log('err', f'Maps and ACLs cannot be sent to workers yet: {error}')
+            self._loop.call_later(_LATER, self._once_more, messages, book)
+            return
         try:
             for _ in packing(fd, _parts(sets)):
                 await asyncio.sleep(0)
@@ -242,6 +255,15 @@ class Contents:
             self._soon()
         finally:
             os.close(fd)
+
+    def _once_more(self, messages: dict[int, tuple[_Member, Message]], book: Book) -> None:
+        """Nothing of this was sent: these are told all there is to tell, as who has just joined."""
+        for member, message in messages.values():
+            member.under_way = False
+            if self.book is book:
+                member.whole.update(book.touched())
+                member.taken = message['taken'] if member.taken is None else member.taken
+        self._soon()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -280,10 +302,17 @@ def shared(
     loop: asyncio.AbstractEventLoop, workers: Workers, publisher: Publisher, log: Callable[[str, str], None],
     failed: Callable[[str, BaseException], None],
 ) -> Contents:  # fmt: skip
-    """What these workers share from now on; every commit of this publisher may bring another reading of the files."""
-    made = Contents(loop, workers.send, log=log, failed=failed)
+    """What these workers share from now on; every commit of this publisher may bring another reading of the files.
+
+    Nobody waits longer for a search of the supervisor's than for one of a worker's: all of them stand still with it.
+    """
+    made = Contents(loop, workers.send, log=log, failed=failed, patience=Alarm(_go_on).watched)
     workers.contents, publisher.adopted = made, made.adopt
     return made
+
+
+def _go_on() -> None:
+    """Nobody has to be told that a search goes on: the supervisor's own heartbeat is its loop's."""
 
 
 def _finish(wait: _Wait) -> None:

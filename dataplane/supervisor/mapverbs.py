@@ -23,6 +23,7 @@ from dataplane.rules.formats import parse_format
 from dataplane.rules.indexes import INDEXED
 from dataplane.rules.matching import WANTED
 from dataplane.rules.model import Use
+from dataplane.rules.patience import Patience
 from dataplane.rules.phases import Phase
 from dataplane.rules.problems import Rejected
 from dataplane.rules.samples import Type, cast, type_of
@@ -52,6 +53,10 @@ class Contents(Protocol):
     @property
     def book(self) -> Book:
         """What is true."""
+
+    @property
+    def patience(self) -> Patience:
+        """Watches over searches with regular expressions."""
 
     async def settled(self) -> tuple[int, ...]:
         """Return when all workers follow; the numbers of those that died first."""
@@ -225,14 +230,14 @@ class MapVerbs:
         book = self._book
         view = Nobody(book.variable, book.set_variable)
         if words[1] == 'fmt':
-            value = value_of(parse_format(words[2], scope), view)
+            value = value_of(parse_format(words[2], scope), view, self._contents.patience)
         else:
             at = 2 if words[1] == 'expr' else 1
             expression, end = parse_expression(words, at, scope)
             check_phase(expression, scope)
             if end < len(words):
                 raise Complaint(f"'set var': unexpected argument '{words[end]}'.")
-            value = value_of(expression, view)
+            value = value_of(expression, view, self._contents.patience)
         if value is not None:
             book.set_variable(variable.name, value)
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 from dataplane.rules.blank import Blank
 from dataplane.rules.closures import compiled_expression, compiled_format
 from dataplane.rules.model import Expression
+from dataplane.rules.patience import Patience, endless
 from dataplane.rules.samples import Type
+from dataplane.rules.stores import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,11 +56,12 @@ class Nobody(Blank):
             self._change(name, value)
 
 
-def value_of(what: Expression | Format, view: Nobody) -> Sample | None:
-    """What an expression or format yields here and now."""
+def value_of(what: Expression | Format, view: Nobody, patience: Patience = endless) -> Sample | None:
+    """What an expression or format yields here and now. `patience` watches over searches with regular expressions."""
+    store = Store(patience=patience)
     if isinstance(what, Expression):
-        return compiled_expression(what)(view)
-    return compiled_format(what)(view)
+        return compiled_expression(what, store)(view)
+    return compiled_format(what, store)(view)
 
 
 def began(snapshot: Snapshot) -> Snapshot:

@@ -38,6 +38,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'dataplane.cli': ('dataplane.wire', 'dataplane.core.model', 'dataplane.core.stick'),
     'dataplane.native': (),  # what exists compiled only
     'dataplane.crypting': (),
+    'dataplane.alarm': (),
     'dataplane.mutex': ('dataplane.native',),
     'dataplane.sealed': (),
     'dataplane.board': ('dataplane.core', 'dataplane.mutex', 'dataplane.sealed'),
@@ -48,6 +49,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'dataplane.wire',
         'dataplane.board',
         'dataplane.stick',
+        'dataplane.alarm',
         'dataplane.native',
         'dataplane.crypting',
     ),
@@ -62,6 +64,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'dataplane.wire',
         'dataplane.board',
         'dataplane.stick',
+        'dataplane.alarm',
         'dataplane.crypting',
     ),
     'dataplane.supervisor.prefork': (

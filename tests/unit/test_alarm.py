@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataplane.worker.alarm import Alarm
+from dataplane.alarm import Alarm
 
 FOREVER = re.compile(rb'^(.*)/(.*)/(.*)/(.*)/(.*)x$').search
 SLASHES = b'/' * 15_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataplane.health.wording import CheckView, Wording
+from dataplane.rules.patience import Patience, endless
 from dataplane.rules.samples import Sample
 
 
@@ -11,6 +12,7 @@ class Process:
 
     def __init__(self) -> None:
         self.kept: dict[str, Sample] = {}
+        self.patience: Patience = endless
 
     def variable(self, name: str) -> Sample | None:
         return self.kept.get(name)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import resource
 from collections.abc import Sequence
 
 import pytest
@@ -299,3 +300,23 @@ async def test_many_expressions_are_no_packet_that_a_worker_must_take_in_one_tur
         assert told == ([200, 200] if count == 200 else [])
         assert plane.all('r')[0] == plane.all('r')[1] == plane.all('r')[2]
     assert all(worker.store['r'].looking(Use(Match.REG)).holds(b'/400') for worker in plane.workers.values())
+
+
+async def test_what_there_is_no_descriptor_for_is_sent_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, '_LATER', 0.01)
+    plane = Plane(2)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        plane.contents.book.clear(plane.contents.book.chapters['m'], None)
+        plane.workers[0].store.change('m', b'own', Change(Kind.SET, b'1'))
+        while not plane.log:  # noqa: ASYNC110 - the log is a list
+            await asyncio.sleep(0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    put(plane, ('a', '1'))
+    await plane.contents.settled()
+    await plane.quiet()
+    assert plane.all() == [plane.all()[0]] * 3
+    assert [key for _, key, _ in plane.all()[0]] == [b'own', b'a']
+    assert {level for level, _ in plane.log} == {'err'}
