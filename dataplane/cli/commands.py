@@ -89,6 +89,7 @@ class Verb(Enum):
     SHOW_MAP = auto()
     SHOW_POOLS = auto()
     SHOW_PROC = auto()
+    SHOW_RESOLVERS = auto()
     SHOW_SCHEMA_JSON = auto()
     SHOW_SERVERS_CONN = auto()
     SHOW_SERVERS_STATE = auto()
@@ -213,6 +214,8 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     _entry('show libs', Verb.SHOW_LIBS, 'show libs', 'show loaded object files and libraries', _OPER),
     _entry('show map', Verb.SHOW_MAP, 'show map [@ver] [map]', "report available maps or dump a map's contents"),
     _entry('show pools', Verb.SHOW_POOLS, 'show pools', 'report information about the memory usage'),
+    _entry('show resolvers', Verb.SHOW_RESOLVERS, 'show resolvers [id]',
+           'dumps counters from all resolvers section and associated name servers'),
     _entry('show schema json', Verb.SHOW_SCHEMA_JSON, 'show schema json', 'report schema used for stats'),
     _entry('show servers conn', Verb.SHOW_SERVERS_CONN, 'show servers conn [<backend>]',
            'dump server connections status (all or for a single backend)'),

@@ -34,14 +34,15 @@ class ServerState:
     age: int
     check: tuple[tuple[int, int, int, int], int] = ((1, 0, 0, 0), 0)
     places: tuple[int, str, str, int] = (0, '-', '-', 0)
+    asked: tuple[str, str] = ('-', '-')
 
     def line(self) -> str:
-        """The 25 fields. `forced`: whether the file says the backend's id, the server's. `check`: status, result, health and state of the check, then the agent's state; `places`: of both."""
+        """The 25 fields. `forced`: whether the file says the backend's id, the server's. `check`: status, result, health and state of the check, then the agent's state; `places`: of both; `asked`: host name and SRV record."""
         (status, result, health, state), agent = self.check
         port, addr, agent_addr, agent_port = self.places
         return (
             f'{self.backend_id} {self.backend} {self.id} {self.name} {self.host} {self.opstate} {self.admin} {self.uweight} '
-            f'{self.iweight} {self.age} {status} {result} {health} {state} {agent} {self.forced[0]} {self.forced[1]} - {self.port} - 0 {port} {addr} {agent_addr} '
+            f'{self.iweight} {self.age} {status} {result} {health} {state} {agent} {self.forced[0]} {self.forced[1]} {self.asked[0]} {self.port} {self.asked[1]} 0 {port} {addr} {agent_addr} '
             f'{agent_port}'
         )
 

@@ -135,10 +135,6 @@ resbin MCP u64 Bytes of responses received
 resbout MCP u64 Bytes of responses sent on
 cache_hint_hits MCP u64 Requests found in the cache by a hint
 """)
-_RESOLVERS: Final = (
-    '# id,pid,sent,send_error,valid,update,cname,cname_error,any_err,nx,timeout,refused,other,invalid,too_big,truncated,'
-    'outdated,'
-)
 HEADER: Final = '# ' + ''.join(f'{column.name},' for column in COLUMNS) + '-,'
 _RESTRICTED: Final = frozenset({'addr', 'cookie', 'algo'})
 _STOPPED: Final = ('DOWN', 'MAINT')
@@ -182,7 +178,7 @@ class Row:
 class StatRequest:
     """Operands of `show stat`. `proxy`: None for all, else a name or a number; `kinds`: bit per Kind, -1 all; `sid` -1: all.
 
-    `resolvers`: the other domain, of which there is nothing to show.
+    `resolvers`: the other domain (`cli.resolvers`).
     """
 
     form: Form = Form.TEXT
@@ -231,11 +227,6 @@ def _number(word: str) -> int:
         return int(word)
     except ValueError:
         return 0
-
-
-def show_resolvers(request: StatRequest) -> str:
-    """The answer about name servers: there are none."""
-    return {Form.JSON: '[]', Form.TYPED: '', Form.TEXT: _RESOLVERS}[request.form]
 
 
 def select(rows: Iterable[Row], request: StatRequest) -> list[Row]:

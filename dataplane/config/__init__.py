@@ -60,7 +60,8 @@ def load(
     `cores` is the number of workers where `nbthread` says nothing; `maxconn` (`-n`) goes before the file's own;
     `hostname` is the machine's name, which `node` and `log-send-hostname` fall back to. Texts are decoded with
     `errors='surrogateescape'`; `read_file` reads the files that lines name, `known_hash` says which
-    hashed passwords can be checked, `look_up` which address a host name of a `bind`, `log` or `stats socket` line has. Raises ConfigErrors with every error of all files.
+    hashed passwords can be checked, `look_up` which address a host name of a `bind`, `log` or `stats socket` line has, or that of a
+    server with `resolvers` at the start. Raises ConfigErrors with every error of all files.
     """
     report = Report()
     parser = Parser(env, report, read_file, known_hash, look_up)
@@ -71,7 +72,7 @@ def load(
     check(parser.proxies, report, pushed='control_plane' in parser.general.values)
     check_tables(parser.proxies, parser.ruling.uses, report)
     check_guids(parser.proxies, report)
-    parser.resolvers.check(parser.proxies)
+    parser.resolvers.settle(parser.proxies)
     userlists = parser.userlists.compiled()
     parser.userlists.check(parser.ruling.userlists)
     parser.error_sections.settle([*parser.proxies, *parser.named_defaults], parser.ruling.sections)
@@ -85,8 +86,9 @@ def load(
         hostname=hostname, defaults=parser.named_defaults,
     )  # fmt: skip
     snapshot = replace(
-        snapshot, userlists=userlists, error_sections=parser.error_sections.compiled(), rings=parser.rings.compiled()
-    )
+        snapshot, userlists=userlists, error_sections=parser.error_sections.compiled(), rings=parser.rings.compiled(),
+        resolvers=parser.resolvers.compiled(),
+    )  # fmt: skip
     return Loaded(snapshot, warnings, tuple(report.notices), tuple(report.diags), parser.environment)
 
 

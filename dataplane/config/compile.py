@@ -237,6 +237,7 @@ def compiled_server(server: ServerDraft, id_: int, proxy: str, source: Source | 
         slowstart=server.slowstart,
         hash_key=server.hash_key,
         non_stick=server.non_stick,
+        lookup=server.lookup if server.lookup.name else None,
         redir=server.redir,
         guid=server.guid,
         source=server.source or source,

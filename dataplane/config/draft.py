@@ -9,10 +9,11 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, field, replace
 from enum import Flag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dataplane.config.checkdraft import ProbeDraft, ServerChecks
 from dataplane.config.services import exporter_path
+from dataplane.core.lookup import Lookup
 from dataplane.core.model import DEFAULT_RETRY_ON, Balance, Global, KeepAlive
 from dataplane.core.tuning import PAYLOAD
 from dataplane.rules.actions import NamePolicy
@@ -41,12 +42,13 @@ class Side(Flag):
     BOTH = 3
 
 
+NO_LOOKUP: Final = Lookup(resolvers='', name='', init=())
 SIDES = {'frontend': Side.FRONTEND, 'backend': Side.BACKEND, 'listen': Side.BOTH, 'defaults': Side.BOTH}
 
 
 @dataclass(slots=True)
 class ServerDraft:
-    """One `server` line; also what `default-server` lines add up to. `of_many`: a `server-template` made others like it."""
+    """One `server` line; also what `default-server` lines add up to. `lookup` has no name before all lines are read."""
 
     name: str = ''
     host: str = ''
@@ -67,8 +69,7 @@ class ServerDraft:
     non_stick: bool = False
     redir: str = ''
     guid: str = ''
-    resolvers: str = ''
-    of_many: bool = False
+    lookup: Lookup = NO_LOOKUP
     source: Source | None = None
     proxy: ProxyProtocol | None = None
     checks: ServerChecks = field(default_factory=ServerChecks)

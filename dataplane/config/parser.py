@@ -14,7 +14,7 @@ from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 from dataplane.config.proxysection import ProxySection, keyword_of, unknown_keyword
 from dataplane.config.reader import Modifier, Scope, read
-from dataplane.config.resolvers import Resolvers
+from dataplane.config.resolvers import ResolversSections
 from dataplane.config.rings import Rings
 from dataplane.config.ruling import Ruling
 from dataplane.config.userlists import UserLists, any_hash
@@ -56,8 +56,8 @@ class Parser:
         self._proxy_section = ProxySection(report, self.ruling.error_files, self.ruling, self.proxies, look_up)
         self.userlists = UserLists(report, known_hash)
         self.rings = Rings(report)
-        self.resolvers = Resolvers(read_file, report)
-        self._sections: dict[str, UserLists | ErrorSections | Resolvers | Rings] = {
+        self.resolvers = ResolversSections(read_file, look_up, report)
+        self._sections: dict[str, UserLists | ErrorSections | ResolversSections | Rings] = {
             'ring': self.rings,
             'userlist': self.userlists,
             'http-errors': self.error_sections,

@@ -1,26 +1,26 @@
-"""config: `resolvers` sections (configuration manual 5.3), as far as the system's own resolver does what they ask for.
+"""config: `resolvers` sections (configuration manual 5.3), and what they are for: the names of servers that name one.
 
-A server's name is looked up for every connection to it, and for every check, by the system's resolver. That is what a section wants
-whose nameservers are those of /etc/resolv.conf - `parse-resolv-conf`, or Docker's 127.0.0.11 in a container - so such a section, and
-servers that name it, are taken. A section with other nameservers is refused, since they would never be asked; so are those
-uses of one that a single address cannot stand for: many servers made of one name, and SRV records.
+A name gets its first address when the file is read, as `init-addr` says, from the system's resolver or not at all; after that the
+nameservers of the section are asked for it, again and again. A server without `resolvers` is looked up for every connection.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.config.address import parse_server
+from dataplane.config.lookups import first_address
 from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected, did_you_mean, shown
 from dataplane.config.values import parse_int, parse_time
+from dataplane.core.lookup import Hold, Nameserver, Resolvers, is_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from dataplane.config.draft import ProxyDraft, ServerDraft
+    from dataplane.config.address import LookUp
+    from dataplane.config.draft import ProxyDraft
     from dataplane.config.errorfiles import ReadFile
     from dataplane.config.problems import Report
     from dataplane.config.reader import Line
@@ -28,30 +28,40 @@ if TYPE_CHECKING:
 _PATH: Final = '/etc/resolv.conf'
 _MOST: Final = 65_536
 _PORT: Final = 53
-_ALONE: Final = '127.0.0.1'
-"""Who is asked where the file names nobody (resolv.conf(5))."""
 _BUILT_IN: Final = 'default'
 """A section that is there without being written: it has the nameservers of the file."""
+_TRANSPORTS: Final = {'udp@': ('', False), 'udp4@': ('ipv4@', False), 'udp6@': ('ipv6@', False)} | {
+    'tcp@': ('', True), 'tcp4@': ('ipv4@', True), 'tcp6@': ('ipv6@', True),
+}  # fmt: skip
 _TIMES: Final = {
     'hold': ('nx', 'refused', 'timeout', 'other', 'valid', 'obsolete'),
     'timeout': ('resolve', 'retry'),
 }
 _KNOWN: Final = ('accepted_payload_size', 'hold', 'nameserver', 'parse-resolv-conf', 'resolve_retries', 'timeout')
+_PAYLOADS: Final = (12, 65_535)
 
 
 @dataclass(slots=True)
 class _Section:
     name: str
     where: str
+    nameservers: dict[str, tuple[Nameserver, str]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    hold: dict[str, int] = field(default_factory=dict)
+
+    def compiled(self) -> Resolvers:
+        nameservers = tuple(nameserver for nameserver, _ in self.nameservers.values())
+        return Resolvers(name=self.name, nameservers=nameservers, hold=Hold(**self.hold), **self.settings)
 
 
-class Resolvers:
-    """Reads all `resolvers` sections."""
+class ResolversSections:
+    """Reads all `resolvers` sections. `look_up` says what a host name means to the system."""
 
-    def __init__(self, read_file: ReadFile, report: Report) -> None:
-        self._read_file, self._report = read_file, report
+    def __init__(self, read_file: ReadFile, look_up: LookUp, report: Report) -> None:
+        self._read_file, self._look_up, self._report = read_file, look_up, report
         self._sections: dict[str, _Section] = {}
-        self._system: Sequence[str] | None = None
+        self._open = _Section('', '')
+        self._built_in_is_wanted = False
 
     def open(self, line: Line) -> None:
         """A line `resolvers NAME`. Raises Rejected."""
@@ -61,10 +71,11 @@ class Resolvers:
             raise Rejected(msg)
         check_name(name, "'resolvers'")
         line.at_most(1)
+        self._open = _Section(name, line.where)
         if name in self._sections:
-            msg = f"resolvers section '{name}' has same name as another one (declared at {self._sections[name].where})."
+            msg = f"resolvers '{name}' has same name as another resolvers (declared at {self._sections[name].where})."
             raise Rejected(msg)
-        self._sections[name] = _Section(name, line.where)
+        self._sections[name] = self._open
 
     def parse(self, line: Line) -> None:
         """A line of the section that was opened last. Raises Rejected."""
@@ -74,79 +85,100 @@ class Resolvers:
             raise Rejected(msg)
         if word == 'parse-resolv-conf':
             line.at_most(0)
+            self._of_the_system(self._open)
         elif word == 'nameserver':
             self._nameserver(line)
+        elif word in _TIMES:
+            self._time(line, word)
+        elif word == 'resolve_retries':
+            self._open.settings['retries'] = parse_int(line.word(1), word, 1, 65_535)
+            line.at_most(1)
         else:
-            self._tuning(line, word)
+            self._open.settings['payload'] = parse_int(line.word(1), word, *_PAYLOADS)
+            line.at_most(1)
 
     def _nameserver(self, line: Line) -> None:
         name, address = line.word(1), line.word(2)
         if not name or not address:
-            msg = "'nameserver' expects <name> and <address>[:port] as arguments."
+            msg = "'nameserver' expects <name> and <addr>[:<port>] as arguments."
             raise Rejected(msg)
-        place = parse_server(address.removeprefix('udp@'))
-        asked = self._nameservers()
-        if place.low not in (0, _PORT) or _canonical(place.host) not in asked:
-            msg = (
-                f"nameserver '{shown(name)}' ({shown(address)}) would never be asked: names are looked up by the system's "
-                f'resolver, which asks those of {_PATH} ({", ".join(asked)}).'
-            )
+        check_name(name, 'server')
+        prefix = next((known for known in _TRANSPORTS if address.startswith(known)), '')
+        family, tcp = _TRANSPORTS.get(prefix, ('', False))
+        place = parse_server(family + address.removeprefix(prefix))
+        if place.path is not None or not place.low:
+            msg = f"'nameserver {name}' : missing port specification in '{shown(address)}'"
             raise Rejected(msg)
-
-    def _nameservers(self) -> Sequence[str]:
-        """Whom the system's resolver asks."""
-        if self._system is None:
+        line.at_most(2)
+        if name in self._open.nameservers:
+            where = self._open.nameservers[name][1]
+            msg = f"nameserver '{name}' has same name as another nameserver (declared at {where})."
+            raise Rejected(msg)
+        host = place.host
+        if not is_address(host):
             try:
-                text = self._read_file(_PATH, _MOST).decode('utf-8', 'replace')
-            except OSError:
-                text = ''  # as for the resolver itself, who then asks this machine
-            lines = (line.split() for line in text.splitlines())
-            found = [_canonical(words[1]) for words in lines if len(words) > 1 and words[0] == 'nameserver']
-            self._system = found or [_ALONE]
-        return self._system
+                host = self._look_up(host)
+            except OSError as error:
+                msg = f"'nameserver {name}' : could not resolve address '{shown(host)}'."
+                raise Rejected(msg) from error
+        self._open.nameservers[name] = Nameserver(name=name, host=host, port=place.low, tcp=tcp), line.where
 
-    def _tuning(self, line: Line, word: str) -> None:
-        """How often and how long names would be asked for: it is checked, and means nothing where they are looked up each time."""
-        if word in _TIMES:
-            if line.word(1) not in _TIMES[word]:
-                expected = ', '.join(map(repr, _TIMES[word]))
-                msg = f"'{word}' expects one of {expected} (got '{shown(line.word(1))}')."
-                raise Rejected(msg)
-            parse_time(line.word(2), f'{word} {line.word(1)}')
-            line.at_most(2)
+    def _of_the_system(self, section: _Section) -> None:
+        """Add the nameservers of the file, called by their addresses. Raises Rejected when it cannot be read."""
+        try:
+            text = self._read_file(_PATH, _MOST).decode('utf-8', 'replace')
+        except OSError as error:
+            msg = f'failed to open {_PATH}.'
+            raise Rejected(msg) from error
+        for words in (line.split() for line in text.splitlines()):
+            if words[:1] == ['nameserver'] and len(words) > 1 and is_address(words[1]):
+                found = Nameserver(name=words[1], host=words[1], port=_PORT)
+                section.nameservers.setdefault(found.name, (found, _PATH))
+
+    def _time(self, line: Line, word: str) -> None:
+        which = line.word(1)
+        if which not in _TIMES[word]:
+            expected = ', '.join(map(repr, _TIMES[word]))
+            msg = f"'{word}' expects one of {expected} (got '{shown(which)}')."
+            raise Rejected(msg)
+        value = parse_time(line.word(2), f'{word} {which}')
+        line.at_most(2)
+        if word == 'hold':
+            self._open.hold[which] = value
         else:
-            parse_int(line.word(1), word, 1, 65_535)
-            line.at_most(1)
-        self._report.warning(
-            line.file,
-            line.number,
-            f"'{word}' in 'resolvers' section has no effect: a name is looked up for each connection.",
-        )
+            self._open.settings[which] = value
 
-    def check(self, proxies: Iterable[ProxyDraft]) -> None:
-        """Note what servers want of their sections that a lookup for each connection cannot give."""
+    def compiled(self) -> tuple[Resolvers, ...]:
+        """All sections, and the one that is there without being written, unless the file it is made of is not.
+
+        Where nobody asks nameservers of his own it is not there either.
+        """
+        found = list(self._sections.values())
+        if _BUILT_IN not in self._sections and (found or self._built_in_is_wanted):
+            section = _Section(_BUILT_IN, _PATH)
+            try:
+                self._of_the_system(section)
+            except Rejected:
+                return tuple(one.compiled() for one in found)
+            found.append(section)
+        return tuple(one.compiled() for one in found)
+
+    def settle(self, proxies: Iterable[ProxyDraft]) -> None:
+        """Give the servers of all proxies what they ask for, and their first addresses. What cannot be is noted."""
+        known: dict[str, str] = {}
         for proxy in proxies:
             for server in proxy.servers:
-                problem = self._problem(server) if server.resolvers else ''
-                if problem:
-                    self._report.error(server.file, server.line, f"'server {proxy.name}/{server.name}' : {problem}")
-
-    def _problem(self, server: ServerDraft) -> str:
-        if server.resolvers != _BUILT_IN and server.resolvers not in self._sections:
-            return f"unable to find required resolvers '{shown(server.resolvers)}'."
-        if server.host.startswith('_'):
-            return f"'resolvers' : SRV records like '{shown(server.host)}' are not looked up, addresses are."
-        if server.of_many:
-            return (
-                "'resolvers' : the servers of a 'server-template' would all be at the first address of the name; "
-                "one 'server' line looks the name up for each connection."
-            )
-        return ''
-
-
-def _canonical(host: str) -> str:
-    """An address as it is compared; a name, which no nameserver has, as it is."""
-    try:
-        return str(ip_address(host.partition('%')[0]))
-    except ValueError:
-        return host
+                prefix = f"'server {proxy.name}/{server.name}' : "
+                wanted = server.lookup.resolvers
+                self._built_in_is_wanted |= wanted == _BUILT_IN
+                if wanted and wanted not in self._sections and wanted != _BUILT_IN:
+                    text = f"unable to find required resolvers '{shown(wanted)}'"
+                    self._report.error(server.file, server.line, prefix + text)
+                    continue
+                try:
+                    warning = first_address(server, known, self._look_up)
+                except Rejected as problem:
+                    self._report.error(server.file, server.line, f'{prefix}{problem}')
+                else:
+                    if warning:
+                        self._report.warning(server.file, server.line, prefix + warning)

@@ -96,7 +96,9 @@ def check_checks(proxies: Sequence[ProxyDraft], report: Report) -> None:
 
 def _ports(proxy: ProxyDraft, server: ServerDraft) -> list[str]:
     problems, checks = [], server.checks
-    if checks.check and not (server.port or checks.port or is_unix(server.host) or proxy.probe.dials_elsewhere()):
+    by_record = server.host.startswith('_') and bool(server.lookup.resolvers)
+    known = server.port or checks.port or is_unix(server.host) or by_record
+    if checks.check and not (known or proxy.probe.dials_elsewhere()):
         problems.append(
             f"server {server.name} has neither service port nor check port nor tcp_check rule 'connect' with port information."
         )

@@ -7,14 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dataplane.config import outbound, serverchecks
+from dataplane.config import lookups, outbound, serverchecks
 from dataplane.config.address import parse_server
 from dataplane.config.cookies import checked_value
 from dataplane.config.guids import checked_guid
 from dataplane.config.keywords import SERVER
 from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected, Report, shown
-from dataplane.config.protocols import check_init_addr, check_proto, check_ws
+from dataplane.config.protocols import check_proto, check_ws
 from dataplane.config.settings import read_settings
 from dataplane.config.values import parse_int, parse_time
 
@@ -36,7 +36,7 @@ _COUNTS: Final = {
     'pool-max-conn': ('pool_max_conn', -1),
 }  # fmt: skip
 
-_CHECKED: Final = {'proto': check_proto, 'ws': check_ws, 'init-addr': check_init_addr}
+_CHECKED: Final = {'proto': check_proto, 'ws': check_ws}
 """Words that say what is so anyway, or are refused."""
 
 
@@ -70,7 +70,6 @@ def parse_server_template(line: Line, proxy: str, default: ServerDraft, report: 
     low, high = _range(numbers)
     template = replace(line, words=('server', f'{prefix}{low}', address, *line.words[4:]))
     first = parse_server_line(template, proxy, default, report)
-    first = replace(first, of_many=high > low)
     others = (replace(first, name=f'{prefix}{number}', id=0, guid='') for number in range(low + 1, high + 1))
     return [first, *others]
 
@@ -123,8 +122,8 @@ def _apply(server: ServerDraft, name: str, value: str) -> None:
     elif name == 'from':
         msg = "'from' stands before all other settings"
         raise Rejected(msg)
-    elif name == 'resolvers':
-        server.resolvers = value
+    elif name in lookups.WORDS:
+        lookups.apply(server, name, value)
     elif name in _CHECKED:
         _CHECKED[name](value)
     elif name in outbound.WORDS:

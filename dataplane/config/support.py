@@ -123,8 +123,7 @@ def _sections() -> str:
     rows = (f'| `{name}` | {reason} |' for name, reason in sorted(SECTIONS.items()))
     head = (
         '\n## Sections\n\n`global`, `defaults`, `frontend`, `listen`, `backend`, `userlist`, `http-errors` and `ring` (without `backing-file`, and of its '
-        'servers `log-proto`) are supported; so are `resolvers` whose nameservers\nare those of /etc/resolv.conf (`parse-resolv-conf`, or the same by '
-        "address): the name of a server is looked up for each connection, by the\nsystem's resolver. Refused are:\n\n"
+        'servers `log-proto`) are supported; so are `resolvers` (of TCP nameservers without settings of a server: names.md). Refused are:\n\n'
     )
     return head + '\n'.join(('| section | reason |', '|---|---|', *rows, ''))
 

@@ -95,6 +95,13 @@ def inherited(flags: int, leader: AdminState) -> int:
     return (flags & ~mine) | added
 
 
+def named(flags: int, *, addressless: bool, renamed: bool) -> int:
+    """The flags of a server by what nameservers, and who renames it, have made of it."""
+    mine = int(Admin.RMAINT | Admin.HMAINT)
+    added = (int(Admin.RMAINT) if addressless else 0) | (int(Admin.HMAINT) if renamed else 0)
+    return (flags & ~mine) | added
+
+
 def effective(flags: int) -> AdminState:
     """The state in force: maintenance dominates draining, draining dominates ready."""
     if flags & MAINT_MASK:

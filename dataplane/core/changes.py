@@ -13,6 +13,7 @@ from dataplane.core.dyncookie import CookieChange
 from dataplane.core.health import Verdict
 from dataplane.core.layout import Rate
 from dataplane.core.model import AdminState, Backend, Origin, Route, Server, Snapshot
+from dataplane.core.naming import Renewed
 from dataplane.core.reach import Reach
 from dataplane.core.savedstate import SavedState
 
@@ -153,6 +154,22 @@ class RestoreAddresses:
 
 
 @dataclass(frozen=True, slots=True)
+class Rename:
+    """Have a server ask for the addresses of another host name. Structural. It keeps the one it has until the answer."""
+
+    backend: str
+    server: str
+    fqdn: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetNamed:
+    """What nameservers answered: addresses, ports and names of servers. Structural; what is out of date is passed over."""
+
+    renewed: tuple[Renewed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AddServer:
     """Add a server to a backend of the file, until the file is read again. Structural. Its `id` 0: the lowest that is free."""
 
@@ -259,6 +276,8 @@ BackendChange = AddBackend | RemoveBackend | PublishBackend
 StructuralChange = (
     SetAddress
     | RestoreAddresses
+    | Rename
+    | SetNamed
     | SetCookies
     | AddServer
     | RemoveServer

@@ -16,6 +16,7 @@ from dataplane.core.dyncookie import CookieChange, bearing
 from dataplane.core.layout import Algorithm
 from dataplane.core.limit import declared, default_fullconn
 from dataplane.core.model import HASHES, AdminState, Backend, Balance, Route, Server, Snapshot
+from dataplane.core.naming import Found, readdressed, renamed, surviving
 from dataplane.core.tables import prefix_of
 from dataplane.core.weight import UWEIGHT_MAX
 
@@ -52,7 +53,8 @@ class Sources:
     """Everything a configuration is made of. `states`: the control plane's wishes; `addresses` and `cookies`: set at run time.
 
     `added` and `removed`: servers that joined or left a backend of the file at run time; `more` and `less`: backends that did.
-    All are forgotten with the file. `published`: set at run time, until the file says something else.
+    All are forgotten with the file. `published`: set at run time, until the file says something else. `found`: what is known of servers
+    that nameservers are asked for, while they are declared to ask for the same.
     """
 
     file: Snapshot = field(default_factory=Snapshot)
@@ -66,11 +68,17 @@ class Sources:
     less: frozenset[str] = frozenset()
     published: Mapping[str, bool] = field(default_factory=dict)
     cookies: Mapping[str, CookieChange] = field(default_factory=dict)
+    found: Mapping[Key, Found] = field(default_factory=dict)
 
     def declared(self) -> dict[Key, Server]:
         """The servers as file, push and additions have them, by (backend, server)."""
         found = {(b.name, s.name): s for b in (*self.file.backends, *self.backends) for s in b.servers}
         return {key: s for key, s in found.items() if key not in self.removed} | {(b, s.name): s for b, s in self.added}
+
+    def asking(self) -> dict[Key, Server]:
+        """Those whose addresses nameservers are asked for, as they are at run time."""
+        asking = {key: server for key, server in self.declared().items() if server.lookup is not None}
+        return {key: self.found[key].on(server) if key in self.found else server for key, server in asking.items()}
 
     def following(self, file: Snapshot) -> Sources:
         """With another file, which alone says what servers its backends have."""
@@ -80,7 +88,8 @@ class Sources:
             name: shown for name, shown in self.published.items() if name in said and said[name] is before.get(name)
         }
         new = replace(self, file=file, added=(), removed=frozenset(), more=(), less=frozenset(), published=kept)
-        return self._keeping(new)
+        found = surviving(self.declared(), self.found, new.declared())
+        return self._keeping(replace(new, found=found))
 
     def backing(self, backend: Backend) -> Sources:
         """With one more backend."""
@@ -121,14 +130,17 @@ class Sources:
         """Without a server of the file, or one that was added."""
         added = tuple((backend, server) for backend, server in self.added if (backend, server.name) != key)
         addresses = {known: address for known, address in self.addresses.items() if known != key}
+        kept = {known: found for known, found in self.found.items() if known != key}
         of_the_file = any(b.name == key[0] and any(s.name == key[1] for s in b.servers) for b in self.file.backends)
         removed = self.removed | {key} if of_the_file else self.removed
-        return replace(self, added=added, removed=removed, addresses=addresses)
+        return replace(self, added=added, removed=removed, addresses=addresses, found=kept)
 
     def renaming(self, key: Key, name: str) -> Sources:
         """With another name for a server of the file, or one that was added; it stands behind those that have theirs from the file."""
         backend, server, address = key[0], self.declared()[key], self.addresses.get(key)
         new = self.removing(key).adding(backend, replace(server, name=name))
+        if key in self.found:
+            new = new.finding({(backend, name): self.found[key]})
         return new if address is None else new.addressed({(backend, name): address})
 
     def pushing(
@@ -138,8 +150,25 @@ class Sources:
         return self._keeping(replace(self, backends=tuple(backends), routes=tuple(routes), states=dict(states)))
 
     def addressed(self, addresses: Mapping[Key, tuple[str, int]]) -> Sources:
-        """With other addresses for some servers."""
-        return replace(self, addresses={**self.addresses, **addresses})
+        """With other addresses for some servers; one whose address nameservers are asked for has it until they say otherwise."""
+        asking, plain, found = self.asking(), dict(self.addresses), {}
+        for key, address in addresses.items():
+            known = readdressed(asking[key], *address) if key in asking else None
+            if known is None:
+                plain[key] = address
+            else:
+                found[key] = known
+        return replace(self, addresses=plain).finding(found)
+
+    def finding(self, found: Mapping[Key, Found]) -> Sources:
+        """With what is known of some servers that nameservers are asked for."""
+        return replace(self, found={**self.found, **found}) if found else self
+
+    def asking_for(self, key: Key, fqdn: str) -> Sources:
+        """With another host name that a server asks for."""
+        server = self.asking().get(key)
+        found = None if server is None else renamed(server, fqdn)
+        return self if found is None else self.finding({key: found})
 
     def cooked(self, backend: str, change: CookieChange) -> Sources:
         """With other dynamic cookies of one backend."""
@@ -176,7 +205,7 @@ def compose(sources: Sources, previous: Snapshot, base: Sources = _NOTHING) -> S
     kept = _kept(sources, base, previous)
     _check(sources, pushed, kept)
     before = {backend.name: backend for backend in previous.backends if backend.pushed}
-    addressed = {backend for backend, _ in sources.addresses}
+    addressed = {backend for backend, _ in (*sources.addresses, *sources.found)}
     composed = [_at_run_time(backend, sources, addressed) for backend in sources.local]
     taken = {backend.id for backend in composed} | {front.id for front in sources.file.frontends}
     for backend in _number(pushed, before, taken, FIRST_PROXY_ID):
@@ -241,7 +270,10 @@ def _at_run_time(backend: Backend, sources: Sources, addressed: Collection[str])
         return backend
     servers = []
     for server in backend.servers:
-        host, port = addresses.get((backend.name, server.name), (server.host, server.port))
+        key = backend.name, server.name
+        if key in sources.found:
+            server = sources.found[key].on(server)
+        host, port = addresses.get(key, (server.host, server.port))
         servers.append(replace(server, host=host, port=port))
     return replace(backend, servers=tuple(servers))
 

@@ -31,6 +31,7 @@ from dataplane.core.changes import (
     PublishBackend,
     RemoveBackend,
     RemoveServer,
+    Rename,
     RenameServer,
     RestoreAddresses,
     RestoreState,
@@ -41,6 +42,7 @@ from dataplane.core.changes import (
     SetHealth,
     SetLease,
     SetMaxconn,
+    SetNamed,
     SetRateLimit,
     SetTarget,
     SetWeight,
@@ -55,6 +57,7 @@ from dataplane.core.compose import Refused, Sources, compose
 from dataplane.core.dynamic import NOT_IN_MAINTENANCE, RENAMED_IN_MAINTENANCE, adding, removing, renaming
 from dataplane.core.layout import Layout, Rate
 from dataplane.core.model import AdminState, Origin
+from dataplane.core.naming import named
 from dataplane.core.record import ServerRecord, appeared
 from dataplane.core.restored import restored
 from dataplane.core.rotation import Rotation
@@ -251,6 +254,11 @@ class Ledger:
                 if self.tables.backend_of(change.backend) is None:
                     raise Refused(('No such backend.',), (change.backend,))
                 sources = self._sources.cooked(change.backend, change.wanted)
+            case Rename():
+                self.server(change.backend, change.server)
+                sources = self._sources.asking_for((change.backend, change.server), change.fqdn)
+            case SetNamed():
+                sources = self._sources.finding(named(self._sources.asking(), change.renewed))
             case RestoreAddresses():
                 known = [(self.server(backend, server), host, port) for backend, server, host, port in change.addresses]
                 sources = self._sources.addressed(

@@ -14,6 +14,7 @@ from typing import Final
 from dataplane.core.answers import ERRORS, FAILURES, ErrorPage, ErrorSection
 from dataplane.core.checks import AgentCheck, Observe, Probe, ServerCheck
 from dataplane.core.cookie import Cookie
+from dataplane.core.lookup import Lookup, Resolvers
 from dataplane.core.outbound import ControlPlane, ProxyProtocol, Source
 from dataplane.core.records import by_fields
 from dataplane.core.rings import RingSection
@@ -187,7 +188,7 @@ class Server:
     `minconn` equals `maxconn` where the limit is static (HAProxy's post-parse rule has been applied). `share`: how much of a
     limit over all data planes is this one's, None where the limit is its own; `share_due`: there is none yet. `slowstart`: ms in which it
     warms up, 0: at once. `hash_key`: what its points on a ring are made from, 'id', 'addr' or 'addr-port'. `forced_id`: the file says its
-    id. `dynamic`: it was added at run time, so that it begins in maintenance, with its checks switched off. `redir`: where GET and HEAD go.
+    id. `dynamic`: it was added at run time, so that it begins in maintenance, with its checks switched off. `redir`: where GET and HEAD go. `lookup`: who is asked for its address.
     """
 
     name: str
@@ -221,6 +222,7 @@ class Server:
     dynamic: bool = False
     non_stick: bool = False
     guid: str = ''
+    lookup: Lookup | None = None
     where: str = ''
 
 
@@ -265,8 +267,7 @@ class Balance:
 class Backend:
     """A `backend`, the back half of a `listen`, or a pushed backend. `fullconn` is resolved (at least 1); `adjust_case` is about requests.
     `state_file`: see `server-state-file`, '' for none. One that is not `published` is passed over as a disabled one is, and runs on.
-    `cookie_key`: what dynamic cookies are made with; `max_keep_alive_queue` None: not limited; `send_name_header`: the field in
-    which a server is told its name, '' for none.
+    `cookie_key`: what dynamic cookies are made with; `max_keep_alive_queue` None: not limited; `send_name_header`: '' for none.
     """
 
     name: str
@@ -391,6 +392,7 @@ class Snapshot:
     userlists: tuple[UserList, ...] = ()
     error_sections: tuple[ErrorSection, ...] = ()
     rings: tuple[RingSection, ...] = ()
+    resolvers: tuple[Resolvers, ...] = ()
 
 
 by_fields(

@@ -14,6 +14,7 @@ from dataplane.core.health import Health, Side, Target
 from dataplane.core.health import declared as unchecked
 from dataplane.core.limit import bounds, declared, warming
 from dataplane.core.model import AdminState, Origin, Server
+from dataplane.core.naming import lacks_address
 from dataplane.core.reach import Reach
 
 
@@ -212,7 +213,7 @@ class ServerRecord:
             record = replace(record, health=record.health.redeclared(old, new))
             if new.track is None and old.track is not None:
                 record = record.flagged(admin.inherited(record.admin, AdminState.READY), now)
-        return record.settled(now)
+        return record.flagged(_named(record.admin, new), now).settled(now)
 
 
 def appeared(server: Server, index: int, backend_index: int, backend: str, now: int) -> ServerRecord:
@@ -222,7 +223,7 @@ def appeared(server: Server, index: int, backend_index: int, backend: str, now: 
     """
     maxconn, minconn = declared(server.maxconn, server.minconn)
     found = unchecked(server)
-    flags = admin.initial(server.disabled)
+    flags = _named(admin.initial(server.disabled), server)
     if server.dynamic:
         flags = admin.wish(flags, Origin.CLI, AdminState.MAINT)
     return ServerRecord(
@@ -240,3 +241,9 @@ def appeared(server: Server, index: int, backend_index: int, backend: str, now: 
         changed_at=now,
         health=found,
     )
+
+
+def _named(flags: int, server: Server) -> int:
+    """The flags with those that follow from its name."""
+    lookup = server.lookup
+    return admin.named(flags, addressless=lacks_address(server), renamed=lookup is not None and lookup.renamed)

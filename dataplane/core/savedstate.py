@@ -58,6 +58,8 @@ class SavedState:
     check_addr: str = ''
     agent_port: int = 0
     agent_addr: str = ''
+    fqdn: str = ''
+    srvrecord: str = ''
 
     @property
     def check_disabled(self) -> bool:
@@ -113,6 +115,8 @@ def _state(fields: list[str]) -> SavedState:
         check_addr=_address(fields[22], 'srv_check_addr'),
         agent_port=numbers[24],
         agent_addr=_address(fields[23], 'srv_agent_addr'),
+        fqdn='' if fields[17] == '-' else fields[17],
+        srvrecord='' if fields[19] == '-' else fields[19],
     )
 
 

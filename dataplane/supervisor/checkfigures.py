@@ -103,6 +103,8 @@ class CheckFigures:
         record = self._ledger.records[index]
         if record.effective is AdminState.MAINT:
             inherited = record.server.track is not None and not record.admin & _OWN_MAINT
+            if record.admin & Admin.RMAINT:
+                return 'MAINT (resolution)'
             return f'MAINT (via {"/".join(record.server.track or ())})' if inherited else 'MAINT'
         leader = self._leader(record).index
         check, agent = self._watch(leader, agent=False), self._watch(leader, agent=True)

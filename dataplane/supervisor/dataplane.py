@@ -43,6 +43,7 @@ from dataplane.supervisor.listeners import Listeners
 from dataplane.supervisor.logs import Log
 from dataplane.supervisor.mapverbs import MapVerbs
 from dataplane.supervisor.mastercli import MasterVerbs
+from dataplane.supervisor.naming.desk import Names
 from dataplane.supervisor.opening import House, Opened, monotonic_ms, open_doors, prepare
 from dataplane.supervisor.outages import Outages
 from dataplane.supervisor.process import EARLY, Forwarder, notify
@@ -148,12 +149,13 @@ class DataPlane:
         return self._reload.snapshot.globals
 
     def _check(self, at: Layout, rng: random.Random) -> Checker:
-        """The checks of all servers; they follow every revision, as those do who tell and count what became of servers."""
+        """The checks of all servers; they follow every revision, as do their names, and who tells and counts what became of servers."""
         board = BoardView(self._board.cells, at)
         log = self._log
         checker = Checker(self._loop, self._publisher, board, log, log.of, self._contents, rng=rng, workers=at.workers)
         states = StateLog(self._ledger, self._board.cells, at, log.of)
-        self._publisher.watchers += states, self._outages, lambda commit, applied, sources: checker.follow()
+        names = self._names = Names(self._loop, self._publisher, monotonic_ms, log)
+        self._publisher.watchers += states, self._outages, lambda *_: checker.follow(), lambda *_: names.follow()
         return checker
 
     # -- start ------------------------------------------------------------------------------------------------------
@@ -164,11 +166,10 @@ class DataPlane:
         logging.getLogger('dataplane').addHandler(self._forwarder)
         logging.getLogger('dataplane').setLevel(logging.INFO)
         self._begin(self._publisher.run(), 'publisher')
+        self._begin(self._names.run(), 'names of servers')
         known = await self._first_revisions()
-        self._upkeep.start()
-        self._slowstart.start()
-        self._watchdog.start()
-        self._workers.start()
+        for part in (self._upkeep, self._slowstart, self._watchdog, self._workers):
+            part.start()
         self._take_signals()
         await self._serving()
         if self._over.is_set():
@@ -237,7 +238,7 @@ class DataPlane:
         self._opened = opened = prepare(house, identity)
         opened.verbs.stick_tables = lambda: self._shelf.tables
         opened.verbs.stick_servers = lambda: tuple(self._ledger.tables.servers.values())
-        opened.verbs.maps = MapVerbs(self._contents).methods
+        opened.verbs.maps, opened.verbs.names = MapVerbs(self._contents).methods, self._names
         try:
             await open_doors(opened, house, self._snapshot.stats_listeners)
             if self._master is not None:
@@ -371,11 +372,8 @@ class DataPlane:
             await self._opened.close()
         self._contents.close()
         await self._ring_doors.close()
-        self._checker.close()
-        self._watchdog.close()
-        self._upkeep.close()
-        self._shelf.close()
-        self._slowstart.close()
+        for part in (self._names, self._checker, self._watchdog, self._upkeep, self._shelf, self._slowstart):
+            part.close()
         self._listeners.close_all()
         for task in self._tasks:
             task.cancel()

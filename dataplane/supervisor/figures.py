@@ -25,7 +25,7 @@ from dataplane.core.dyncookie import cookie_of
 from dataplane.core.layout import ENTRY_STRIDE, UNLIMITED, EntryState, Layout
 from dataplane.core.model import Backend, Frontend, Server
 from dataplane.core.state import OpState
-from dataplane.supervisor.addresses import address, host
+from dataplane.supervisor.addresses import address, asked, host
 from dataplane.supervisor.checkfigures import CheckFigures
 from dataplane.supervisor.infofigures import InfoFigures
 from dataplane.supervisor.listenrows import listener_rows
@@ -288,6 +288,7 @@ class Figures(InfoFigures):
                     age=self._age_s(index),
                     check=self._checks.states(index),
                     places=self._checks.places(index),
+                    asked=asked(server),
                 )
 
     def server_connections(self, backends: Sequence[int]) -> Iterator[ServerConnections]:

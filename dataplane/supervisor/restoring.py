@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Final
 
-from dataplane.core.changes import Change, RestoreAddresses, RestoreState
+from dataplane.core.admin import Admin
+from dataplane.core.changes import Change, RestoreAddresses, RestoreState, SetNamed
+from dataplane.core.lookup import Lookup, is_address
 from dataplane.core.model import Server, Snapshot
+from dataplane.core.naming import Found, Renewed, found_of
 from dataplane.core.savedstate import SavedState, Unreadable, read
 from dataplane.supervisor.sources import read_file
 
@@ -39,8 +41,12 @@ async def restoring(snapshot: Snapshot, log: Callable[[str, str], None]) -> list
     moved = [
         (*key, *address)
         for key, state in known.items()
-        if (address := _address(servers[key], state)) != (servers[key].host, servers[key].port)
+        if servers[key].lookup is None
+        and (address := _address(servers[key], state)) != (servers[key].host, servers[key].port)
     ]
+    named = [Renewed(*key, *both) for key, state in known.items() if (both := _named(servers[key], state)) is not None]
+    if named:
+        changes.append(SetNamed(tuple(named)))
     return [*changes, RestoreAddresses(tuple(moved))] if moved else changes
 
 
@@ -56,13 +62,34 @@ def _read(path: str) -> tuple[list[SavedState], list[str]]:
 
 def _address(server: Server, state: SavedState) -> tuple[str, int]:
     """Another port than declared was set at run time; another address, where a name is declared that may mean many."""
-    host = state.host if _is_address(state.host) and not _is_address(server.host) else server.host
+    host = state.host if is_address(state.host) and not is_address(server.host) else server.host
     return host, state.port if server.port and state.port else server.port
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
+def _named(server: Server, state: SavedState) -> tuple[Found, Found] | None:
+    """What is known of a server that nameservers are asked for, and what the file knows; None where that is of no use.
+
+    An address counts with `init-addr last`, unless another method that comes first gave one; a host name while the same SRV
+    record is declared, or where it had been changed at run time.
+    """
+    lookup, was = server.lookup, found_of(server)
+    if lookup is None or was is None:
+        return None
+    host = state.host if _counts_last(lookup, was.host) and is_address(state.host) else was.host
+    if lookup.is_service:
+        if not state.fqdn or state.srvrecord != lookup.name:
+            return None
+        return was, Found(was.of, host, state.port, state.fqdn, renamed=True)
+    renamed = bool(state.admin & Admin.HMAINT) and bool(state.fqdn)
+    if not renamed and state.fqdn not in ('', lookup.name):
+        return None  # the file asks for another name by now
+    port = state.port if server.port and state.port else server.port
+    return was, Found(was.of, host, port, state.fqdn if renamed else '', renamed=renamed)
+
+
+def _counts_last(lookup: Lookup, host: str) -> bool:
+    """Is the address that was last known taken, beside the one that another method gave?"""
+    if 'last' not in lookup.init:
         return False
-    return True
+    before = lookup.init[: lookup.init.index('last')]
+    return not host or not any(method != 'none' for method in before)

@@ -17,8 +17,11 @@ from dataplane.core.ledger import Ledger, ServerRecord
 from dataplane.core.line import queued
 from dataplane.core.model import AdminState, Backend
 from dataplane.core.state import OpState
+from dataplane.supervisor import namelog
+from dataplane.supervisor.namelog import Named
 from dataplane.supervisor.publish import Applied
 
+_START: Final = 'start'
 _WARMING: Final = {OpState.STARTING, OpState.RUNNING}
 
 
@@ -28,11 +31,12 @@ class Seen(NamedTuple):
     admin: AdminState
     opstate: OpState
     inherited: bool
+    named: Named
 
 
 def _seen(record: ServerRecord) -> Seen:
     inherited = _inherits(record, Admin.IMAINT if record.effective is AdminState.MAINT else Admin.IDRAIN)
-    return Seen(record.effective, record.opstate, inherited)
+    return Seen(record.effective, record.opstate, inherited, namelog.named(record))
 
 
 def _inherits(record: ServerRecord, flag: Admin) -> bool:
@@ -80,14 +84,17 @@ class StateLog:
 
     def __call__(self, commit: Commit, applied: Applied, source: str) -> None:
         """A revision was applied: tell of every server whose administrative or operational state is another one."""
-        del source
         changed = [(record, self._known.get((record.backend, record.name))) for record in self._looked_at(commit)]
         for record, _ in changed:
             self._known[record.backend, record.name] = _seen(record)
         told = [(record, before) for record, before in changed if before is not None and before != _seen(record)]
+        if source == _START:  # an address out of a state file is the one it begins with
+            told = [(record, before) for record, before in told if before.named == namelog.named(record)]
         effects = Effects(applied.requeued, applied.killed) if len(told) == 1 else Effects(0, 0)
         for record, before in _followed(told):
             backend = self._ledger.tables.backends[record.backend_index]
+            for line in namelog.changed(record, before.named):
+                self._log(backend, 'notice', line)
             for level, line in self._lines(record, before, effects):
                 self._log(backend, level, line)
         self._tell_of_backends()
@@ -116,12 +123,15 @@ class StateLog:
     def _lines(self, record: ServerRecord, before: Seen, effects: Effects) -> Iterator[tuple[str, str]]:
         name = f'{"Backup " if record.server.backup else ""}Server {record.backend}/{record.name}'
         now = record.effective
+        again = [('notice', line) for line in namelog.resolved(record, before.named)]
         if now is AdminState.MAINT and before.admin is not AdminState.MAINT:
-            via = f' via {record.health.via}' if _inherits(record, Admin.IMAINT) else ''
+            via = f' via {record.health.via}' if _inherits(record, Admin.IMAINT) else namelog.cause(record)
             if before.opstate is OpState.STOPPED:
                 yield 'notice', f'{name} was DOWN and now enters maintenance{via}.'
             else:
                 yield 'alert', f'{name} is going DOWN for maintenance{via}. {self._left(record, effects)}'
+        elif again:
+            yield from again
         elif before.admin is AdminState.MAINT and now is not AdminState.MAINT:
             state = 'DOWN' if record.opstate is OpState.STOPPED else 'UP'
             forced = '' if before.inherited else 'forced '

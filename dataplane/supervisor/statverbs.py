@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from dataplane.cli import errors, info, stat, statsfile
+from dataplane.cli import errors, info, resolvers, stat, statsfile
+from dataplane.cli.resolvers import NameserverRow
 from dataplane.cli.schema import show_schema
 from dataplane.cli.session import Answer, Complaint, Session, Severity
 from dataplane.core.model import Level
@@ -18,6 +19,7 @@ from dataplane.supervisor.statsfile import guids
 if TYPE_CHECKING:
     from dataplane.core.ledger import ServerRecord
     from dataplane.core.tables import Tables
+    from dataplane.supervisor.naming.desk import Names
 
 _Words = tuple[str, ...]
 
@@ -38,12 +40,14 @@ class StatVerbs:
     _figures: Figures
     _workers: Workers
     _counters: Counters
+    names: Names | None
+    _nameservers: Callable[[], list[NameserverRow]]
     _server: Callable[[str], ServerRecord]
 
     async def _show_stat(self, words: _Words, session: Session, _patience: object) -> Answer:
         request = stat.parse(words)
         if request.resolvers:
-            return Answer(stat.show_resolvers(request))
+            return Answer(resolvers.show_stat(self._nameservers(), request))
         rows = stat.select(await gather(self._figures.rows()), request)
         written = await gather(stat.parts(rows, request, legends=session.may(Level.OPERATOR)))
         return Answer(stat.assemble(written, request))
@@ -72,6 +76,8 @@ class StatVerbs:
             said = 'Server counters cleared.'
             return Answer(f'{said}\n{unanswered(silent)}' if silent else said, Severity.INFO)
         silent = await self._counters.all(everything=what == 'all')
+        if what == 'all' and self.names is not None:
+            self.names.clear()
         return Answer(unanswered(silent), Severity.WARNING) if silent else Answer()
 
     async def _show_errors(self, words: _Words, _session: object, _patience: object) -> Answer:

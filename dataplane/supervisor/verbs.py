@@ -29,6 +29,7 @@ from dataplane.core.changes import (
 from dataplane.core.compose import Refused
 from dataplane.core.ledger import Ledger, ServerRecord
 from dataplane.core.model import AdminState, Level, Origin, StatsSocket
+from dataplane.core.naming import lacks_address
 from dataplane.supervisor import healthverbs
 from dataplane.supervisor.aids import AidVerbs, Surroundings
 from dataplane.supervisor.asking import Workers
@@ -39,6 +40,7 @@ from dataplane.supervisor.frontverbs import Doors, FrontVerbs
 from dataplane.supervisor.healthverbs import HealthVerbs
 from dataplane.supervisor.mapverbs import VERBS as MAP_VERBS
 from dataplane.supervisor.mapverbs import Method as MapMethod
+from dataplane.supervisor.nameverbs import NameVerbs
 from dataplane.supervisor.pacing import gather
 from dataplane.supervisor.questions import unanswered
 from dataplane.supervisor.serververbs import ServerVerbs
@@ -75,7 +77,9 @@ class Publisher(Protocol):
         """Make the changes on all workers. Raises Refused."""
 
 
-class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, StatVerbs, AidVerbs, CookieVerbs):
+class Verbs(
+    HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, NameVerbs, StatVerbs, AidVerbs, CookieVerbs
+):
     """One method per verb. `wall_ms` is wall-clock ms, from which session generations are made."""
 
     def __init__(
@@ -194,8 +198,7 @@ class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, Stat
             case ('name',):
                 return await self._rename(record, _word(words, 2))
             case ('fqdn',):
-                text = 'failed because no resolution is configured.' if words[2:] else 'requires a FQDN.'
-                raise Complaint(f'set server <b>/<s> fqdn {text}')
+                return await self._set_fqdn(record, _word(words, 2))
             case ('ssl',):
                 raise Complaint("'set server <srv> ssl' cannot be set.  default-server should define ssl settings")
             case (word,) if word in healthverbs.SET_WORDS:
@@ -217,6 +220,9 @@ class Verbs(HealthVerbs, ServerVerbs, BackendVerbs, TableVerbs, FrontVerbs, Stat
     async def _set_address(self, record: ServerRecord, words: _Words) -> Answer:
         host, port = arguments.address(words)
         old = record.server
+        if lacks_address(old):
+            text = 'Update for the current server address family is only supported through configuration file'
+            return Answer(f"{text} by 'stats socket command'", Severity.WARNING)
         changes = []
         if host != old.host:
             changes.append(f"IP changed from '{old.host}' to '{host}'")

@@ -28,6 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         'dataplane.core.answers',
         'dataplane.core.checks',
         'dataplane.core.cookie',
+        'dataplane.core.lookup',
         'dataplane.core.outbound',
         'dataplane.core.rings',
         'dataplane.core.sampling',
@@ -119,6 +120,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     'aiohttp': ('dataplane.supervisor', 'controlplane.kube'),
     'yarl': ('dataplane.supervisor', 'controlplane.kube'),  # aiohttp's type for addresses
     'kubernetes_asyncio': ('controlplane.kube',),
+    'dns': ('dataplane.supervisor.naming.messages',),  # dnspython
     'httptools': (),  # an oracle of the tests
     'uvloop': ('dataplane.worker.main', 'dataplane.supervisor.main', 'controlplane.__main__'),
     'fastapi': (

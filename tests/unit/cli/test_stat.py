@@ -6,7 +6,7 @@ import pytest
 
 from dataplane.cli.fields import Form
 from dataplane.cli.session import Complaint
-from dataplane.cli.stat import COLUMNS, HEADER, Kind, Row, StatRequest, assemble, parse, parts, select, show_resolvers
+from dataplane.cli.stat import COLUMNS, HEADER, Kind, Row, StatRequest, assemble, parse, parts, select
 
 FRONT = Row(Kind.FRONTEND, 2, 0, {'pxname': 'fe', 'svname': 'FRONTEND', 'scur': 1, 'status': 'OPEN', 'type': 0})
 UP = Row(
@@ -134,12 +134,6 @@ def test_down_servers_are_hidden_by_up_only() -> None:
     down = Row(Kind.SERVER, 3, 4, {'pxname': 'px', 'svname': 's4', 'status': 'DOWN'})
     assert select([down], StatRequest(up=True)) == []
     assert select([down], StatRequest(no_maint=True)) == [down]
-
-
-def test_there_are_no_resolvers() -> None:
-    assert show_resolvers(StatRequest(resolvers=True)).startswith('# id,pid,sent,')
-    assert show_resolvers(StatRequest(Form.JSON, resolvers=True)) == '[]'
-    assert show_resolvers(StatRequest(Form.TYPED, resolvers=True)) == ''
 
 
 def test_listeners_are_selected_by_their_number() -> None:

@@ -25,13 +25,6 @@ def test_a_bind_line_may_name_the_only_protocol() -> None:
     [
         ('proto h2', "'proto' only supports 'h1' (got 'h2'): HTTP/1.1 is the only protocol."),
         ('ws h2', "'ws' only supports 'h1' and 'auto' (got 'h2'): HTTP/1.1 is the only protocol."),
-        (
-            'init-addr libc,192.0.2.1',
-            (
-                "'init-addr' only supports 'last', 'libc', 'none' (got '192.0.2.1'): "
-                'a name is looked up for each connection, and no address stands in for it.'
-            ),
-        ),
     ],
 )
 def test_anything_else_is_refused(word: str, problem: str) -> None:
