@@ -8,11 +8,13 @@ workers are busy. In a proxy that has traffic, too, its workers ask instead (wor
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from dataplane.core.model import Bind, StatsListener
 from dataplane.supervisor.clisocket import CannotListen
@@ -28,7 +30,10 @@ from dataplane.supervisor.unixsocket import Place, listen_unix
 _BACKLOG: Final = 128
 _BODY: Final = 16_384
 """Bytes of a form that are read, HAProxy's buffer: some hundred servers."""
+_IDLE: Final = 15.0
+"""Seconds between two requests of a connection."""
 _HEADERS: Final = dict(HEADERS)
+_LOG: Final = logging.getLogger('dataplane.pages')
 
 
 class StatsServer:
@@ -47,11 +52,12 @@ class StatsServer:
         """Open one section's addresses. Raises CannotListen."""
         application = web.Application(client_max_size=_BODY)
         application.on_response_prepare.append(_unnamed)
-        runner = web.AppRunner(application, access_log=None, handle_signals=False, keepalive_timeout=15.0)
+        runner = web.AppRunner(application, handle_signals=False)
         loop = asyncio.get_running_loop()
 
         def make() -> asyncio.BaseProtocol:
-            return _server_of(runner)()
+            # as the server's own factory, which passes None on as well
+            return _Visitor(_server_of(runner), loop=loop, keepalive_timeout=_IDLE, access_log=None, logger=_LOG)  # type: ignore[arg-type]
 
         keeper = Doorkeeper(loop, make, lambda: _server_of(runner).connections)
         page = _Page(listener, figures, desk, health, keeper)
@@ -157,6 +163,33 @@ class _Page:
         found = Readiness.OK if path == LIVE_PATH else readiness(self._health())
         status = 200 if found is Readiness.OK else 503
         return web.json_response({'status': found}, status=status, headers=_HEADERS)
+
+
+class _Visitor(web.RequestHandler):
+    """One connection. Whatever is wrong with what came is for its client to know, not for a log that anybody could fill with it."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """The answer to what is no request, or could not be answered; the connection closes after it."""
+        gone = isinstance(exc, ConnectionError) or request.writer.output_size > 0
+        if not gone and not isinstance(exc, http_exceptions.HttpProcessingError):
+            _LOG.error('%s failed.', request.path, exc_info=exc)
+        if gone:
+            raise ConnectionError('nobody can be told any more') from exc
+        answer = _Unnamed(status=status, text=f'{HTTPStatus(status).phrase}.\n', headers=_HEADERS)
+        answer.force_close()
+        return answer
+
+
+class _Unnamed(web.Response):
+    """An answer that comes before the application knows of its request, whose `_unnamed` is not asked."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop('Server', None)
 
 
 def _written(told: Told) -> web.Response:

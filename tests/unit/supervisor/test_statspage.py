@@ -152,6 +152,43 @@ async def test_what_it_is_made_with_is_not_told(served: StatsServer) -> None:
         assert b'server' not in head.lower()
 
 
+@pytest.mark.parametrize(
+    'asked',
+    [
+        b'\x16\x03\x01\0\xa5\x01\0\0\xa1\x03\x03',
+        b'GET /stats HTTP/1.1\r\nHost: x\r\nBad\0: y\r\n\r\n',
+        b'GET /st\xff\0ats HTTP/1.1\r\nHost: x\r\n\r\n',
+        b'GET /' + b'x' * 20_000 + b' HTTP/1.1\r\nHost: x\r\n\r\n',
+        b'POST /stats HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n',
+        b'POST /stats HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+    ],
+)
+async def test_what_is_no_request_is_told_so_and_fills_no_log(
+    served: StatsServer, asked: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection(*served.addresses[0])
+        writer.write(asked)
+        head, _, body = (await reader.read()).partition(b'\r\n\r\n')
+        writer.close()
+        assert head.startswith(b'HTTP/1.0 400 Bad Request\r\n')
+        assert b'server' not in head.lower()
+        assert body == b'Bad Request.\n'
+    assert not caplog.records
+
+
+async def test_a_defect_is_logged_and_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PageDesk, 'answer', broken)
+    server = await serve_stats((LISTENER,), Plane())
+    answer = await raw(server, '/stats')
+    assert answer.startswith(b'HTTP/1.1 500 Internal Server Error\r\n')
+    assert [record.getMessage() for record in caplog.records] == ['/stats failed.']
+    await server.close()
+
+
 async def test_without_a_uri_there_is_no_page() -> None:
     server = await serve_stats((dataclasses.replace(LISTENER, page=None),), Plane())
     assert (await get(server, '/'))[0] == 404
