@@ -15,6 +15,8 @@ from tests.integration.harness.upstream import Upstream
 from tests.integration.harness.waiting import until
 
 CALLERS = 8
+_PATIENT = 'isolation-timeout 20s'
+"""Who is replaced for standing still, on a machine that has other things to do, loses what these tests count."""
 
 
 class Callers:
@@ -93,7 +95,7 @@ async def two(on: Stage, *, workers: int, extra: tuple[str, ...] = ()) -> tuple[
     port, other = on.ports.take(), on.ports.take()
     sections = listen(port, f'quick 127.0.0.1:{quick.port} maxconn 20')
     sections += listen(other, f'held 127.0.0.1:{held.port}', backend='slow')
-    return await on.data_plane(sections, port=port, workers=workers, extra=extra), quick, held, other
+    return await on.data_plane(sections, port=port, workers=workers, extra=(_PATIENT, *extra)), quick, held, other
 
 
 async def spread(plane: DataPlane, held: Upstream, port: int) -> list[asyncio.Task[Record]]:
@@ -211,7 +213,7 @@ async def test_queues_states_weights_tables_and_counters_are_what_they_were() ->
         sections = listen(port, f'one 127.0.0.1:{one.port} maxconn 1\ntwo 127.0.0.1:{two_.port}')
         sections += 'backend t\n    stick-table type string size 100 store gpc0,conn_cur\n'
         sections = sections.replace('    bind', '    http-request track-sc0 path table t\n    bind')
-        plane = await on.data_plane(sections, port=port, workers=3, queue='200s')
+        plane = await on.data_plane(sections, port=port, workers=3, queue='200s', extra=(_PATIENT,))
         await plane.cli('set server px/two state drain')
         await plane.cli('set weight px/one 7')
         await plane.cli('set table t key kept data.gpc0 42')
@@ -314,7 +316,7 @@ async def test_a_unix_socket_goes_on_with_whoever_is_there() -> None:
         server = await on.upstream('u')
         path, port = on.directory / 'front.sock', on.ports.take()
         sections = listen(port, f'u 127.0.0.1:{server.port}').replace('    bind', f'    bind unix@{path}\n    bind')
-        plane = await on.data_plane(sections, port=port, workers=1)
+        plane = await on.data_plane(sections, port=port, workers=1, extra=(_PATIENT,))
         ending, answers = False, 0
 
         async def call() -> None:
@@ -340,7 +342,7 @@ async def test_binds_that_come_and_go_with_workers_are_served_by_all() -> None:
         server = await on.upstream('u')
         port, other = on.ports.take(), on.ports.take()
         text = listen(port, f'u 127.0.0.1:{server.port}')
-        plane = await on.data_plane(text, port=port, workers=3)
+        plane = await on.data_plane(text, port=port, workers=3, extra=(_PATIENT,))
         async with Callers(port) as callers:
             await resized(plane, 1)
             await there_are(plane, 1)
