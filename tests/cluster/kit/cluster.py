@@ -89,8 +89,9 @@ class Cluster:
             f'--kubeconfig={pki}/controller-manager.conf', '--leader-elect=false', '--secure-port=0',
             '--use-service-account-credentials', f'--service-account-private-key-file={pki}/service-account.key',
             f'--root-ca-file={pki}/ca.crt', '--kube-api-qps=200', '--kube-api-burst=400',
-            # nobody sends heartbeats for a Node made by hand
-            *([] if self.with_node else ['--controllers=*,-node-lifecycle-controller']),
+            # Nobody sends heartbeats for a Node made by hand. One that was not heard of because the API server was away would, with the
+            # usual 50 s, be taken for lost, and all pods on it for not ready: whose answer that is depends on who comes back first.
+            *(['--node-monitor-grace-period=10m'] if self.with_node else ['--controllers=*,-node-lifecycle-controller']),
         )  # fmt: skip
         self.parts.wait('kube-controller-manager', self._has_default_account, 60)
         if self.with_node:
