@@ -117,7 +117,7 @@ class Plane:
         self.revision = 0
         self.outages = Outages(self.ledger, self.cells, self.layout, lambda: self.now_ms)
         self.make(AdoptFile(self.snapshot))
-        self.book = Book(self.snapshot.references, self.snapshot.variables, 0, lambda _name, _key: None)
+        self.book = Book.made(self.snapshot.references, self.snapshot.variables, 0, lambda _name, _key: None)
         self.checks = CheckFigures(self.ledger, self.watches, lambda: self.now_ms)
         self.figures = Figures(
             cells=self.cells,

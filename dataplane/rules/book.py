@@ -11,8 +11,8 @@ bring is never refused. The sentences are HAProxy's; a full stop is the CLI's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Self
 
 from dataplane.rules.changes import DELETED, Change, Kind, after
 from dataplane.rules.indexes import Held
@@ -23,6 +23,8 @@ from dataplane.rules.replica import Limits, Where
 from dataplane.rules.stores import VARIABLES, PatternSet, acceptable, bare_name, decoded, encoded, is_slow, size_of
 
 LIMITS: Final = Limits(entries=1_000_000, size=256 << 20)
+_AT_ONCE: Final = 1_000
+"""Entries of a file that are put in in one step: some milliseconds."""
 
 
 class Chapter:
@@ -32,11 +34,18 @@ class Chapter:
         self.reference = reference
         self.key = reference.key
         self.patience = patience
-        self.now = PatternSet(reference.entries, patience=patience)
+        self.now = self.empty()
         self.prepared: dict[int, PatternSet] = {}
-        self.version = self.newest = 0
-        self.place = self.now.last
+        self.version = self.newest = self.place = 0
         self.touched = False
+
+    def fill(self) -> Iterator[None]:
+        """Put in what its file says, some entries per step."""
+        entries = self.reference.entries
+        for at in range(0, len(entries), _AT_ONCE):
+            self.now.extend(entries[at : at + _AT_ONCE])
+            yield
+        self.place = self.now.last
 
     def empty(self) -> PatternSet:
         """A version that nothing was put into yet."""
@@ -60,7 +69,10 @@ class Chapter:
 
 
 class Book:
-    """`watch(name, key)` is told of every pattern that changed; key None: all of that set. `load`: which reading it is of."""
+    """`watch(name, key)` is told of every pattern that changed; key None: all of that set. `load`: which reading it is of.
+
+    Make it with `made`, or `fill` it in steps before it is used.
+    """
 
     def __init__(
         self, references: Iterable[Reference], variables: Iterable[tuple[str, Any]], load: int,
@@ -75,6 +87,23 @@ class Book:
         self.variables = Chapter(Reference(VARIABLES, -1, '', maps=False, acls=False))
         for name, value in variables:
             self.variables.now.put(encoded(name), ((self.variables.next_place(), value),))
+        self.count = self.size = 0
+
+    @classmethod
+    def made(
+        cls, references: Iterable[Reference], variables: Iterable[tuple[str, Any]], load: int,
+        watch: Callable[[str, bytes | None], None], limits: Limits = LIMITS, patience: Patience = endless,
+    ) -> Self:  # fmt: skip
+        """A book with what the files say."""
+        book = cls(references, variables, load, watch, limits, patience)
+        for _ in book.fill():
+            pass
+        return book
+
+    def fill(self) -> Iterator[None]:
+        """Put in what the files say, some entries per step."""
+        for chapter in self.chapters.values():
+            yield from chapter.fill()
         self.count = sum(chapter.count for chapter in self.chapters.values())
         self.size = sum(chapter.now.size for chapter in self.chapters.values())
 

@@ -88,6 +88,7 @@ class Contents:
     ) -> None:  # fmt: skip
         self.patience = patience
         self.book = Book((), (), -1, self._watch)
+        self._ready: Book | None = None
         self._loop, self._send, self._log, self._failed = loop, send, log, failed
         self._members: dict[int, _Member] = {}
         self._sequence = 0
@@ -96,11 +97,28 @@ class Contents:
         self._flushing: asyncio.Handle | None = None
         self._told_of = 1
 
+    def _begun(self, snapshot: Snapshot) -> Book:
+        return Book(snapshot.references, snapshot.variables, snapshot.load, self._watch, patience=self.patience)
+
+    async def prepare(self, snapshot: Snapshot) -> None:
+        """Make the book of another reading of the files, a part per turn of the loop, for when it comes into force."""
+        self._ready = None
+        if snapshot.load != self.book.load:
+            book = self._begun(snapshot)
+            for _ in book.fill():
+                await asyncio.sleep(0)
+            self._ready = book
+
     def adopt(self, snapshot: Snapshot) -> None:
         """These tables are in force now. Nothing happens unless the files were read again."""
         if snapshot.load == self.book.load:
             return
-        self.book = Book(snapshot.references, snapshot.variables, snapshot.load, self._watch, patience=self.patience)
+        ready, self._ready = self._ready, None
+        if ready is None or ready.load != snapshot.load:
+            ready = self._begun(snapshot)
+            for _ in ready.fill():
+                pass
+        self.book = ready
         self._sequence += 1
         self._told_of = 1
         for member in self._members.values():
@@ -307,7 +325,7 @@ def shared(
     Nobody waits longer for a search of the supervisor's than for one of a worker's: all of them stand still with it.
     """
     made = Contents(loop, workers.send, log=log, failed=failed, patience=Alarm(_go_on).watched)
-    workers.contents, publisher.adopted = made, made.adopt
+    workers.contents, publisher.preparing, publisher.adopted = made, made.prepare, made.adopt
     return made
 
 

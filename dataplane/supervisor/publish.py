@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -30,10 +30,10 @@ from dataplane.core.commit import Commit
 from dataplane.core.ledger import Ledger, Proposal, Refused
 from dataplane.core.model import Snapshot
 from dataplane.core.tables import Tables
-from dataplane.supervisor.bundle import bundle
+from dataplane.supervisor.bundle import parts
 from dataplane.supervisor.holds import Holds
 from dataplane.supervisor.vetting import vet
-from dataplane.wire.framing import Message
+from dataplane.wire.framing import Message, packing, parts_memfd
 from dataplane.wire.progress import Progress
 
 PREPARE_PATIENCE: Final = 30.0
@@ -104,7 +104,8 @@ class Publisher:
     """One per supervisor. `run` is its committing task; the workers' side calls `join`, `left`, `heard`.
 
     Each of `adopting`, of before and after, is called when other tables are about to be committed; `descriptors` gives those that go with tables,
-    or raises Refused; `adopted(snapshot)` is called after every commit.
+    or raises Refused; `preparing(snapshot)` makes what takes long of a snapshot that may be committed; `adopted(snapshot)` is called after
+    every commit.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ledger: Ledger, holds: Holds, post: Post) -> None:
@@ -115,6 +116,7 @@ class Publisher:
         self.watchers: list[Watcher] = []
         self.adopting: list[Callable[[Tables, Tables], None]] = []
         self.descriptors: Callable[[Tables], tuple[int, ...]] = _none
+        self.preparing: Callable[[Snapshot], Awaitable[None]] = _nothing_to_prepare
         self.adopted: Callable[[Snapshot], None] = _nothing_yet
         self._loop = loop
         self._holds = holds
@@ -159,6 +161,7 @@ class Publisher:
             proposal = self.ledger.propose(structural)
             if proposal.is_structural:
                 await self._prepare(proposal.tables, self.descriptors(proposal.tables))
+            await self.preparing(proposal.tables.snapshot)
             try:
                 return await self._commit(proposal, (), source)
             except Refused:
@@ -176,28 +179,37 @@ class Publisher:
 
     async def _prepare(self, tables: Tables, more: tuple[int, ...]) -> None:
         """Have every member build what it will need. Raises Refused when one cannot or does not answer."""
-        waiting = set(self._progress.members)
-        if not waiting:
+        if not self._progress.members:
             return
         try:
-            fd = bundle(tables)
+            fd = parts_memfd()
+            try:
+                problem = await self._prepare_from(fd, tables, more)
+            finally:
+                self._preparation = None
+                os.close(fd)
         except OSError as error:
             raise Refused((f'workers cannot be sent what they need: {error}',)) from error
+        if problem is not None:
+            self._discard(tables.number)
+            raise Refused((problem,))
+
+    async def _prepare_from(self, fd: int, tables: Tables, more: tuple[int, ...]) -> str | None:
+        """The same by way of a memfd. Returns what speaks against it."""
+        for _ in packing(fd, parts(tables)):
+            await asyncio.sleep(0)
+        waiting = set(self._progress.members)
+        if not waiting:
+            return None
         self._preparation = under_way = _Preparation(tables.number, waiting, self._loop.create_future())
         try:
             for worker in tuple(waiting):
                 self._post.send(worker, {'op': 'prepare', 'number': tables.number}, (fd, *more))
             async with asyncio.timeout(PREPARE_PATIENCE):
-                problem = await under_way.answer
+                return await under_way.answer
         except TimeoutError:
             names = ', '.join(str(worker) for worker in sorted(under_way.waiting))
-            problem = f'not prepared within {PREPARE_PATIENCE:.0f} s by worker {names}'
-        finally:
-            self._preparation = None
-            os.close(fd)
-        if problem is not None:
-            self._discard(tables.number)
-            raise Refused((problem,))
+            return f'not prepared within {PREPARE_PATIENCE:.0f} s by worker {names}'
 
     def _discard(self, number: int) -> None:
         for worker in self._progress.members:
@@ -330,6 +342,10 @@ class Publisher:
 def _none(tables: Tables) -> tuple[int, ...]:
     """Nothing goes with tables."""
     return ()
+
+
+async def _nothing_to_prepare(snapshot: Snapshot) -> None:
+    """Nobody needs time for it."""
 
 
 def _nothing_yet(snapshot: Snapshot) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dataplane.config import Loaded
-from dataplane.supervisor.bundle import PART
+from dataplane.supervisor.bundle import PART, entries_of
 from dataplane.supervisor.sources import Sources, Unusable
 from dataplane.supervisor.spawn import child_environment, how_it_ended
 from dataplane.wire.framing import Channel, Message, pack, unpack
@@ -132,6 +132,7 @@ def _read(sources: Sources) -> tuple[Message, int]:
 
 def _parts(loaded: Loaded) -> Iterator[object]:
     """The last part is the whole; the others make it cheap to unpack."""
+    yield from entries_of(loaded.snapshot.references)
     for backend in loaded.snapshot.backends:
         for at in range(0, len(backend.servers), PART):
             yield backend.servers[at : at + PART]

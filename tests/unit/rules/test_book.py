@@ -29,6 +29,8 @@ class Noted(Book):
     def __init__(self, limits: Limits = ROOM) -> None:
         self.told: list[tuple[str, bytes | None]] = []
         super().__init__((MAP, NETS, OWN), (('x', 5),), 3, lambda name, key: self.told.append((name, key)), limits)
+        for _ in self.fill():
+            pass
 
     @property
     def map(self) -> Chapter:

@@ -44,7 +44,7 @@ class World:
     """`scripts`: what the rules of each worker do, in order; `cli`: what the CLI does at some time, `commit` or `clear`."""
 
     def __init__(self, scripts: tuple[tuple[Script, ...], ...], cli: tuple[str, ...], limits: Limits = ROOM) -> None:
-        self.book = Book((MAP,), (), 0, self._watch, limits)
+        self.book = Book.made((MAP,), (), 0, self._watch, limits)
         self.scripts = [list(script) for script in scripts]
         self.cli = list(cli)
         self.replicas = []

@@ -8,6 +8,7 @@ import os
 import random
 import resource
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -320,3 +321,29 @@ async def test_what_there_is_no_descriptor_for_is_sent_later(monkeypatch: pytest
     assert plane.all() == [plane.all()[0]] * 3
     assert [key for _, key, _ in plane.all()[0]] == [b'own', b'a']
     assert {level for level, _ in plane.log} == {'err'}
+
+
+async def test_another_reading_is_made_a_part_per_turn_before_it_is_in_force() -> None:
+    plane, turns = Plane(1), 0
+    entries = tuple(Entry(f'k{number}', 'v') for number in range(10_000))
+    larger = Snapshot(references=(replace(MAP, entries=entries), OWN), load=1)
+
+    async def count() -> None:
+        nonlocal turns
+        while plane.contents.book.load == 0:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await plane.contents.prepare(larger)
+    assert plane.contents.book.load == 0
+    made = plane.contents._ready
+    plane.contents.adopt(larger)
+    assert plane.contents.book is made
+    await counting
+    assert turns >= 10
+    found = plane.contents.book.set_of('m')
+    assert found is not None
+    assert found.count == plane.contents.book.count - 1 == 10_000
+    await plane.contents.prepare(larger)
+    assert plane.contents._ready is None, 'it is in force already'

@@ -207,6 +207,21 @@ async def test_other_tables_are_told_of_just_before_their_commit() -> None:
         assert told == [(1, 2, 1)]
 
 
+async def test_what_takes_long_of_a_snapshot_is_made_before_its_commit() -> None:
+    async with door() as it:
+        order: list[str] = []
+
+        async def prepare(_: Snapshot) -> None:
+            await turns()
+            order.append(f'prepared at {it.publisher.revision}')
+
+        it.publisher.preparing = prepare
+        it.publisher.adopted = lambda _: order.append(f'adopted at {it.publisher.revision}')
+        before = it.publisher.revision
+        await it.publisher.submit([AdoptFile(snapshot(3))], source='x')
+        assert order == [f'prepared at {before}', f'adopted at {before + 1}']
+
+
 async def test_who_asked_may_give_up_and_the_next_change_finds_it_decided() -> None:
     async with door() as at:
         await at.join(0)
