@@ -59,7 +59,7 @@ def show_resolvers(rows: Iterable[NameserverRow], sections: Sequence[str], wante
         for row in found.get(section, ()):
             lines.append(f' nameserver {row.name}:')
             lines += (f'  {f"{name}:":<12} {value}' for name, value in row.counts.items())
-    return '\n'.join((*lines, ''))
+    return '\n'.join(lines)
 
 
 def show_stat(rows: Iterable[NameserverRow], request: StatRequest) -> str:

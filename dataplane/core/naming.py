@@ -30,7 +30,6 @@ NO_RECORD: Final = 'entry removed from SRV record'
 CACHE: Final = 'DNS cache'
 ADDITIONAL: Final = 'DNS additional record'
 BY_HAND: Final = 'by hand'
-_FAMILY, _NETWORK, _UNUSED = 8, 4, 2
 _STEP: Final = 256
 """An SRV weight is 0 to 65535, a server's 0 to 256: 0 stays 0, and nothing else becomes it."""
 
@@ -144,25 +143,38 @@ def shared(wanting: Sequence[Wanting], addresses: Collection[str]) -> dict[Key, 
         if one.host in addresses and (one.lookup.shares or not used[one.host]):
             given[one.key] = one.host
             used[one.host] += 1
-    order = sorted(addresses, key=lambda address: (ip_address(address).version, ip_address(address)))
-    for one in wanting:
-        if one.key in given:
+    lacking = [one for one in wanting if one.key not in given]
+    left = set(addresses) - used.keys()
+    ranked: dict[tuple[str, tuple[Network, ...]], list[tuple[str, int]]] = {}
+    for one in lacking:
+        if not (left or (one.lookup.shares and addresses)):
+            given[one.key] = ''
             continue
-        free = order if one.lookup.shares else [address for address in order if not used[address]]
-        given[one.key] = max(free, key=lambda address: _score(address, one.lookup, used[address]), default='')
-        used[given[one.key]] += 1
+        likes = one.lookup.prefer, one.lookup.nets
+        if likes not in ranked:
+            ranked[likes] = _ranked(addresses, one.lookup)
+        address = _best(ranked[likes], left, shares=one.lookup.shares)
+        left.discard(address)
+        given[one.key] = address
     return given
 
 
-def _score(address: str, lookup: Lookup, used: int) -> int:
-    """HAProxy's: the family goes before the network, and that before whether others have it. Of equals the first is taken."""
-    family = _FAMILY if (ip_address(address).version == 4) == (lookup.prefer == 'ipv4') else 0
-    return family + (_NETWORK if _is_in(address, lookup.nets) else 0) + (0 if used else _UNUSED)
+def _ranked(addresses: Iterable[str], lookup: Lookup) -> list[tuple[str, int]]:
+    """HAProxy's order: the family goes before the network. Of equals the lowest comes first, so that answers have no order."""
+    rated = []
+    for address in addresses:
+        found = ip_address(address)
+        family = (found.version == 4) == (lookup.prefer == 'ipv4')
+        network = any(found.version == net.version and found in net for net in lookup.nets)
+        rated.append((-2 * family - network, found.version, int(found), address))
+    return [(address, rate) for rate, _, _, address in sorted(rated)]
 
 
-def _is_in(address: str, nets: Iterable[Network]) -> bool:
-    found = ip_address(address)
-    return any(found.version == net.version and found in net for net in nets)
+def _best(ranked: Sequence[tuple[str, int]], left: Collection[str], *, shares: bool) -> str:
+    """The first that nobody has; who may share takes none that is worse than the first of all."""
+    worst = ranked[0][1] if shares else 0
+    unused = (address for address, rate in ranked if address in left and rate <= worst)
+    return next(unused, ranked[0][0] if shares else '')
 
 
 def preferred(addresses: Collection[str], host: str, lookup: Lookup) -> str:
@@ -199,14 +211,16 @@ class Seat:
 
 
 def seated(seats: Sequence[Seat], targets: Iterable[Target]) -> dict[Key, Target | None]:
-    """The record of each server of a service in one backend; None for those that have none. Who waited longest gets the next."""
+    """The record of each server of a service in one backend; None for those that have none. Who waited longest gets the next; who loses its own
+    in the same answer has only begun to wait.
+    """
     left = {target.place: target for target in targets}
     given: dict[Key, Target | None] = {}
     for seat in seats:
         target = left.pop((seat.fqdn, seat.port), None) if seat.fqdn else None
         if target is not None:
             given[seat.key] = target
-    free = sorted((seat for seat in seats if seat.key not in given), key=lambda seat: seat.since)
+    free = sorted((seat for seat in seats if seat.key not in given), key=lambda seat: (bool(seat.fqdn), seat.since))
     rest = [left[place] for place in sorted(left)]
     for at, seat in enumerate(free):
         given[seat.key] = rest[at] if at < len(rest) else None

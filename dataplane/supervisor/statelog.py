@@ -81,6 +81,7 @@ class StateLog:
         self._log = log
         self._known: dict[tuple[str, str], Seen] = {}
         self._served: dict[str, bool] = {}
+        self._tables = 0
 
     def __call__(self, commit: Commit, applied: Applied, source: str) -> None:
         """A revision was applied: tell of every server whose administrative or operational state is another one."""
@@ -112,13 +113,17 @@ class StateLog:
             }
 
     def _looked_at(self, commit: Commit) -> Iterator[ServerRecord]:
-        records, backends = self._ledger.records, set(commit.backends)
+        records, backends, tables = self._ledger.records, set(commit.backends), self._ledger.tables
         for index in commit.servers:
             if index in records:
                 yield records[index]
-        for record in records.values():
+        moved = tables.number != self._tables and bool(tables.snapshot.resolvers)
+        self._tables = tables.number
+        for index, record in records.items():
             if record.backend_index in backends:
                 yield record
+            elif moved and record.server.lookup is not None and index not in commit.servers:
+                yield record  # another address alone is in no cell
 
     def _lines(self, record: ServerRecord, before: Seen, effects: Effects) -> Iterator[tuple[str, str]]:
         name = f'{"Backup " if record.server.backup else ""}Server {record.backend}/{record.name}'

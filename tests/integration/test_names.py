@@ -16,7 +16,7 @@ from tests.integration.harness.waiting import until
 APP = 'app.internal'
 SERVICE = '_http._tcp.web.consul'
 FAST = """    timeout resolve 100ms
-    timeout retry 100ms
+    timeout retry 500ms
     hold nx 200ms
     hold timeout 200ms
     hold other 200ms
@@ -76,7 +76,7 @@ async def test_addresses_change_under_load_without_a_failed_request() -> None:
         dns.has(APP, '127.0.0.2', '127.0.0.3')
         port = on.ports.take()
         plane = await on.data_plane(
-            section(dns.address) + proxy(port, f'    server-template s 3 {APP}:{inside}\n'), port=port
+            section(dns.address, more=SLOW) + proxy(port, f'    server-template s 3 {APP}:{inside}\n'), port=port
         )
         await at(plane, '-', '127.0.0.2', '127.0.0.3')
         before = {name: fields[4] for name, fields in (await states(plane)).items()}

@@ -82,6 +82,7 @@ class Names:
         self._servers: dict[Place, list[int]] = {}
         self._bare: set[tuple[str, str, int]] = set()
         self._dirty: dict[Place, str] = {}
+        self._refused = ''
         self._wake = asyncio.Event()
 
     # -- who is asked for what ----------------------------------------------------------------------------------------
@@ -91,6 +92,9 @@ class Names:
         tables = self._publisher.ledger.tables
         if tables is not self._tables:
             self._tables = tables
+            if not tables.snapshot.resolvers and not self._askers:
+                self._counts = {}
+                return
             self._adopt(tables)
             self._want()
 
@@ -186,7 +190,9 @@ class Names:
             try:
                 await self._publisher.submit(step, source=SOURCE)
             except Refused as problem:
-                self._log('warning', f'What nameservers answered is not used: {problem}')
+                if str(problem) != self._refused:  # the same answer comes once a second
+                    self._refused = str(problem)
+                    self._log('warning', f'What nameservers answered is not used: {problem}')
 
     def _records(self, place: Place) -> dict[str, list[ServerRecord]]:
         """The servers that want it, by their backend."""

@@ -24,7 +24,8 @@ import dns.rrset
 
 @dataclass(eq=False)
 class Nameserver:
-    """One of them. `asked`: questions so far, as (name, type, 'udp' or 'tcp'). `silent`: it does not answer.
+    """One of them. `asked`: questions so far, as (name, type, 'udp' or 'tcp'). `connections`, `peers`: how many of TCP there were, and from which
+    ports of UDP it was asked. `silent`: it does not answer.
 
     `rcode`: it answers with that. `truncates`: over UDP it says so. `wrong_id`, `wrong_name`: it answers what was not asked;
     `garbage`: bytes that are no message; `forged`: an address that somebody else, who knows the question, answers from another port.
@@ -43,6 +44,8 @@ class Nameserver:
     garbage: bytes | None = None
     forged: str | None = None
     port: int = 0
+    connections: int = 0
+    peers: set[int] = field(default_factory=set)
     _transport: asyncio.DatagramTransport | None = None
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -138,6 +141,7 @@ class Nameserver:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        self.connections += 1
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 size = int.from_bytes(await reader.readexactly(2), 'big')
@@ -157,6 +161,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._server.peers.add(addr[1])
         if self._server.forged is not None:
             self._server.forge(data, addr)
         answer = self._server.answer(data, 'udp')

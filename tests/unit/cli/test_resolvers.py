@@ -38,8 +38,8 @@ BLOCK = """ nameserver n2:
 def test_a_block_per_nameserver_under_its_section() -> None:
     text = show_resolvers(ROWS, ['d', 'default'], '')
     assert text.startswith('Resolvers section d\n nameserver n1:\n  sent:        212\n')
-    assert text.endswith(f'{BLOCK}Resolvers section default\n')
-    assert show_resolvers(ROWS, ['d', 'default'], 'default') == 'Resolvers section default\n'
+    assert text.endswith(f'{BLOCK}Resolvers section default')
+    assert show_resolvers(ROWS, ['d', 'default'], 'default') == 'Resolvers section default'
     assert show_resolvers([], [], '') == 'No resolvers found'
     with pytest.raises(Complaint, match="Can't find that resolvers section"):
         show_resolvers(ROWS, ['d'], 'e')

@@ -136,6 +136,7 @@ def test_records_are_seated_as_addresses_are(seats: list[Seat], targets: list[Ta
 
 def test_who_waited_longest_gets_the_next_record() -> None:
     seats = [Seat(('b', 's1'), '', 0, since=5), Seat(('b', 's2'), '', 0), Seat(('b', 's3'), '', 0, since=2)]
+    seats.insert(0, Seat(('b', 's0'), 'gone', 80))
     found = seated(seats, [Target('a', 80), Target('a', 81)])
     assert [found['b', name] for name in ('s1', 's2', 's3')] == [None, Target('a', 80), Target('a', 81)]
 

@@ -6,9 +6,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from dataplane.cli.servers import STATE_HEADER
-from dataplane.core.changes import Change, RestoreAddresses, RestoreState
+from dataplane.core.changes import Change, RestoreAddresses, RestoreState, SetNamed
+from dataplane.core.lookup import Lookup
 from dataplane.core.model import Backend, Server, Snapshot
+from dataplane.core.naming import Found, Renewed, found_of
 from dataplane.supervisor.restoring import restoring
 
 
@@ -99,3 +103,55 @@ async def test_a_file_that_is_none_is_told_and_the_start_goes_on(tmp_path: Path)
         assert len(told.lines) == 1, (path, told.lines)
         assert keys(changes) == ([('b', 's')] if path == str(bytes_) else [])
     os.close(writer)
+
+
+# -- names that nameservers are asked for ------------------------------------------------------------------------------
+
+APP = Lookup(resolvers='r', name='app.internal')
+SERVICE = Lookup(resolvers='r', name='_http._tcp.web')
+
+
+def asking(lookup: Lookup, host: str = '') -> Server:
+    return Server(name='x', id=1, host=host or lookup.name, port=80, lookup=lookup)
+
+
+def named(host: str, fqdn: str, record: str = '-', port: int = 8_001, admin: int = 0) -> str:
+    return f'3 a 1 x {host} 2 {admin} 1 1 100 1 0 2 0 0 0 0 {fqdn} {port} {record} 0 0 - - 0'
+
+
+@pytest.mark.parametrize(
+    'server, text, found',
+    [
+        (asking(APP), named('10.0.0.1', 'app.internal'), Found(APP.of, '10.0.0.1', 8_001)),
+        (asking(APP), named('10.0.0.1', '-'), Found(APP.of, '10.0.0.1', 8_001)),
+        (asking(APP), named('-', 'app.internal'), Found(APP.of, '', 8_001)),
+        (asking(APP), named('10.0.0.1', 'other.internal'), None),
+        (
+            asking(APP),
+            named('10.0.0.1', 'other.internal', admin=0x40),
+            Found(APP.of, '10.0.0.1', 8_001, 'other.internal', renamed=True),
+        ),
+        (asking(replace(APP, init=('libc', 'none'))), named('10.0.0.1', 'app.internal'), Found(APP.of, '', 8_001)),
+        (
+            asking(replace(APP, init=('libc', 'last')), '10.0.0.9'),
+            named('10.0.0.1', 'app.internal'),
+            Found(APP.of, '10.0.0.9', 8_001),
+        ),
+        (
+            asking(SERVICE),
+            named('10.0.0.1', 'w1.internal', '_http._tcp.web'),
+            Found(SERVICE.of, '10.0.0.1', 8_001, 'w1.internal', renamed=True),
+        ),
+        (asking(SERVICE), named('10.0.0.1', 'w1.internal', '_http._tcp.other'), None),
+        (asking(SERVICE), named('-', '-', '_http._tcp.web'), None),
+    ],
+)
+async def test_what_was_last_known_of_a_name(tmp_path: Path, server: Server, text: str, found: Found | None) -> None:
+    path = write(tmp_path / 'state', text)
+    snapshot = Snapshot(backends=(Backend(name='a', id=3, servers=(server,), state_file=path),))
+    told = Told()
+    changes = [change for change in await restoring(snapshot, told) if not isinstance(change, RestoreState)]
+    was = found_of(server)
+    assert was is not None
+    assert changes == ([] if found is None else [SetNamed((Renewed('a', 'x', was, found),))])
+    assert not told.lines
