@@ -4,12 +4,13 @@
 
 What must hold:
 
-1. A worker is told of a pattern by its entries as they are when the packet is made. So a packet brings a worker to one moment of
-   the book, whatever it missed, and packets need not be kept for who is slow: per worker there is a list of patterns, which is
-   never longer than there are patterns, and one packet under way.
-2. A set that was replaced (`commit`, `clear`), or of which so much changed that it would not fit into a packet, is sent whole, in
-   parts beside the packet; the worker makes it beside the one in use and changes over at once.
-3. A worker's batch is confirmed in the packet that brings the entries it led to, never before.
+1. A worker is told of a pattern by its entries as they are when the packet is made. So packets need not be kept for who is slow,
+   whatever it missed: per worker there is a list of patterns, which is never longer than there are patterns, and one packet under way.
+   A worker follows a packet in one turn of its loop; what would take it long is in the next ones, and the last of them brings it to
+   one moment of the book.
+2. A set that was replaced (`commit`, `clear`), or of which much changed, is sent whole, in parts beside the packet; the worker makes
+   it beside the one in use and changes over at once.
+3. A worker's batch is confirmed in the packet that brings the last of the entries it led to, never before.
 4. `settled` returns when every worker that was there has acknowledged everything up to now, or is gone; it names the latter.
 5. Another reading of the files (`adopt`) ends all this and begins anew: nobody is told of what was before.
 """
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dataplane.alarm import Alarm
 from dataplane.rules.book import Book
 from dataplane.rules.changes import DELETED, Change, Kind
+from dataplane.rules.indexes import Held
 from dataplane.rules.packing import packed_rows, unpacked
 from dataplane.rules.patience import Patience, endless
 from dataplane.rules.stores import VARIABLES, encoded, size_of
@@ -40,11 +42,16 @@ if TYPE_CHECKING:
 _PART: Final = 500
 _LATER: Final = 1.0
 """Seconds until what there was no memory or descriptor for is sent."""
+_ROWS: Final = 500
+_BYTES: Final = 256 << 10
+"""Of a packet: a worker takes some milliseconds for either."""
+_SLOW: Final = 10
+"""So many rows does a regular expression count for, which a worker compiles, at a fifth of a millisecond."""
 _MOST_ROWS: Final = 20_000
-_MOST_BYTES: Final = 8 << 20
-"""Of a packet; beyond either a set is sent whole."""
 _MOST_SLOW: Final = 200
-"""Likewise of regular expressions, which a worker compiles, at a fifth of a millisecond each, within one turn of its loop."""
+"""Patterns, and regular expressions, of a set beyond which it is sent whole."""
+_UNFINISHED: Final = -1
+"""The sequence of a packet that does not bring its worker to one moment of the book."""
 
 Send = Callable[[int, Message, Sequence[int]], None]
 
@@ -212,42 +219,49 @@ class Contents:
         groups: dict[tuple[str, ...], dict[int, tuple[_Member, Message]]] = {}
         for worker, member in self._members.items():
             if member.waits:
-                message = self._message(member)
+                told, left = self._told(member)
+                message: Message = {
+                    'op': 'patterns', 'load': self.book.load, 'sequence': _UNFINISHED if left else self._sequence, 'told': told,
+                    'taken': None if left else member.taken,
+                }  # fmt: skip
                 if member.whole:
                     groups.setdefault(tuple(sorted(member.whole)), {})[worker] = member, message
                 else:
                     self._send(worker, message, ())
                 member.under_way = True
+                taken = member.taken
                 member.forget()
+                if left:
+                    member.patterns, member.taken = left, taken
         for names, messages in groups.items():
             sets = [(name, list(found.held.items())) for name in names if (found := self.book.set_of(name)) is not None]
             task = self._loop.create_task(self._send_whole(sets, messages), name='whole sets of patterns')
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
-    def _told(self, member: _Member) -> list[Any]:
-        """What is told of single patterns; sets of which it would be too much become whole ones."""
-        told, rows, size = [], 0, 0
+    def _told(self, member: _Member) -> tuple[list[Any], dict[str, dict[bytes, None]]]:
+        """What is told of single patterns, and what is left for the next packet; sets of which it would be much become whole ones."""
+        told: list[Any] = []
+        left: dict[str, dict[bytes, None]] = {}
+        rows = size = 0
         for name in sorted(member.patterns, key=lambda name: len(member.patterns[name])):
-            patterns = self.book.set_of(name)
+            patterns, pending, slow = self.book.set_of(name), member.patterns[name], self.book.is_slow(name)
             if patterns is None:
                 continue
-            if len(member.patterns[name]) > _MOST_SLOW and self.book.is_slow(name):
+            if len(pending) > (_MOST_SLOW if slow else _MOST_ROWS):
                 member.whole.add(name)
                 continue
-            held = [(key, patterns.held.get(key, ())) for key in islice(member.patterns[name], _MOST_ROWS + 1)]
-            rows, size = rows + len(held), size + sum(size_of(key, one) for key, one in held)
-            if rows > _MOST_ROWS or size > _MOST_BYTES:
-                member.whole.add(name)
-            else:
-                told.append([name, packed_rows(held)])
-        return told
-
-    def _message(self, member: _Member) -> Message:
-        return {
-            'op': 'patterns', 'load': self.book.load, 'sequence': self._sequence, 'told': self._told(member),
-            'taken': member.taken,
-        }  # fmt: skip
+            part: list[tuple[bytes, tuple[Held, ...]]] = []
+            for key in pending:
+                if rows >= _ROWS or size >= _BYTES:
+                    left[name] = dict.fromkeys(islice(pending, len(part), None))
+                    break
+                held = patterns.held.get(key, ())
+                part.append((key, held))
+                rows, size = rows + (_SLOW if slow else 1), size + size_of(key, held)
+            if part:
+                told.append([name, packed_rows(part)])
+        return told, left
 
     async def _send_whole(
         self, sets: list[tuple[str, list[Any]]], messages: dict[int, tuple[_Member, Message]]
