@@ -6,7 +6,7 @@ written. What happens to entries is `dataplane.core.stick`; here are the memory,
 1. Every operation is one hold of one shard's lock, and takes no other lock inside it; nothing inside it waits or logs.
 2. An exception inside a hold is a death: the process kills itself holding the lock. The next owner of the lock is told, makes
    the shard's order and chains anew from its entries, and goes on: nothing but the operation that was under way is lost. It says so
-   afterwards, to `on_repair`.
+   afterwards, to `on_repair`, and meanwhile, to `beat`, that it moves: else it would be ended as one that stands still.
 3. The supervisor, whose `patience` is a number, waits no longer than that for a lock and raises `Busy`: a worker may be stopped
    inside a hold. Workers have no patience to lose: they wait (`patience` None).
 4. Who tracks an entry is counted per worker. What a dead worker counted is taken back by the supervisor (`forget`) before the
@@ -51,7 +51,7 @@ class Busy(Exception):
 class StickTable:
     """One mapping of one table. `worker` is whose column tracking counts in; supervisors have none (-1)."""
 
-    __slots__ = ('_cells', '_locks', '_map', '_page', '_secret', '_shards', 'definition', 'fd', 'identity', 'key_of', 'layout', 'on_repair', 'patience', 'worker')  # fmt: skip
+    __slots__ = ('_cells', '_locks', '_map', '_page', '_secret', '_shards', 'beat', 'definition', 'fd', 'identity', 'key_of', 'layout', 'on_repair', 'patience', 'worker')  # fmt: skip
 
     def __init__(
         self, fd: int, definition: Definition, workers: int, *, worker: int = -1, patience: float | None = None
@@ -70,6 +70,7 @@ class StickTable:
         self.worker = worker
         self.patience = patience
         self.on_repair: Callable[[str], None] = _untold
+        self.beat: Callable[[], None] = _unwatched
         self.key_of = key_maker(definition)
         self._map = mmap.mmap(fd, expected)
         self._secret = self._map[:SECRET]
@@ -134,7 +135,7 @@ class StickTable:
             torn = held is Held.TORN
         try:
             if torn:
-                shard.repair()
+                shard.repair(self.beat)
                 lock.consistent()
             result = act(shard)
         except BaseException:  # noqa: BLE001 - whatever it is, the shard may be half written: only a repair helps
@@ -382,6 +383,10 @@ def identity_of(fd: int) -> tuple[int, int]:
 def now_ms() -> int:
     """The clock of all tables: that of the system, the same in all its processes."""
     return time.monotonic_ns() // 1_000_000
+
+
+def _unwatched() -> None:
+    """Nobody watches whether this process moves."""
 
 
 def _untold(text: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from dataplane.core.stick.definition import Definition
@@ -17,9 +17,13 @@ _LOG: Final = logging.getLogger('sluice.tables')
 
 
 class Shelf:
-    """One per worker, of `workers` in all. `tables` by name are those in force; never two mappings of one memory."""
+    """One per worker, of `workers` in all. `tables` by name are those in force; never two mappings of one memory.
 
-    def __init__(self, workers: int, worker: int) -> None:
+    `beat` is called now and then while a table is repaired.
+    """
+
+    def __init__(self, workers: int, worker: int, beat: Callable[[], None]) -> None:
+        self._beat = beat
         self._workers = workers
         self._worker = worker
         self._ready: dict[int, dict[str, StickTable]] = {}
@@ -50,7 +54,7 @@ class Shelf:
             os.close(fd)
             return table
         table = StickTable(fd, definition, self._workers, worker=self._worker)
-        table.on_repair = _LOG.warning
+        table.on_repair, table.beat = _LOG.warning, self._beat
         table.forget_descriptor()
         return table
 

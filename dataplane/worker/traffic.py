@@ -54,7 +54,7 @@ class Traffic:
         worker: int, log: AccessLog, contents: Contents,
     ) -> None:  # fmt: skip
         self._loop = loop
-        self.shelf = Shelf(layout.workers, worker)
+        self.shelf = Shelf(layout.workers, worker, lambda: board_cells.__setitem__(layout.HEARTBEAT + worker, now_ms()))
         self._context = Context(loop, desk, board_cells, layout, worker, log, contents)
         self._doorway = Doorway(self._context)
         self._clients: set[Client] = set()

@@ -200,7 +200,8 @@ def test_of_a_dead_worker_nothing_is_tracked_any_more(table: StickTable) -> None
 def test_who_is_killed_inside_a_hold_spoils_nothing(table: StickTable) -> None:
     """Killed at whatever moment while it makes, changes and drops entries: the next one repairs the shard and says so."""
     said: list[str] = []
-    table.on_repair = said.append
+    beats: list[int] = []
+    table.on_repair, table.beat = said.append, lambda: beats.append(len(said))
 
     def work() -> None:
         mine, number = worker_of(table, 3), 0
@@ -222,6 +223,7 @@ def test_who_is_killed_inside_a_hold_spoils_nothing(table: StickTable) -> None:
             table.put(b'kept', (('gpc0', 0, 42),), make=True)
             assert table.broken() == '', rounds
     assert said == ['Table t: a process ended while it changed shard 0, which was repaired.']
+    assert beats == [0, 0], 'while it repaired, and only then'
     assert table.read(b'kept', 'gpc0') == 42
 
 

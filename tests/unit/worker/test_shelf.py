@@ -29,7 +29,7 @@ def open_descriptors() -> int:
 
 
 def test_a_memory_that_is_mapped_is_not_mapped_again() -> None:
-    first, second, shelf = made('a'), made('b'), Shelf(2, 1)
+    first, second, shelf = made('a'), made('b'), Shelf(2, 1, lambda: None)
     before = open_descriptors()
     bring(shelf, 1, first)
     shelf.adopt(1)
@@ -44,7 +44,7 @@ def test_a_memory_that_is_mapped_is_not_mapped_again() -> None:
 
 
 def test_what_was_prepared_and_refused_is_let_go() -> None:
-    first, shelf = made('a'), Shelf(2, 1)
+    first, shelf = made('a'), Shelf(2, 1, lambda: None)
     bring(shelf, 1, first)
     shelf.discard(1)
     shelf.adopt(1)
@@ -60,9 +60,9 @@ def test_what_was_prepared_and_refused_is_let_go() -> None:
 def test_tables_and_descriptors_have_to_agree() -> None:
     first, before = made('a'), open_descriptors()
     with pytest.raises(ValueError, match='1 stick tables were announced, 0 came'):
-        Shelf(2, 1).prepare(1, [first.definition], [])
+        Shelf(2, 1, lambda: None).prepare(1, [first.definition], [])
     with pytest.raises(ValueError, match='0 stick tables were announced, 1 came'):
-        Shelf(2, 1).prepare(1, [], [os.dup(first.fd)])
+        Shelf(2, 1, lambda: None).prepare(1, [], [os.dup(first.fd)])
     assert open_descriptors() == before
 
 
@@ -81,7 +81,7 @@ def test_what_is_tracked_is_counted_and_given_back_once() -> None:
 
 
 def test_of_tables_of_which_one_cannot_be_had_nothing_is_left() -> None:
-    first, shelf = made('a'), Shelf(2, 1)
+    first, shelf = made('a'), Shelf(2, 1, lambda: None)
     other = Definition(name='b', key=KeyType.STRING, length=8, size=20)
     gc.collect()  # what tests before this one have left
     before = open_descriptors()

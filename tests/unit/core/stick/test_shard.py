@@ -211,7 +211,7 @@ def test_a_death_at_any_write_is_repaired(what: str) -> None:
         cells.left = writes
         done = _carried_out(bench, what)
         cells.left = -1
-        bench.shard.repair()
+        bench.shard.repair(lambda: None)
         assert bench.shard.broken() == '', (what, writes)
         kept = {b'a', b'b', b'c'} - {'drop': {b'b'}, 'reuse': {b'b'}, 'purge': {b'a'}}.get(what, set())
         assert kept <= set(bench.keys()) <= {b'a', b'b', b'c', b'd'}
@@ -267,7 +267,7 @@ def test_it_is_a_dictionary_in_the_order_of_use(steps: list[tuple[str, int]]) ->
             bench.shard.expire(now, 100)
             _model_expire(model, now)
         elif step == 'repair':
-            bench.shard.repair()
+            bench.shard.repair(lambda: None)
         elif at:
             _model_step(bench, model, (step, key, at), now)
         assert bench.shard.broken() == ''
