@@ -27,6 +27,7 @@ cdef class Plane:
     @cython.locals(most='long long')
     cpdef bint room(self, Py_ssize_t server) except -1
     cpdef Py_ssize_t choose(self, Py_ssize_t backend, Py_ssize_t avoid) except -2
+    @cython.locals(backend=Py_ssize_t)
     cpdef admit(self, stream, long long tables, long long now)
     cpdef again(self, stream, long long tables, Py_ssize_t avoid)
     cpdef move_to(self, stream, Py_ssize_t backend, long long tables, long long now)
@@ -43,8 +44,8 @@ cdef class Plane:
     cpdef bint pump_idle(self, Py_ssize_t budget=*) except -1
     @cython.locals(worker=Py_ssize_t, held='long long', waiting='long long')
     cpdef bint is_removable(self, Py_ssize_t server) except -1
-    @cython.locals(backend=Py_ssize_t, wish=Py_ssize_t, server=Py_ssize_t, shared=Py_ssize_t, pumping=bint)
-    cdef _decide(self, stream)
+    @cython.locals(wish=Py_ssize_t, server=Py_ssize_t, shared=Py_ssize_t, pumping=bint)
+    cdef _decide(self, stream, Py_ssize_t backend)
     @cython.locals(stale=Py_ssize_t)
     cdef bint _is_whole(self, Py_ssize_t backend) except -1
     @cython.locals(most='long long')
@@ -62,7 +63,7 @@ cdef class Plane:
     @cython.locals(backend=Py_ssize_t)
     cdef _freed(self, Py_ssize_t server)
     cdef _refuse(self, stream, why)
-    @cython.locals(backend=Py_ssize_t, total='long long', most=Py_ssize_t)
-    cdef _count(self, stream)
+    @cython.locals(total='long long', most=Py_ssize_t)
+    cdef _count(self, stream, Py_ssize_t backend)
     @cython.locals(backend=Py_ssize_t)
     cdef _end(self, stream)

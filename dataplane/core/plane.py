@@ -106,8 +106,9 @@ class Plane:
             stream.key = ((stream.klass + 2048) << 48) + (1 << 40) + now + stream.offset
             stream.seq = cells[at.SEQUENCE]
             cells[at.SEQUENCE] = stream.seq + 1
-        self._count(stream)
-        return self._decide(stream)
+        backend = stream.backend
+        self._count(stream, backend)
+        return self._decide(stream, backend)
 
     def again(self, stream: Stream, tables: int, avoid: int) -> Admission:
         """Decide anew, with its old key, a stream whose slot is of no use: its server left, or another is to be tried."""
@@ -118,7 +119,7 @@ class Plane:
             stream.life = Life.NEW
             return Admission.ROUTE_AGAIN
         stream.avoid = avoid
-        return self._decide(stream)
+        return self._decide(stream, stream.backend)
 
     def move_to(self, stream: Stream, backend: int, tables: int, now: int) -> Admission:
         """Its route changed before anything was sent: leave the old backend and ask in the new one, with the old key."""
@@ -234,9 +235,9 @@ class Plane:
 
     # -- inside ---------------------------------------------------------------------------------------------------------
 
-    def _decide(self, stream: Stream) -> Admission:
+    def _decide(self, stream: Stream, backend: int) -> Admission:
         """A slot, an entry or a refusal, for a stream that owns nothing. Bounded: at most one wish is dropped (I6)."""
-        cells, at, backend, wish = self.cells, self.at, stream.backend, stream.wish
+        cells, at, wish = self.cells, self.at, stream.wish
         if (
             wish == NOBODY
             and not (cells[at.BEWAITING + backend] or cells[at.STALE + backend])
@@ -354,9 +355,9 @@ class Plane:
         self._end(stream)
         return why
 
-    def _count(self, stream: Stream) -> None:
+    def _count(self, stream: Stream, backend: int) -> None:
         """The stream belongs to its backend from here to its end: fullconn and minconn go by this number."""
-        cells, at, backend = self.cells, self.at, stream.backend
+        cells, at = self.cells, self.at
         cells[self._beconn + backend] += 1
         total = cells[at.BETOTAL + backend] + 1
         cells[at.BETOTAL + backend] = total
@@ -374,6 +375,6 @@ class Plane:
         stream.entry = NOBODY
         if stream.counted:
             stream.counted = False
-            cells, at = self.cells, self.at
-            cells[self._beconn + stream.backend] -= 1
-            cells[at.BETOTAL + stream.backend] -= 1
+            cells, at, backend = self.cells, self.at, stream.backend
+            cells[self._beconn + backend] -= 1
+            cells[at.BETOTAL + backend] -= 1

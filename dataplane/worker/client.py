@@ -114,9 +114,9 @@ class Client(Connection):
             data = data.lstrip(b'\r\n')
         if not data:
             return
-        if self.phase is not _HEAD:
-            self._begin_head()
         end = data.find(b'\r\n\r\n', max(0, known - 3)) + 4
+        if self.phase is not _HEAD:
+            self._begin_head(whole=end >= 4)
         try:
             if (end if end >= 4 else len(data)) > self._context.head_limit:
                 raise BadHead('the request head is too large')
@@ -131,10 +131,13 @@ class Client(Connection):
             return
         self._start(head, end, data[end:])
 
-    def _begin_head(self) -> None:
-        """The first byte of a request is here: `timeout http-request` runs, for a fresh connection since it was accepted."""
+    def _begin_head(self, *, whole: bool) -> None:
+        """The first byte of a request is here: `timeout http-request` runs, for a fresh connection since it was accepted.
+
+        A head that is here as a whole waits for nothing more.
+        """
         self._note_first_byte()
-        if self.phase is _IDLE:
+        if self.phase is _IDLE and not whole:
             timeouts = self._frontend.timeouts
             self._arm(timeouts.client if timeouts.http_request is None else timeouts.http_request)
         self.phase = _HEAD

@@ -520,10 +520,10 @@ def never_refused() -> None:
     """With nobody in rotation a newcomer queues all the same."""
     decide = Plane._decide
 
-    def stubborn(self: Plane, stream: Any) -> Admission:
-        if not self.cells[self.at.IN_ROTATION + stream.backend]:
-            return self._wait(stream, self.at.backend_queue(stream.backend), look=True)
-        return decide(self, stream)
+    def stubborn(self: Plane, stream: Any, backend: int) -> Admission:
+        if not self.cells[self.at.IN_ROTATION + backend]:
+            return self._wait(stream, self.at.backend_queue(backend), look=True)
+        return decide(self, stream, backend)
 
     put(Plane, '_decide', stubborn)
 

@@ -95,11 +95,11 @@ def tied_to_the_full() -> None:
     """Who is tied to a server is served at once, whoever waits for it."""
     decide = Plane._decide
 
-    def pushing(self: Plane, stream: Any) -> Any:
+    def pushing(self: Plane, stream: Any, backend: int) -> Any:
         room = self.room
         if stream.wish <= HASHED:
             self.room = lambda server: True  # type: ignore[method-assign]
-        outcome = decide(self, stream)
+        outcome = decide(self, stream, backend)
         self.room = room  # type: ignore[method-assign]
         return outcome
 
