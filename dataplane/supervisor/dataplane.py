@@ -344,13 +344,14 @@ class DataPlane:
         self._over.set()
 
     def hard_stop(self) -> None:
-        """End now."""
+        """End now, but for what the workers have yet to log; at once when it is said again."""
         if self._stop is not Stop.HARD:
             self._stop = Stop.HARD
             self._log('notice', 'Stopping.')
             notify('STOPPING=1')
-            self._workers.hard_stop()
-        self._over.set()
+            self._begin(self._workers.staff.end(self._over), 'hard stop')
+        else:
+            self._over.set()
 
     # -- end --------------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ from dataplane.wire.framing import Message
 
 PATIENCE: Final = 30.0
 """Seconds in which whoever is hired must have started."""
+_LAST_WORDS: Final = 0.25
+"""Seconds that workers have for writing their logs at a hard stop: a line waits for its batch for 10 ms, and who stands still does not."""
 _ACCEPTING: Final = frozenset({State.OPENING, State.READY})
 
 
@@ -150,6 +152,24 @@ class Staff:
         self.accepting.adjust(plan.steer, plan.serving, plan.lend)
         for number in plan.retire:
             self._retire(self._crew.now[number])
+
+    # -- end -----------------------------------------------------------------------------------------------------------
+
+    async def end(self, over: asyncio.Event) -> None:
+        """Have every worker write its log and end, without finishing anything. `over` is set when all have, or had the time."""
+        self._crew.is_stopping = True
+        for worker in tuple(self._crew.now.values()):
+            if worker.state is State.STARTING:
+                self._end(worker)
+            else:
+                worker.state = State.ENDING
+                self._crew.send(worker.number, {'op': 'end'})
+        try:
+            async with asyncio.timeout(_LAST_WORDS):
+                await self.until(lambda: not self._crew.now)
+        except TimeoutError:
+            pass  # whoever is left is killed
+        over.set()
 
     # -- what each is told -----------------------------------------------------------------------------------------------
 

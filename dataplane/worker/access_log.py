@@ -281,7 +281,7 @@ class AccessLog:
             self._cells[self._dropped] += 1
         elif not self._scheduled and not self._closed:
             self._scheduled = True
-            self._loop.call_later(_DELAY, self._flush)
+            self._loop.call_later(_DELAY, self.flush)
 
     def _open(self, address: str) -> Sink | None:
         """The sink, or None when it cannot be opened: the log must never end the traffic; its lines count as dropped."""
@@ -292,7 +292,8 @@ class AccessLog:
         except (OSError, ValueError):
             return None
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what can be written now, and try the rest again soon."""
         self._scheduled = False
         if self._closed:
             return
@@ -303,7 +304,7 @@ class AccessLog:
                 self._cells[self._dropped] += sink.lost()
         if left:
             self._scheduled = True
-            self._loop.call_later(_RETRY, self._flush)
+            self._loop.call_later(_RETRY, self.flush)
 
     def close(self) -> None:
         """Write what can be written without waiting, count the rest as dropped, close the sockets."""

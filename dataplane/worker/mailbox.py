@@ -5,7 +5,7 @@
     patterns sequence, what changed, fds -> patterns sequence; changes: what rules did, at any time
     sessions, errors: question -> rows, ..., answer     kill, activity, clear: question -> answer
     paged question, status, fd <- page question
-    serve -> ready                                      leave, retire -> the end of this process, unless `stay` comes first
+    serve -> ready                                      end, leave, retire -> the end of this process; of the last, unless `stay` comes first
 
 Packets are taken in their order; what takes long (unpacking tables, all sessions) is done in slices beside them, and nothing
 that follows from a packet is answered before it is true. The end of file ends the worker at once.
@@ -186,6 +186,9 @@ class Mailbox:
             case 'stay':
                 self._is_retiring = False
                 self._traffic.stay()
+            case 'end':
+                self._log.flush()  # first: what else there is to close may take longer than there is time for
+                self._over.set()
             case 'leave':
                 _ = self._begin(self._leave())
             case other:

@@ -119,6 +119,20 @@ async def test_a_second_signal_ends_the_grace() -> None:
         assert await plane.child.wait(60) == 0
 
 
+async def test_what_was_answered_before_a_hard_stop_is_logged() -> None:
+    """Workers write their logs in batches; the last of them is as true as the others."""
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        sections = listen(port, f'u 127.0.0.1:{server.port}') + '    log stdout format raw local0\n    option httplog\n'
+        plane = await on.data_plane(sections, port=port)
+        assert plane.child is not None
+        await ask(port, '/last')
+        plane.child.signal(signal.SIGTERM)
+        assert await plane.child.wait(60) == 0
+        assert '"GET /last HTTP/1.1"' in plane.printed()
+
+
 async def test_no_request_is_lost_from_the_signal_to_the_end() -> None:
     """Clients that go on until they are refused: what was accepted is answered, and what is not accepted can go elsewhere."""
     async with stage() as on:
