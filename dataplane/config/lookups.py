@@ -90,18 +90,20 @@ def first_address(server: ServerDraft, known: dict[str, str], look_up: LookUp) -
     server.lookup = replace(server.lookup, name=name, init=server.lookup.init or DEFAULT_INIT)
     if server.lookup.is_service:
         return ''
+    problem = ''
     for method in server.lookup.init:
         if method == 'none':
-            return f"could not resolve address '{name}', disabling server." if 'libc' in server.lookup.init else ''
+            return f'{problem}, disabling server.' if problem else ''
         if method == 'libc':
             if name not in known:
                 known[name] = _looked_up(name, look_up)
             if known[name]:
                 server.host = known[name]
                 return ''
+            problem = f"could not resolve address '{name}'"
         elif method != 'last':
             server.host = str(ip_address(method))
-            return f"could not resolve address '{name}', falling back to configured address."
+            return f'{problem}, falling back to configured address.' if problem else ''
     msg = f"could not resolve address '{name}'."
     raise Rejected(msg)
 

@@ -44,7 +44,8 @@ _PAYLOADS: Final = (12, 65_535)
 @dataclass(slots=True)
 class _Section:
     name: str
-    where: str
+    file: str = ''
+    line: int = 0
     nameservers: dict[str, tuple[Nameserver, str]] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     hold: dict[str, int] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class ResolversSections:
     def __init__(self, read_file: ReadFile, look_up: LookUp, report: Report) -> None:
         self._read_file, self._look_up, self._report = read_file, look_up, report
         self._sections: dict[str, _Section] = {}
-        self._open = _Section('', '')
+        self._open = _Section('')
         self._built_in_is_wanted = False
 
     def open(self, line: Line) -> None:
@@ -71,9 +72,10 @@ class ResolversSections:
             raise Rejected(msg)
         check_name(name, "'resolvers'")
         line.at_most(1)
-        self._open = _Section(name, line.where)
+        self._open = _Section(name, line.file, line.number)
         if name in self._sections:
-            msg = f"resolvers '{name}' has same name as another resolvers (declared at {self._sections[name].where})."
+            other = self._sections[name]
+            msg = f"resolvers '{name}' has same name as another resolvers (declared at {other.file}:{other.line})."
             raise Rejected(msg)
         self._sections[name] = self._open
 
@@ -155,7 +157,7 @@ class ResolversSections:
         """
         found = list(self._sections.values())
         if _BUILT_IN not in self._sections and (found or self._built_in_is_wanted):
-            section = _Section(_BUILT_IN, _PATH)
+            section = _Section(_BUILT_IN)
             try:
                 self._of_the_system(section)
             except Rejected:
@@ -165,6 +167,10 @@ class ResolversSections:
 
     def settle(self, proxies: Iterable[ProxyDraft]) -> None:
         """Give the servers of all proxies what they ask for, and their first addresses. What cannot be is noted."""
+        for section in self._sections.values():
+            if not section.nameservers:
+                text = f"resolvers '{section.name}' has no nameservers configured!"
+                self._report.warning(section.file, section.line, text)
         known: dict[str, str] = {}
         for proxy in proxies:
             for server in proxy.servers:

@@ -20,12 +20,13 @@ _NOBODY: Final = ('', BY_HAND)
 
 
 class Named(NamedTuple):
-    """A server's address and host name, '' for none, by whom they were said, and whether it has none of the first."""
+    """A server's address and host name, '' for none, by whom they were said, whether it has none of the first, and is in forced maintenance."""
 
     host: str = ''
     fqdn: str = ''
     said: str = ''
     lacks: bool = False
+    forced: bool = False
 
 
 def named(record: ServerRecord) -> Named:
@@ -33,7 +34,8 @@ def named(record: ServerRecord) -> Named:
     lookup, host = record.server.lookup, record.server.host
     if lookup is None:
         return Named()
-    return Named(host if is_address(host) else '', lookup.fqdn, lookup.said, bool(record.admin & Admin.RMAINT))
+    lacks, forced = bool(record.admin & Admin.RMAINT), bool(record.admin & Admin.FMAINT)
+    return Named(host if is_address(host) else '', lookup.fqdn, lookup.said, lacks, forced)
 
 
 def cause(record: ServerRecord) -> str:
@@ -52,12 +54,14 @@ def changed(record: ServerRecord, before: Named) -> Iterator[str]:
 
 
 def resolved(record: ServerRecord, before: Named) -> Iterator[str]:
-    """It has an address again."""
+    """It has an address again; or it has none, but nothing else keeps it in maintenance any more."""
     now, lookup = named(record), record.server.lookup
+    name, backup = f'Server {record.backend}/{record.name}', 'Backup ' if record.server.backup else ''
+    if now.lacks and before.lacks and before.forced and not now.forced:
+        yield f'{backup}{name} is leaving forced maintenance but remains in maintenance.'
     if lookup is None or now.lacks or not before.lacks:
         return
-    name = f'Server {record.backend}/{record.name}'
-    shown = f"{'Backup ' if record.server.backup else ''}{name} ('{lookup.host}')"
+    shown = f"{backup}{name} ('{lookup.host}')"
     if record.effective is AdminState.MAINT:
         yield f'{shown} resolves again but remains in maintenance.'
     else:
