@@ -132,11 +132,7 @@ class Asker:
 
     def _send(self, one: Question) -> None:
         """Put it to all nameservers."""
-        assert one.id is not None
-        key = one.name, one.asking
-        if key not in self._written:
-            self._written[key] = question(*key, self.section.payload)
-        message = one.id.to_bytes(2, 'big') + self._written[key]
+        message = self._message(one)
         queries, fresh = 0, len(self._numbers) == 1
         for nameserver in self.section.nameservers:
             counts = self._counts[nameserver.name]
@@ -147,6 +143,13 @@ class Asker:
                 counts.snd_error += 1
         one.sent(queries, self._clock())
 
+    def _message(self, one: Question) -> bytes:
+        assert one.id is not None
+        key = one.name, one.asking
+        if key not in self._written:
+            self._written[key] = question(*key, self.section.payload)
+        return one.id.to_bytes(2, 'big') + self._written[key]
+
     def _wire(self, to: Nameserver) -> UdpWire | TcpWire:
         if to.name not in self._wires:
             made = TcpWire if to.tcp else UdpWire
@@ -155,16 +158,16 @@ class Asker:
         return self._wires[to.name]
 
     def _failed(self, to: Nameserver) -> None:
-        self._counts[to.name].snd_error += 1
+        counts = self._counts.get(to.name)
+        if counts is not None:
+            counts.snd_error += 1
 
     def _ask_again(self, to: Nameserver, one: Question) -> bool:
         """Over TCP, what did not fit into a datagram."""
-        assert one.id is not None
         if to.name not in self._second:
             came, failed = partial(self._received, replace(to, tcp=True)), partial(self._failed, to)
             self._second[to.name] = TcpWire(self._loop, to, came, failed)
-        message = one.id.to_bytes(2, 'big') + self._written[one.name, one.asking]
-        return self._second[to.name].send(message, fresh=False)
+        return self._second[to.name].send(self._message(one), fresh=False)
 
     # -- in -----------------------------------------------------------------------------------------------------------
 

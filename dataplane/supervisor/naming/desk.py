@@ -113,10 +113,9 @@ class Names:
     def _want(self) -> None:
         before, self._servers = self._servers, defaultdict(list)
         for index, lookup in self._asking():
-            if lookup.is_service:
-                self._servers[lookup.resolvers, (lookup.name.removesuffix('.').lower(), 'SRV')].append(index)
-            if lookup.host and not self._comes_along(index, lookup):
-                self._servers[_place(lookup)].append(index)
+            for place in _places(lookup):
+                if place[1][1] == 'SRV' or not self._comes_along(index, lookup):
+                    self._servers[place].append(index)
         wanted: dict[str, set[Asked]] = {name: set() for name in self._askers}
         for section, asked in self._servers:
             wanted.setdefault(section, set()).add(asked)
@@ -195,11 +194,11 @@ class Names:
                     self._log('warning', f'What nameservers answered is not used: {problem}')
 
     def _records(self, place: Place) -> dict[str, list[ServerRecord]]:
-        """The servers that want it, by their backend."""
+        """The servers that want it, by their backend. The ledger may be ahead of what was followed."""
         found: dict[str, list[ServerRecord]] = defaultdict(list)
         for index in self._servers[place]:
             record = self._publisher.ledger.records.get(index)
-            if record is not None:
+            if record is not None and place in _places(record.server.lookup):
                 found[record.backend].append(record)
         return found
 
@@ -298,8 +297,12 @@ class Names:
         self._askers.clear()
 
 
-def _place(lookup: Lookup) -> Place:
-    return lookup.resolvers, (lookup.host.removesuffix('.').lower(), _KINDS[lookup.prefer])
+def _places(lookup: Lookup | None) -> Iterator[Place]:
+    """What a server asks: for the records of its service, and for the addresses of its host."""
+    if lookup is not None and lookup.is_service:
+        yield lookup.resolvers, (lookup.name.removesuffix('.').lower(), 'SRV')
+    if lookup is not None and lookup.host:
+        yield lookup.resolvers, (lookup.host.removesuffix('.').lower(), _KINDS[lookup.prefer])
 
 
 def _has(record: ServerRecord) -> tuple[str, Lookup]:
