@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dataplane.core.outbound import NOWHERE, ProxyProtocol, Source, local_header
-from dataplane.health.result import Result, Status
+from dataplane.health.result import Result, Status, presentable
 from dataplane.health.run import Action, Conversation, Dial, Say
 from dataplane.wire.outgoing import bind_to
 from dataplane.wire.unixhost import is_unix, unix_path
@@ -103,7 +103,7 @@ class Dialogue:
     def _finish(self, result: Result) -> None:
         duration = round((self._loop.time() - self._began) * 1000)
         self.cancel()
-        self._done(Result(result.status, result.code, result.info, duration))
+        self._done(Result(result.status, result.code, presentable(result.info), duration))
 
     def _hang_up(self) -> None:
         """Let the connection go by a reset: a check leaves nothing behind, neither here nor with the server."""

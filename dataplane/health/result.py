@@ -72,6 +72,13 @@ class Result:
 
 
 NOTHING_YET = Result(Status.INI)
+MOST_INFO = 127
+"""Characters of `info`, as in HAProxy (HCHK_DESC_LEN)."""
+
+
+def presentable(info: str) -> str:
+    """As much of what a server or an agent says as is shown to people, in logs and on terminals: no control characters, and an end."""
+    return ''.join(letter if letter.isprintable() else '.' for letter in info[:MOST_INFO])
 
 
 def health_line(

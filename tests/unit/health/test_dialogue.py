@@ -48,6 +48,12 @@ async def test_a_server_that_is_well() -> None:
         assert (await check(PONG, server.port)).status is Status.L7OK
 
 
+async def test_what_a_server_says_of_itself_is_fit_to_be_shown() -> None:
+    async with serving() as server:
+        server.says = b'HTTP/1.1 500 \x1b[31m' + b'x' * 900 + b'\r\n\r\n'
+        assert (await check(HTTP, server.port)).info == ('.[31m' + 'x' * 900)[:127]
+
+
 async def test_what_a_check_says_first_and_where_it_comes_from() -> None:
     async with serving() as server:
         origin = Origin(Source('127.0.0.5'), ProxyProtocol(version=1))

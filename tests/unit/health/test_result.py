@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dataplane.health.result import Outcome, Result, Status, health_line
+from dataplane.health.result import MOST_INFO, Outcome, Result, Status, health_line, presentable
 
 
 def test_numbers_of_the_state_file() -> None:
@@ -47,3 +47,9 @@ def test_lines() -> None:
         'Agent check for server b/s failed, reason: Layer7 wrong status, code: 0, info: "via agent : down (x)", '
         'check duration: 0ms, status: 0/1 DOWN.'
     )
+
+
+def test_what_servers_say_is_shown_without_what_terminals_obey() -> None:
+    assert presentable('Not Found') == 'Not Found'
+    assert presentable('a\x1b[31m\0\x07\x7f\x9b\u2028\udcffb é\ufffd') == 'a.[31m......b é\ufffd'
+    assert presentable('x' * 9_000) == 'x' * MOST_INFO
