@@ -278,7 +278,7 @@ def _lines(words: Sequence[str], table: Table) -> str:
     candidates = [entry for entry in table if entry.usage and _common(entry.words, given) >= depth]
     if depth < len(given):
         if deeper := [entry for entry in candidates if len(entry.words) > depth]:
-            candidates = _closest(deeper, given[depth], depth)
+            candidates = _closest(deeper, given[depth:], depth)
     return ''.join(entry.line for entry in (*candidates, *ALWAYS)).removesuffix('\n')
 
 
@@ -290,11 +290,19 @@ def _common(words: Sequence[str], given: Sequence[str]) -> int:
     return count
 
 
-def _closest(candidates: list[Entry], word: str, position: int) -> list[Entry]:
-    """Up to five candidates of which the word at `position`, or a later one, is much like `word`, in their own order."""
+def _closest(candidates: list[Entry], words: Sequence[str], position: int) -> list[Entry]:
+    """Up to five candidates of which the word at `position`, or a later one, is much like the first of `words`, in their own order.
+
+    Among equals those count whose rest is like the rest: of `shw stat` all that `show` knows is as near, and `show stat` is meant.
+    """
     if len(candidates) <= _CLOSEST:
         return candidates
-    scores = {entry.words: max(_likeness(word, other) for other in entry.words[position:]) for entry in candidates}
+    given = ' '.join(words)
+    scores = {
+        entry.words: max(_likeness(words[0], other) for other in entry.words[position:])
+        + _likeness(given, ' '.join(entry.words[position:]))
+        for entry in candidates
+    }
     best = sorted(scores.values(), reverse=True)[:_CLOSEST]
     least = max(best[-1], 0.6 * best[0])
     return [entry for entry in candidates if scores[entry.words] >= least][:_CLOSEST]

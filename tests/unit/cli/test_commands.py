@@ -56,6 +56,7 @@ def test_nothing_is_answered_with_everything() -> None:
         ('set maxconn foo', ['set maxconn frontend', 'set maxconn global', 'set maxconn server']),
         ('show servers', ['show servers conn', 'show servers state']),
         ('show stta', ['show servers state', 'show stat']),
+        ('shw stat', ['show acl', 'show map', 'show startup-logs', 'show stat', 'show table']),
         ('shutdown', ['shutdown frontend', 'shutdown session', 'shutdown sessions server']),
         ('shutdown sessions', ['shutdown sessions server']),
         (
