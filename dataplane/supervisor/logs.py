@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Final
 
@@ -24,6 +24,8 @@ from dataplane.wire.syslog import Framing, Stamps, level_at
 
 _STREAMS: Final = {'stdout': 1, 'stderr': 2}
 _TAGS: Final = {'emerg': 'ALERT', 'alert': 'ALERT', 'notice': 'NOTICE', 'info': 'NOTICE'}
+_BACKEND_TAGS: Final = {'emerg': 'ALERT'}
+"""Of lines about backends: to stderr HAProxy says whatever becomes of a server as a warning, and only that none is left as an alert."""
 _KEPT: Final = 4_096
 _RETRY: Final = 0.05
 _OWN: Final = PREFIX + EVENTS
@@ -68,16 +70,17 @@ class Log:
 
     def __call__(self, level: str, text: str) -> None:
         """Log one line to every target of `global` that wants it, and to stderr."""
-        self._tell(level, text, self._settings.log_targets)
+        self._tell(level, text, self._settings.log_targets, _TAGS)
 
     def of(self, backend: Backend, level: str, text: str) -> None:
         """The same with a line about a backend or one of its servers: to its own targets, but for a pushed one, which has none."""
-        self._tell(level, text, self._settings.log_targets if backend.pushed else backend.log_targets)
+        targets = self._settings.log_targets if backend.pushed else backend.log_targets
+        self._tell(level, text, targets, _BACKEND_TAGS)
 
-    def _tell(self, level: str, text: str, targets: Iterable[LogTarget]) -> None:
+    def _tell(self, level: str, text: str, targets: Iterable[LogTarget], tags: Mapping[str, str]) -> None:
         self.told(level, text)
         if not self._quiet:
-            tag = f'[{_TAGS.get(level, "WARNING")}]'
+            tag = f'[{tags.get(level, "WARNING")}]'
             self._put(2, f'{tag:<10} ({os.getpid()}) : {text}\n'.encode(errors='replace'))
         for target in targets:
             if target.sample is None or self._sampled(target, target.sample):

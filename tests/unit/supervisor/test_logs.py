@@ -170,6 +170,14 @@ def test_stderr_as_haproxy_writes_it(capfd: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_what_becomes_of_a_server_is_no_alert_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    log, backend = Log(Global()), Backend(id=2, name='b')
+    for level in ('emerg', 'alert', 'notice'):
+        log.of(backend, level, 'text')
+    pid = os.getpid()
+    assert capfd.readouterr().err.splitlines() == [f'[ALERT]    ({pid}) : text', *[f'[WARNING]  ({pid}) : text'] * 2]
+
+
 def test_every_line_is_told_as_well() -> None:
     log, told = log_to(), list[tuple[str, str]]()
     log('notice', 'before anybody listens')
