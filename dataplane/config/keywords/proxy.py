@@ -16,7 +16,7 @@ PRIVATE: Final = "where connections to servers are a client's own: with `http-re
 PROXY: Final = table(
     supported("""
         backlog, bind, default_backend, default-server, disabled, enabled, fullconn, http-reuse, id,
-        maxconn, monitor-uri, retries, retry-on, server, option allbackups, option abortonclose, option dontlog-normal,
+        maxconn, monitor-uri, retries, retry-on, server, option allbackups, option dontlog-normal,
         option dontlognull, option forwardfor, option originalto, option http-ignore-probes, option socket-stats, option http-keep-alive,
         option http-server-close, option httpclose, option redispatch, timeout client, timeout server,
         timeout connect, timeout queue, timeout tarpit, timeout http-request, timeout http-keep-alive, timeout tunnel,
@@ -51,14 +51,20 @@ PROXY: Final = table(
     supported(
         'balance',
         '`roundrobin`, `static-rr`, `leastconn`, `first`, `random[(DRAWS)]`, `source`, `uri`, `url_param` (without '
-        '`check_post`), `hdr(NAME)`, `hash EXPRESSION` of the head of a request, `sticky`; unset means random',
+        '`check_post`), `hdr(NAME)`, `hash EXPRESSION` of the head of a request, `sticky`; unset means random, as since HAProxy 3.3',
     ),
     supported(
         'hash-type', '`map-based` or `consistent`, with `sdbm`, `djb2`, `wt6`, `crc32` or `none`, and `avalanche`'
     ),
     supported('hash-balance-factor', 'with `hash-type consistent`; `random` has no need of it'),
     supported('hash-preserve-affinity', '`always`, `maxconn` or `maxqueue`, with `hash-type consistent`'),
-    supported('server-template', 'all of its servers have the one address'),
+    supported(
+        'server-template', 'each server has an address of its own with `resolvers` (names.md), all have the one without'
+    ),
+    supported(
+        'option abortonclose',
+        'on unless `no option abortonclose`, as since HAProxy 3.3: whoever closes its half of the connection before the answer begins (as `nc -N` does) has left',
+    ),
     supported(
         'tcp-request connection, tcp-request content, tcp-request session',
         '`accept`, `reject`, `silent-drop`, variables, `set-src` and its kind; `connection` also `expect-proxy`; `content` also `capture`, `set-log-level` and priorities',
