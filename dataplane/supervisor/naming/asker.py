@@ -186,8 +186,11 @@ class Asker:
             else:
                 counts.invalid += 1
             return
-        found = read(message, one.name, one.kinds)
+        # most answers are the one before, word for word; to read one costs 50 us a record
+        same = one.last is not None and one.last[0] == message[2:] and one.kinds == {one.kind}
+        found = one.last[1] if one.last is not None and same else read(message, one.name, one.kinds)
         if isinstance(found, Answer):
+            one.last = (message[2:], found) if one.kinds == {one.kind} else None
             counts.valid += 1
             self._do(one, number, one.valid(found, self._clock()), nameserver.name)
             self._wake()

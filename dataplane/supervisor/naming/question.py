@@ -70,6 +70,7 @@ class Question:
         self.id: int | None = None
         self.kinds: set[str] = set()
         self.status = Status.NONE
+        self.last: tuple[bytes, Answer] | None = None  # the last valid message behind its number, and what it says
         self._error = Status.TIMEOUT
         self._tries = 0
         self._queries = self._responses = 0
