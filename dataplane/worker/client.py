@@ -132,10 +132,7 @@ class Client(Connection):
         self._start(head, end, data[end:])
 
     def _begin_head(self, *, whole: bool) -> None:
-        """The first byte of a request is here: `timeout http-request` runs, for a fresh connection since it was accepted.
-
-        A head that is here as a whole waits for nothing more.
-        """
+        """The first byte is here: `timeout http-request` runs, of a fresh connection since it was accepted; a `whole` head needs none."""
         self._note_first_byte()
         if self.phase is _IDLE and not whole:
             timeouts = self._frontend.timeouts
