@@ -209,6 +209,9 @@ class _Connection:
     async def _write(self, text: str) -> None:
         if not text:
             return
+        if self._writer.transport.is_closing():
+            # uvloop's transports, once closed, take no more: that would be a RuntimeError
+            raise ConnectionResetError('the client is gone')
         self._writer.write(text.encode(errors='surrogateescape'))
         async with asyncio.timeout(self._session.timeout_ms / 1000):
             await self._writer.drain()
@@ -217,7 +220,7 @@ class _Connection:
         """Close our side first and let the client close its own: closing on unread input would destroy the last answer."""
         async with asyncio.timeout(self._session.timeout_ms / 1000):
             await self._writer.drain()
-        if self._writer.can_write_eof():
+        if not self._writer.transport.is_closing() and self._writer.can_write_eof():
             self._writer.write_eof()
         self.read_ahead.cancel()
         try:

@@ -77,6 +77,26 @@ async def test_a_thousand_clients_that_say_nothing_leave_the_socket_to_others() 
             await until(plane.cli.ready, within=60, what='the silent ones were sent away')
 
 
+def left(path: str, line: bytes) -> None:
+    """A client that closes on the first answer unread, which resets the connection, while more is done for it."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.sendall(line)
+        assert client.recv(1, socket.MSG_PEEK)
+
+
+async def test_clients_that_leave_while_their_commands_are_done_are_no_defect() -> None:
+    async with stage() as on:
+        server = await on.upstream('u')
+        port = on.ports.take()
+        plane = await on.data_plane(listen(port, f'u 127.0.0.1:{server.port}'), port=port, workers=1)
+        for line in (b'show info;wait 50;show info;help\n', b'prompt\nshow info;wait 50;show info\nshow stat\n'):
+            for _ in range(10):
+                await asyncio.to_thread(left, str(plane.cli.path), line)
+        assert await plane.cli('wait 300; show info')
+        assert 'Traceback' not in plane.printed()
+
+
 async def test_the_page_has_room_for_who_asks_though_thousands_are_connected() -> None:
     async with stage() as on:
         server = await on.upstream('u')
