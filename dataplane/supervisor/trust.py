@@ -87,6 +87,9 @@ def explained(error: Exception, settings: ControlPlane) -> str:
         means = {401: ': it does not know this token', 403: ': this token may not dial the link'}
         file = f' (token-file {settings.token_file})' if settings.token_file is not None else ''
         return f'it answers {error.status}{means.get(error.status, "")}{file if error.status in means else ""}'
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        # its own text says `ssl:default` of every URL, one of http as well
+        return f'{error.host}:{error.port} cannot be reached: {error.os_error.strerror or error.os_error}'
     return str(error) or type(error).__name__
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -83,6 +84,15 @@ async def test_what_an_answer_means(ca_file: str, tmp_path: Path) -> None:
     ):
         async with served(leaf, status) as url:
             assert await dialled(ControlPlane(url=url, ca_file=ca_file, token_file=file)) == said
+
+
+async def test_who_does_not_listen_is_named_without_a_word_of_tls() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(('127.0.0.1', 0))
+        port = nobody.getsockname()[1]
+        said = await dialled(ControlPlane(url=f'http://127.0.0.1:{port}'))
+    assert said.startswith(f'127.0.0.1:{port} cannot be reached: ')
+    assert 'ssl' not in said
 
 
 async def test_a_client_certificate_is_presented(ca_file: str, tmp_path: Path) -> None:
