@@ -205,7 +205,11 @@ class Workers:
             'layout': at.maxima,
             'revision': revision,
         }
-        fd = bundle(tables)
+        try:
+            fd = bundle(tables)
+        except OSError as error:  # no descriptor is left for it: the next one may have more luck
+            self.kill(worker.number, f'it cannot be sent what it needs: {error}')
+            return False
         try:
             self._board.cells[at.HEARTBEAT + worker.number] = time.monotonic_ns() // 1_000_000
             worker.state = State.JOINED

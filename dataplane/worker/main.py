@@ -20,12 +20,12 @@ from collections.abc import Sequence
 
 import uvloop
 
+from dataplane.alarm import Alarm
 from dataplane.board import Bells, Board
 from dataplane.core.layout import Layout
 from dataplane.core.tables import Tables
 from dataplane.wire.framing import Channel, Packet, unpack
 from dataplane.worker.access_log import AccessLog
-from dataplane.worker.alarm import Alarm
 from dataplane.worker.contents import Contents
 from dataplane.worker.desk import Desk
 from dataplane.worker.mailbox import Mailbox
