@@ -74,6 +74,11 @@ def parse_test(words: Sequence[str], scope: Scope) -> Test:
     if not may_cast(output_type(expression), WANTED[match]):
         msg = f"matching method '{match.value}' cannot be used with fetch keyword '{name}'"
         raise Rejected(msg)
+    if len(words) == 1 and match is not Match.BOOL:
+        scope.warnings.append(
+            f"acl keyword '{shown(words[0])}' : no pattern to match against were provided, so this ACL will never match. "
+            "If this is what you intended, please add '--'; to match only for existence, use '-m found'; an int as a bool, '-m bool'"
+        )
     for file in flags.files:
         _check_file(match, file, scope)
     patterns = _patterns(words[at:], match, fold=flags.fold)

@@ -103,6 +103,19 @@ def test_what_the_cli_changes_counts_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    'text,warns',
+    [
+        ('path_beg', True), ('req.hdr(x)', True), ('req.hdr_cnt(x)', True), ('path --', False), ('path -m found', False),
+        ('req.hdr_cnt(x) -m bool', False), ('always_true', False), ('path /a', False),
+    ],
+)  # fmt: skip
+def test_who_forgot_the_pattern_is_told(text: str, warns: bool) -> None:
+    place = scope()
+    parse_condition(['if', '{', *text.split(), '}'], {}, place)
+    assert ['will never match' in warning for warning in place.warnings] == [True] * warns
+
+
+@pytest.mark.parametrize(
     'text, phase, warning',
     [
         ('{ res.hdr(x) y }', Phase.REQUEST, "anonymous acl will never match because it uses keyword 'res.hdr'"),
