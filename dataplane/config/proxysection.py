@@ -23,6 +23,7 @@ from dataplane.config.logs import parse_log_line
 from dataplane.config.modes import parse_mode
 from dataplane.config.monitoring import parse_monitor_fail, parse_rate_limit
 from dataplane.config.options import parse_option, sides_of
+from dataplane.config.ordering import warn_of_order
 from dataplane.config.outbound import parse_source
 from dataplane.config.persistence import (
     parse_cookie_key,
@@ -189,6 +190,7 @@ class ProxySection:
             raise Rejected(msg)
         if not self._means(name, line, proxy):
             return
+        warn_of_order(name, line, proxy, self._report)
         if name == 'option httplog':
             self._log_formats.httplog(line, proxy)
         elif name in ('option tcplog', 'option httpslog'):
