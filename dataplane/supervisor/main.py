@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
     except Misused as misused:
-        sys.stderr.write(f'{misused}\n{_banner()}\n{USAGE}')
+        said = f'{misused}\n' if str(misused) else ''
+        sys.stderr.write(f'{said}{_banner()}\n{USAGE}')
         return 1
     if options.version:
         _say_version(options.version)

@@ -48,7 +48,7 @@ _FLAGS_IGNORED: Final = (
 
 
 class Misused(Exception):
-    """The command line makes no sense; the text says why."""
+    """The command line makes no sense; the text says why. Empty, with `-h`: only how it is used is wanted."""
 
 
 @dataclass(slots=True)
@@ -154,6 +154,8 @@ def _flag(options: Options, option: str) -> None:
             options.daemon = False
         case '-D':
             options.daemon = True
+        case '-h':
+            raise Misused('')
         case '-W':
             options.master = True
         case '-Ws':

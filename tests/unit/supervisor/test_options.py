@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dataplane.supervisor.main import main
 from dataplane.supervisor.options import Misused, parse
 
 
@@ -82,3 +83,11 @@ def test_what_means_nothing_here_is_accepted_and_told(words: list[str], hint: st
 def test_misuse_is_named(words: list[str], why: str) -> None:
     with pytest.raises(Misused, match=why):
         parse(words)
+
+
+def test_how_it_is_used_is_told_without_a_complaint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['-h']) == 1
+    told = capsys.readouterr().err
+    assert told.startswith('Sluice version ')
+    assert 'Usage' in told
+    assert 'unknown option' not in told
