@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import random
 import select
@@ -254,13 +255,14 @@ def test_random_kills_never_hang_or_tear(board: Board) -> None:
 
 
 def test_close_leaves_no_descriptor() -> None:
+    gc.collect()  # what other tests have left behind is not closed meanwhile
     before = set(os.listdir('/proc/self/fd'))
     board, bells = Board.create(small_layout()), Bells.create(2)
     board.close()
     board.close()
     bells.close()
     bells.close()
-    assert set(os.listdir('/proc/self/fd')) == before
+    assert set(os.listdir('/proc/self/fd')) <= before
 
 
 def is_ringing(bells: Bells, number: int) -> bool:
