@@ -142,8 +142,8 @@ async def measure(options: argparse.Namespace, kubeconfig: Path, directory: Path
                     worked, had = (now - then for now, then in zip(busy(), before, strict=True))
                     return writer.measured, left, worked / had
             finally:
-                if process.returncode is None:
-                    process.terminate()
+                assert process.stdin is not None
+                process.stdin.close()  # which is what it ends by; a signal would end its server only
                 await process.wait()
 
 
