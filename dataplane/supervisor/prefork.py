@@ -1,6 +1,6 @@
 """The workers of the start: forked, not started as programs, so that what all need is imported once.
 
-A start with two workers costs a third of the processor time that way, and a worker shares with the supervisor what neither
+A start with two workers costs three fifths of the processor time that way, and a worker shares with the supervisor what neither
 changes (decision 32). What must hold:
 
 1. It happens before there is a loop, a thread, a board or a connection. Nothing of what the supervisor makes later is in a
@@ -23,11 +23,10 @@ import traceback
 from collections import deque
 from collections.abc import Collection
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
 from dataplane.core.model import Global
-from dataplane.supervisor.spawn import NOT_FOR_WORKERS, Process, log_fds
-from dataplane.wire.framing import Channel
+from dataplane.supervisor.spawn import Process, channelled, log_fds
 from dataplane.worker.main import run
 
 _FAILED: Final = 1
@@ -70,24 +69,20 @@ class Prefork:
 
 
 def _forked(keep: Collection[int]) -> Process:
-    channel, theirs = Channel.pair()
-    # what is sent to the whole process group must not end a worker before it can say that it ignores it
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)
-    try:
+    with channelled() as (channel, theirs):
         pid = os.fork()
         if not pid:
             _serve(theirs, keep)
-        pidfd = os.pidfd_open(pid)
-    except OSError:
-        channel.close()  # who was forked ends with it
-        raise
-    finally:
-        theirs.close()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            _wait(pid)
+            raise
     return Process(pid, pidfd, channel, partial(_wait, pid))
 
 
-def _serve(channel: socket.socket, keep: Collection[int]) -> None:
+def _serve(channel: socket.socket, keep: Collection[int]) -> NoReturn:
     """Be a worker, and end as one."""
     status = _FAILED
     try:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -58,29 +60,39 @@ class Worker:
         return self.process.channel
 
 
+@contextmanager
+def channelled() -> Iterator[tuple[Channel, socket.socket]]:
+    """Both ends of the channel to a worker that is started inside: ours, which stays open unless that raises OSError, and its own.
+
+    What is sent to the whole process group meanwhile must not end a worker before it can say that it ignores it.
+    """
+    channel, theirs = Channel.pair()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)
+    try:
+        yield channel, theirs
+    except OSError:
+        channel.close()
+        raise
+    finally:
+        theirs.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def spawn(settings: Global) -> Process:
     """Start a worker as a program of its own. Raises OSError, and none runs then."""
-    channel, theirs = Channel.pair()
-    # what is sent to the whole process group must not end a worker before it can say that it ignores it
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)
-    process = None
-    try:
+    with channelled() as (channel, theirs):
         process = subprocess.Popen(
             [sys.executable, '-m', PROGRAM, '--fd', str(theirs.fileno())],
             pass_fds=(theirs.fileno(), *log_fds(settings)),
             stdin=subprocess.DEVNULL,
             env=child_environment(),
         )
-        pidfd = os.pidfd_open(process.pid)
-    except OSError:
-        channel.close()
-        if process is not None:
+        try:
+            pidfd = os.pidfd_open(process.pid)
+        except OSError:
             process.kill()
             process.wait()
-        raise
-    finally:
-        theirs.close()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            raise
     return Process(process.pid, pidfd, channel, process.wait)
 
 

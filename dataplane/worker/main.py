@@ -51,9 +51,8 @@ def run(fd: int) -> int:
     parent = os.getppid()
     process = ctypes.PyDLL(None)
     process.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    process.prctl(
-        _PR_SET_NAME, b'sluice-worker'
-    )  # a forked one has its parent's command line, and ps and top tell them apart by this
+    # a forked one has its parent's command line: by this ps and top tell them apart
+    process.prctl(_PR_SET_NAME, b'sluice-worker')
     if os.getppid() != parent:
         return 1
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

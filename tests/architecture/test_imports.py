@@ -71,7 +71,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'dataplane.supervisor.prefork': (
         'dataplane.supervisor.spawn',
         'dataplane.core',
-        'dataplane.wire',
         'dataplane.worker.main',
     ),
     'controlplane': (),
