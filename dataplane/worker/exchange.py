@@ -43,7 +43,7 @@ from dataplane.worker.cookies import Ticket
 from dataplane.worker.ending import record
 from dataplane.worker.framing import CloseBody
 from dataplane.worker.judging import judge_answer
-from dataplane.worker.pages import closing, kept_open, own_page, page, with_field, without_body
+from dataplane.worker.pages import closing, kept_open, leaves_open, own_page, page, with_field, without_body
 from dataplane.worker.routed import Stage
 from dataplane.worker.tracking import count_ended
 from dataplane.worker.verdicts import Then, Verdict
@@ -275,6 +275,7 @@ class Exchange(Visitor):
         if made is not None:
             answer = made if keep else closing(made)
         elif own is None:
+            keep = keep and leaves_open(status)
             answer = page(status, close=not keep)
         else:
             keep = keep and own.keeping is not None

@@ -64,6 +64,7 @@ def _parser_page(status: int) -> bytes:
     return head.encode() + body
 
 
+_CLOSING: Final = (400, 408)
 _KEEP: Final = {status: _page(status, close=False) for status in _PAGES}
 _CLOSE: Final = {status: _page(status, close=True) for status in _PAGES}
 _PARSER: Final = {status: _parser_page(status) for status in _PAGES}
@@ -72,6 +73,13 @@ _PARSER: Final = {status: _parser_page(status) for status in _PAGES}
 def page(status: int, *, close: bool) -> bytes:
     """The whole answer of a stream to its client. KeyError for a status without a built-in page."""
     return _CLOSE[status] if close else _KEEP[status]
+
+
+def leaves_open(status: int) -> bool:
+    """May a connection stay after this page? Not after what is said to a client that has sent nothing usable, or nothing at
+    all, whoever says it: HAProxy's own pages of these statuses say `connection: close`.
+    """
+    return status not in _CLOSING
 
 
 def empty_page(version: int, *, keep: bool) -> bytes:

@@ -93,7 +93,14 @@ def test_what_would_end_a_line_is_a_blank(value: bytes, kept: bytes) -> None:
 
 @pytest.mark.parametrize(
     'status, reason',
-    [(200, b'OK'), (299, b'Success'), (418, b"I'm a teapot"), (499, b'Client Error'), (599, b'Server Error')],
+    [
+        (200, b'OK'),
+        (299, b'Success'),
+        (302, b'Found'),
+        (418, b"I'm a teapot"),
+        (498, b'Client Error'),
+        (599, b'Server Error'),
+    ],
 )
 def test_reasons(status: int, reason: bytes) -> None:
     assert reason_of(status) == reason
