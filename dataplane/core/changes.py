@@ -81,7 +81,7 @@ class ForceHealth:
 
 @dataclass(frozen=True, slots=True)
 class SwitchCheck:
-    """Enable or disable a server's check or agent; without it the server is not down for its sake."""
+    """Enable or disable a server's check or agent; its state stays what it was until something else is found out."""
 
     backend: str
     server: str

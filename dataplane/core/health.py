@@ -13,14 +13,23 @@ its next result. So whoever comes first, record and counter agree.
     set server health down       DOWN            ZERO
     set server health stopping   STOPPING        TOP
 
-A verdict counts while its check is enabled (`disable health`, `disable agent`), and where somebody forced it, so that a server
-without any check can be taken down, too.
+What *stands* is whatever came last: a verdict of a check that is enabled, somebody's word, or the end of maintenance. So
+switching a check off or on changes nothing by itself (`disable agent` leaves a server down that its agent has taken down): the
+next verdict does. And what somebody says goes before what both checks say, until one of them says something again.
+
+    what came                       stands afterwards
+    check or agent: DOWN            DOWN
+    check: UP, STOPPING             that; as before, while the agent is asked and says DOWN
+    agent: UP                       UP; as before, while the check is on and says DOWN, or where STOPPING stands
+    set server health|agent         what is said
+    maintenance is left             UP; DOWN, while the agent is asked and says DOWN
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Final
 
 from dataplane.core.checks import InitState
 from dataplane.core.model import Server
@@ -35,6 +44,11 @@ class Verdict(IntEnum):
     UP = 2
 
 
+_STATES: Final = {
+    Verdict.DOWN: OpState.STOPPED, Verdict.STOPPING: OpState.STOPPING, Verdict.UP: OpState.RUNNING,
+}  # fmt: skip
+
+
 class Order(IntEnum):
     """What a counter is taken to by somebody else than its check."""
 
@@ -45,29 +59,26 @@ class Order(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One check of a server, the health check or the agent. `serial` and `order`: see above. `forced`: it is
-    somebody else's word, and nothing was found out since.
-    """
+    """One check of a server, the health check or the agent. `serial` and `order`: see above."""
 
     verdict: Verdict = Verdict.UP
     enabled: bool = False
     serial: int = 0
     order: Order = Order.RISE
-    forced: bool = False
 
     @property
-    def counts(self) -> Verdict:
-        """The verdict, UP while nobody checks."""
-        return self.verdict if self.enabled or self.forced else Verdict.UP
+    def says_down(self) -> bool:
+        """Is it asked, and does it take the server for down?"""
+        return self.enabled and self.verdict is Verdict.DOWN
 
     def ordered(self, verdict: Verdict) -> Side:
         """After somebody decided instead of the check."""
         order = Order.ZERO if verdict is Verdict.DOWN else Order.TOP
-        return replace(self, verdict=verdict, serial=self.serial + 1, order=order, forced=True)
+        return replace(self, verdict=verdict, serial=self.serial + 1, order=order)
 
     def begun_anew(self) -> Side:
         """Up, and one failure from down."""
-        return replace(self, verdict=Verdict.UP, serial=self.serial + 1, order=Order.RISE, forced=False)
+        return replace(self, verdict=Verdict.UP, serial=self.serial + 1, order=Order.RISE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +92,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """Everything checks say of one server. `tracked`: the state of the server it tracks, None where it tracks none.
+    """Everything checks say of one server, and what `stands`. `tracked`: the state of the server it tracks, None where it tracks none.
 
     `reason` is what its last change of state was said to come from, for the log; `via` names the server it tracks.
     """
 
     check: Side = Side()
     agent: Side = Side()
+    stands: Verdict = Verdict.UP
     check_target: Target = Target()
     agent_target: Target = Target()
     tracked: OpState | None = None
@@ -98,34 +110,72 @@ class Health:
         """The operational state that follows, for a server that is not in maintenance and has warmed up."""
         if self.tracked is not None:
             return OpState.RUNNING if self.tracked is OpState.STARTING else self.tracked
-        if self.check.counts is Verdict.DOWN or self.agent.counts is Verdict.DOWN:
-            return OpState.STOPPED
-        return OpState.STOPPING if self.check.counts is Verdict.STOPPING else OpState.RUNNING
+        return _STATES[self.stands]
+
+    def found(self, verdict: Verdict, *, agent: bool) -> Health:
+        """After the check, or the agent, came to a verdict: itself, if nothing follows from that."""
+        side = self.agent if agent else self.check
+        stands = self._follows(verdict, agent=agent) if side.enabled else self.stands
+        if verdict is side.verdict and stands is self.stands:
+            return self
+        side = replace(side, verdict=verdict)
+        return replace(self, agent=side, stands=stands) if agent else replace(self, check=side, stands=stands)
+
+    def _follows(self, verdict: Verdict, *, agent: bool) -> Verdict:
+        if verdict is Verdict.DOWN:
+            return verdict
+        if (self.check if agent else self.agent).says_down or (agent and self.stands is Verdict.STOPPING):
+            return self.stands
+        # HAProxy lets an agent bring a server up whose check says that it stops, until the next check: traffic it did not want
+        return self.check.verdict if agent and self.check.enabled else verdict
+
+    def told(self, verdict: Verdict, *, agent: bool) -> Health:
+        """After somebody decided instead of the check, or of the agent."""
+        side = (self.agent if agent else self.check).ordered(verdict)
+        return replace(self, agent=side, stands=verdict) if agent else replace(self, check=side, stands=verdict)
+
+    def switched(self, *, enabled: bool, agent: bool) -> Health:
+        """With the check, or the agent, switched on or off."""
+        side = replace(self.agent if agent else self.check, enabled=enabled)
+        return replace(self, agent=side) if agent else replace(self, check=side)
 
     def left_maintenance(self) -> Health:
-        """Its check begins anew: up, and one failure takes it down."""
-        return replace(self, check=self.check.begun_anew(), reason='')
+        """Its check begins anew: up, and one failure takes it down; its agent's word counts as it did."""
+        stands = Verdict.DOWN if self.agent.says_down else Verdict.UP
+        return replace(self, check=self.check.begun_anew(), stands=stands, reason='')
 
     def redeclared(self, old: Server, new: Server) -> Health:
         """Checks that the declaration adds or takes away; what was found out is kept while the check is declared alike."""
-        fresh = declared(new)
+        fresh, stands = declared(new), self.stands
         check = self.check if (new.check is None) == (old.check is None) else fresh.check
         agent = self.agent if (new.agent is None) == (old.agent is None) else fresh.agent
+        if check is not self.check or agent is not self.agent:
+            stands = _of_both(check, agent)
         if old.dynamic and not new.dynamic:
             # a file took over who was added at run time, and what it declares it wants
             check, agent = replace(check, enabled=new.check is not None), replace(agent, enabled=new.agent is not None)
         tracked = self.tracked if new.track == old.track else fresh.tracked
         via = self.via if new.track == old.track else fresh.via
-        return replace(self, check=check, agent=agent, tracked=tracked, via=via)
+        return replace(self, check=check, agent=agent, stands=stands, tracked=tracked, via=via)
+
+
+def _of_both(check: Side, agent: Side) -> Verdict:
+    """What follows from both, where nothing else is known."""
+    if check.says_down or agent.says_down:
+        return Verdict.DOWN
+    return check.verdict if check.enabled else Verdict.UP
 
 
 def declared(server: Server) -> Health:
     """What is known of a server nobody has checked yet."""
     check = server.check
     down = check is not None and check.init_state in (InitState.DOWN, InitState.FULLY_DOWN)
+    side = Side(verdict=Verdict.DOWN if down else Verdict.UP, enabled=check is not None and not server.dynamic)
+    asked = Side(enabled=server.agent is not None and not server.dynamic)
     return Health(
-        check=Side(verdict=Verdict.DOWN if down else Verdict.UP, enabled=check is not None and not server.dynamic),
-        agent=Side(enabled=server.agent is not None and not server.dynamic),
+        check=side,
+        agent=asked,
+        stands=_of_both(side, asked),
         tracked=OpState.RUNNING if server.track is not None else None,
         via='/'.join(server.track) if server.track is not None else '',
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from dataplane.core import admin, state, weight
 from dataplane.core.changes import ForceHealth, HealthChange, SetHealth, SetTarget, SwitchCheck
-from dataplane.core.health import Health, Side, Target
+from dataplane.core.health import Health, Target
 from dataplane.core.health import declared as unchecked
 from dataplane.core.limit import bounds, declared, warming
 from dataplane.core.model import AdminState, Origin, Server
@@ -98,41 +98,36 @@ class ServerRecord:
 
     def examined(self, change: HealthChange, now: int) -> ServerRecord:
         """After a check found something, or was told what to find, where to look, or not to look. Raises ValueError."""
-        side = self.health.agent if change.agent else self.health.check
+        health, agent = self.health, change.agent
         match change:
             case SetHealth():
-                if change.serial != side.serial:
+                if change.serial != (health.agent if agent else health.check).serial:
                     return self
-                return self._sided(
-                    replace(side, verdict=change.verdict, forced=False), change.agent, change.reason, now
-                )
+                return self._with(health.found(change.verdict, agent=agent), change.reason, now)
             case ForceHealth():
-                if self.health.tracked is not None:
+                if health.tracked is not None:
                     raise ValueError('cannot change health on a tracking server.')
-                return self._sided(side.ordered(change.verdict), change.agent, change.reason, now)
+                return self._with(health.told(change.verdict, agent=agent), change.reason, now)
             case SwitchCheck():
-                return self._sided(
-                    replace(side, enabled=change.enabled, forced=False), change.agent, ', changed from CLI', now
-                )
+                return self._with(health.switched(enabled=change.enabled, agent=agent), '', now)
             case SetTarget():
-                before = self.health.agent_target if change.agent else self.health.check_target
+                before = health.agent_target if agent else health.check_target
                 target = Target(
                     addr=before.addr if change.addr is None else change.addr,
                     port=before.port if change.port is None else change.port,
                     send=before.send if change.send is None else change.send,
                 )
-                return self.noting(agent_target=target) if change.agent else self.noting(check_target=target)
+                return self.noting(agent_target=target) if agent else self.noting(check_target=target)
 
     def noting(self, **fields: object) -> ServerRecord:
         """With other fields of its health, and nothing following from them yet."""
         return replace(self, health=replace(self.health, **fields))  # type: ignore[arg-type]
 
-    def _sided(self, side: Side, agent: bool, reason: str, now: int) -> ServerRecord:
-        before = self.health.opstate()
-        record = self.noting(agent=side) if agent else self.noting(check=side)
-        if record.health.opstate() is not before:
-            record = record.noting(reason=reason)
-        return record.settled(now)
+    def _with(self, health: Health, reason: str, now: int) -> ServerRecord:
+        """With other health, and in the state that follows; `reason`: why, if that is another one."""
+        if health.opstate() is not self.health.opstate():
+            health = replace(health, reason=reason)
+        return replace(self, health=health).settled(now)
 
     def flagged(self, flags: int, now: int) -> ServerRecord:
         """With other administrative flags: maintenance stops it, and leaving it makes its checks begin anew."""

@@ -35,6 +35,7 @@ def restored(record: ServerRecord, saved: SavedState, now: int) -> ServerRecord:
     health = _examined(record.health, record.server, saved)
     if record.health.tracked is None and record.effective is not AdminState.MAINT:
         verdict = _VERDICTS[saved.opstate]
+        health = replace(health, stands=verdict)
         if verdict is not Verdict.UP or health.check.enabled:
             health = replace(health, check=health.check.ordered(verdict), reason=REASON)
     record = replace(record, health=health).settled(now)

@@ -259,7 +259,8 @@ class Checker:
             )  # fmt: skip
             self._told(backend, 'notice', line)
         side = watch.side(record)
-        if news.verdict is not None and news.verdict is not side.verdict:
+        health = record.health
+        if news.verdict is not None and health.found(news.verdict, agent=watch.agent) is not health:
             reason = '' if logged else watch.last.reason()
             self._ready.append(
                 SetHealth(record.backend, record.name, news.verdict, side.serial, reason, agent=watch.agent)

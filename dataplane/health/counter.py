@@ -110,8 +110,10 @@ class Counter:
             return pace.downinter or pace.inter
         return pace.fastinter or pace.inter
 
-    def shown(self) -> tuple[int, int]:
-        """(n, m) of `UP n/m` and `DOWN n/m`: failures it can still take, or successes it has, and how many it takes."""
-        if self.up:
+    def shown(self, *, up: bool | None = None) -> tuple[int, int]:
+        """(n, m) of `UP n/m` and `DOWN n/m`: failures it can still take, or successes it has, and how many it takes. `up`: which
+        of them, where its server is not in the state it takes it for.
+        """
+        if self.up if up is None else up:
             return self.health - self.pace.rise + 1, self.pace.fall
         return self.health, self.pace.rise

@@ -112,12 +112,25 @@ class CheckFigures:
         if check is not None and not check.counter.settled:
             progress = ' {}/{}'.format(*check.counter.shown())
         if record.opstate is OpState.STOPPED:
-            return 'DOWN (agent)' if agent is not None and not agent.counter.up else f'DOWN{progress}'
+            return self._down(leader, check, agent)
         if record.opstate is OpState.STOPPING:
             return f'NOLB{progress}'
         if record.effective is AdminState.DRAIN or not record.uweight:
             return 'DRAIN (agent)' if agent is not None else f'DRAIN{progress}'
+        if check is not None and not check.counter.up:  # by somebody's word, against what it found
+            progress = ' {}/{}'.format(*check.counter.shown(up=True))
         return f'UP{progress}' if check is not None else 'no check'
+
+    def _down(self, leader: int, check: Watch | None, agent: Watch | None) -> str:
+        """Who says so; where nobody of those who are asked does, how far the check's counter is, were it asked or not."""
+        if agent is not None and not agent.counter.up:
+            return 'DOWN (agent)'
+        if (check is None and agent is None) or (check is not None and not check.counter.health):
+            return 'DOWN'
+        counted = self._watches.get((leader, False))
+        if counted is None:
+            return f'DOWN 0/{Pace().rise}'
+        return f'DOWN {counted.counter.health}/{counted.counter.pace.rise}'
 
     def columns(self, index: int) -> dict[str, Value]:
         """The columns of `show stat` about checks that apply to a server."""
@@ -125,8 +138,8 @@ class CheckFigures:
         values: dict[str, Value] = {}
         if record.server.track is not None:
             values['tracked'] = '/'.join(record.server.track)
-        check = self._watches.get((index, False))
-        if record.server.check is not None and check is not None:
+        check = self._watch(index, agent=False)
+        if check is not None:
             down = self._clock() - record.changed_at if record.opstate is OpState.STOPPED else 0
             values |= {
                 'chkfail': check.failures,

@@ -37,7 +37,7 @@ def setting(record: ServerRecord, word: str, operands: tuple[str, ...]) -> Chang
         case 'health':
             return _force_health(record, first)
         case 'agent':
-            if record.server.agent is None:
+            if not record.health.agent.enabled:
                 raise Complaint(f'{_NO_AGENT}.')
             if first not in ('up', 'down'):
                 raise Complaint("'set server <srv> agent' expects 'up' or 'down'.")
@@ -45,10 +45,10 @@ def setting(record: ServerRecord, word: str, operands: tuple[str, ...]) -> Chang
         case 'check-addr' | 'agent-addr':
             return _set_address(record, word, operands)
         case 'check-port' | 'agent-port':
-            agent = _configured(record, word)
+            agent = _enabled(record, word)
             return SetTarget(record.backend, record.name, agent=agent, port=_port(first, word))
         case _:
-            agent = _configured(record, word)
+            agent = _enabled(record, word)
             if not first:
                 raise Complaint(f'set server <b>/<s> {word} requires a string.')
             return SetTarget(record.backend, record.name, agent=agent, send=first.encode('utf-8', 'surrogateescape'))
@@ -62,16 +62,16 @@ def _force_health(record: ServerRecord, word: str) -> Change:
     return ForceHealth(record.backend, record.name, _VERDICTS[word])
 
 
-def _configured(record: ServerRecord, word: str) -> bool:
-    """Whether it is the agent's word. Raises Complaint where there is no such check."""
+def _enabled(record: ServerRecord, word: str) -> bool:
+    """Whether it is the agent's word. Raises Complaint where there is no such check, or it is switched off."""
     agent = word.startswith('agent-')
-    if (record.server.agent if agent else record.server.check) is None:
-        raise Complaint(_NO_AGENT if agent else _NO_HEALTH)
+    if not (record.health.agent if agent else record.health.check).enabled:
+        raise Complaint(f'{_NO_AGENT}.' if word == 'agent-send' else _NO_AGENT if agent else _NO_HEALTH)
     return agent
 
 
 def _set_address(record: ServerRecord, word: str, operands: tuple[str, ...]) -> Change:
-    agent = _configured(record, word)
+    agent = _enabled(record, word)
     if not operands:
         raise Complaint(f'set server <b>/<s> {word} requires an address and optionally a port.')
     try:

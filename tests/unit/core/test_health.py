@@ -63,18 +63,64 @@ class Farm:
 
 
 @pytest.mark.parametrize(
-    'check, agent, on, asked, tracked',
-    tuple(product(Verdict, (DOWN, UP), (True, False), (True, False), (None, *OpState))),
+    'check, agent, on, asked, stood, found, whose',
+    tuple(product(Verdict, (DOWN, UP), (True, False), (True, False), Verdict, Verdict, (True, False))),
 )
-def test_every_combination(check: Verdict, agent: Verdict, on: bool, asked: bool, tracked: OpState | None) -> None:
-    health = Health(check=Side(verdict=check, enabled=on), agent=Side(verdict=agent, enabled=asked), tracked=tracked)
-    if tracked is not None:
-        expected = {OpState.STARTING: OpState.RUNNING}.get(tracked, tracked)
-    elif (on and check is DOWN) or (asked and agent is DOWN):
-        expected = OpState.STOPPED
+def test_every_finding_in_every_combination(
+    check: Verdict, agent: Verdict, on: bool, asked: bool, stood: Verdict, found: Verdict, whose: bool
+) -> None:
+    """`whose`: the agent's. HAProxy's check.c (check_notify_success, _failure, _stopping), said once more."""
+    if whose and found is STOPPING:
+        return  # no agent says so
+    before = Health(check=Side(verdict=check, enabled=on), agent=Side(verdict=agent, enabled=asked), stands=stood)
+    after = before.found(found, agent=whose)
+    side = after.agent if whose else after.check
+    assert side.verdict is found
+    if not side.enabled or (found is not DOWN and (after.check if whose else after.agent).says_down):
+        expected = stood
+    elif found is not UP or not whose:
+        expected = found
     else:
-        expected = OpState.STOPPING if on and check is STOPPING else OpState.RUNNING
-    assert health.opstate() is expected
+        expected = STOPPING if stood is STOPPING or (on and check is STOPPING) else UP
+    assert after.stands is expected
+    assert after.opstate() is {DOWN: OpState.STOPPED, STOPPING: OpState.STOPPING, UP: OpState.RUNNING}[expected]
+    assert after.found(found, agent=whose) is after
+
+
+@pytest.mark.parametrize('tracked', OpState)
+def test_a_server_that_tracks_is_in_the_other_ones_state(tracked: OpState) -> None:
+    expected = {OpState.STARTING: OpState.RUNNING}.get(tracked, tracked)
+    assert Health(stands=DOWN, tracked=tracked).opstate() is expected
+
+
+def test_switching_a_check_changes_nothing_until_the_next_verdict() -> None:
+    farm = Farm(server(check=ServerCheck(), agent=AgentCheck()))
+    farm.do(ForceHealth('be', 's', DOWN, agent=True))
+    farm.do(SwitchCheck('be', 's', enabled=False, agent=True))
+    assert farm.record().opstate is OpState.STOPPED
+    farm.do(farm.find(UP))
+    assert farm.record().opstate is OpState.RUNNING
+    farm.do(SwitchCheck('be', 's', enabled=True, agent=True))
+    assert (farm.record().opstate, farm.record().downs) == (OpState.RUNNING, 1)
+    farm.do(farm.find(UP))
+    assert farm.record().opstate is OpState.RUNNING
+    farm.do(farm.find(DOWN))
+    farm.do(SwitchCheck('be', 's', enabled=False), farm.find(UP))
+    assert farm.record().opstate is OpState.STOPPED
+    farm.do(farm.find(UP, agent=True))
+    assert farm.record().opstate is OpState.RUNNING
+
+
+def test_what_is_said_by_hand_goes_before_what_both_checks_say() -> None:
+    farm = Farm(server(check=ServerCheck(), agent=AgentCheck()))
+    farm.do(farm.find(DOWN, agent=True), ForceHealth('be', 's', UP), farm.find(UP))
+    assert farm.record().opstate is OpState.RUNNING
+    farm.do(farm.find(DOWN, agent=True))
+    assert farm.record().opstate is OpState.STOPPED
+    farm.do(farm.find(DOWN), ForceHealth('be', 's', UP, agent=True))
+    assert farm.record().opstate is OpState.RUNNING
+    farm.do(farm.find(DOWN))
+    assert farm.record().opstate is OpState.STOPPED
 
 
 @pytest.mark.parametrize('state', InitState)
@@ -146,6 +192,8 @@ def test_a_server_that_is_down_for_its_agent_stays_so_after_maintenance() -> Non
     farm.do(SetAdmin('be', 's', MAINT), SetAdmin('be', 's', READY))
     assert farm.record().opstate is OpState.STOPPED
     farm.do(SwitchCheck('be', 's', enabled=False, agent=True))
+    assert farm.record().opstate is OpState.STOPPED
+    farm.do(SetAdmin('be', 's', MAINT), SetAdmin('be', 's', READY))
     assert farm.record().opstate is OpState.RUNNING
 
 

@@ -53,7 +53,7 @@ ERRORS = [
     ('set server px/s1 check-port 5', 'health checks are not enabled on this server'),
     ('set server px/s1 check-addr 1.2.3.4', 'health checks are not enabled on this server'),
     ('set server px/s1 agent-addr 1.2.3.4', 'agent checks are not enabled on this server'),
-    ('set server px/s1 agent-send x', 'agent checks are not enabled on this server'),
+    ('set server px/s1 agent-send x', 'agent checks are not enabled on this server.'),
     ('enable health px/s1', 'Health check was not configured on this server, cannot enable.'),
     ('enable agent px/s1', 'Agent was not configured on this server, cannot enable.'),
     ('enable health', "Require 'backend/server'."),
