@@ -254,5 +254,6 @@ def _stats_listener(proxy: ProxyDraft, settings: Global) -> StatsListener:
         binds=_binds(proxy, proxy.maxconn or settings.maxconn),
         page=page_of(proxy, settings),
         metrics_path=proxy.exporter,
+        unserved=proxy.error_pages.get(503),
         where=proxy.where,
     )

@@ -319,12 +319,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsListener:
-    """A `listen`/`frontend` that serves only the statistics page and the exporter, at `metrics_path` ("": at every one; None: not at all)."""
+    """A `listen`/`frontend` that serves only the statistics page and the exporter, at `metrics_path` ("": at every one; None: not at all).
+
+    `unserved`: its `errorfile` for everything else.
+    """
 
     name: str
     binds: tuple[Bind, ...]
     page: StatsPage | None = None
     metrics_path: str | None = '/metrics'
+    unserved: ErrorPage | None = None
     where: str = ''
 
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from aiohttp import http_exceptions, web
 
+from dataplane.core.answers import ErrorPage
 from dataplane.core.model import Bind, StatsListener
 from dataplane.supervisor.clisocket import CannotListen
 from dataplane.supervisor.doorkeeper import Doorkeeper
@@ -33,6 +34,11 @@ _BODY: Final = 16_384
 _IDLE: Final = 15.0
 """Seconds between two requests of a connection."""
 _HEADERS: Final = dict(HEADERS)
+_NO_SERVER: Final = (
+    b'<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n'
+)
+_NO_SERVER_FIELDS: Final = [('cache-control', 'no-cache'), ('content-type', 'text/html')]
+_FRAMING: Final = ('connection', 'content-length', 'transfer-encoding')
 _LOG: Final = logging.getLogger('dataplane.pages')
 
 
@@ -142,22 +148,18 @@ class _Page:
 
     async def _answered(self, request: web.Request) -> web.Response:
         listener, reads = self._listener, request.method in ('GET', 'HEAD')
-        if reads and request.path == listener.metrics_path:
+        if request.path == listener.metrics_path:
             return _written(await self._desk.exposition(await _asked(request)))
         own = listener.page is not None and listener.page.uri.partition('?')[0] == request.path
         if reads and request.path in {LIVE_PATH, READY_PATH} and not own:
             return self._healthy(request.path)
-        if reads and listener.metrics_path == '':
+        if listener.metrics_path == '':
             return _written(await self._desk.exposition(await _asked(request)))
         told = None
         if listener.page is not None:
             asked = await _asked(request, granted=bool(listener.page.admin))
             told = await self._desk.answer(asked, listener.page, listener.name)
-        if told is not None:
-            return _written(told)
-        if not reads:
-            return web.Response(status=405, text='Method not allowed.\n', headers={**_HEADERS, 'Allow': 'GET, HEAD'})
-        return web.Response(status=404, text='Not found.\n', headers=_HEADERS)
+        return _unserved(listener.unserved) if told is None else _written(told)
 
     def _healthy(self, path: str) -> web.Response:
         found = Readiness.OK if path == LIVE_PATH else readiness(self._health())
@@ -192,8 +194,33 @@ class _Unnamed(web.Response):
         self.headers.pop('Server', None)
 
 
+class _AsWritten(web.Response):
+    """An answer with the fields it was made with, and its length, and no others."""
+
+    def __init__(self, status: int, reason: str | None, fields: list[tuple[str, str]], body: bytes) -> None:
+        super().__init__(status=status, reason=reason, headers=fields, body=body)
+        self._names = {name.lower() for name, _ in fields} | set(_FRAMING)
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        for name in {name for name in self.headers if name.lower() not in self._names}:
+            del self.headers[name]
+
+
 def _written(told: Told) -> web.Response:
     return web.Response(status=told.status, body=told.body, headers=dict(told.fields))
+
+
+def _unserved(page: ErrorPage | None) -> web.Response:
+    """What a section without servers says to everything else, by its `errorfile` for that where it has one."""
+    if page is None or not page.closing:
+        return _AsWritten(503, None, _NO_SERVER_FIELDS, _NO_SERVER)
+    head, _, body = page.closing.partition(b'\r\n\r\n')
+    first, *lines = head.decode('latin-1').split('\r\n')
+    _, status, reason = f'{first}  '.split(' ', 2)
+    parts = (line.partition(':') for line in lines)
+    fields = [(name, value.strip()) for name, _, value in parts if name.lower() not in _FRAMING]
+    return _AsWritten(int(status), reason.strip(), fields, body)
 
 
 async def _unnamed(_: web.Request, response: web.StreamResponse) -> None:

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from dataplane.cli.stat import HEADER
+from dataplane.core.answers import ErrorPage
 from dataplane.core.changes import AdoptFile
 from dataplane.core.model import AdminState, Bind, StatsListener
 from dataplane.rules.statspage import DEFAULT_STATS_URI, StatsPage
@@ -108,11 +109,28 @@ async def test_the_exporter_at_every_path() -> None:
 
 
 async def test_elsewhere(served: StatsServer) -> None:
-    assert (await get(served, '/'))[0] == 404
-    assert (await get(served, '/x/stats'))[0] == 404
-    assert (await get(served, '/stats', 'PUT'))[0] == 405
-    assert (await get(served, '/metrics', 'POST'))[0] == 405
+    page = (
+        '<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n'
+    )
+    assert await get(served, '/') == (503, 'text/html', page)
+    assert (await get(served, '/x/stats'))[0] == 503
+    assert (await get(served, '/stats', 'PUT'))[0] == 503
+    assert (await get(served, '/metrics', 'POST'))[0] == 200
     assert (await get(served, '/stats', 'HEAD'))[0] == 200
+
+
+async def test_elsewhere_with_a_page_of_its_own() -> None:
+    own = ErrorPage(status=503, closing=b'HTTP/1.1 404 Not Here\r\nX-Own: 1\r\nConnection: close\r\n\r\nmine')
+    empty = ErrorPage(status=503)
+    for unserved, start, end in (
+        (own, b'HTTP/1.1 404 Not Here\r\nX-Own: 1\r\n', b'\r\n\r\nmine'),
+        (empty, b'HTTP/1.1 503 S', b''),
+    ):
+        server = await serve_stats((dataclasses.replace(LISTENER, unserved=unserved),), Plane())
+        answer = await raw(server, '/elsewhere')
+        assert answer.startswith(start)
+        assert answer.endswith(end)
+        await server.close()
 
 
 async def raw(server: StatsServer, target: str, version: str = '1.1') -> bytes:
@@ -191,7 +209,7 @@ async def test_a_defect_is_logged_and_told(monkeypatch: pytest.MonkeyPatch, capl
 
 async def test_without_a_uri_there_is_no_page() -> None:
     server = await serve_stats((dataclasses.replace(LISTENER, page=None),), Plane())
-    assert (await get(server, '/'))[0] == 404
+    assert (await get(server, '/'))[0] == 503
     assert (await get(server, '/metrics'))[0] == 200
     await server.close()
 
@@ -220,7 +238,7 @@ async def test_unix_sockets_and_inherited_ones(tmp_path: Path) -> None:
         server = await serve_stats((dataclasses.replace(LISTENER, binds=binds, metrics_path=None),), plane)
         assert server.addresses == [inherited.getsockname()]
         assert (await get(server, '/stats;csv'))[0] == 200
-        assert (await get(server, '/metrics'))[0] == 404
+        assert (await get(server, '/metrics'))[0] == 503
         connector = aiohttp.UnixConnector(str(tmp_path / 'stats'))
         async with aiohttp.ClientSession(connector=connector) as client, client.get('http://x/stats;csv') as response:
             assert response.status == 200
@@ -254,7 +272,7 @@ async def test_life_and_readiness(served: StatsServer) -> None:
     assert await get(served, '/livez') == (200, 'application/json', '{"status": "ok"}')
     assert await get(served, '/readyz') == (200, 'application/json', '{"status": "ok"}')
     assert (await get(served, '/readyz', 'HEAD'))[0] == 200
-    assert (await get(served, '/readyz', 'POST'))[0] == 405
+    assert (await get(served, '/readyz', 'POST'))[0] == 503
 
 
 async def test_it_lives_whatever_speaks_against_readiness() -> None:
@@ -285,7 +303,7 @@ async def test_a_reload_changes_all_but_the_addresses() -> None:
     plane.make(AdoptFile(dataclasses.replace(SNAPSHOT, stats_listeners=(closed,))))
     assert (await get(server, '/stats'))[0] == 401
     assert (await get(server, '/m'))[0] == 200
-    assert (await get(server, '/metrics'))[0] == 404
+    assert (await get(server, '/metrics'))[0] == 503
     await server.close()
 
 
