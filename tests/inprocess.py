@@ -26,6 +26,7 @@ from dataplane.supervisor.mapverbs import MapVerbs
 from dataplane.supervisor.memory import pools
 from dataplane.supervisor.outages import Outages
 from dataplane.supervisor.publish import Applied
+from dataplane.supervisor.pulse import Beat
 from dataplane.supervisor.questions import Answers
 from dataplane.supervisor.rings import Rings
 from dataplane.supervisor.verbs import Verbs
@@ -102,6 +103,7 @@ class Plane:
     sources: list[str] = field(default_factory=list)
     rows: list[dict[str, object]] = field(default_factory=list)
     watches: dict[tuple[int, bool], Watch] = field(default_factory=dict)
+    beat: Beat = field(default_factory=lambda: Beat(sent=321, idle_pct=87))
     supervision: Supervision = field(default_factory=Supervision)
     said: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -130,6 +132,7 @@ class Plane:
             checks=self.checks,
             outages=self.outages,
             doors=lambda frontend: 'STOP' if frontend.disabled else 'OPEN',
+            beat=lambda: self.beat,
         )
         self.rings = Rings(lambda: 1_700_000_000.0)
         self.ring = self.rings.events

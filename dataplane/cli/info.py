@@ -74,7 +74,7 @@ ConnectedPeers MGP u32 Peers connected
 DroppedLogs MGP u32 Log lines dropped
 BusyPolling MGP u32 1 with busy polling
 FailedResolutions MGP u32 Name resolutions that failed
-TotalBytesOut MGP u64 Bytes sent to clients
+TotalBytesOut MGP u64 Bytes sent to clients and servers
 TotalSplicedBytesOut MGP u64 Bytes sent through a pipe
 BytesOutRate MRP u64 Bytes sent over the last second
 DebugCommandsIssued MGP u32 Debugging commands issued
@@ -98,7 +98,7 @@ NbThreadGroups CGS u32 Thread groups
 """)
 _ZERO: Final[Mapping[str, Value]] = {field.name: 0 for field in FIELDS if field.type != 'str'}
 # what depends on how HAProxy was built or configured is left out unless it is given
-_OPTIONAL: Final = frozenset({'ZlibMemUsage', 'MaxZlibMemUsage', 'BytesOutRate', 'Idle_pct'})
+_OPTIONAL: Final = frozenset({'ZlibMemUsage', 'MaxZlibMemUsage', 'Idle_pct'})
 _FLOATS: Final = frozenset({
     'Uptime_sec', 'ConnRate', 'SessRate', 'SslRate', 'SslFrontendKeyRate', 'SslFrontendSessionReuse_pct', 'SslBackendKeyRate',
     'CompressBpsIn', 'CompressBpsOut', 'Start_time_sec',

@@ -21,7 +21,7 @@ class C(IntEnum):
     REQ_TOT = 2  # HTTP requests received
     SCUR = 3  # gauge: frontend: client connections open now; process: connections open now
     BIN = 4  # bytes from clients (backend, server: to servers)
-    BOUT = 5  # bytes to clients
+    BOUT = 5  # bytes to clients; process: all that was sent, to servers, too
     DREQ = 6  # requests denied
     DRESP = 7  # responses denied
     EREQ = 8  # request errors

@@ -319,16 +319,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsListener:
-    """A `listen`/`frontend` that serves only the statistics page and the exporter, at `metrics_path` ("": at every one; None: not at all).
-
-    `unserved`: its `errorfile` for everything else.
-    """
+    """A `listen`/`frontend` that serves only the statistics page and the exporter, at `metrics_path` ("": at every one; None: not at all)."""
 
     name: str
     binds: tuple[Bind, ...]
     page: StatsPage | None = None
     metrics_path: str | None = '/metrics'
-    unserved: ErrorPage | None = None
+    unserved: ErrorPage | None = None  # its `errorfile` for everything else
     where: str = ''
 
 
@@ -399,6 +396,5 @@ class Snapshot:
     resolvers: tuple[Resolvers, ...] = ()
 
 
-by_fields(
-    Timeouts, LogTarget, ForwardFor, Bind, Frontend, Server, Balance, Backend, Route, StatsListener, StatsSocket, Global, Snapshot,
-)  # fmt: skip
+by_fields(Timeouts, LogTarget, ForwardFor, Bind, Frontend, Server, Balance, Backend, Route, StatsListener, StatsSocket)
+by_fields(Global, Snapshot)

@@ -30,6 +30,7 @@ from dataplane.supervisor.checkfigures import CheckFigures
 from dataplane.supervisor.infofigures import InfoFigures
 from dataplane.supervisor.listenrows import listener_rows
 from dataplane.supervisor.outages import Outages
+from dataplane.supervisor.pulse import Beat
 from dataplane.supervisor.tally import ABSENT_BACK, ABSENT_FRONT, AVERAGES, BACK, COMMON, FRONT, PEAKS, RESPONSES, Tally
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Figures(InfoFigures):
     """All figures of one data plane.
 
     `tables` gives the tables in force, `clock` monotonic ms, `wall` wall-clock seconds, `supervision` the supervisor's own
-    numbers, `checks` what checks found, `outages` which backends were down, `doors` the state of a frontend. `cells` and `layout`
+    numbers, `checks` what checks found, `outages` which backends were down, `doors` the state of a frontend, `beat` what the last second was like. `cells` and `layout`
     are the board's.
     """
 
@@ -86,10 +87,11 @@ class Figures(InfoFigures):
         checks: CheckFigures,
         outages: Outages,
         doors: Callable[[Frontend], str],
+        beat: Callable[[], Beat],
     ) -> None:
         self._cells, self._at, self._tables, self.identity = cells, layout, tables, identity
         self._supervision, self._clock, self._wall = supervision, clock, wall
-        self._checks, self._outages, self._doors = checks, outages, doors
+        self._checks, self._outages, self._doors, self._beat = checks, outages, doors, beat
 
     @property
     def tables(self) -> Tables:

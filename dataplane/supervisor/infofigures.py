@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.core.tables import Tables
     from dataplane.supervisor.figures import Identity, Supervision
+    from dataplane.supervisor.pulse import Beat
     from dataplane.supervisor.tally import Tally
 
 
@@ -29,6 +30,7 @@ class InfoFigures:
     _doors: Callable[[Frontend], str]
     _tally: Callable[[Callable[[int], int]], Tally]
     _per_worker: Callable[[Callable[[int, int], int], int], tuple[int, ...]]
+    _beat: Callable[[], Beat]
     uptime_s: Callable[[], int]
 
     @property
@@ -45,11 +47,13 @@ class InfoFigures:
         """`show info`, without the fields that are always 0."""
         tables, cells, at, supervision = self.tables, self._cells, self._at, self.supervision
         settings = tables.snapshot.globals
+        beat = self._beat()
         tally = self._tally(at.process_counters)
         streams = sum(sum(self._per_worker(at.beconn, backend)) for backend in tables.backends)
         waiting = sum(cells[at.QUEUE_LENGTH + at.backend_queue(backend)] for backend in tables.backends)
         waiting += sum(line.queued(cells, at, server) for server in tables.servers)
         listeners = sum(len(one.binds) for one in tables.frontends.values() if self._doors(one) == 'OPEN')
+        listeners += sum(len(one.binds) for one in tables.snapshot.stats_listeners) + len(settings.stats_sockets)
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         values: dict[str, Value] = {
             'Name': 'Sluice',
@@ -84,6 +88,7 @@ class InfoFigures:
             'Listeners': listeners,
             'DroppedLogs': tally.total(C.DROPPED_LOGS) + supervision.dropped_logs,
             'TotalBytesOut': tally.total(C.BOUT),
+            'BytesOutRate': beat.sent,
             'Build info': self.identity.version,
             'Start_time_sec': self.identity.started_at,
             'Tainted': '0',
@@ -93,6 +98,13 @@ class InfoFigures:
             'CumStreams': tally.total(C.STOT),
             'NbThreadGroups': 1,
         }
+        if beat.idle_pct is not None:
+            values['Idle_pct'] = beat.idle_pct
         if settings.description:
             values['description'] = settings.description
         return values
+
+
+def total_sent(cells: memoryview | Sequence[int], at: Layout) -> int:
+    """Bytes that workers have sent so far, those that are no more as well."""
+    return sum(cells[at.process_counters(row) + C.BOUT] for row in (*range(at.rows(cells)), at.departed))

@@ -213,7 +213,9 @@ PoolUsed_bytes pool_used_bytes Memory used in pools
 TotalSplicedBytesOut spliced_bytes_out_total Bytes sent through a pipe
 Listeners listeners Listening addresses
 DroppedLogs dropped_logs_total Log lines dropped
-TotalBytesOut bytes_out_total Bytes sent to clients
+TotalBytesOut bytes_out_total Bytes sent to clients and servers
+BytesOutRate bytes_out_rate Bytes sent over the last second
+Idle_pct idle_time_percent Percentage of the last second that workers spent waiting
 """,
 )
 
@@ -271,7 +273,7 @@ def exposition(
     """The exposition, in pieces of a line or two. A figure that does not apply is NaN, as HAProxy has it."""
     if 'global' in asked.scopes:
         for metric in PROCESS:
-            value = info.get(metric.source, 0)
+            value = info.get(metric.source, 'NaN' if metric.source == 'Idle_pct' else 0)
             yield f'{metric.head}{metric.name} {value}\n'
         yield from _own(info, supervision)
     for kind, metrics in METRICS.items():

@@ -5,6 +5,7 @@ Part of the composition root (`supervisor.dataplane`): it has made everything th
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from dataplane.supervisor.checkfigures import CheckFigures
 from dataplane.supervisor.clearing import Clearing
 from dataplane.supervisor.clisocket import CliServer
 from dataplane.supervisor.figures import Figures, Identity, Supervision
+from dataplane.supervisor.infofigures import total_sent
 from dataplane.supervisor.memory import pools
 from dataplane.supervisor.pagedesk import PageDesk
+from dataplane.supervisor.pulse import Pulse
 from dataplane.supervisor.statsfile import KeptCounters
 from dataplane.supervisor.statspage import StatsServer, serve_stats
 from dataplane.supervisor.verbs import Verbs
@@ -67,11 +70,13 @@ class Opened:
     verbs: Verbs
     cli: CliServer
     kept: KeptCounters
+    pulse: Pulse
     stats: StatsServer | None = None
     master: CliServer | None = None
 
     async def close(self) -> None:
         """Close what is open."""
+        self.pulse.close()
         for door in (self.master, self.cli, self.stats):
             if door is not None:
                 await door.close()
@@ -80,6 +85,11 @@ class Opened:
 def prepare(house: House, identity: Identity) -> Opened:
     """Put it all together; nothing is open yet."""
     board, ledger = house.board, house.ledger
+    pulse = Pulse(
+        asyncio.get_running_loop(),
+        partial(total_sent, board.cells, board.layout),
+        lambda: tuple(house.workers.pids.values()),
+    )
     checks = CheckFigures(ledger, house.checker.watches, monotonic_ms)
     figures = Figures(
         cells=board.cells,
@@ -92,6 +102,7 @@ def prepare(house: House, identity: Identity) -> Opened:
         checks=checks,
         outages=house.outages,
         doors=house.doors.state,
+        beat=pulse.beat,
     )
     clearing = Clearing(
         board.cells,
@@ -113,7 +124,7 @@ def prepare(house: House, identity: Identity) -> Opened:
         wall_ms=lambda: time.time_ns() // 1_000_000,
     )
     kept = KeptCounters(board.cells, board.layout, ledger, checks=checks, outages=house.outages, wall=time.time)
-    return Opened(figures, verbs, CliServer(verbs, settings=house.settings, uptime=figures.uptime_s), kept)
+    return Opened(figures, verbs, CliServer(verbs, settings=house.settings, uptime=figures.uptime_s), kept, pulse)
 
 
 async def open_doors(opened: Opened, house: House, listeners: tuple[StatsListener, ...]) -> None:

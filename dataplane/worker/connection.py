@@ -177,6 +177,7 @@ class Connection(asyncio.Protocol):
             if len(self._unsent) >= LARGE:
                 self.push()
         elif len(data) >= LARGE:
+            self._context.outbox.sent += len(data)
             self._transport.write(data)
         else:
             self._unsent = data
@@ -186,6 +187,7 @@ class Connection(asyncio.Protocol):
         """Hand what waits to the transport, now."""
         data, self._unsent = self._unsent, b''
         if data and self._transport is not None and self.phase is not _CLOSED:
+            self._context.outbox.sent += len(data)
             self._transport.write(data)
 
     def write_eof(self) -> None:

@@ -91,6 +91,10 @@ class Context:
         """Are new requests for the next turn of the loop? Only rules make them take long."""
         return self.rulebook is not None and self.turn.is_long()
 
+    def tell_sent(self) -> None:
+        """Let the supervisor know how much has been sent."""
+        self.cells[self.figures.process + C.BOUT] = self.outbox.sent
+
     def number(self) -> int:
         """A number for a new exchange, unique in this worker's life."""
         self._numbers += 1

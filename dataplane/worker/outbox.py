@@ -23,13 +23,14 @@ class Sender(Protocol):
 
 
 class Outbox:
-    """One per worker."""
+    """One per worker. `sent`: bytes that its connections have handed to their transports, to clients and to servers."""
 
-    __slots__ = ('_loop', '_posted')
+    __slots__ = ('_loop', '_posted', 'sent')
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._posted: list[Sender] = []
+        self.sent = 0
 
     def post(self, sender: Sender) -> None:
         """Push `sender` at the end of this turn."""

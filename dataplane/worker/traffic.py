@@ -191,6 +191,7 @@ class Traffic:
 
     def _tick(self) -> None:
         self._ticker = self._loop.call_later(TICK / 1000, self._tick)
+        self._context.tell_sent()
         self.tick(now_ms())
 
     def tick(self, now: int) -> None:
@@ -333,6 +334,7 @@ class Traffic:
             client.cut()
         for pool in self._context.pools:
             pool.drop()
+        self._context.tell_sent()
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 

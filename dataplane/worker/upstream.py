@@ -216,6 +216,7 @@ class Upstream(asyncio.Protocol):
             if len(self._unsent) >= LARGE:
                 self.push()
         elif len(data) >= LARGE:
+            self._outbox.sent += len(data)
             self._transport.write(data)
         else:
             self._unsent = data
@@ -225,6 +226,7 @@ class Upstream(asyncio.Protocol):
         """Hand what waits to the transport, now; after `shutdown` nothing of it is sent any more."""
         data, self._unsent = self._unsent, b''
         if data and self._transport is not None and self.link is _OPEN:
+            self._outbox.sent += len(data)
             self._transport.write(data)
 
     def write_eof(self) -> None:

@@ -137,8 +137,6 @@ def test_the_lease_is_shown_where_there_is_one_to_have() -> None:
 
 
 LEFT_OUT = {
-    # they would have to be summed by every worker once a second, for nobody who does not ask
-    'haproxy_process_idle_time_percent', 'haproxy_process_bytes_out_rate',
     # HAProxy has them where it was built with zlib, and else says NaN
     'haproxy_process_current_zlib_memory', 'haproxy_process_max_zlib_memory',
 }  # fmt: skip
