@@ -8,7 +8,6 @@ process that does nothing for a while is a step that is not taken.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +19,10 @@ READ = 'read'
 
 @dataclass(slots=True)
 class Process:
-    """`asked`: what it waits for; `answer`: what is on its way back, in a tuple so that None can be one."""
+    """`asked`: what it waits for; `answer`: what is on its way back, in a tuple so that None can be one.
+
+    Worlds share the processes that a step leaves alone: one that is not just copied must not be changed.
+    """
 
     elector: Elector
     rate: int
@@ -28,6 +30,16 @@ class Process:
     asked: Attempt | str | None = None
     is_done: bool = False  # by the API server
     answer: tuple[Record | str | None] | None = None
+    number: int | None = None  # of its key among all, once it was asked for
+
+    def copied(self) -> Process:
+        elector = Elector.__new__(Elector)
+        vars(elector).update(vars(self.elector))
+        return Process(elector, self.rate, self.clock, self.asked, self.is_done, self.answer)
+
+    def ticked(self) -> Process:
+        """The same a tick later; an elector knows no clock, so nothing happens to it."""
+        return Process(self.elector, self.rate, self.clock + self.rate, self.asked, self.is_done, self.answer)
 
     def key(self) -> tuple[Any, ...]:
         """What decides its future: spans instead of times, and nothing that is over."""
@@ -61,29 +73,36 @@ class World:
     def of(cls, times: Times, rates: tuple[int, ...]) -> World:
         return cls([Process(Elector(f'p{number}', times), rate) for number, rate in enumerate(rates)])
 
-    def key(self) -> tuple[Any, ...]:
-        """Two worlds of one key have the same future. A stray that would be refused is none."""
-        at = None if self.lease is None else self.lease.version
-        strays = frozenset(
-            (one.over, one.holder, one.term)
-            for one in self.stray
-            if (None if one.over is None else one.over.version) == at
-        )
-        clocks = tuple(p.clock for p in self.processes)
+    def key(self, numbers: dict[Any, int]) -> tuple[Any, ...]:
+        """Two worlds of one key have the same future. A stray that would be refused is none.
+
+        `numbers` is the caller's: every different part has a number there, which is compared sooner than the part itself.
+        """
+        strays: frozenset[Any] = frozenset()
+        if self.stray:
+            at = None if self.lease is None else self.lease.version
+            strays = frozenset(
+                (one.over, one.holder, one.term)
+                for one in self.stray
+                if (None if one.over is None else one.over.version) == at
+            )
+        for process in self.processes:
+            if process.number is None:
+                process.number = numbers.setdefault((process.clock, process.key()), len(numbers))
         return (
-            clocks,
-            *(p.key() for p in self.processes),
-            self.lease,
+            *(p.number for p in self.processes),
+            numbers.setdefault(self.lease, len(numbers)),
             self.writes,
             strays,
             self.is_traced,
             self.starts,
         )
 
-    def copied(self, step: str) -> World:
-        processes = [
-            Process(copy.copy(p.elector), p.rate, p.clock, p.asked, p.is_done, p.answer) for p in self.processes
-        ]
+    def copied(self, step: str, of: int | None = None) -> World:
+        """The same world before a step, by process number `of` if it is one's."""
+        processes = list(self.processes)
+        if of is not None:
+            processes[of] = processes[of].copied()
         return World(
             processes, self.lease, self.writes, self.stray, self.is_traced, self.reigns, self.starts, (*self.trail, step)
         )  # fmt: skip
@@ -91,8 +110,7 @@ class World:
     # steps, all of which change this world
 
     def tick(self) -> None:
-        for process in self.processes:
-            process.clock += process.rate
+        self.processes = [process.ticked() for process in self.processes]
 
     def ask(self, process: Process) -> bool:
         """Send the next question; False: there is none."""
@@ -185,8 +203,8 @@ class World:
         for number, process in enumerate(self.processes):
             name = f'p{number}'
             if process.asked is None:
-                for verb in ('ask', 'release'):
-                    world = self.copied(f'{name} {verb}')
+                for verb in ('ask', 'release') if process.elector.is_leading(process.clock) else ('ask',):
+                    world = self.copied(f'{name} {verb}', number)
                     if getattr(world, verb)(world.processes[number]):
                         yield world
             else:
@@ -210,6 +228,6 @@ class World:
             yield world
 
     def _after(self, verb: str, number: int) -> World:
-        world = self.copied(f'p{number} {verb}')
+        world = self.copied(f'p{number} {verb}', number)
         getattr(world, verb)(world.processes[number])
         return world

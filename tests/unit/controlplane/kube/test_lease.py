@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,9 @@ SMALL = Times(lease_ms=12, renew_ms=8, retry_ms=4)
 
 def explore(first: World, *, ticks: int, writes: int, deletes: bool = False, strays: int = 1) -> int:
     """See every world within `ticks` steps of time and `writes` writes; two leaders are an error. Returns how many."""
-    seen = {first.key()}
+    numbers: dict[Any, int] = {}
+    first = replace(first, processes=[process.copied() for process in first.processes])
+    seen = {first.key(numbers)}
     layer = deque([first])
     while layer:
         world = layer.popleft()
@@ -29,7 +32,7 @@ def explore(first: World, *, ticks: int, writes: int, deletes: bool = False, str
             later.tick()
             found.append(later)
         for following in found:
-            key = following.key()
+            key = following.key(numbers)
             if key not in seen:
                 seen.add(key)
                 layer.append(following)
