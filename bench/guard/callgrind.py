@@ -52,10 +52,10 @@ def count(stage: Stage, directory: Path) -> int:
     """Instructions per request. Works in `directory`, which stages may share. Raises Failed.
 
     The first run is without callgrind: it says quickly what is wrong, and leaves the bytecode, which callgrind would
-    take long to see compiled.
+    take long to see compiled. A caller who keeps bytecode somewhere has it kept there.
     """
     command = [sys.executable, '-m', driver.__name__, stage.name]
-    variables = environment(directory / 'bytecode')
+    variables = environment(Path(sys.pycache_prefix or directory / 'bytecode'))
     _run(stage, command, variables)
     out = directory / f'callgrind.{stage.name}'
     options = ['--quiet', '--tool=callgrind', '--dump-before=ctermid', f'--callgrind-out-file={out}']
