@@ -17,6 +17,7 @@ from bench.guard.callgrind import Failed
 from bench.guard.stages import STAGES, stage
 
 MADE_WITH = {'python': 'CPython 3.11.2', 'uvloop': '0.23.0'}
+TWO = STAGES[:2]  # for who asks what becomes of figures: each stage is two starts of a program
 KNOWN = Baseline(MADE_WITH, {'tiny': 400_000, 'post': 100_000})
 
 
@@ -104,15 +105,12 @@ def counting(per_request: int) -> str:
 
 @pytest.fixture
 def two_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of all stages two, for who asks what becomes of figures: each stage is two starts of a program."""
-    monkeypatch.setattr(guard, 'STAGES', STAGES[:2])
+    monkeypatch.setattr(guard, 'STAGES', TWO)
 
 
 def written(directory: Path, figure: int, **other: str) -> Path:
     path = directory / 'baseline.json'
-    path.write_text(
-        Baseline(guard.made_with() | other, dict.fromkeys((s.name for s in guard.STAGES), figure)).to_text()
-    )
+    path.write_text(Baseline(guard.made_with() | other, dict.fromkeys((s.name for s in TWO), figure)).to_text())
     return path
 
 
@@ -147,7 +145,7 @@ def test_the_status_is_the_verdict(
     assert guard.main(['--baseline', str(written(tmp_path, 1000))]) == status
     said = capsys.readouterr()
     assert f'{now / 1000:.3f}' in said.out
-    assert len(said.err.splitlines()) == (0 if status == guard.GOOD else len(guard.STAGES))
+    assert len(said.err.splitlines()) == (0 if status == guard.GOOD else len(TWO))
 
 
 @pytest.mark.usefixtures('two_stages')
