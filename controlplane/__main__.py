@@ -8,15 +8,17 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import uvloop
 
-from controlplane import incluster
 from controlplane.app import CannotStart, Settings, push_settings, serve
 from controlplane.auth import Role, new_token
 from controlplane.kube.lease import Times
-from controlplane.replica import ClusterSettings
 from controlplane.tls import TlsFiles
+
+if TYPE_CHECKING:
+    from controlplane.replica import ClusterSettings
 
 SHORTEST_LEASE_S = 3
 
@@ -111,6 +113,8 @@ def cluster_settings(arguments: argparse.Namespace, environment: Mapping[str, st
     """What was asked for of a replica in Kubernetes. CannotStart: it cannot be, and which option it was."""
     if not arguments.namespace:
         raise CannotStart('--namespace (or POD_NAMESPACE) is missing: where the Lease and the ConfigMaps are')
+    from controlplane.replica import ClusterSettings
+
     host = environment.get('POD_IP') or '127.0.0.1'
     address = arguments.address or (f'[{host}]:{port}' if ':' in host else f'{host}:{port}')
     _address('--address', address)
@@ -214,6 +218,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         asked = settings(arguments)
         if asked.store == 'kubernetes':
+            # here, because it is half of all that is imported (and two HTTP clients), which the other stores do without
+            from controlplane import incluster
+
             uvloop.run(incluster.serve(asked, cluster_settings(arguments, os.environ, asked.port)))
         else:
             uvloop.run(serve(asked))

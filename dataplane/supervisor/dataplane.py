@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dataplane.board import Bells, Board
 from dataplane.config import Loaded
@@ -56,12 +56,13 @@ from dataplane.supervisor.slowstart import Slowstart
 from dataplane.supervisor.sources import Sources, startup_lines
 from dataplane.supervisor.spawn import Process
 from dataplane.supervisor.statelog import StateLog
-from dataplane.supervisor.subscriber import Subscriber
 from dataplane.supervisor.translate import translate
 from dataplane.supervisor.upkeep import Upkeep
 from dataplane.supervisor.watchdog import Watchdog
-from dataplane.supervisor.whom import hello
 from dataplane.supervisor.workers import Workers
+
+if TYPE_CHECKING:
+    from dataplane.supervisor.subscriber import Subscriber
 
 _RELEASE_DATE: Final = '2026/11/23'
 _GOODBYE: Final = 2.0
@@ -273,18 +274,16 @@ class DataPlane:
         settings = self.settings
         if settings.control_plane is None or self._lease is None or self._opened is None:
             return
+        # imported before there was a loop, if there is a control plane
+        from dataplane.supervisor.subscriber import Subscriber
+        from dataplane.supervisor.whom import hello
+
         about = hello(settings, self._disk.identity(settings.node), os.environ, self._software)
+        cells, at = self._board.cells, self._board.layout
         self._subscriber = Subscriber(
-            self._publisher,
-            Holdings(self._board.cells, self._board.layout),
-            self._opened.figures.status,
-            settings.control_plane,
-            self._disk,
-            about,
-            self._lease,
-            Overhang(self._board.cells, self._board.layout, self._ledger),
-            known,
-        )
+            self._publisher, Holdings(cells, at), self._opened.figures.status, settings.control_plane, self._disk, about,
+            self._lease, Overhang(cells, at, self._ledger), known,
+        )  # fmt: skip
         self._begin(self._lease.run(), 'traffic lease')
         self._begin(self._subscriber.run(), 'control plane link')
 

@@ -22,7 +22,6 @@ from dataplane.supervisor.memory import pools
 from dataplane.supervisor.pagedesk import PageDesk
 from dataplane.supervisor.pulse import Pulse
 from dataplane.supervisor.statsfile import KeptCounters
-from dataplane.supervisor.statspage import StatsServer, serve_stats
 from dataplane.supervisor.verbs import Verbs
 from dataplane.supervisor.workerpages import WorkerPages
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from dataplane.supervisor.holds import Holds
     from dataplane.supervisor.outages import Outages
     from dataplane.supervisor.publish import Publisher
+    from dataplane.supervisor.statspage import StatsServer
     from dataplane.supervisor.workers import Workers
 
 
@@ -133,5 +133,8 @@ async def open_doors(opened: Opened, house: House, listeners: tuple[StatsListene
         await opened.kept.restore(house.settings().stats_file, house.workers.log)
     desk = PageDesk(opened.figures, opened.verbs, partial(house.workers.log, 'notice'))
     house.workers.asked = WorkerPages(desk, lambda: house.ledger.tables, house.workers.send).answer
-    opened.stats = await serve_stats(listeners, opened.figures, desk, house.condition)
+    if listeners:
+        from dataplane.supervisor.statspage import serve_stats  # imported before there was a loop, if it is needed
+
+        opened.stats = await serve_stats(listeners, opened.figures, desk, house.condition)
     await opened.cli.start(house.settings().stats_sockets)
