@@ -22,11 +22,20 @@ PATIENCE: Final = 7_200 if TO_THE_END else 300
 NEAR: Final = 1_000
 """States; where every mutant ends, so that `make test` would see what each of them does."""
 
+FURTHER: Final = {'forced-gone': 2_000, 'map-off': 2_000}
+"""Worlds in which one ends only then."""
+
 
 def most_of(world: str) -> int:
     """How many states of this world are looked at."""
     wheel = world.startswith(('map', 'ring', 'bound', 'sticky'))
-    return min(MOST, FAR) if wheel and not EVERYTHING else MOST
+    most = max(MOST, near(world))
+    return min(most, FAR) if wheel and not EVERYTHING else most
+
+
+def near(world: str) -> int:
+    """How many states of this world are near its beginning."""
+    return FURTHER.get(world, NEAR)
 
 
 def looked_at(states: int, most: int = MOST) -> str:
@@ -36,5 +45,5 @@ def looked_at(states: int, most: int = MOST) -> str:
 
 def near_first(worlds: Sequence[str], most: int) -> Iterator[tuple[str, int]]:
     """(world, how many states of it): near the beginning of each, before any is looked at further."""
-    yield from ((world, NEAR) for world in worlds)
+    yield from ((world, near(world)) for world in worlds)
     yield from ((world, most) for world in worlds)
