@@ -1,15 +1,27 @@
-"""What the whole suite says at its end beside pytest's own summary: how much of the small worlds was seen."""
+"""How the suite is shared out, and what it says at its end beside pytest's own summary: how much of the small worlds was seen."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.exhaustive.reach import TO_THE_END
+from tests.together import Together
 
 # How long an example takes says how busy the machine is; a test that hangs has its own limit.
 settings.register_profile('house', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('house')
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    """Of `make test`; whoever asks for another distribution gets it."""
+    if config.getoption('dist') != 'loadgroup':
+        return None
+    config.option.loadscopereorder = False  # the largest files are not the longest
+    return Together(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

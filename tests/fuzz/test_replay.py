@@ -23,7 +23,6 @@ SEEDS = sorted((HERE / 'corpus').glob('*/*'))
 CRASHES = sorted((HERE / 'crashes').glob('*/*'))
 SECONDS = 10.0
 CHANGES = 40
-pytestmark = pytest.mark.xdist_group('fuzz')
 
 
 def name(path: Path) -> str:

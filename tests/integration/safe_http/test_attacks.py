@@ -17,8 +17,6 @@ from tests.integration.safe_http.answering import START
 from tests.integration.safe_http.asking import CHUNKED, CLOSE, END, GET, HOST, LAST, POST
 from tests.integration.safe_http.plane import OK, Plane, heads, resident, rest, running, until
 
-pytestmark = pytest.mark.xdist_group('safe_http')
-
 MIB = 1 << 20
 MOST = 8 * MIB
 PIECE = b'a' * (1 << 18)

@@ -10,8 +10,6 @@ from tests.integration.safe_http.answering import BAD, CUT, PASSED, START, TWO
 from tests.integration.safe_http.asking import CHUNKED, CLOSE, END, GET, HOST, LAST, OPTIONS, POST, REFUSED, SENT
 from tests.integration.safe_http.plane import OK, Plane, heads, rest, running, until
 
-pytestmark = pytest.mark.xdist_group('safe_http')
-
 SECTIONS = {
     'plain': """
         http-reuse always
