@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -231,3 +232,36 @@ async def test_a_state_directory_that_cannot_be_written_does_not_hold_traffic_up
         await plane.cli('enable server px/u')
         assert (await ask(port)).status == 200
         await until(lambda: 'control plane' in plane.printed(), within=60, what='that nobody answers is told')
+
+
+async def test_bytes_that_were_sent_are_counted_over_all_workers_also_those_that_are_no_more() -> None:
+    async with stage() as on:
+        one = await on.upstream('one')
+        port = on.ports.take()
+        plane = await on.data_plane(listen(port, f'one 127.0.0.1:{one.port}'), port=port, workers=2)
+
+        async def both_ways() -> tuple[int, int]:
+            """By `show info`, and what the backend's row says went to the server and to clients."""
+            info, row = await plane.cli.info(), (await plane.cli.stat())['px', 'BACKEND']
+            return int(info['TotalBytesOut']), int(row['bin']) + int(row['bout'])
+
+        async with Load(port, 8) as load:
+            await flows(load, 200)
+        total, relayed = await until(lambda: _agreeing(both_ways), within=60, what='all workers have told')
+        assert total == relayed > 20_000
+        info = await plane.cli.info()
+        assert 0 <= int(info['Idle_pct']) <= 100
+        victim = plane.worker_pids()[0]
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: all_back(plane, victim), within=60, what='a successor')
+        assert (await both_ways())[0] == total
+        await until(lambda: _rested(plane), within=60, what='nothing is sent for a second')
+
+
+async def _agreeing(both_ways: Callable[[], Awaitable[tuple[int, int]]]) -> tuple[int, int] | None:
+    total, relayed = await both_ways()
+    return (total, relayed) if total == relayed else None
+
+
+async def _rested(plane: DataPlane) -> bool:
+    return (await plane.cli.info())['BytesOutRate'] == '0'
