@@ -61,7 +61,7 @@ _CLIENT_LEFT: Final = {
     Stage.TUNNEL: CLIENT_LEFT_DATA,
 }  # fmt: skip
 _KILLED: Final = {
-    Stage.GATHERING: KILLED_QUEUE, Stage.HELD: KILLED_HEADERS,
+    Stage.GATHERING: KILLED_QUEUE,
     Stage.ASKING: KILLED_HEADERS, Stage.TARPIT: TARPITTED,
     Stage.ROUTED: KILLED_QUEUE, Stage.QUEUED: KILLED_QUEUE, Stage.CONNECTING: KILLED_CONNECT,
     Stage.TURN_AROUND: KILLED_CONNECT, Stage.HEADERS: KILLED_HEADERS, Stage.BODY: KILLED_DATA,
@@ -219,7 +219,9 @@ class Exchange(Visitor):
 
     def on_shutdown(self) -> None:
         """The session's generation is over, or an administrator ends this one session."""
-        if self.stage is not _OVER:
+        if self.stage is Stage.HELD:
+            self._held_killed(self._ended_by())
+        elif self.stage is not _OVER:
             end = _KILLED[self.stage]
             self._fail(Termination(self._ended_by(), end.phase) if end.phase is not Phase.QUEUE else end)
 

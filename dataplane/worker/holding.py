@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dataplane.core.termination import CLIENT_LEFT_REQUEST, REQUEST_TIMEOUT, SERVER_TIMEOUT_DATA, Termination
+from dataplane.core.termination import (
+    CLIENT_LEFT_REQUEST,
+    REQUEST_TIMEOUT,
+    SERVER_TIMEOUT_DATA,
+    Phase,
+    Termination,
+    Who,
+)
 from dataplane.worker.clock import now_ms
 from dataplane.worker.framing import BadBody, CloseBody, body_of
 from dataplane.worker.routed import Stage
@@ -189,6 +196,20 @@ class Holding(Tunneller):
             self._finish(b'')
         elif self.stage is not Stage.OVER:
             self.on_server_lost()
+
+    def _held_killed(self, who: Who) -> None:
+        """Its session is killed while its answer waits: the rules behind it see what is here, and the client has that and no more.
+
+        Of an answer that ends with its connection it has nothing, as from HAProxy: it would take what is here for all of it.
+        """
+        head = self._waiting()[0].response_head
+        if head is not None and head.status != _SWITCHING and isinstance(body_of(self._length_of(head)), CloseBody):
+            self._fail(Termination(who, Phase.DATA))
+            return
+        while self.stage is Stage.HELD:  # each time one rule further
+            self._answer_goes_on()
+        if self.stage is not Stage.OVER:
+            self._fail(Termination(who, Phase.DATA))
 
     def _held_expired(self) -> None:
         """The time for that is over: whose body is late is answered for with 504, and a pause has an end."""
