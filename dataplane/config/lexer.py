@@ -72,8 +72,8 @@ class _Cursor:
         return Rejected(f"{what} at position {at + 1}: '{shown(self.text[max(0, at - 30) :])}'")
 
 
-def split_words(text: str, variable: Callable[[str], str | None]) -> list[str]:
-    """The words of one line (without its line feed); empty for a blank line or a comment.
+def split_words(text: str, variable: Callable[[str], str | None], *, comments: bool = True) -> list[str]:
+    """The words of one line (without its line feed); empty for a blank line or a comment. Without `comments` a `#` is like any character.
 
     `variable(name)` answers the value of an environment or pseudo-variable, None when it is not set. Raises Rejected.
     """
@@ -81,9 +81,9 @@ def split_words(text: str, variable: Callable[[str], str | None]) -> list[str]:
         msg = f'line too long, limit is {MAX_LINE} characters'
         raise Rejected(msg)
     if '"' not in text and "'" not in text and '\\' not in text:
-        words = [_valid(word) for word in _WORD.findall(text.partition('#')[0])]
+        words = [_valid(word) for word in _WORD.findall(text.partition('#')[0] if comments else text)]
     else:
-        words = _scan(text, variable)
+        words = _scan(text, variable, comments=comments)
     for name, char in (('NUL', '\0'), ('carriage return', '\r')):
         at = text.rstrip('\r').find(char)
         if at >= 0 and not text.lstrip().startswith('#'):
@@ -95,11 +95,11 @@ def split_words(text: str, variable: Callable[[str], str | None]) -> list[str]:
     return words
 
 
-def _scan(text: str, variable: Callable[[str], str | None]) -> list[str]:
+def _scan(text: str, variable: Callable[[str], str | None], *, comments: bool) -> list[str]:
     cursor = _Cursor(text.rstrip('\r'), variable)
     while cursor.at < len(cursor.text):
         char = cursor.text[cursor.at]
-        if char == '#':
+        if char == '#' and comments:
             break
         if char == '"':
             _double_quoted(cursor)

@@ -25,6 +25,7 @@ import uvloop
 
 from dataplane.config import Loaded
 from dataplane.config.conditions import evaluate
+from dataplane.config.lexer import split_words
 from dataplane.config.problems import Rejected
 from dataplane.config.statssocket import parse_master_socket
 from dataplane.core import plane
@@ -216,11 +217,13 @@ def _run(make: Callable[[asyncio.AbstractEventLoop], DataPlane], pipe: int | Non
 
 
 def _condition(expression: str) -> int:
+    """Of `-cc` (management manual, 3): 0 is true, 1 false, 2 that it makes no sense. Quotes and variables are as in a file's `.if`."""
     try:
-        return 0 if evaluate(expression, os.environ) else 1
+        words = split_words(expression, os.environ.get, comments=False)
+        return 0 if evaluate(' '.join(words), os.environ) else 1
     except Rejected as problem:
-        say('ALERT', f'{problem}')
-        return 1
+        say('ALERT', f'Failed to evaluate condition: {problem}')
+        return 2
 
 
 def _software() -> str:

@@ -56,6 +56,17 @@ async def test_version_usage_and_condition() -> None:
         assert (await run(on, '-cc', 'streq(a,b)'))[0] == 1
 
 
+async def test_a_condition_of_the_command_line_is_read_as_one_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('SLUICE_SEEN', 'it is')
+    async with stage() as on:
+        assert (await run(on, '-cc', 'streq("$SLUICE_SEEN","it is")'))[0] == 0
+        assert (await run(on, '-cc', """streq('$SLUICE_SEEN',"it is")"""))[0] == 1
+        for senseless in ('streq(a,"a)', '200rrr', '!(0))', '1 # 0'):
+            status, text = await run(on, '-cc', senseless)
+            assert status == 2
+            assert 'Failed to evaluate condition' in text
+
+
 async def test_check_tells_every_error_with_file_and_line() -> None:
     async with stage() as on:
         good = config(on, HEAD + 'frontend f\n    bind 127.0.0.1:1\n    default_backend b\nbackend b\n')
