@@ -114,14 +114,16 @@ class AgentRun:
             return self.words.result
         return self.ended() if len(self._buffer) > _MOST else HEAR
 
-    def ended(self) -> Action:
+    def ended(self) -> Result:
         """It says no more, and has not ended its line."""
         if self._buffer:
             return Result(Status.L7TOUT, info='Ignoring incomplete line from agent')
         return Result(Status.L7RSP, info='TCPCHK got an empty response at step 2')
 
     def broken(self, error: str) -> Result:
-        """The connection broke."""
+        """The connection broke: behind part of a line that is how it ended."""
+        if self._buffer:
+            return self.ended()
         return Result(Status.SOCKERR, info=error)
 
     def timed_out(self) -> Result:

@@ -186,7 +186,7 @@ class Dialogue:
                 ends = sock.getsockname()[:2], sock.getpeername()[:2]
             sock.send(local_header(settings, *ends))
         except OSError as problem:
-            self._finish(self._conversation.broken(problem.strerror or str(problem)))
+            self._do(self._conversation.broken(problem.strerror or str(problem)))
             return
         self._do(action)
 
@@ -201,7 +201,7 @@ class Dialogue:
         except BlockingIOError:
             sent = 0
         except OSError as problem:
-            self._finish(self._conversation.broken(problem.strerror or str(problem)))
+            self._do(self._conversation.broken(problem.strerror or str(problem)))
             return
         self._out = self._out[sent:]
         if self._out and not self._writing:
@@ -214,21 +214,26 @@ class Dialogue:
             self._do(self._conversation.said())
 
     def _readable(self) -> None:
+        """Read all that is there. The loop tells of a reset behind an answer once, together with the answer, and never again."""
         sock = self._sock
-        assert sock is not None
-        try:
-            data = sock.recv(_READ)
-        except BlockingIOError:
-            return
-        except OSError as problem:
-            self._finish(self._conversation.broken(problem.strerror or str(problem)))
-            return
-        if data:
-            self._do(self._conversation.heard(data))
-            return
+        while self._reading and sock is not None and sock is self._sock:
+            try:
+                data = sock.recv(_READ)
+            except BlockingIOError:
+                return
+            except OSError as problem:
+                self._deaf(sock)
+                self._do(self._conversation.broken(problem.strerror or str(problem)))
+                return
+            if data:
+                self._do(self._conversation.heard(data))
+            else:
+                self._deaf(sock)
+                self._do(self._conversation.ended())
+
+    def _deaf(self, sock: socket.socket) -> None:
         self._loop.remove_reader(sock.fileno())
         self._reading = False
-        self._do(self._conversation.ended())
 
     def _timed_out(self) -> None:
         self._finish(self._conversation.timed_out())

@@ -72,7 +72,7 @@ class Conversation(Protocol):
     def ended(self) -> Action:
         """The server says no more."""
 
-    def broken(self, error: str) -> Result:
+    def broken(self, error: str) -> Action:
         """The connection broke."""
 
     def timed_out(self) -> Result:
@@ -128,8 +128,10 @@ class Run:
         self._last = True
         return self._look()
 
-    def broken(self, error: str) -> Result:
-        """The connection broke."""
+    def broken(self, error: str) -> Action:
+        """The connection broke: behind an answer that is how it ended."""
+        if self._buffer:
+            return self.ended()
         return Result(Status.SOCKERR, info=error + self._where())
 
     def timed_out(self) -> Result:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import struct
 
 import pytest
+import uvloop
 
 from dataplane.core.checks import Connect, Expect, Match, Probe, ProbeKind, Request, Send
 from dataplane.core.outbound import ProxyProtocol, Source
@@ -63,6 +65,29 @@ async def test_what_a_check_says_first_and_where_it_comes_from() -> None:
         assert re.fullmatch(told, heard)
     found = await check(Probe(), 1, origin=Origin(Source('192.0.2.1')))
     assert found.status is Status.SOCKERR, 'no address of this machine'
+
+
+def test_an_answer_that_ends_by_a_reset_is_an_answer() -> None:
+    """uvloop, which data planes have, tells of a reset behind an answer once, together with the answer."""
+
+    async def answer(listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        sock, _ = await loop.sock_accept(listening)
+        await loop.sock_recv(sock, 4096)
+        sock.send(b'+PO')  # both within one turn of the loop
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        sock.close()
+
+    async def scene() -> Result:
+        with socket.create_server(('127.0.0.1', 0)) as listening:
+            listening.setblocking(False)
+            answering = asyncio.create_task(answer(listening))
+            found = await check(PONG, listening.getsockname()[1])
+            await answering
+        return found
+
+    found = uvloop.run(scene())
+    assert (found.status, found.info) == (Status.L7RSP, "TCPCHK did not match content '+PONG' at step 2")
 
 
 async def test_a_name_is_looked_up() -> None:
