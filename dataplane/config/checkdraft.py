@@ -92,7 +92,7 @@ class ServerChecks:
 
 @dataclass(slots=True)
 class ProbeDraft:
-    """`option httpchk`, `option tcp-check` and the lines that go with them. `sends`: what `http-check send` lines set."""
+    """`option httpchk`, `option tcp-check` and the lines that go with them; `protocol`: what an option for another protocol does."""
 
     kind: ProbeKind = ProbeKind.CONNECT
     request: Request = field(default_factory=Request)
@@ -101,6 +101,7 @@ class ProbeDraft:
     http_inherited: bool = False
     request_inherited: bool = False
     tcp_inherited: bool = False
+    protocol: tuple[Step, ...] = ()
     disable_on_404: bool = False
     send_state: bool = False
 
@@ -127,6 +128,10 @@ class ProbeDraft:
             self.request, self.request_inherited = Request(), False
         self.http.append(step)
 
+    def ask(self, *steps: Step) -> None:
+        """A line like `option smtpchk`: the steps of that protocol."""
+        self.kind, self.protocol = ProbeKind.PROTOCOL, steps
+
     def _begin_http(self) -> None:
         if self.http_inherited:
             self.http, self.http_inherited = [], False
@@ -140,14 +145,22 @@ class ProbeDraft:
     def dials_elsewhere(self) -> bool:
         """Has every connection a port of its own, so that a server needs none?"""
         steps: Sequence[object] = self.tcp if self.kind is ProbeKind.TCP else self.http
-        if self.kind is ProbeKind.CONNECT:
+        if self.kind in (ProbeKind.CONNECT, ProbeKind.PROTOCOL):
             return False
         dials = [step for step in steps if isinstance(step, Connect)]
         return bool(dials) and all(step.port for step in dials)
 
     def compiled(self, timeouts: dict[str, int], *, log_checks: bool) -> Probe:
         """The probe of a backend."""
-        steps = {ProbeKind.HTTP: self._http, ProbeKind.TCP: self._tcp, ProbeKind.CONNECT: _connect}[self.kind]()
+        match self.kind:
+            case ProbeKind.HTTP:
+                steps = self._http()
+            case ProbeKind.TCP:
+                steps = self._tcp()
+            case ProbeKind.PROTOCOL:
+                steps = self.protocol
+            case _:
+                steps = _connect()
         return Probe(
             kind=self.kind,
             steps=steps,

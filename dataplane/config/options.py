@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.canned import CANNED
 from dataplane.config.draft import Side
 from dataplane.config.headernames import parse_restrict_names
 from dataplane.config.naming import is_token
@@ -58,6 +59,7 @@ def sides_of(option: str) -> Side:
         'redispatch': Side.BACKEND,
         'httpchk': Side.BACKEND,
         'tcp-check': Side.BACKEND,
+        **dict.fromkeys(CANNED, Side.BACKEND),
         'httplog': Side.FRONTEND,
         'tcplog': Side.FRONTEND,
         'httpslog': Side.FRONTEND,
@@ -146,6 +148,7 @@ HANDLERS: Final[dict[str, Callable[[Line, ProxyDraft], None]]] = {
     'httpclose': _keep_alive,
     'httpchk': parse_httpchk,
     'tcp-check': parse_tcp_check_option,
+    **CANNED,
     'redispatch': _redispatch,
     'forwardfor': _forwardfor,
     'http-restrict-req-hdr-names': parse_restrict_names,

@@ -27,7 +27,7 @@ _TCP_MATCHES: Final = ('string', 'rstring', 'binary', 'rbinary')
 _NOT_MATCHES: Final = ('string-lf', 'binary-lf')
 _METHODS: Final = ('str', 'beg', 'end', 'sub', 'reg')
 _NOT_CONNECT: Final = (
-    'ssl', 'sni', 'alpn', 'proto', 'send-proxy', 'via-socks4', 'linger', 'default', 'pool-conn-name', 'check-reuse-pool',
+    'ssl', 'sni', 'alpn', 'proto', 'send-proxy', 'via-socks4', 'default', 'pool-conn-name', 'check-reuse-pool',
 )  # fmt: skip
 _HEX: Final = re.compile(r'([0-9A-Fa-f]{2})+', re.ASCII)
 _CODES: Final = re.compile(r'([0-9]{1,3})(?:-([0-9]{1,3}))?', re.ASCII)
@@ -82,7 +82,7 @@ class Words:
 
 def parse_httpchk(line: Line, proxy: ProxyDraft) -> None:
     """`option httpchk [URI | METHOD URI [VERSION]]`; headers behind the version, and a body, as old files have them."""
-    _not_negated(line)
+    not_negated(line)
     words = line.words[2:]
     if len(words) > 3:
         msg = f"'option httpchk' cannot handle unexpected argument '{shown(words[3])}'."
@@ -104,14 +104,15 @@ def parse_httpchk(line: Line, proxy: ProxyDraft) -> None:
 
 def parse_tcp_check_option(line: Line, proxy: ProxyDraft) -> None:
     """`option tcp-check`."""
-    _not_negated(line)
+    not_negated(line)
     if len(line.words) > 2:
         msg = f"'option tcp-check' cannot handle unexpected argument '{shown(line.words[2])}'."
         raise Rejected(msg)
     proxy.probe.kind = ProbeKind.TCP
 
 
-def _not_negated(line: Line) -> None:
+def not_negated(line: Line) -> None:
+    """Raise Rejected where `no` or `default` stands before the option of a check."""
     if line.modifier is not Modifier.NONE:
         msg = f"negation/default is not supported for option '{line.word(1)}'."
         raise Rejected(msg)
@@ -223,9 +224,12 @@ def _connect(words: Words) -> Connect:
         if name in _NOT_CONNECT:
             msg = f"'{words.what} {name}' is not supported."
             raise Rejected(msg)
-        if name not in ('port', 'addr', 'comment'):
-            raise words.unknown(('addr', 'port', 'comment'))
+        if name not in ('port', 'addr', 'comment', 'linger'):
+            raise words.unknown(('addr', 'port', 'comment', 'linger'))
         words.take()
+        if name == 'linger':
+            fields[name] = True
+            continue
         value = words.argument(name)
         if name == 'addr':
             fields['addr'], port = check_place(value, words.what)

@@ -2,13 +2,14 @@
 
 Times are ms. HAProxy's words: a *check* is the health check of a server, an *agent* is the program beside it that is asked
 for its weight and state. Manual 5.2 (`check`, `inter`, `rise`, `agent-check`, `observe`, `track`, ...), 4.2 (`option httpchk`,
-`http-check`, `option tcp-check`, `tcp-check`). Runtime state is never here: see `dataplane.core.health`.
+`http-check`, `option tcp-check`, `tcp-check`, `option smtpchk` and others that know a protocol). Runtime state is never here: see `dataplane.core.health`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from dataplane.core.outbound import ProxyProtocol
 from dataplane.rules.actions import SetVar, UnsetVar
@@ -26,11 +27,14 @@ class InitState(StrEnum):
 
 
 class ProbeKind(StrEnum):
-    """How servers of a backend are asked: a connection, an HTTP request (`option httpchk`), a script (`option tcp-check`)."""
+    """How servers of a backend are asked: a connection, an HTTP request (`option httpchk`), a script (`option tcp-check`), in the words
+    of another protocol (`option smtpchk`, `option mysql-check`, ...).
+    """
 
     CONNECT = 'connect'
     HTTP = 'http'
     TCP = 'tcp'
+    PROTOCOL = 'protocol'
 
 
 class Layer(StrEnum):
@@ -92,12 +96,16 @@ class Observe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connect:
-    """Open a connection: to `addr` or `port` where set, else to where the check goes. `implicit`: no line asked for it."""
+    """Open a connection: to `addr` or `port` where set, else to where the check goes. `implicit`: no line asked for it.
+
+    `linger`: it is closed as a client closes one, not by a reset.
+    """
 
     addr: str = ''
     port: int = 0
     comment: str = ''
     implicit: bool = False
+    linger: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +186,34 @@ class Assign:
     action: SetVar | UnsetVar
 
 
-Step = Connect | Send | Request | Expect | Comment | Assign
+SPOP_FRAME: Final = 16_380
+"""Bytes of a frame that is offered to an agent: a buffer of the usual size without the frame's length."""
+
+
+class Reply(StrEnum):
+    """An answer that is not looked at by patterns: `dataplane.health.protocols` understands it."""
+
+    SMTP_CODE = 'smtp-code'
+    SMTP_WELCOME = 'smtp-welcome'
+    SMTP_HELLO = 'smtp-hello'
+    SMTP_GOODBYE = 'smtp-goodbye'
+    MYSQL_GREETING = 'mysql-greeting'
+    MYSQL_ACCEPTED = 'mysql-accepted'
+    PGSQL = 'pgsql'
+    REDIS = 'redis'
+    LDAP = 'ldap'
+    SPOP = 'spop'
+    TLS = 'tls'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understand:
+    """Wait for an answer of a protocol, and decide by what it says."""
+
+    reply: Reply
+
+
+Step = Connect | Send | Request | Expect | Understand | Comment | Assign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@
     result    the names of results, their words, and the lines about them                               pure
     http      requests and answers of HTTP checks                                                        pure
     run       one check as a conversation: bytes in, what to do next out                                 pure
+    protocols answers of other protocols: SMTP, MySQL, PostgreSQL, Redis, LDAP, SPOP (`spop`), TLS       pure
     agent     the words an agent may say                                                                 pure
     watch     a server with its counters and last results                                                pure
     errors    errors in a row of observed traffic, over all workers                                      pure

@@ -47,7 +47,7 @@ NO_ORIGIN: Final = Origin()
 class Dialogue:
     """One check under way."""
 
-    __slots__ = ('_action', '_began', '_conversation', '_done', '_family', '_handle', '_host', '_limits', '_loop', '_origin', '_out',
+    __slots__ = ('_action', '_began', '_conversation', '_done', '_family', '_handle', '_host', '_limits', '_linger', '_loop', '_origin', '_out',
                  '_port', '_reading', '_resolving', '_sock', '_writing')  # fmt: skip
 
     def __init__(
@@ -67,7 +67,7 @@ class Dialogue:
         self._handle: asyncio.TimerHandle | None = None
         self._resolving: asyncio.Task[None] | None = None
         self._out = b''
-        self._reading = self._writing = False
+        self._reading = self._writing = self._linger = False
         self._began = loop.time()
 
     def start(self) -> None:
@@ -92,6 +92,7 @@ class Dialogue:
             self._finish(action)
         elif isinstance(action, Dial):
             self._hang_up()
+            self._linger = action.linger
             self._dial(action.addr or self._host, action.port or self._port)
         elif isinstance(action, Say):
             self._out = action.data
@@ -106,7 +107,7 @@ class Dialogue:
         self._done(Result(result.status, result.code, presentable(result.info), duration))
 
     def _hang_up(self) -> None:
-        """Let the connection go by a reset: a check leaves nothing behind, neither here nor with the server."""
+        """Let the connection go: by a reset, unless it is to linger, so that nothing is left behind, neither here nor with the server."""
         sock, self._sock = self._sock, None
         if sock is None:
             return
@@ -142,7 +143,8 @@ class Dialogue:
     def _connect(self, family: int, address: object) -> None:
         try:
             self._sock = sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+            if not self._linger:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
             source = self._origin.source
             if family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

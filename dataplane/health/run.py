@@ -14,9 +14,23 @@ import re
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from dataplane.core.checks import Assign, Comment, Connect, Expect, Match, Probe, ProbeKind, Request, Send, Step, Text
+from dataplane.core.checks import (
+    Assign,
+    Comment,
+    Connect,
+    Expect,
+    Match,
+    Probe,
+    ProbeKind,
+    Request,
+    Send,
+    Step,
+    Text,
+    Understand,
+)
 from dataplane.health.http import Answer, BadAnswer, read_answer, request_bytes
-from dataplane.health.result import Result, Status
+from dataplane.health.protocols import FAILURE, LATENESS, Heard, understood
+from dataplane.health.result import Outcome, Result, Status
 from dataplane.health.wording import Wording
 from dataplane.rules.patience import Patience, patient
 
@@ -30,10 +44,11 @@ _KIND_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Open a connection; '' and 0: to where the check goes."""
+    """Open a connection; '' and 0: to where the check goes. `linger`: it is not to end by a reset."""
 
     addr: str
     port: int
+    linger: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +112,7 @@ class Run:
         self._connecting = False
         self._comment = ''
         self._code = 0
+        self._heard = Heard()
 
     # -- events -----------------------------------------------------------------------------------------------------
 
@@ -139,6 +155,8 @@ class Run:
         step = self._step()
         usual = Status.L4TOUT if self._connecting else Status.L7TOUT
         status = Status[step.tout_status] if isinstance(step, Expect) and step.tout_status else usual
+        if isinstance(step, Understand):
+            status = LATENESS.get(step.reply, usual)
         return Result(status, info=self._where())
 
     # -- steps ------------------------------------------------------------------------------------------------------
@@ -162,7 +180,7 @@ class Run:
         match steps[self._at]:
             case Connect() as connect:
                 self._connecting, self._buffer, self._last = True, b'', False
-                return Dial(connect.addr, connect.port)
+                return Dial(connect.addr, connect.port, connect.linger)
             case Send() as send:
                 return self._send(send)
             case Request() as request:
@@ -185,6 +203,8 @@ class Run:
             return Result(Status[expect.ok_status], self._code)
         if self._probe.kind is ProbeKind.HTTP:
             return Result(Status.L7OK, self._code)
+        if self._probe.kind is ProbeKind.PROTOCOL:
+            return Result(self._heard.status, self._heard.code, self._heard.info)
         if self._probe.kind is ProbeKind.TCP and any(
             not isinstance(s, Connect | Comment | Assign) for s in self._probe.steps
         ):
@@ -195,6 +215,8 @@ class Run:
 
     def _look(self) -> Action:
         step = self._step()
+        if isinstance(step, Understand):
+            return self._understand(step)
         assert isinstance(step, Expect)
         if self._probe.kind is ProbeKind.HTTP:
             return self._look_at_http(step)
@@ -211,6 +233,19 @@ class Run:
         what = _KIND_OF[step.match] or f"'{_shown(step.pattern)}'"
         did = 'matched unwanted content' if found else 'did not match content'
         return self._mismatch(step, f'TCPCHK {did} {what} at step {self._number()}')
+
+    def _understand(self, step: Understand) -> Action:
+        heard = understood(step.reply, self._buffer, ended=self._last) if self._buffer else None
+        if heard is None and not self._last:
+            return HEAR
+        if heard is None:
+            heard = Heard(
+                FAILURE.get(step.reply, Status.L7RSP), f'TCPCHK got an empty response at step {self._number()}'
+            )
+        self._heard = heard
+        if heard.status.outcome is Outcome.PASSED:
+            return self._next()
+        return Result(heard.status, heard.code, heard.info)
 
     def _needed(self, step: Expect) -> int:
         literal = len(step.pattern) if step.match in (Match.STRING, Match.BINARY) else 0
@@ -301,7 +336,7 @@ class Run:
 
     def _said(self, step: Step) -> str:
         """The comment that belongs to a step: its own, or that of a line just before it."""
-        return step.comment if not isinstance(step, Comment | Assign) and step.comment else self._comment
+        return step.comment if not isinstance(step, Comment | Assign | Understand) and step.comment else self._comment
 
     def _number(self) -> int:
         """The step's number as people count: lines, those nobody wrote left out."""

@@ -81,12 +81,16 @@ class Farm:
 
 @dataclass
 class Proxy:
-    """One of the two, running; and what it last said of each server: its columns, and its fields of `show servers state`."""
+    """One of the two, running; and what it last said of each server: its columns, and its fields of `show servers state`.
+
+    `untold`: servers of which it is not asked what a check that passed has heard.
+    """
 
     child: Child
     cli: Cli
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
+    untold: frozenset[str] = frozenset()
 
     def lines(self) -> dict[str, list[str]]:
         """What it logged of each server, without durations."""
@@ -101,7 +105,8 @@ class Proxy:
         """Ask it. While a check is under way HAProxy has forgotten what the one before found: then what it said stays."""
         for (backend, server), row in (await self.cli.stat()).items():
             if server == 's' and '*' not in row['check_status'] + row['agent_status']:
-                self.rows[f'{backend}/s'] = {name: row[name] for name in COLUMNS}
+                told = {'last_chk': ''} if f'{backend}/s' in self.untold and row['check_status'] == 'L7OK' else {}
+                self.rows[f'{backend}/s'] = {name: row[name] for name in COLUMNS} | told
         for line in (await self.cli('show servers state')).splitlines()[2:]:
             fields = line.split()
             if len(fields) > 20 and fields[3] == 's' and not (int(fields[13]) | int(fields[14])) & 1:

@@ -21,15 +21,17 @@ PROXY: Final = table(
         option http-server-close, option httpclose, option redispatch, timeout client, timeout server,
         timeout connect, timeout queue, timeout tarpit, timeout http-request, timeout http-keep-alive, timeout tunnel,
         timeout client-fin, timeout server-fin, timeout check, option httpchk, option tcp-check, option log-health-checks,
+        option ldap-check, option mysql-check, option pgsql-check, option redis-check, option smtpchk, option spop-check,
         http-check comment, http-check disable-on-404, http-check send-state, tcp-check comment
     """),
     supported('http-check send'),
+    supported('option ssl-hello-chk', 'a hello of SSL 3 over a plain connection'),
     supported(
         'http-check set-var, http-check set-var-fmt, http-check unset-var, tcp-check send-lf, tcp-check send-binary-lf, tcp-check set-var, '
         'tcp-check set-var-fmt, tcp-check unset-var',
         'expressions know the process, the backend and the server; no maps and no stick tables',
     ),
-    supported('http-check connect, tcp-check connect', '`addr`, `port` and `comment`'),
+    supported('http-check connect, tcp-check connect', '`addr`, `port`, `linger` and `comment`'),
     supported(
         'http-check expect, tcp-check expect',
         "all that compares but format strings; without `on-success`, `on-error` and `status-code`. Expressions are Python's",
@@ -143,13 +145,6 @@ PROXY: Final = table(
     """,
     ),
     refused('no program is started for a check', 'external-check command, external-check path, option external-check'),
-    refused(
-        'checks speak HTTP, or what `tcp-check` lines say: write the protocol as such lines',
-        """
-        option ldap-check, option mysql-check, option pgsql-check, option redis-check, option smtpchk, option spop-check,
-        option ssl-hello-chk
-    """,
-    ),
     refused('one of its steps must be named', 'tcp-check, http-check'),
     refused(
         'persistence of this kind is not supported yet',

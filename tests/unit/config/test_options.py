@@ -126,7 +126,7 @@ def test_httplog() -> None:
         ('option forwardfor except 1.2.3.4/40', "'option forwardfor except' expects <address>[/mask] as argument (got '1.2.3.4/40')."),
         ('option forwardfor header', "'option forwardfor header' expects <header_name> as argument (got '')."),
         ('option forwardfor header a:b', "'option forwardfor header' expects <header_name> as argument (got 'a:b')."),
-        ('option smtpchk', "'option smtpchk' in 'frontend' section is not supported: checks speak HTTP, or what `tcp-check` lines say: write the protocol as such lines."),
+        ('option transparent', "'option transparent' in 'frontend' section is not supported: source addresses are those of this machine."),
     ],
 )  # fmt: skip
 def test_what_is_no_option(line: str, complaint: str) -> None:

@@ -183,7 +183,10 @@ def test_own_lines_ask_for_all_of_a_request() -> None:
 GOOD = [
     'option httpchk', 'option httpchk GET /', 'http-check send meth GET uri / ver HTTP/1.1 hdr a b body x', 'http-check send-state',
     'http-check expect ! status 200-299,404', 'http-check expect hdr name a value b', 'http-check disable-on-404',
-    'http-check connect port 80 comment a', 'http-check comment x', 'option tcp-check', 'tcp-check connect port 5',
+    'http-check connect port 80 linger comment a', 'tcp-check connect linger',
+    'option smtpchk', 'option smtpchk EHLO example.org', 'option smtpchk foo', 'option mysql-check', 'option mysql-check user a',
+    'option mysql-check user a pre-41', 'option mysql-check user a post-41', 'option pgsql-check user a', 'option redis-check',
+    'option ldap-check', 'option spop-check', 'option ssl-hello-chk', 'http-check comment x', 'option tcp-check', 'tcp-check connect port 5',
     'tcp-check send a', 'tcp-check send-binary 00ff', 'tcp-check expect ! rbinary 00', 'tcp-check expect min-recv 3 string a',
     'option log-health-checks', 'timeout check 5s',
     'http-check set-var(check.x) int(1)', 'http-check set-var-fmt(check.x) "a %H"', 'http-check unset-var(check.x)',
@@ -198,6 +201,9 @@ GOOD = [
     'default-server check inter 5s\n server s 1.1.1.1:1\n server t 1.1.1.1:1 no-check',
 ]  # fmt: skip
 BAD = [
+    'option smtpchk a b c', 'option mysql-check foo', 'option mysql-check user', 'option mysql-check user a 41', 'option mysql-check user a pre-41 b',
+    'option pgsql-check', 'option pgsql-check user', 'option pgsql-check name a', 'option pgsql-check user a b', 'option redis-check a',
+    'option ldap-check a', 'option spop-check a', 'option ssl-hello-chk a', 'no option smtpchk',
     'option httpchk a b HTTP/1.1 d', 'no option httpchk', 'http-check', 'http-check foo', 'http-check send foo', 'http-check send meth',
     'http-check send hdr a', 'http-check expect', 'http-check expect status', 'http-check expect status 2x', 'http-check expect foo x', 'http-check expect string x ! string y',
     'http-check expect status 200 x', 'http-check expect rstatus (', 'http-check expect hdr value x', 'http-check connect foo',
@@ -236,9 +242,7 @@ def test_haproxy_says_so_too(tmp_path: Path, lines: str, good: bool) -> None:
 
 
 REFUSED = [
-    ('option smtpchk', 'checks speak HTTP'), ('option mysql-check', 'checks speak HTTP'), ('option pgsql-check user x', 'checks speak HTTP'),
-    ('option redis-check', 'checks speak HTTP'), ('option ldap-check', 'checks speak HTTP'), ('option ssl-hello-chk', 'checks speak HTTP'),
-    ('option spop-check', 'checks speak HTTP'), ('option external-check', 'no program is started'),
+    ('option external-check', 'no program is started'),
     ('external-check command /x', 'no program is started'), ('tcp-check expect string-lf x', 'format strings are not evaluated'),
     ('http-check set-var(check.x) str(a),map(f)', 'failed to open'), ('http-check set-var(check.x) str(a),in_table(b)', 'stick tables'),
     ('http-check expect on-error x status 200', 'not supported'), ('tcp-check connect ssl', 'not supported'),

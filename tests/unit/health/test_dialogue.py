@@ -90,6 +90,26 @@ def test_an_answer_that_ends_by_a_reset_is_an_answer() -> None:
     assert (found.status, found.info) == (Status.L7RSP, "TCPCHK did not match content '+PONG' at step 2")
 
 
+async def test_who_lingers_closes_as_clients_do() -> None:
+    ends: list[str] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            ends.append('closed' if not await reader.read() else 'more')
+        except OSError:
+            ends.append('reset')
+        writer.close()
+        heard.set()
+
+    async with await asyncio.start_server(handle, '127.0.0.1', 0) as listening:
+        for linger in (True, False):
+            heard = asyncio.Event()
+            probe = Probe(kind=ProbeKind.TCP, steps=(Connect(linger=linger),))
+            assert (await check(probe, listening.sockets[0].getsockname()[1])).status is Status.L4OK
+            await asyncio.wait_for(heard.wait(), 20)
+    assert ends == ['closed', 'reset']
+
+
 async def test_a_name_is_looked_up() -> None:
     async with serving() as server:
         assert (await check(Probe(), server.port, host='localhost')).status in (Status.L4OK, Status.L4CON)
