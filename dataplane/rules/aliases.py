@@ -124,7 +124,9 @@ def _version(view: View) -> bytes | None:
 
 
 def _status(view: View) -> bytes:
-    return b'%d' % view.status if view.status else b'-1'
+    if view.status:
+        return b'%d' % view.status
+    return b'0' if view.fact('fc_err') else b'-1'  # as HAProxy where there is no request, since its connection failed
 
 
 def _captures(where: str, *, listed: bool) -> Maker:

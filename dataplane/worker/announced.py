@@ -111,5 +111,6 @@ class Announced(Client):
         line = f'{source} [{log.dates.http(self._wall)}] {frontend.name}/{name}: {why}'
         self.place(arrival)
         story = Story(self._index, self._wall)
+        self.idle_ms = 0  # where there is no request HAProxy does not write -1
         failure = Failure(self._context, frontend, self, story, CODES[why], why)
         write_failure(failure, line, _ERR if frontend.log_separate_errors else -1)
