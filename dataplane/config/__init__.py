@@ -19,6 +19,7 @@ from dataplane.config.errorfiles import ReadFile, no_files
 from dataplane.config.guids import check_guids
 from dataplane.config.parser import Parser
 from dataplane.config.problems import ConfigErrors, Problem, Report
+from dataplane.config.statefiles import check_state_files
 from dataplane.config.sticktables import check_tables
 from dataplane.config.userlists import KnownHash, any_hash
 
@@ -72,6 +73,7 @@ def load(
     check(parser.proxies, report, pushed='control_plane' in parser.general.values)
     check_tables(parser.proxies, parser.ruling.uses, report)
     check_guids(parser.proxies, report)
+    check_state_files(parser.proxies, parser.general, report)
     parser.resolvers.settle(parser.proxies)
     userlists = parser.userlists.compiled()
     parser.userlists.check(parser.ruling.userlists)

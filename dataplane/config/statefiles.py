@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dataplane.config.draft import Side
 from dataplane.config.problems import Rejected, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dataplane.config.draft import GlobalDraft, ProxyDraft
+    from dataplane.config.problems import Report
     from dataplane.config.reader import Line
 
 _SOURCES: Final = ('global', 'local', 'none')
@@ -50,6 +54,18 @@ def state_file(proxy: ProxyDraft, general: GlobalDraft) -> str:
     if proxy.load_states == 'local':
         return _under(general.state_base, proxy.state_file_name or proxy.name)
     return _under(general.state_base, general.state_file) if proxy.load_states == 'global' else ''
+
+
+def check_state_files(proxies: Sequence[ProxyDraft], general: GlobalDraft, report: Report) -> None:
+    """Who wants to load states from the global section's file has nothing to load where it names none."""
+    for proxy in proxies:
+        wants = proxy.load_states == 'global' and not general.state_file
+        if wants and proxy.side & Side.BACKEND and not proxy.disabled and not proxy.serves_stats:
+            text = (
+                f"backend '{proxy.name}' configured to load server state file from global section 'server-state-file' "
+                "directive. Unfortunately, 'server-state-file' is not set!"
+            )
+            report.warning(proxy.file, proxy.line, text)
 
 
 def _under(base: str, name: str) -> str:

@@ -43,6 +43,7 @@ from dataplane.supervisor.process import (
     remove_pidfile,
     write_pidfile,
 )
+from dataplane.supervisor.restoring import unreadable
 from dataplane.supervisor.sources import NO_LISTENER, Sources, Unusable, listens, tell, tell_diags
 
 if TYPE_CHECKING:
@@ -103,21 +104,25 @@ def _configured(options: Options) -> int:
         tell(loaded, say)
     if options.diagnose:
         tell_diags(loaded, say)
-    if options.strict and loaded.warnings:
+    lacking = unreadable(loaded.snapshot) if options.check or options.strict else []
+    for text in lacking if not quiet else ():
+        say('WARNING', f'config : {text}')
+    warned = bool(loaded.warnings or lacking)
+    if options.strict and warned:
         say('ALERT', 'Some warnings were found and -dW asks for none. Aborting.')
         return 1
     if options.check:
-        return _checked(loaded, quiet=quiet)
+        return _checked(loaded, warned=warned and not quiet, quiet=quiet)
     if not listens(loaded.snapshot):
         say('ALERT', f'[sluice.main()] {NO_LISTENER} Exiting.')
         return 1
     return _listening(options, sources, loaded, master)
 
 
-def _checked(loaded: Loaded, *, quiet: bool) -> int:
+def _checked(loaded: Loaded, *, warned: bool, quiet: bool) -> int:
     """What `-c` says of a configuration without errors: 2 when there is nothing that it would listen on."""
     text, status = 'Configuration file is valid', 0
-    if loaded.warnings and not quiet:
+    if warned:
         sys.stdout.write('Warnings were found.\n')
     if not listens(loaded.snapshot):
         text, status = 'Configuration file has no error but will not start (no listener) => exit(2).', 2

@@ -7,13 +7,13 @@ everything that was set, and what a file said would be older than what is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from dataplane.core.admin import Admin
 from dataplane.core.changes import Change, RestoreAddresses, RestoreState, SetNamed
 from dataplane.core.lookup import Lookup, is_address
-from dataplane.core.model import Server, Snapshot
+from dataplane.core.model import Backend, Server, Snapshot
 from dataplane.core.naming import Found, Renewed, found_of
 from dataplane.core.savedstate import SavedState, Unreadable, read
 from dataplane.supervisor.sources import read_file
@@ -24,14 +24,10 @@ MOST: Final = 64 << 20
 
 async def restoring(snapshot: Snapshot, log: Callable[[str, str], None]) -> list[Change]:
     """What is to be made true behind the snapshot itself. What of a file cannot be used is told as a warning."""
-    wanted: dict[str, set[str]] = {}
-    servers: dict[tuple[str, str], Server] = {}
-    for backend in snapshot.backends:
-        if backend.state_file and not backend.disabled and backend.servers:
-            wanted.setdefault(backend.state_file, set()).add(backend.name)
-            servers |= {(backend.name, server.name): server for server in backend.servers}
+    loading = _loading(snapshot)
+    servers = {(backend.name, server.name): server for backend in loading for server in backend.servers}
     found: dict[tuple[str, str], SavedState] = {}
-    for path, backends in wanted.items():
+    for path, backends in _files(loading).items():
         states, warnings = await asyncio.to_thread(_read, path)
         for warning in warnings:
             log('warning', f'config : {warning}')
@@ -48,6 +44,24 @@ async def restoring(snapshot: Snapshot, log: Callable[[str, str], None]) -> list
     if named:
         changes.append(SetNamed(tuple(named)))
     return [*changes, RestoreAddresses(tuple(moved))] if moved else changes
+
+
+def unreadable(snapshot: Snapshot) -> list[str]:
+    """What would be told of these files at a start, for `-c`."""
+    return [warning for path in _files(_loading(snapshot)) for warning in _read(path)[1]]
+
+
+def _loading(snapshot: Snapshot) -> list[Backend]:
+    """Whose servers there are files for."""
+    return [backend for backend in snapshot.backends if backend.state_file and not backend.disabled and backend.servers]
+
+
+def _files(loading: Iterable[Backend]) -> dict[str, set[str]]:
+    """Every file, and the backends that take their states from it."""
+    wanted: dict[str, set[str]] = {}
+    for backend in loading:
+        wanted.setdefault(backend.state_file, set()).add(backend.name)
+    return wanted
 
 
 def _read(path: str) -> tuple[list[SavedState], list[str]]:

@@ -95,6 +95,27 @@ async def test_check_tells_every_error_with_file_and_line() -> None:
         assert '/no/such/file' in text
 
 
+async def test_a_check_tells_of_state_files_that_a_start_could_not_use() -> None:
+    async with stage() as on:
+        (on.directory / 'cut').write_text('1\n2 be 1 a\n')
+        body = (
+            f'    load-server-state-from-file local\nglobal\n    server-state-base {on.directory}\nlisten be\n    bind 127.0.0.1:1\n    server a 127.0.0.1:1\n'
+            'backend other\n    server-state-file-name cut\n    server a 127.0.0.1:1\n'
+            'backend none\n    load-server-state-from-file none\n    server a 127.0.0.1:1\n'
+            'backend unset\n    load-server-state-from-file global\n'
+        )
+        path = config(on, HEAD + body)
+        status, text = await run(on, '-c', '-f', path)
+        assert status == 0
+        assert f"config : Can't open server state file '{on.directory}/be': No such file or directory." in text
+        assert f'config : [{on.directory}/cut:2] : corrupted server state file: 4 fields of 25.' in text
+        assert "Unfortunately, 'server-state-file' is not set!" in text
+        assert text.count('[WARNING]') == 3
+        assert 'Warnings were found.\nConfiguration file is valid\n' in text
+        assert (await run(on, '-c', '-q', '-f', path)) == (0, '')
+        assert (await run(on, '-c', '-dW', '-f', path))[0] == 1
+
+
 async def test_diagnostic_mode_tells_what_diag_lines_say() -> None:
     async with stage() as on:
         path = config(on, HEAD + '.diag "look here"\nfrontend f\n    bind 127.0.0.1:1\n')

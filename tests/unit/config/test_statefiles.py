@@ -87,3 +87,22 @@ def test_a_frontend_has_no_servers() -> None:
 def test_where_counters_are_read_from() -> None:
     assert snapshot('global\n stats-file /var/lib/stats\n').globals.stats_file == '/var/lib/stats'
     assert not snapshot('global\n').globals.stats_file
+
+
+@pytest.mark.parametrize(
+    'section, warned',
+    [
+        ('backend b', 1),
+        ('listen b\n bind :1\n server s 1.1.1.1:1', 1),
+        ('backend b\n load-server-state-from-file none', 0),
+        ('backend b\n load-server-state-from-file local', 0),
+        ('backend b\n disabled', 0),
+        ('frontend b\n bind :1\n default_backend c\nbackend c\n load-server-state-from-file none', 0),
+        ('listen b\n bind :1\n stats enable', 0),
+    ],
+)
+def test_to_load_from_the_global_file_where_none_is_named(section: str, warned: int) -> None:
+    text = f'{HTTP} load-server-state-from-file global\n{section}\n'
+    found = [warning for warning in warnings(text) if "Unfortunately, 'server-state-file' is not set!" in warning]
+    assert len(found) == warned
+    assert not any('Unfortunately' in warning for warning in warnings(f'global\n server-state-file f\n{text}'))
