@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -22,6 +23,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | N
         return None
     config.option.loadscopereorder = False  # the largest files are not the longest
     return Together(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests and all they import stay to the end: every full collection would look at them again, a tenth of the CPU."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
