@@ -14,7 +14,7 @@ from tests.integration.harness.load import Load
 from tests.integration.harness.planes import DataPlane, Stage, stage
 from tests.integration.harness.waiting import until
 
-SECONDS = 12
+SECONDS = 8
 
 
 class Flaky:

@@ -15,12 +15,14 @@ from tests.integration.harness.upstream import Upstream
 from tests.integration.harness.waiting import until
 
 CALLERS = 8
+PAUSE = 0.005
+"""Seconds; a new worker, which needs the machine to start, is waited for all the time."""
 _PATIENT = 'isolation-timeout 20s'
 """Who is replaced for standing still, on a machine that has other things to do, loses what these tests count."""
 
 
 class Callers:
-    """Clients that open a connection for each request, one after the other without a pause. Start with `async with`."""
+    """Clients that open a connection for each request, one after the other with a short pause. Start with `async with`."""
 
     def __init__(self, port: int) -> None:
         self.records: list[Record] = []
@@ -42,6 +44,7 @@ class Callers:
                 self.records.append(await ask(self._port))
             except OSError as error:
                 self.refused.append(error)
+            await asyncio.sleep(PAUSE)
 
     async def go_on(self, count: int = 200) -> None:
         """Return when so many more have been answered."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataplane.core import invariants
@@ -182,6 +182,7 @@ STEPS = st.lists(st.tuples(st.sampled_from('ashrwmdxfk'), st.integers(0, 39), st
 
 @pytest.mark.parametrize('algorithm', ALGORITHMS)
 @pytest.mark.parametrize('count, minconn', [(1, None), (3, None), (40, None), (5, 1)])
+@settings(max_examples=50)  # of each of forty houses, most of which share all but a few lines
 @given(steps=STEPS)
 def test_whatever_happens_the_index_says_what_a_scan_would_say(
     algorithm: str, count: int, minconn: int | None, steps: list[tuple[str, int, int]]
