@@ -200,7 +200,7 @@ def _timeouts(proxy: ProxyDraft, report: Report) -> None:
 
 
 def _listeners(proxy: ProxyDraft, report: Report) -> None:
-    if proxy.side & Side.FRONTEND and not proxy.binds:
+    if proxy.side & Side.FRONTEND and not proxy.has_bind_line:
         text = (
             f"{proxy.kind} '{proxy.name}' has no 'bind' directive. Please declare it as a backend if this was intended."
         )

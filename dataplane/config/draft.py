@@ -104,6 +104,7 @@ class ProxyDraft:
     backlog: int = 0
     fullconn: int = 0
     binds: list[Bind] = field(default_factory=list)
+    has_bind_line: bool = False  # also one that cannot be used
     servers: list[ServerDraft] = field(default_factory=list)
     default_server: ServerDraft = field(default_factory=ServerDraft)
     default_settings: tuple[str, ...] = ()
@@ -243,7 +244,7 @@ class ProxyDraft:
         new.sticks, new.answer_sticks, new.stick_table = [], [], None
         new.persistence, new.monitor_fail = [], []
         new.error_lines, new.error_pages, new.error_replies = list(self.error_lines), {}, {}
-        new.binds, new.servers = [], []
+        new.binds, new.servers, new.has_bind_line = [], [], False
         new.default_server = replace(self.default_server)
         new.probe = self.probe.heir()
         return new

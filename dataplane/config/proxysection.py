@@ -226,6 +226,7 @@ class ProxySection:
         proxy.published = False
 
     def _bind(self, line: Line, proxy: ProxyDraft) -> None:
+        proxy.has_bind_line = True
         binds = parse_bind_line(line, proxy.kind, len(proxy.binds) + 1, self._report, self._look_up)
         taken = {bind.id: bind.where for bind in proxy.binds if bind.id}
         if binds[0].id in taken:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataplane.config.keywords import Status
+from dataplane.config.keywords.table import HOW_TLS
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def read_settings(
         elif known.status is Status.REFUSED:
             refused.setdefault(known.note, []).append(name)
         elif known.status is Status.ACCEPTED:
+            if known.note == HOW_TLS and 'ssl' in words:
+                continue  # `ssl` itself is refused
             report.warning(line.file, line.number, f"{prefix} : '{name}' has no effect: {known.note}.")
         else:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dataplane.config.keywords.table import accepted, refused, supported, table
+from dataplane.config.keywords.table import HOW_TLS, accepted, refused, supported, table
 
 BIND: Final = table(
     supported('name:1, id:1, maxconn:1, backlog:1, v6only, v4v6'),
@@ -30,7 +30,7 @@ BIND: Final = table(
     refused('QUIC is not supported', 'quic-force-retry, quic-socket:1, quic-cc-algo:1'),
     refused('TLS is not supported yet', 'ssl'),
     accepted(
-        'it says how TLS is spoken, which only lines with `ssl` do',
+        HOW_TLS,
         """
         allow-0rtt, alpn:1, npn:1, no-alpn, ca-file:1, ca-ignore-err:1, ca-sign-file:1, ca-sign-pass:1,
         ca-verify-file:1, ciphers:1, ciphersuites:1, client-sigalgs:1, crl-file:1, crt:1, crt-ignore-err:1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dataplane.config.keywords.table import accepted, refused, supported, table
+from dataplane.config.keywords.table import HOW_TLS, accepted, refused, supported, table
 
 SERVER: Final = table(
     supported("""
@@ -58,7 +58,7 @@ SERVER: Final = table(
     supported('from:1', 'before all others: `none`, or `be:[BACKEND]` of a backend that stands before it'),
     refused('TLS is not supported yet', 'ssl'),
     accepted(
-        'it says how TLS is spoken, which only lines with `ssl` do',
+        HOW_TLS,
         """
         allow-0rtt, alpn:1, npn:1, ca-file:1, ciphers:1, ciphersuites:1, client-sigalgs:1, crl-file:1, crt:1,
         curves:1, force-sslv3, force-tlsv10, force-tlsv11, force-tlsv12, force-tlsv13, ktls:1, no-renegotiate,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,10 @@ class Keyword:
     status: Status
     note: str = ''
     arguments: int = 0
+
+
+HOW_TLS: Final = 'it says how TLS is spoken, which only lines with `ssl` do'
+"""Why words have no effect that are not worth a warning on lines that are refused for `ssl`."""
 
 
 def supported(names: str, note: str = '') -> list[Keyword]:

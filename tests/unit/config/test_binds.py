@@ -79,6 +79,14 @@ def test_words_about_tls_have_no_effect_without_ssl() -> None:
     ]
 
 
+def test_a_line_that_is_refused_for_tls_says_no_more_than_that() -> None:
+    text = f'{HTTP}backend b\n server s 1.1.1.1:1 ssl verify none alpn h2\nfrontend f\n bind :81 ssl crt /x alpn h2\n'
+    with pytest.raises(ConfigErrors) as caught:
+        load([('t.cfg', text)], {}, cores=1)
+    assert [problem.line for problem in caught.value.errors] == [7, 9]
+    assert caught.value.warnings == ()
+
+
 @pytest.mark.parametrize(
     'line, complaint',
     [
