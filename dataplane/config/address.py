@@ -97,8 +97,9 @@ def _listening(text: str, look_up: LookUp | None) -> Address:
     return Address(checked or ('::' if family == 'ipv6@' else '0.0.0.0'), low, high)
 
 
-def parse_server(text: str) -> Address:
-    """Where a server is reached. Without a port, or with port 0, `low` is 0: the port the client connected to.
+def parse_server(text: str, *, anywhere: bool = False) -> Address:
+    """Where a server is reached. Without a port, or with port 0, `low` is 0: the port the client connected to. `anywhere`: it may lack
+    an address, too, or have `*`, and then has the one of no host at all: where the client connected to.
 
     A unix socket is its host, as `wire.unixhost` has it.
     """
@@ -119,9 +120,10 @@ def parse_server(text: str) -> Address:
         msg = f"invalid port '{shown(port)}' in '{shown(text)}'"
         raise Rejected(msg)
     checked = _check_host(host, family, 'server', text)
-    if not checked:
-        msg = f"an address is missing in '{shown(text)}' (connecting to the client's own destination is not supported)"
+    if not checked and not anywhere:
+        msg = f"an address is missing in '{shown(text)}'"
         raise Rejected(msg)
+    checked = checked or ('::' if family == 'ipv6@' else '0.0.0.0')
     number = int(port or 0)
     return Address(checked, number, number)
 

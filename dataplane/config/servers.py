@@ -49,7 +49,7 @@ def parse_server_line(line: Line, proxy: str, default: ServerDraft, report: Repo
     check_name(name, 'server')
     prefix = f"'server {proxy}/{shown(name)}'"
     try:
-        place = parse_server(address)
+        place = parse_server(address, anywhere=True)
     except Rejected as problem:
         msg = f'{prefix} : {problem}.'
         raise Rejected(msg) from None

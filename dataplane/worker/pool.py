@@ -3,7 +3,7 @@
 A connection opened for a client is `safe` for others once it has carried a second request. `never`: only the client it
 was opened for; `safe`: others, but not for a client's first request; `aggressive`: for a first request only connections
 that have been reused; `always`: any. Nothing is reused across servers, generations of sessions, or an address change, nor, where
-a server has no port of its own, across the ports that clients came to.
+a server has no port or no address of its own, across the ports and addresses that clients came to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataplane.core.layout import Layout, Rota
 from dataplane.core.model import Server
 from dataplane.wire.unixhost import is_unix, unix_path
 from dataplane.worker.observer import Observer
-from dataplane.worker.upstream import Address, Upstream
+from dataplane.worker.upstream import Address, CameTo, Upstream
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _OUT: Final = Rota.OUT  # named per request: see core/plane.py
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
+_ANYWHERE: Final = ('0.0.0.0', '::')
+"""Addresses of no host: the server is wherever its client connected to, or was sent by `set-dst`."""
 
 
 def numeric_address(host: str, port: int) -> Address | None:
@@ -68,43 +70,53 @@ class Pool:
         self.server = server
         self.observer = None if server.observe is None else Observer(cells, layout, worker, index, server.observe)
         self._address = numeric_address(server.host, server.port)
-        self._fixed = server.port > 0 or is_unix(server.host)
+        self.anywhere = server.host in _ANYWHERE
+        self._fixed = (server.port > 0 and not self.anywhere) or is_unix(server.host)
 
-    def open(self, user: ServerUser, generation: int, port: int, preface: bytes = b'') -> Upstream:
-        """A new connection for `user`, under way. `port` is used where the server has none of its own.
+    def _came_to(self, port: int, address: str) -> CameTo:
+        """What of its client's destination says where a connection goes."""
+        if self._fixed:
+            return 0
+        return (address, self.server.port or port) if self.anywhere else port
+
+    def open(
+        self, user: ServerUser, generation: int, port: int, preface: bytes = b'', address: str = ''
+    ) -> Upstream:  # fmt: skip
+        """A new connection for `user`, under way. `port` is used where the server has none of its own, `address` where it is `anywhere`.
 
         `preface` is what is said on it first.
         """
         upstream = Upstream(self._loop, self._outbox, self._index, generation, user, self.forget)
         server = self.server
         upstream.preface, upstream.source = preface, server.source
-        if not self._fixed:
-            upstream.port = port
+        upstream.came_to = self._came_to(port, address)
         if self._address is None:
             upstream.resolve_and_connect(server.host, server.port or port)
         elif self._fixed:
             upstream.connect(self._address)
         else:
-            family, where = self._address
-            upstream.connect((family, (where[0], port, *where[2:])))
+            # a client of a unix socket came to no address: what is left is this host's own
+            host = address if self.anywhere and address else server.host
+            upstream.connect(numeric_address(host, server.port or port) or self._address)
         return upstream
 
     def take(
-        self, mode: str, own: Upstream | None, port: int, preface: bytes = b'', *, first: bool
+        self, mode: str, own: Upstream | None, port: int, preface: bytes = b'', address: str = '', *, first: bool
     ) -> Upstream | None:  # fmt: skip
-        """An idle connection that may carry this request, None: open one. `own` is the client's private one, `port` and `preface` as
-        in `open`: what was said first on a connection goes for all that follows.
+        """An idle connection that may carry this request, None: open one. `own` is the client's private one, `port`, `preface` and
+        `address` as in `open`: what was said first on a connection goes for all that follows.
         """
+        came_to = self._came_to(port, address)
         if own is not None and own.server == self._index and own in self._lent:
             self._lent.discard(own)
-            if self._is_good(own) and own.preface == preface:
+            if self._is_good(own) and own.preface == preface and own.came_to == came_to:
                 return own
             own.shutdown()
         if mode == 'never' or (first and mode == 'safe'):
             return None
-        return self._take_shared(0 if self._fixed else port, preface, reused_only=first and mode == 'aggressive')
+        return self._take_shared(came_to, preface, reused_only=first and mode == 'aggressive')
 
-    def _take_shared(self, port: int, preface: bytes, *, reused_only: bool) -> Upstream | None:
+    def _take_shared(self, came_to: CameTo, preface: bytes, *, reused_only: bool) -> Upstream | None:
         idle = self._idle
         kept: list[Upstream] | None = None
         found = None
@@ -112,7 +124,7 @@ class Pool:
             upstream = idle.pop()
             if not self._is_good(upstream):
                 upstream.shutdown()
-            elif upstream.port != port or upstream.preface != preface or (reused_only and upstream.uses < 2):
+            elif upstream.came_to != came_to or upstream.preface != preface or (reused_only and upstream.uses < 2):
                 kept = kept or []
                 kept.append(upstream)
             else:

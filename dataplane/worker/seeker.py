@@ -191,9 +191,10 @@ class Seeker(Routed):
             return
         self._pool = pool = context.pools.of(self.server, server)
         port = client.local_port if self._ruled is None else self._ruled.dst_port
+        address = self._destination() if pool.anywhere else ''
         upstream, preface = None, b'' if server.proxy is None else self._preface(server.proxy)
         if not self._must_open:
-            upstream = pool.take(backend.http_reuse, client.own, port, preface, first=client.requests == 1)
+            upstream = pool.take(backend.http_reuse, client.own, port, preface, address, first=client.requests == 1)
             client.own = None if upstream is client.own else client.own
         if upstream is not None:
             upstream.user = self
@@ -204,7 +205,7 @@ class Seeker(Routed):
             self._send()
             return
         self._reused = False
-        self._upstream = pool.open(self, self.generation, port, preface)
+        self._upstream = pool.open(self, self.generation, port, preface, address)
         timeout = self.timeouts.connect
         if timeout is not None:
             context.wheel.arm(client.server_timer, now_ms() + timeout)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dataplane.worker.sides import ServerUser
 
 Address = tuple[socket.AddressFamily, Any]
+CameTo = int | tuple[str, int]
+"""Whatever of its client's destination it goes to: nothing (0), the port, or address and port."""
 Ends = tuple[tuple[str, int], tuple[str, int]]
 _UNDERWAY: Final = (0, errno.EINPROGRESS)
 
@@ -53,7 +55,7 @@ class Upstream(asyncio.Protocol):
 
     __slots__ = (
         '_loop', '_outbox', '_paced', '_parted', '_sock', '_task', '_transport', '_unsent', '_waiting',
-        'congested', 'generation', 'held', 'idle_since', 'link', 'port', 'preface', 'private', 'server', 'source', 'user', 'uses',
+        'came_to', 'congested', 'generation', 'held', 'idle_since', 'link', 'preface', 'private', 'server', 'source', 'user', 'uses',
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +75,7 @@ class Upstream(asyncio.Protocol):
         self.generation = generation
         self.user: ServerUser | None = user
         self.uses = 0
-        self.port = 0
+        self.came_to: CameTo = 0
         self.private = False
         self.preface = b''
         self.source: Source | None = None

@@ -103,7 +103,26 @@ def test_what_is_no_bind_address(text: str, complaint: str) -> None:
     ],
 )
 def test_server_addresses(text: str, host: str, port: int) -> None:
-    assert parse_server(text) == Address(host, port, port)
+    assert parse_server(text) == parse_server(text, anywhere=True) == Address(host, port, port)
+
+
+@pytest.mark.parametrize(
+    'text, host, port',
+    [
+        (':80', '0.0.0.0', 80),
+        ('*', '0.0.0.0', 0),
+        ('*:80', '0.0.0.0', 80),
+        ('0.0.0.0', '0.0.0.0', 0),
+        ('0.0.0.0:80', '0.0.0.0', 80),
+        ('ipv6@*:80', '::', 80),
+        ('[::]:80', '::', 80),
+        (':::80', '::', 80),
+    ],
+)
+def test_where_the_client_connected_to(text: str, host: str, port: int) -> None:
+    assert parse_server(text, anywhere=True) == Address(host, port, port)
+    with pytest.raises(Rejected, match='an address is missing'):
+        parse_server(text)
 
 
 @pytest.mark.parametrize(
