@@ -219,7 +219,7 @@ def _with_part(part: Part, uri: bytes, value: bytes) -> bytes:
         return authority + value + mark + query
     if part is Part.PATHQ:
         return authority + value
-    return authority + path + b'?' + value
+    return authority + path + (b'?' if mark or value else b'') + value  # nothing behind nothing needs no mark
 
 
 def _set_part(action: SetPart, store: Store) -> Change:
