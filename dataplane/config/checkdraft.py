@@ -66,7 +66,7 @@ class ServerChecks:
         check = ServerCheck(pace=pace, addr=self.addr, port=self.port, init_state=self.init_state, proxy=told)
         agent = AgentCheck(
             pace=Pace(inter=self.agent_inter, rise=1, fall=1),
-            addr=self.agent_addr,
+            addr=self.agent_addr or self.addr,
             port=self.agent_port,
             send=self.agent_send.encode('utf-8', 'surrogateescape'),
         )

@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dataplane.core.outbound import NOWHERE, ProxyProtocol, Source, local_header
@@ -145,21 +145,33 @@ class Dialogue:
             self._sock = sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             if not self._linger:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
-            source = self._origin.source
             if family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if source is not None and family != socket.AF_UNIX:
-                bind_to(sock, source.host, source.port, source.interface)
+                hindrance = self._bound(sock)
+                if hindrance:
+                    self._finish(self._conversation.unreachable(f"Can't bind to source address ({hindrance})"))
+                    return
             error = sock.connect_ex(address)  # type: ignore[arg-type]
         except OSError as problem:
             # no descriptor left, or an address of no use: what it says of the server is that it was not asked
             self._finish(Result(Status.SOCKERR, info=problem.strerror or str(problem)))
             return
         if error not in _UNDER_WAY:
-            self._finish(self._conversation.unreachable(os.strerror(error)))
+            refused = self._conversation.unreachable(f'General socket error ({os.strerror(error)})')
+            self._finish(replace(refused, status=Status.SOCKERR) if family == socket.AF_UNIX else refused)
             return
         self._writing = True
         self._loop.add_writer(sock.fileno(), self._connected)
+
+    def _bound(self, sock: socket.socket) -> str:
+        """Let it come from where it should; what stands against it, '' for nothing."""
+        source = self._origin.source
+        if source is not None:
+            try:
+                bind_to(sock, source.host, source.port, source.interface)
+            except OSError as problem:
+                return problem.strerror or str(problem)
+        return ''
 
     def _connected(self) -> None:
         sock = self._sock

@@ -178,7 +178,9 @@ class CheckFigures:
         return (
             health.check_target.port or (check.port if check is not None else 0),
             health.check_target.addr or (check.addr if check is not None else '') or '-',
-            health.agent_target.addr or (agent.addr if agent is not None else '') or '-',
+            health.agent_target.addr
+            or (agent.addr if agent is not None else check.addr if check is not None else '')
+            or '-',
             health.agent_target.port or (agent.port if agent is not None else 0),
         )
 

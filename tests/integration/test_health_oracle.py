@@ -132,6 +132,10 @@ async def farm(stack: AsyncExitStack, *, log_checks: bool) -> Farm:
             made.add(f'{probe}_{name}', [*option, *PROBES[probe]], server.port, 'check', hangs=how == 'hangs')
     for probe in ('l4', 'http', 'ping', 'bin'):
         made.add(f'{probe}_refused', [*option, *PROBES[probe]], refusing(), 'check')
+    for probe in ('http', 'ping'):
+        port = made.servers['ok'].port
+        made.add(f'{probe}_nowhere', [*option, *PROBES[probe]], port, 'check addr 255.255.255.255')
+        made.add(f'{probe}_sourceless', [*option, *PROBES[probe]], port, 'check source 192.0.2.1')
     for name, words in AGENTS.items():
         made.servers[f'agent_{name}'] = server = await stack.enter_async_context(serving())
         server.says, server.first = words, True

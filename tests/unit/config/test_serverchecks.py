@@ -29,6 +29,17 @@ def test_every_word_of_an_agent() -> None:
     assert server('agent-port 9').agent is None
 
 
+def test_an_agent_is_asked_where_checks_go_unless_it_has_an_address() -> None:
+    for words, host in (
+        ('addr 127.0.0.4', '127.0.0.4'),
+        ('addr 127.0.0.4 agent-addr 127.0.0.3', '127.0.0.3'),
+        ('agent-addr 127.0.0.3 addr 127.0.0.4', '127.0.0.3'),
+    ):
+        found = server(f'agent-check agent-port 9 {words}')
+        assert found.agent is not None
+        assert found.agent.addr == host
+
+
 def test_observed_traffic() -> None:
     found = server('check observe layer7 error-limit 5 on-error sudden-death')
     assert found.observe == Observe(layer=Layer.LAYER7, limit=5, on_error=OnError.SUDDEN_DEATH)

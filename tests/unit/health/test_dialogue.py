@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -64,7 +65,17 @@ async def test_what_a_check_says_first_and_where_it_comes_from() -> None:
         told = rb'PROXY TCP4 127\.0\.0\.5 127\.0\.0\.1 \d+ %d\r\nOPTIONS / HTTP/1\.0\r\n\r\n' % server.port
         assert re.fullmatch(told, heard)
     found = await check(Probe(), 1, origin=Origin(Source('192.0.2.1')))
-    assert found.status is Status.SOCKERR, 'no address of this machine'
+    assert (found.status, found.info) == (
+        Status.L4CON,
+        "Can't bind to source address (Cannot assign requested address)",
+    )
+
+
+async def test_who_cannot_even_be_tried(tmp_path: Path) -> None:
+    found = await check(Probe(), 1, host='255.255.255.255')
+    assert (found.status, found.info) == (Status.L4CON, 'General socket error (Network is unreachable)')
+    found = await check(Probe(), 0, host=f'unix@{tmp_path}/nobody')
+    assert (found.status, found.info) == (Status.SOCKERR, 'General socket error (No such file or directory)')
 
 
 def test_an_answer_that_ends_by_a_reset_is_an_answer() -> None:
