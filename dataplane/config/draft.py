@@ -121,6 +121,7 @@ class ProxyDraft:
     persistence: list[Persist] = field(default_factory=list)
     use_routes: bool = False
     acls: dict[str, Acl] = field(default_factory=dict)
+    heirs: Side | None = None
     connection_rules: list[Rule] = field(default_factory=list)
     session_rules: list[Rule] = field(default_factory=list)
     content_rules: list[Rule] = field(default_factory=list)
@@ -232,6 +233,7 @@ class ProxyDraft:
         """A new proxy that begins with everything this defaults section says."""
         new = copy(self)
         new.kind, new.name, new.file, new.line = kind, name, file, line
+        new.heirs = None
         new.logs, new.timeouts = list(self.logs), dict(self.timeouts)
         new.connection_rules, new.session_rules = list(self.connection_rules), list(self.session_rules)
         new.content_rules = list(self.content_rules)

@@ -9,6 +9,7 @@ from dataplane.config.defaultpath import DefaultPath
 from dataplane.config.draft import SIDES, GlobalDraft, ProxyDraft
 from dataplane.config.errorsections import ErrorSections
 from dataplane.config.general import GlobalSection
+from dataplane.config.inheritance import hindrance
 from dataplane.config.keywords import GLOBAL, PROXY, SECTIONS, Status
 from dataplane.config.naming import check_name
 from dataplane.config.problems import Rejected, Report, did_you_mean, shown
@@ -121,6 +122,9 @@ class Parser:
             return
         name, origin, problem = self._header(kind, line)
         inherited = self._inherited(kind, name, origin, line)
+        hindered = hindrance(kind, inherited)
+        if hindered:
+            self._report.error(line.file, line.number, hindered)
         proxy = inherited.heir(kind, name, line.file, line.number)
         self._begin(kind, name, proxy)
         if kind == 'defaults':

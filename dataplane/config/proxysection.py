@@ -88,6 +88,7 @@ _SIDES: Final = {
     **dict.fromkeys((*PROBING, *CHECK_STEPS), Side.BACKEND),
 }  # fmt: skip
 _NOT_IN_DEFAULTS: Final = (
+    'capture request header', 'capture response header', 'declare capture',
     'be-unpublished', 'bind', 'force-be-switch', 'capture cookie', 'redirect', 'server', 'server-template', 'use_backend', 'use-server',
     'use-routes', 'monitor fail', 'force-persist', 'ignore-persist', 'id', 'guid', 'description', 'stats admin', 'stats http-request',
     'stick-table', *STICKS,
