@@ -194,7 +194,7 @@ def _fetch(snapshot: Snapshot) -> None:
 def _run(make: Callable[[asyncio.AbstractEventLoop], DataPlane], pipe: int | None, *, master: bool) -> int:
     """Serve until told to stop. `pipe`: in the foreground somebody waits for the start.
 
-    The exit status is 0 whoever ended it; in `master` mode a signal that ends it at once is told, as HAProxy's master does.
+    The exit status is 0 whoever ended it; in `master` mode 130 for SIGINT, as that of HAProxy's master (docs/critiques.md).
     """
     from dataplane.supervisor.dataplane import CannotStart
 
@@ -208,7 +208,7 @@ def _run(make: Callable[[asyncio.AbstractEventLoop], DataPlane], pipe: int | Non
             if pipe is not None:
                 detach(pipe)
             await plane.stopped()
-            return 128 + plane.ended_by if master and plane.ended_by else 0
+            return 128 + signal.SIGINT if master and plane.ended_by == signal.SIGINT else 0
         finally:
             await plane.close()
 

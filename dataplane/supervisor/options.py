@@ -17,7 +17,7 @@ Usage : sluice-dataplane [-f <cfgfile|cfgdir>]* [ -vdVD ] [ -n <maxconn> ] [ -N 
         -d enters debug mode ; -db only disables background mode.
         -V enters verbose mode (disables quiet mode)
         -D goes daemon ; -C changes to <dir> before loading files.
-        -W master-worker mode (always on); who is ended by a signal exits with 128 and its number.
+        -W master-worker mode (always on); who is ended by SIGINT exits with 130.
         -Ws the same, with systemd notify support.
         -q quiet mode : don't display messages
         -c check mode : only check config files and exit

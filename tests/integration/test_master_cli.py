@@ -147,7 +147,7 @@ async def test_hard_reload_ends_what_is_under_way() -> None:
 
 
 @pytest.mark.parametrize(
-    'number, status', [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 0)], ids=['term', 'int', 'usr1']
+    'number, status', [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGUSR1, 0)], ids=['term', 'int', 'usr1']
 )
 async def test_who_ended_it_is_told_by_its_exit_status(number: signal.Signals, status: int) -> None:
     async with mastered() as (_, plane, _, _):
