@@ -13,8 +13,13 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 ROOMS: Final = ('tests/architecture/', 'tests/fuzz/', 'tests/integration/safe_http/')
 """They read the whole tree, build a worker, or start two planes: once, for all tests in there."""
 
-FILES: Final = ('tests/unit/', 'tests/integration/test_rules_oracle.py', 'tests/integration/test_balance_oracle.py')
-"""File by file: most of these take a millisecond or share an HAProxy, and each piece of work is a message to and fro."""
+FILES: Final = (
+    'tests/unit/',
+    'tests/integration/test_balance_oracle.py',
+    'tests/integration/test_page_browser.py',
+    'tests/integration/test_rules_oracle.py',
+)
+"""File by file: most of these take a millisecond or share an HAProxy or a browser, and each piece of work is a message to and fro."""
 
 
 def piece_of(nodeid: str) -> str:

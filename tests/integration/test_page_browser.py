@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.integration.harness.browser import Browser, browser, needs_chromium
+from tests.integration.harness.browser import Browser, browser, chromium, needs_chromium
 from tests.integration.harness.planes import DataPlane, Stage, stage
 from tests.integration.harness.waiting import until
 
@@ -45,11 +45,18 @@ class Seen:
         return (await self.plane.cli.stat())['web', server]['status']
 
 
+@pytest.fixture(scope='module')
+def program() -> Iterator[str]:
+    """Where Chromium is, which takes as long to start as any of these tests takes."""
+    with chromium() as address:
+        yield address
+
+
 @asynccontextmanager
-async def seen(on: Stage, refresh: str = '1h') -> AsyncIterator[Seen]:
+async def seen(on: Stage, program: str, refresh: str = '1h') -> AsyncIterator[Seen]:
     port, own = on.ports.take(), on.ports.take()
     plane = await on.data_plane(PAGE.format(port=port, own=own, refresh=refresh), port=port)
-    async with browser() as page:
+    async with browser(program) as page:
         yield Seen(plane, page, own)
 
 
@@ -73,8 +80,8 @@ _COLOURS = """[...document.querySelectorAll('section, .s, small, .soft, a, capti
 })"""
 
 
-async def test_it_can_be_read_in_both_themes() -> None:
-    async with stage() as on, seen(on) as at:
+async def test_it_can_be_read_in_both_themes(program: str) -> None:
+    async with stage() as on, seen(on, program) as at:
         page = at.page
         grounds = {}
         for theme in ('light', 'dark'):
@@ -88,8 +95,8 @@ async def test_it_can_be_read_in_both_themes() -> None:
         assert luminance(grounds['dark']) < 0.05 < 0.8 < luminance(grounds['light'])
 
 
-async def test_it_asks_for_nothing_and_complains_of_nothing() -> None:
-    async with stage() as on, seen(on) as at:
+async def test_it_asks_for_nothing_and_complains_of_nothing(program: str) -> None:
+    async with stage() as on, seen(on, program) as at:
         await at.page.go(at.url)
         assert await at.page.ask('document.title') == 'Statistics'
         assert '<script>document.title=1</script>' in await at.page.ask('document.body.innerText')
@@ -102,8 +109,8 @@ async def test_it_asks_for_nothing_and_complains_of_nothing() -> None:
 
 
 @pytest.mark.parametrize('scripts', [True, False])
-async def test_a_server_is_drained_by_keyboard_alone(scripts: bool) -> None:
-    async with stage() as on, seen(on) as at:
+async def test_a_server_is_drained_by_keyboard_alone(scripts: bool, program: str) -> None:
+    async with stage() as on, seen(on, program) as at:
         page = at.page
         await page.call('Emulation.setScriptExecutionDisabled', value=not scripts)
         await page.go(at.url)
@@ -126,8 +133,8 @@ async def test_a_server_is_drained_by_keyboard_alone(scripts: bool) -> None:
         assert await at.state('s1') == 'DRAIN'
 
 
-async def test_a_supervisors_own_page_acts_as_well() -> None:
-    async with stage() as on, seen(on) as at:
+async def test_a_supervisors_own_page_acts_as_well(program: str) -> None:
+    async with stage() as on, seen(on, program) as at:
         page = at.page
         await page.go(at.own)
         await page.tab_to('input[name=s][value=s2]')
@@ -139,8 +146,8 @@ async def test_a_supervisors_own_page_acts_as_well() -> None:
         assert await at.state('s2') == 'no check'
 
 
-async def test_what_is_chosen_is_shown() -> None:
-    async with stage() as on, seen(on) as at:
+async def test_what_is_chosen_is_shown(program: str) -> None:
+    async with stage() as on, seen(on, program) as at:
         page = at.page
         await page.go(at.own)
         await page.tab_to('select[name=show]')
@@ -150,16 +157,16 @@ async def test_what_is_chosen_is_shown() -> None:
         assert await page.ask("document.querySelector('select[name=show]').value") == 'up'
 
 
-async def test_it_comes_anew_by_itself() -> None:
-    async with stage() as on, seen(on, refresh='1s') as at:
+async def test_it_comes_anew_by_itself(program: str) -> None:
+    async with stage() as on, seen(on, program, refresh='1s') as at:
         await at.page.go(at.url)
         await at.page.after('Page.loadEventFired', at.page.count('Page.loadEventFired'))
 
 
 @pytest.mark.parametrize('host', ['127.0.0.1', 'localhost'])
-async def test_a_form_of_somebody_else_changes_nothing(host: str) -> None:
+async def test_a_form_of_somebody_else_changes_nothing(host: str, program: str) -> None:
     """The browser sends the credentials that it knows; where the form comes from it says, too."""
-    async with stage() as on, seen(on) as at:
+    async with stage() as on, seen(on, program) as at:
         target = f'http://127.0.0.1:{at.plane.port}/stats'
         form = f'<form method=post action="{target}"><input name=s value=s1><input name=b value=web><input name=action value=maint><button>x'
         answer = f'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(form)}\r\nConnection: close\r\n\r\n{form}'

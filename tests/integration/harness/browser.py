@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,8 +23,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.harness.procs import spawn
-from tests.integration.harness.waiting import until
+from tests.integration.harness.procs import _die_with_parent
 
 CHROMIUM = shutil.which('chromium')
 needs_chromium = pytest.mark.skipif(
@@ -34,7 +37,7 @@ _KEYS = {
 
 
 class Browser:
-    """One browser with one page. Use `browser()`."""
+    """One page that shares nothing with any other. Use `browser()`."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -67,8 +70,11 @@ class Browser:
         return await asyncio.wait_for(answered, _ANSWER)
 
     async def attach(self) -> None:
-        """Make a page and hear of what happens in it."""
-        target = await self.call('Target.createTarget', url='about:blank')
+        """Make a page with cookies, cache and credentials of its own, gone with this conversation; hear of what happens in it."""
+        made = await self.call('Target.createBrowserContext', disposeOnDetach=True)
+        target = await self.call(
+            'Target.createTarget', url='about:blank', browserContextId=made['browserContextId'], width=1400, height=900
+        )
         attached = await self.call('Target.attachToTarget', targetId=target['targetId'], flatten=True)
         self._session = attached['sessionId']
         for domain in ('Page', 'Network', 'Log', 'Runtime'):
@@ -126,28 +132,46 @@ class Browser:
         await asyncio.gather(self._listening, return_exceptions=True)
 
 
-@asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
-    """A browser that knows nothing of any other, ended when the block is left."""
+@contextmanager
+def chromium() -> Iterator[str]:
+    """The program, for the pages of many tests; ended when the block is left. Yields its address."""
     assert CHROMIUM is not None
     home = Path(tempfile.mkdtemp(prefix='chromium-'))
-    port = home / 'DevToolsActivePort'
+    port, printed = home / 'DevToolsActivePort', home / 'chromium.log'
     argv = [
         CHROMIUM, '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--remote-debugging-port=0',
         '--disable-background-networking', '--disable-component-update', f'--user-data-dir={home}', '--window-size=1400,900', 'about:blank',
     ]  # fmt: skip
-    child = await spawn(argv, name='chromium', directory=home)
+    with printed.open('wb') as sink:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, cwd=home, start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it makes one call
+        )  # fmt: skip
     try:
-        await until(lambda: port.exists() and port.read_text().count('\n') >= 1, within=_START, what='chromium listens')
+        deadline = time.monotonic() + _START
+        while not (port.exists() and port.read_text().count('\n') >= 1):
+            assert process.poll() is None, printed.read_text(errors='replace')
+            assert time.monotonic() < deadline, printed.read_text(errors='replace')
+            time.sleep(0.01)
         number, path = port.read_text().splitlines()[:2]
-        async with aiohttp.ClientSession() as client:
-            async with client.ws_connect(f'ws://127.0.0.1:{number}{path}', max_msg_size=1 << 26) as socket:
-                made = Browser(socket)
-                await made.attach()
-                try:
-                    yield made
-                finally:
-                    await made.close()
+        yield f'ws://127.0.0.1:{number}{path}'
     finally:
-        await child.stop()
-        await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@asynccontextmanager
+async def browser(address: str) -> AsyncIterator[Browser]:
+    """A page of the Chromium at this address, closed when the block is left."""
+    async with aiohttp.ClientSession() as client, client.ws_connect(address, max_msg_size=1 << 26) as socket:
+        made = Browser(socket)
+        await made.attach()
+        try:
+            yield made
+        finally:
+            await made.close()
