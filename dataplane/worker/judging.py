@@ -90,13 +90,18 @@ def judge_passed(transaction: Transaction, lists: Iterable[ProxyRules], added: b
 def judge_answer(
     transaction: Transaction, status: int, answer: bytes, lists: Iterable[ProxyRules]
 ) -> tuple[int, bytes]:
-    """The proxy's own answer after the rules for all answers, and its status."""
+    """The proxy's own answer after the rules for all answers, and its status.
+
+    A page may have another status than that for which it is sent (`errorfile`, `errorloc302`): rules see the page's, the log has the other.
+    """
     end = answer.find(b'\r\n\r\n') + 4
     if end < 4 or not any(rules.after for rules in lists):
         return status, answer
-    head = ResponseHead(answer[:end], 1, status)
+    written = answer[9:12]
+    shown = int(written) if written.isdigit() else status
+    head = ResponseHead(answer[:end], 1, shown)
     transaction.answers(head)
     for rules in lists:
         rules.after.run(transaction)
     transaction.settle_response()
-    return head.status, head.raw + answer[end:]
+    return status if head.status == shown else head.status, head.raw + answer[end:]
