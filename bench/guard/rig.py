@@ -161,7 +161,7 @@ class Rig:
         """A connection to a server that has carried requests and waits in the pool for another one."""
         context = self._context
         pool = context.pools.of(server, context.desk.tables.servers[server])
-        upstream = Upstream(self._loop, context.outbox, server, 0, cast(Any, None), pool.forget)
+        upstream = Upstream(self._loop, context.outbox, server, 0, None, pool.forget)
         transport = Memory(lambda: self._asked.append((upstream, transport)))
         upstream.connection_made(transport)
         upstream.uses = 2

@@ -27,13 +27,15 @@ cdef class Plane:
     @cython.locals(most='long long')
     cpdef bint room(self, Py_ssize_t server) except -1
     cpdef Py_ssize_t choose(self, Py_ssize_t backend, Py_ssize_t avoid) except -2
-    @cython.locals(backend=Py_ssize_t)
+    cpdef enter(self, bint torn, beat=*)
+    @cython.locals(backend=Py_ssize_t, seq='long long')
     cpdef admit(self, stream, long long tables, long long now)
     cpdef again(self, stream, long long tables, Py_ssize_t avoid)
     cpdef move_to(self, stream, Py_ssize_t backend, long long tables, long long now)
     @cython.locals(row=Py_ssize_t, server=Py_ssize_t)
     cpdef tuple settle(self, waiting)
     cpdef cancel(self, stream)
+    @cython.locals(server=Py_ssize_t)
     cpdef release(self, stream)
     cpdef bint is_over(self, stream) except -1
     cpdef bint is_barred(self, stream) except -1
@@ -64,6 +66,6 @@ cdef class Plane:
     cdef _freed(self, Py_ssize_t server)
     cdef _refuse(self, stream, why)
     @cython.locals(total='long long', most=Py_ssize_t)
-    cdef _count(self, stream, Py_ssize_t backend)
-    @cython.locals(backend=Py_ssize_t)
+    cdef _count(self, Py_ssize_t backend)
     cdef _end(self, stream)
+    cdef _uncount(self, Py_ssize_t backend)

@@ -30,7 +30,7 @@ SUPERVISOR = -1
 _MAIL_BUDGET = 200
 
 # An enumeration's member costs 110 ns each time it is named, a constant 20; admit and release named six.
-_NEW, _SLOT, _RUNNING, _ENDED = Life.NEW, Life.SLOT, Life.RUNNING, Life.ENDED
+_SLOT, _RUNNING = Life.SLOT, Life.RUNNING
 _ADMITTED = Admission.SLOT
 
 
@@ -57,7 +57,7 @@ class Plane:
 
     # -- a hold -----------------------------------------------------------------------------------------------------
 
-    def enter(self, *, torn: bool, beat: Callable[[], None] | None = None) -> None:
+    def enter(self, torn: bool, beat: Callable[[], None] | None = None) -> None:
         """Begin a hold. `torn`: the last owner died in it, so everything derived is rebuilt first (`beat` between backends)."""
         if torn:
             repair.rebuild(self.cells, self.at, beat)
@@ -102,12 +102,10 @@ class Plane:
         cells, at = self.cells, self.at
         if tables != cells[at.TABLES]:
             return Admission.ROUTE_AGAIN
-        if not stream.key:
-            stream.key = ((stream.klass + 2048) << 48) + (1 << 40) + now + stream.offset
-            stream.seq = cells[at.SEQUENCE]
-            cells[at.SEQUENCE] = stream.seq + 1
-        backend = stream.backend
-        self._count(stream, backend)
+        seq = cells[at.SEQUENCE]
+        cells[at.SEQUENCE] = seq + 1
+        backend = stream.joins(now, seq)
+        self._count(backend)
         return self._decide(stream, backend)
 
     def again(self, stream: Stream, tables: int, avoid: int) -> Admission:
@@ -175,8 +173,10 @@ class Plane:
 
     def release(self, stream: Stream) -> None:
         """The exchange is over, or its upstream socket shut down: the slot goes to the next."""
-        self._give_back(stream)
-        self._end(stream)
+        server = stream.parts()
+        self.cells[self._served + server] -= 1
+        self._freed(server)
+        self._uncount(self.cells[self.at.BACKEND + server])
 
     # -- what effects ask, without the lock (each reads cells that a commit writes in one store) -----------------------
 
@@ -292,9 +292,7 @@ class Plane:
         most = self._most_served + server * COUNTERS
         if total > cells[most]:
             cells[most] = total
-        stream.server = server
-        stream.generation = cells[at.GENERATION + server]
-        stream.life = _SLOT
+        stream.takes(server, cells[at.GENERATION + server])
         return _ADMITTED
 
     def _wait(self, stream: Stream, queue: int, look: bool) -> Admission:
@@ -331,14 +329,12 @@ class Plane:
         if cells[at.TOTAL + server] > cells[most]:
             cells[most] = cells[at.TOTAL + server]
         stream.entry = NOBODY
-        stream.server = server
-        stream.generation = cells[at.GENERATION + server]
-        stream.life = Life.SLOT
+        stream.takes(server, cells[at.GENERATION + server])
 
     def _give_back(self, stream: Stream) -> None:
         server = stream.server
         self.cells[self._served + server] -= 1
-        stream.life = _NEW
+        stream.life = Life.NEW
         stream.server = NOBODY
         self._freed(server)
 
@@ -355,13 +351,12 @@ class Plane:
         self._end(stream)
         return why
 
-    def _count(self, stream: Stream, backend: int) -> None:
+    def _count(self, backend: int) -> None:
         """The stream belongs to its backend from here to its end: fullconn and minconn go by this number."""
         cells, at = self.cells, self.at
         cells[self._beconn + backend] += 1
         total = cells[at.BETOTAL + backend] + 1
         cells[at.BETOTAL + backend] = total
-        stream.counted = True
         most = self._most_streams + backend * COUNTERS
         if total > cells[most]:
             cells[most] = total
@@ -371,10 +366,13 @@ class Plane:
             self._touched.append(backend)
 
     def _end(self, stream: Stream) -> None:
-        stream.life = _ENDED
+        stream.life = Life.ENDED
         stream.entry = NOBODY
         if stream.counted:
             stream.counted = False
-            cells, at, backend = self.cells, self.at, stream.backend
-            cells[self._beconn + backend] -= 1
-            cells[at.BETOTAL + backend] -= 1
+            self._uncount(stream.backend)
+
+    def _uncount(self, backend: int) -> None:
+        cells, at = self.cells, self.at
+        cells[self._beconn + backend] -= 1
+        cells[at.BETOTAL + backend] -= 1

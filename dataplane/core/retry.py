@@ -23,9 +23,9 @@ def may_retry(failure: Termination, attempt: int, retries: int, retry_on: Collec
     return attempt <= retries and OUTCOMES[failure].retry_on in retry_on
 
 
-def keeps_request(retry_on: Collection[str]) -> bool:
+def keeps_request(retry_on: frozenset[str]) -> bool:
     """Must what was sent be kept, as another try may be made after it was?"""
-    return not DEFAULT_RETRY_ON.issuperset(retry_on)
+    return retry_on is not DEFAULT_RETRY_ON and not DEFAULT_RETRY_ON.issuperset(retry_on)
 
 
 def redispatch(attempt: int, retries: int, interval: int) -> bool:

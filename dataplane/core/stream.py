@@ -83,6 +83,32 @@ class Stream:
             f'server={self.server} key={self.key}.{self.seq} generation={self.generation}>'
         )
 
+    def joins(self, now: int, seq: int) -> int:
+        """It asks in its backend, which is returned, at `now` (ms). What it asks first gives it its place in any queue's order.
+
+        This and the next two are methods since all that a hold writes in a stream is then one call from compiled code: each
+        attribute set from there costs 200 instructions, and a request's two holds read and wrote 25.
+        """
+        if not self.key:
+            self.key = ((self.klass + 2048) << 48) + (1 << 40) + now + self.offset
+            self.seq = seq
+        self.counted = True
+        return self.backend
+
+    def takes(self, server: int, generation: int) -> None:
+        """A slot of `server` is reserved for it, which is in its session `generation`."""
+        self.server = server
+        self.generation = generation
+        self.life = Life.SLOT
+
+    def parts(self) -> int:
+        """It is over: it owns nothing any more. Returns the server of which it held a slot."""
+        server = self.server
+        self.server = self.entry = NOBODY
+        self.counted = False
+        self.life = Life.ENDED
+        return server
+
     def route(self) -> int:
         """Tables changed before anything was sent: the backend under the tables now in force, NOBODY when there is none."""
         return self.backend

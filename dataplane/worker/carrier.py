@@ -15,7 +15,7 @@ from dataplane.core.termination import BAD_RESPONSE, BAD_RESPONSE_DATA, DONE, NO
 from dataplane.worker.clock import now_ms
 from dataplane.worker.ending import record_early
 from dataplane.worker.framing import CHUNKED, LAST_CHUNK, UNTIL_CLOSE, BadBody, Body, body_of, chunk
-from dataplane.worker.head import BadHead, RequestHead, ResponseHead, parse_response
+from dataplane.worker.head import BadHead, RequestHead, ResponseHead, end_of_head, parse_response
 from dataplane.worker.headers import binds, request_bytes, response_bytes, wants_websocket, with_name
 from dataplane.worker.persistence import Persistence
 from dataplane.worker.resender import Resender
@@ -24,7 +24,7 @@ from dataplane.worker.routed import Stage
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.worker.context import Context
-    from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.halves import ClientEnd
 
 _SWITCHING: Final = 101
 _MOST_INTERIM: Final = 1_000
@@ -65,8 +65,7 @@ class Carrier(Resender):
         context, client, upstream, head = self._context, self._client, self._upstream, self.head
         assert upstream is not None
         backend = self._backend_of()
-        ends = context.cells[context.lease]
-        if ends and backend.pushed and ends <= now_ms():
+        if backend.pushed and 0 < context.cells[context.lease] <= now_ms():
             # asked here and not only of the board: a process that was suspended meanwhile goes on just here
             self._fail(NO_SERVER)
             return
@@ -96,7 +95,7 @@ class Carrier(Resender):
             self._early.clear()
             self._early_size = 0
         upstream.write(out)
-        self._sent_at = now_ms()
+        self._sent_at = context.clock.ms()
         if self._request_done:
             self._await_server(self._sent_at)
         else:
@@ -131,7 +130,7 @@ class Carrier(Resender):
                 if self._resend is not None:
                     self._keep_sent(self._resend, out)
             if done or self.stage is _BODY:
-                self._await_server(now_ms())
+                self._await_server(self._context.clock.ms())
         elif self.stage is Stage.HELD:
             if self._upstream is not None and out:
                 self._upstream.write(out)
@@ -156,7 +155,7 @@ class Carrier(Resender):
         elif self.stage is Stage.TUNNEL:
             self._touch_tunnel()
         elif self._request_done if self.stage is _HEADERS else not self._client.is_congested():
-            self._await_server(now_ms())
+            self._await_server(self._context.clock.ms())
         else:
             self._client.server_timer.disarm()
 
@@ -166,7 +165,7 @@ class Carrier(Resender):
         if timeout is None:
             self._client.server_timer.disarm()
         else:
-            self._context.wheel.arm(self._client.server_timer, now_ms() + timeout)
+            self._context.wheel.arm(self._client.server_timer, self._context.clock.ms() + timeout)
 
     # -- answered ----------------------------------------------------------------------------------------------------
 
@@ -185,8 +184,8 @@ class Carrier(Resender):
     def _read_head(self, data: bytes) -> None:
         limit = self._context.head_limit
         while self.stage is _HEADERS:
-            end = data.find(b'\r\n\r\n') + 4
-            if end < 4:
+            end = end_of_head(data, 0)
+            if end < 0:
                 self._buffer = data
                 if len(data) > limit:
                     self._junk(data, BadHead('the response head is too large'))
@@ -214,14 +213,14 @@ class Carrier(Resender):
         if self.head.version == 1:
             self._to_client(self._written(response_bytes(head, b'', chunked=False)))
         if self._request_done:
-            self._await_server(now_ms())
+            self._await_server(self._context.clock.ms())
 
     def _answer(self, head: ResponseHead, rest: bytes) -> None:
         """The final response's head: decide the framing towards the client, and send it with what came of the body.
 
         One that comes before the request is complete may be over before it as well: its client is told that it closes.
         """
-        story, now = self.story, now_ms()
+        story, now = self.story, self._context.clock.ms()
         if self._resend is not None and self._sent_again(str(head.status)):
             return
         self._buffer = rest
@@ -258,13 +257,13 @@ class Carrier(Resender):
         self._body = body_of(length)
         self.stage = _BODY
         if self._frontend.logasap:
-            self.story.active = now_ms() - self.began
+            self.story.active = self._context.clock.ms() - self.began
             record_early(self._context, self._frontend, self._client, self.story, len(out))
         if rest:
             self._relay(rest, out)
         elif length:
             self._to_client(out)
-            self._await_server(now_ms())
+            self._await_server(self._context.clock.ms())
         else:
             self._finish(out)
 
@@ -305,7 +304,7 @@ class Carrier(Resender):
         if out:
             self._to_client(out)
         if self.stage is _BODY:
-            self._await_server(now_ms())
+            self._await_server(self._context.clock.ms())
             if body.more and self._upstream is not None:
                 self._upstream.pace(paced=True)
                 self._context.loop.call_soon(self._go_on, body)
@@ -334,7 +333,7 @@ class Carrier(Resender):
         if congested:
             self._client.server_timer.disarm()
         elif self.stage is _BODY or self._request_done:
-            self._await_server(now_ms())
+            self._await_server(self._context.clock.ms())
 
     def _finish(self, out: bytes) -> None:
         """The response is complete: the connection goes back to its pool, or ends, before the slot is given back."""

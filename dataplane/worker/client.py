@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Final
 from dataplane.core.counters import C
 from dataplane.core.layout import NOBODY
 from dataplane.core.termination import BAD_REQUEST, CLIENT_LEFT_REQUEST, LOCAL_ANSWER, REQUEST_TIMEOUT, Termination
-from dataplane.worker.clock import now_ms
 from dataplane.worker.connection import Connection, Hold, Phase, has_unread
 from dataplane.worker.ending import Story, record_unserved
 from dataplane.worker.exchange import Exchange
 from dataplane.worker.framing import BadBody, Body, body_of
-from dataplane.worker.head import BadHead, RequestHead, incomplete, parse_request
+from dataplane.worker.head import BadHead, RequestHead, end_of_head, incomplete, parse_request
 from dataplane.worker.pages import empty_page, kept_open, own_page, page, parser_page, without_body
 from dataplane.worker.routed import Stage
 from dataplane.worker.wheel import Timer
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.worker.context import Context
     from dataplane.worker.sides import Owner
-    from dataplane.worker.upstream import Upstream
 
 # named per request: see core/plane.py
 _IDLE: Final = Phase.IDLE
@@ -40,13 +38,13 @@ _PIPELINE: Final = Hold.PIPELINE
 class Client(Connection):
     """Serves the requests of one connection, one at a time and in order."""
 
-    __slots__ = ('_body', 'exchange', 'own', 'requests', 'server_timer')
+    __slots__ = ('_body', 'exchange')
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
         super().__init__(context, owner, index, frontend, sock)
         self.server_timer = Timer(self._server_expired)
         self._body: Body | None = None
-        self.own: Upstream | None = None
+        self.own = None
         self.requests = 0
         self.exchange: Exchange | None = None
 
@@ -114,13 +112,13 @@ class Client(Connection):
             data = data.lstrip(b'\r\n')
         if not data:
             return
-        end = data.find(b'\r\n\r\n', max(0, known - 3)) + 4
+        end = end_of_head(data, max(0, known - 3))
         if self.phase is not _HEAD:
-            self._begin_head(whole=end >= 4)
+            self._begin_head(whole=end >= 0)
         try:
-            if (end if end >= 4 else len(data)) > self._context.head_limit:
+            if (end if end >= 0 else len(data)) > self._context.head_limit:
                 raise BadHead('the request head is too large')
-            if end < 4:
+            if end < 0:
                 incomplete(data, known)
                 self._keep_rest(data)
                 return
@@ -185,12 +183,12 @@ class Client(Connection):
     def _answer_here(self, head: RequestHead, rest: bytes) -> None:
         """OPTIONS that may be forwarded no further (RFC 9110, 7.6.2): this hop is the one it asks about."""
         self.requests += 1
-        self._context.figures.request(self._index, now_ms())
+        self._context.figures.request(self._index, self._context.clock.ms())
         keep = self._may_keep(head)
         answer = empty_page(head.version, keep=keep)
         story = Story(self._index, self._wall)
         story.asked(head.method, head.target, head.version)
-        story.status, story.sent, story.request_ms = 200, len(answer), now_ms() - self._began
+        story.status, story.sent, story.request_ms = 200, len(answer), self._context.clock.ms() - self._began
         self._record(story, LOCAL_ANSWER)
         self._answered(head, answer, rest, keep=keep)
 
@@ -205,7 +203,7 @@ class Client(Connection):
     def _answer_monitor(self, head: RequestHead, rest: bytes, fails: bool) -> None:
         """`monitor-uri`: this proxy says that it is there, or that it `fails`. Nothing is logged, and no rule is asked."""
         figures = self._context.figures
-        figures.request(self._index, now_ms())
+        figures.request(self._index, self._context.clock.ms())
         figures.add(C.INTERCEPTED, figures.frontend(self._index))
         keep = self._may_keep(head)
         status = 503 if fails else 200
@@ -331,13 +329,13 @@ class Client(Connection):
         self.close(linger=True)
 
     def _record_unserved(self, end: Termination, status: int) -> None:
-        self._context.figures.request(self._index, now_ms())
+        self._context.figures.request(self._index, self._context.clock.ms())
         story = Story(self._index, self._wall)
         story.status = status
         self._record(story, end)
 
     def _record(self, story: Story, end: Termination) -> None:
-        story.active = now_ms() - self._began
+        story.active = self._context.clock.ms() - self._began
         record_unserved(self._context, self._frontend, self, story, end)
 
     def cut(self) -> None:

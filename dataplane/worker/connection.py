@@ -10,24 +10,22 @@ import asyncio
 import select
 import socket
 import struct
-import time
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, cast
 
-from dataplane.worker.clock import now_ms
+from dataplane.worker.halves import ClientEnd
 from dataplane.worker.outbox import LARGE
 from dataplane.worker.transport import tcp_info
 from dataplane.worker.wheel import Timer
 
 if TYPE_CHECKING:
-    from dataplane.core.model import Bind, Frontend
-    from dataplane.rules.samples import Sample
+    from collections.abc import Callable
+
+    from dataplane.core.model import Frontend
     from dataplane.worker.arrival import Arrival
     from dataplane.worker.context import Context
-    from dataplane.worker.ends import Ends
     from dataplane.worker.framing import Body
     from dataplane.worker.sides import Owner
-    from dataplane.worker.tracking import Tracking
 
 _LINGER: Final = 1_000
 _TCP_REPAIR: Final = 19  # linux/tcp.h; Python has no name for it
@@ -65,13 +63,12 @@ class Hold(IntEnum):
 _CLOSED: Final = Phase.CLOSED
 
 
-class Connection(asyncio.Protocol):
+class Connection(ClientEnd):
     """One accepted connection of frontend number `index`."""
 
     __slots__ = (
-        '_began', '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_sock', '_stalled', '_timer',
-        '_transport', '_unsent', '_wall', '_write_paused', 'address', 'arrival', 'bind', 'ends', 'idle_ms', 'listener', 'local_address',
-        'local_port', 'patience', 'phase', 'port', 'since', 'tlvs', 'tracking', 'variables',
+        '_began', '_buffer', '_context', '_eof', '_frontend', '_holds', '_index', '_owner', '_put', '_sock', '_stalled', '_timer',
+        '_transport', '_unsent', '_wall', '_write_paused', 'arrival', 'phase',
     )  # fmt: skip
 
     def __init__(self, context: Context, owner: Owner, index: int, frontend: Frontend, sock: socket.socket) -> None:
@@ -82,6 +79,7 @@ class Connection(asyncio.Protocol):
         self.patience = frontend.timeouts.client
         self._sock = sock
         self._transport: asyncio.Transport | None = None
+        self._put: Callable[[bytes], None] | None = None  # its write, bound once, as in upstream.py
         self._timer = Timer(self._expired)
         self._buffer = self._unsent = b''
         self._holds = 0
@@ -89,25 +87,26 @@ class Connection(asyncio.Protocol):
         self._stalled = 0
         self.address, self.port = '', 0
         self.local_address, self.local_port = '', 0
-        self._wall = time.time()
-        self._began = self.since = now_ms()
+        self._wall = context.clock.wall()
+        self._began = self.since = context.clock.ms()
         self.idle_ms = self.listener = -1
-        self.variables: dict[str, Sample] | None = None
-        self.tracking: Tracking | None = None
+        self.variables = None
+        self.tracking = None
         self.arrival: Arrival | None = None
-        self.bind: Bind | None = None
-        self.ends: Ends | None = None
-        self.tlvs: bytes | None = None
+        self.bind = self.ends = None
+        self.tlvs = None
         self.phase = Phase.FRESH
 
     def _note_first_byte(self) -> None:
         """A request begins with its first byte; what was before is idle time."""
-        self._began, self._wall = now_ms(), time.time()
+        clock = self._context.clock
+        self._began, self._wall = clock.ms(), clock.wall()
         self.idle_ms = self._began - self.since
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop has taken the accepted socket over."""
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = wire = cast(asyncio.Transport, transport)
+        self._put = wire.write
         peer, local = transport.get_extra_info('peername'), transport.get_extra_info('sockname')
         if isinstance(peer, tuple) and isinstance(local, tuple):
             self.address, self.port, self.local_address, self.local_port = peer[0], peer[1], local[0], local[1]
@@ -186,9 +185,9 @@ class Connection(asyncio.Protocol):
     def push(self) -> None:
         """Hand what waits to the transport, now."""
         data, self._unsent = self._unsent, b''
-        if data and self._transport is not None and self.phase is not _CLOSED:
+        if data and self._put is not None and self.phase is not _CLOSED:
             self._context.outbox.sent += len(data)
-            self._transport.write(data)
+            self._put(data)
 
     def write_eof(self) -> None:
         """Send no more."""
@@ -251,7 +250,7 @@ class Connection(asyncio.Protocol):
         if timeout is None:
             self._timer.disarm()
         else:
-            self._context.wheel.arm(self._timer, now_ms() + timeout)
+            self._context.wheel.arm(self._timer, self._context.clock.ms() + timeout)
 
     def check(self) -> None:
         """While it is not read: has its peer gone? Called now and then by its owner."""

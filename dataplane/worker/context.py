@@ -47,13 +47,18 @@ class Context:
     ) -> None:
         self.loop = loop
         self.desk = desk
+        self.clock = desk.clock
         self.cells = cells
         self.layout = layout
         self.worker = worker
         self.lease = layout.LEASE_ENDS
         self.log = log
         self.contents = contents
-        self.figures = Figures(cells, layout, worker)
+        self.figures = figures = Figures(cells, layout, worker)
+        # What every request counts, bound once: found by its name each takes 150 instructions more, of 72,000 for a request.
+        self.count_request, self.count_selected = figures.request, figures.selected
+        self.count_assigned, self.count_reused = figures.assigned, figures.reused
+        self.count_finished, self.count_timed = figures.finished, figures.timed
         self.allowance = Allowance(cells, layout, worker)
         self.faults = Faults()
         self.outbox = Outbox(loop)

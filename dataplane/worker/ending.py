@@ -9,7 +9,6 @@ from dataplane.core.layout import NOBODY
 from dataplane.core.termination import DONE, OUTCOMES, SERVER_CLOSED_DATA, Termination, Who
 from dataplane.rules.writing import for_capture
 from dataplane.wire.syslog import LEVELS
-from dataplane.worker.clock import now_ms
 from dataplane.worker.httplog import http_line, request_line
 from dataplane.worker.logbook import Entry, write_entry
 from dataplane.worker.tracking import count_unserved
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.worker.context import Context
     from dataplane.worker.cookies import Ticket
-    from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.halves import ClientEnd
     from dataplane.worker.transaction import Transaction
 
 BADREQ: Final = '<BADREQ>'
@@ -82,7 +81,7 @@ def record(context: Context, frontend: Frontend, client: ClientEnd, story: Story
     """Count and log a request that has ended. Call it while its connection still counts as open."""
     _count(context, frontend, story, end, client.listener)
     if story.logged:
-        client.since = now_ms()
+        client.since = context.clock.ms()
     else:
         _log(context, frontend, client, story, end)
 
@@ -117,14 +116,14 @@ def record_unserved(context: Context, frontend: Frontend, client: ClientEnd, sto
         level = _ERR if frontend.log_separate_errors and not story.is_normal(end) else -1
         entry = Entry(context, frontend, client, story, end, None)
         write_entry(entry, _line(context, frontend, client, story, end), level)
-    client.since = now_ms()
+    client.since = context.clock.ms()
 
 
 def _record_ruled(
     context: Context, frontend: Frontend, client: ClientEnd, story: Story, end: Termination, ruled: Transaction
 ) -> None:  # fmt: skip
     """Log a request that rules have seen: it may have a level of its own, or a format."""
-    client.since = now_ms()
+    client.since = context.clock.ms()
     if not ruled.logged:
         return
     level = ruled.log_level
@@ -144,13 +143,16 @@ def _count(context: Context, frontend: Frontend, story: Story, end: Termination,
     server = story.server if story.reached else NOBODY
     answered = story.response_ms >= 0
     theirs = 0 if story.ruled is None else story.ruled.server_status
-    figures.finished(story.frontend, backend, server, story.status, story.received, story.sent, answered and not theirs)
+    context.count_finished(
+        story.frontend, backend, server, story.status, story.received, story.sent, answered and not theirs
+    )
     if listener != NOBODY:
         figures.listener_moved(listener, story.received, story.sent)
     if theirs:  # what the server has said, whatever rules made of it
         figures.add(C(C.HRSP_1XX - 1 + theirs // 100), figures.server(server))
     if story.reached and answered:
-        figures.timed(backend, server, story.wait_ms, story.connect_ms, story.response_ms, story.active)
+        second = int(context.clock.wall())
+        context.count_timed(backend, server, second, story.wait_ms, story.connect_ms, story.response_ms, story.active)
     if end is DONE:
         return  # it counts nothing more; to look that up hashes two enumerations, 1.5 us
     counter = OUTCOMES[end].counter if story.counter is None else story.counter

@@ -38,7 +38,6 @@ from dataplane.core.termination import (
     Termination,
     Who,
 )
-from dataplane.worker.clock import now_ms
 from dataplane.worker.cookies import Ticket
 from dataplane.worker.ending import record
 from dataplane.worker.framing import CloseBody
@@ -327,11 +326,11 @@ class Exchange(Visitor):
         if verdict.then is Then.WAIT:
             self._context.desk.leave(self)  # where tables changed while it waited it may hold a place
             self.stage = Stage.TARPIT
-            self._waiting_since = now_ms()
+            self._waiting_since = self._context.clock.ms()
             self.story.request_ms = -1
             assert self._ruled is not None
             self._ruled.tarpit = verdict
-            self._context.wheel.arm(self._client.server_timer, now_ms() + (self.timeouts.tarpit or 0))
+            self._context.wheel.arm(self._client.server_timer, self._context.clock.ms() + (self.timeouts.tarpit or 0))
         elif verdict.page is not None:
             self._ask_for(verdict)
         elif verdict.answer is not None:
@@ -381,7 +380,7 @@ class Exchange(Visitor):
         self.stage = _OVER
         client.server_timer.disarm()
         context.desk.leave(self)
-        story.active = now_ms() - self.began
+        story.active = context.clock.ms() - self.began
         record(context, self._frontend, client, story, end)
         if self._ruled is not None and context.tables:
             count_ended(self._ruled, end, story.received, story.sent)

@@ -39,9 +39,9 @@ cdef class Figures:
     )
     cdef _finished(self, Py_ssize_t block, Py_ssize_t klass, long long received, long long sent)
     cdef _moved(self, Py_ssize_t block, long long received, long long sent)
-    @cython.locals(second='long long')
     cpdef timed(
-        self, Py_ssize_t backend, Py_ssize_t server, long long wait, long long connect, long long response, long long active
+        self, Py_ssize_t backend, Py_ssize_t server, long long second, long long wait, long long connect, long long response,
+        long long active
     )
     cdef _timed(
         self, Py_ssize_t block, long long second, long long wait, long long connect, long long response, long long active

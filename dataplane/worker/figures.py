@@ -198,9 +198,12 @@ class Figures:
         cells[block + _BIN] += received
         cells[block + _BOUT] += sent
 
-    def timed(self, backend: int, server: int, wait: int, connect: int, response: int, active: int) -> None:
-        """The times of a request that had a server: in queue, to connect, to answer, in all (ms; negative counts as 0)."""
-        second = int(time.time())
+    def timed(
+        self, backend: int, server: int, second: int, wait: int, connect: int, response: int, active: int
+    ) -> None:  # fmt: skip
+        """The times of a request that had a server: in queue, to connect, to answer, in all (ms; negative counts as 0), and the second
+        in which it ended, since the epoch.
+        """
         self._timed(self._backends + backend * COUNTERS, second, wait, connect, response, active)
         self._timed(self._servers + server * COUNTERS, second, wait, connect, response, active)
 

@@ -16,9 +16,16 @@ from dataplane.worker.known import Field
 from dataplane.worker.scan import TOKEN
 
 try:
-    from dataplane.native.heads import is_host, scan_request, scan_response
+    from dataplane.native.heads import (
+        content_length,
+        has_escaped_nul,
+        head_end,
+        is_host,
+        scan_request,
+        scan_response,
+    )
 except ImportError:  # not compiled: its twin
-    from dataplane.worker.scan import is_host, scan_request, scan_response
+    from dataplane.worker.scan import content_length, has_escaped_nul, head_end, is_host, scan_request, scan_response
 
 _FIELD: Final = re.compile(rb'\n([^:\r]+):[^\r]*')
 _ABSOLUTE: Final = re.compile(rb'[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)')
@@ -29,6 +36,14 @@ _PROTECTED: Final = frozenset((
     b'x-real-ip', b'close', b'keep-alive', b'upgrade',
 ))  # fmt: skip
 _END: Final = 2  # bytes of the empty line
+_LENGTH: Final = b'Content-Length: '
+# constants: compiled code looks up what is imported in a dictionary each time, for 130 instructions
+end_of_head: Final = head_end
+_has_escaped_nul: Final = has_escaped_nul
+_content_length: Final = content_length
+_is_host: Final = is_host
+_scan_request: Final = scan_request
+_scan_response: Final = scan_response
 
 
 class BadHead(Exception):
@@ -51,12 +66,14 @@ class Line(NamedTuple):
 class Head:
     """The common part of requests and responses. `raw` is the head as it came, its empty line included."""
 
-    __slots__ = ('_edits', 'keep_alive', 'length', 'raw', 'upgrade', 'version')
+    __slots__ = ('_cut_from', '_cut_to', '_edits', 'keep_alive', 'length', 'raw', 'upgrade', 'version')
 
     def __init__(self, raw: bytes, version: int) -> None:
         self.raw = raw
         self.version = version
-        self._edits: dict[int, tuple[int, bytes]] = {}
+        # most heads have one line at most that is not forwarded, Connection: it is noted here, or nothing is (-1)
+        self._cut_from = self._cut_to = -1
+        self._edits: dict[int, tuple[int, bytes]] | None = None
         self.length = 0
         self.upgrade = b''
         self.keep_alive = version == 1
@@ -64,20 +81,39 @@ class Head:
     @property
     def edits(self) -> dict[int, tuple[int, bytes]]:
         """What is forwarded otherwise than it came: where a line starts -> where the next begins, what stands there."""
-        return self._edits
+        edits = self._edits
+        if edits is None:
+            edits = self._edits = {}
+        if self._cut_from >= 0:
+            edits[self._cut_from] = (self._cut_to, b'')
+            self._cut_from = -1
+        return edits
 
     def rewrite(self, raw: bytes, edits: dict[int, tuple[int, bytes]]) -> None:
         """Be another head of the same message: its framing and persistence are as they were."""
-        self.raw, self._edits = raw, edits
+        self.raw, self._edits, self._cut_from = raw, edits, -1
 
     def drop(self, start: int, end: int) -> None:
         """Do not forward the line from `start` to where the next one begins."""
-        self._edits[start] = (end, b'')
+        if self._edits is None and self._cut_from < 0:
+            self._cut_from, self._cut_to = start, end
+        else:
+            self.edits[start] = (end, b'')
 
     def replace(self, start: int, end: int, line: bytes) -> None:
         """Forward `line` instead of the one from `start` to where the next one begins."""
         if self.raw[start : end - 2] != line:
-            self._edits[start] = (end, line + b'\r\n')
+            self.edits[start] = (end, line + b'\r\n')
+
+    def say_length(self, start: int, end: int, value: bytes) -> None:
+        """Note the length that the line from `start` on says, and forward it as the number that was understood. Raises BadHead."""
+        self.length = length = _content_length(value)
+        if length < 0:
+            raise BadHead('malformed Content-Length')
+        # What nearly everybody writes is known without being written: 150 instructions instead of 800.
+        plain = end - start - _END == len(_LENGTH) + len(value) and (value[0] != 48 or len(value) == 1)
+        if not plain or self.raw[start : start + len(_LENGTH)] != _LENGTH:
+            self.replace(start, end, b'Content-Length: %d' % length)
 
     def connection(self, values: list[bytes]) -> None:
         """Act on the Connection options: persistence, upgrade, and the fields they nominate (RFC 9110, 7.6.1)."""
@@ -117,29 +153,35 @@ class Head:
         found = []
         for field in _FIELD.finditer(self.raw):
             start, end = field.start() + 1, field.end() + 2
-            if field[1].lower() == name and start not in self._edits:
+            if field[1].lower() == name and start not in self.edits:
                 found.append(Line(start, end, field[1], self.raw[field.end(1) + 1 : field.end()].strip(b' \t')))
         return found
 
-    def kept(self, more: dict[int, tuple[int, bytes]] | None = None) -> bytes:
-        """The lines that may be forwarded, start line included, each with its CRLF; the empty line is left out.
+    def kept(self) -> bytes:
+        """The lines that may be forwarded, start line included, each with its CRLF; the empty line is left out."""
+        return self.forwarded(b'')[:-_END]
+
+    def forwarded(self, added: bytes, more: dict[int, tuple[int, bytes]] | None = None) -> bytes:
+        """The head as it is forwarded: the lines that may be, those that are `added`, each with its CRLF, and the empty line.
 
         `more`: edits of lines (start -> end, what stands there instead) for this time only.
         """
-        raw, edits = self.raw, self._edits
-        if more:
-            edits = {**edits, **more}
-        if not edits:
-            return raw[:-_END]
-        if len(edits) == 1:
-            ((start, (end, line)),) = edits.items()
-            return b''.join((raw[:start], line, raw[end:-_END]))
-        pieces, position = [], 0
+        raw = self.raw
+        if not more and self._edits is None:
+            # Two copies, or none: 400 instructions where all edits in a dictionary took 2,600.
+            start, end = self._cut_from, self._cut_to
+            if not added:
+                return raw if start < 0 else raw[:start] + raw[end:]
+            kept = raw[:-_END] if start < 0 else raw[:start] + raw[end:-_END]
+            return kept + added + b'\r\n'
+        edits = {**self.edits, **more} if more else self.edits
+        pieces: list[bytes] = []
+        position = 0
         for start, (end, line) in sorted(edits.items()):
             pieces.append(raw[position:start])
             pieces.append(line)
             position = end
-        pieces.append(raw[position:-_END])
+        pieces += (raw[position:-_END], added, b'\r\n')
         return b''.join(pieces)
 
 
@@ -159,13 +201,13 @@ class RequestHead(Head):
 
     def readdress(self, host: Field | None) -> None:
         """Forward the start line and the Host field (where it stands, or as a last line) that `origin` and `authority` say."""
-        self._edits[0] = (self.raw.index(b'\n') + 1, b'%b %b HTTP/1.%d\r\n' % (self.method, self.origin, self.version))
+        self.edits[0] = (self.raw.index(b'\n') + 1, b'%b %b HTTP/1.%d\r\n' % (self.method, self.origin, self.version))
         line = b'Host: ' + self.authority
         if host is not None:
             self.replace(host[2], host[3], line)
         else:
             end = len(self.raw) - _END
-            self._edits[end] = (end, line + b'\r\n')
+            self.edits[end] = (end, line + b'\r\n')
 
 
 class ResponseHead(Head):
@@ -189,10 +231,10 @@ def incomplete(data: bytes, known: int = 0) -> None:
 
 def parse_request(raw: bytes, max_fields: int) -> RequestHead:
     """Parse a request's head; `raw` ends with its empty line. Raises BadHead."""
-    scan = scan_request(raw)
-    if scan is None:
+    found = _scan_request(raw)
+    if found is None:
         raise BadHead('malformed request head')
-    method, target, version, count, underscored, fields = scan
+    method, target, version, count, underscored, fields = found
     if count > max_fields:
         raise BadHead('too many header fields')
     head = RequestHead(raw, version, method, target)
@@ -218,8 +260,7 @@ def _request_fields(head: RequestHead, fields: list[Field]) -> Field | None:
             head.authority = value
         elif key == b'content-length':
             lengths += 1
-            head.length = _length(value)
-            head.replace(start, end, b'Content-Length: %d' % head.length)
+            head.say_length(start, end, value)
         elif key == b'expect':
             _expect(head, value, start, end)
         elif key == b'max-forwards':
@@ -235,7 +276,7 @@ def _request_fields(head: RequestHead, fields: list[Field]) -> Field | None:
                 head.upgrade = value.lower() if not head.upgrade else head.upgrade + b',' + value.lower()
     if host is None and head.version == 1:
         raise BadHead('a Host field is needed')
-    if not is_host(head.authority):
+    if not _is_host(head.authority):
         raise BadHead('malformed Host field')
     _one_framing(head, lengths, codings)
     if connection:
@@ -253,12 +294,6 @@ def _one_framing(head: Head, lengths: int, codings: list[bytes]) -> None:
         if lengths:
             raise BadHead('both Content-Length and Transfer-Encoding')
         _transfer_encoding(head, b','.join(codings))
-
-
-def _length(value: bytes) -> int:
-    if not value.isdigit() or len(value) > 18:
-        raise BadHead('malformed Content-Length')
-    return int(value)
 
 
 def _transfer_encoding(head: Head, value: bytes) -> None:
@@ -298,12 +333,12 @@ def _target(head: RequestHead, host: Field | None) -> None:
             _absolute(head, absolute[1], absolute[2], host)
         elif target != b'*' or head.method != b'OPTIONS':
             raise BadHead('malformed request target')
-    if target.find(b'%00') >= 0:  # `in` makes an exception and drops it: 0.5 us instead of 0.2
+    if _has_escaped_nul(target):
         raise BadHead('NUL in the request target')
 
 
 def _absolute(head: RequestHead, authority: bytes, rest: bytes, host: Field | None) -> None:
-    if not authority or authority[0] == 58 or not is_host(authority):
+    if not authority or authority[0] == 58 or not _is_host(authority):
         raise BadHead('malformed authority in the request target')
     head.authority = authority
     if not rest and head.method == b'OPTIONS':
@@ -315,10 +350,10 @@ def _absolute(head: RequestHead, authority: bytes, rest: bytes, host: Field | No
 
 def parse_response(raw: bytes, max_fields: int) -> ResponseHead:
     """Parse a response's head; `raw` ends with its empty line. Raises BadHead."""
-    scan = scan_response(raw)
-    if scan is None:
+    found = _scan_response(raw)
+    if found is None:
         raise BadHead('malformed response head')
-    version, status, count, fields = scan
+    version, status, count, fields = found
     if count > max_fields:
         raise BadHead('too many header fields')
     head = ResponseHead(raw, version, status)
@@ -334,11 +369,9 @@ def _response_fields(head: ResponseHead, fields: list[Field]) -> None:
     for key, value, start, end in fields:
         if key == b'content-length':
             lengths += 1
-            head.length = _length(value)
+            head.say_length(start, end, value)
             if head.status < 200 or head.status == 204:
                 head.drop(start, end)
-            else:
-                head.replace(start, end, b'Content-Length: %d' % head.length)
             continue
         head.drop(start, end)
         if key == b'connection':

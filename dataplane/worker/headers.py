@@ -70,29 +70,25 @@ def request_bytes(
 
     `edits`: lines that only this server gets otherwise.
     """
-    out = head.kept(edits)
-    if head.length == CHUNKED:
-        out += b'Transfer-Encoding: chunked\r\n'
+    added = b'Transfer-Encoding: chunked\r\n' if head.length == CHUNKED else b''
     if forwarded:
-        out += forwarded + b'\r\n'
+        added += forwarded + b'\r\n'
     if switch:
-        out += b'Connection: Upgrade\r\nUpgrade: websocket\r\n'
+        added += b'Connection: Upgrade\r\nUpgrade: websocket\r\n'
     elif close:
-        out += b'Connection: close\r\n'
+        added += b'Connection: close\r\n'
     elif head.version == 0:
-        out += b'Connection: keep-alive\r\n'
-    return out + b'\r\n'
+        added += b'Connection: keep-alive\r\n'
+    return head.forwarded(added, edits)
 
 
 def response_bytes(head: ResponseHead, connection: bytes, added: bytes = b'', *, chunked: bool) -> bytes:
     """The head as it goes to the client. `connection` is the Connection field's value, or empty; `added`: further lines."""
-    out = head.kept() + added if added else head.kept()
-    if head.version == 0:
-        out = b'HTTP/1.1' + out[8:]
     if chunked:
-        out += b'Transfer-Encoding: chunked\r\n'
+        added += b'Transfer-Encoding: chunked\r\n'
     if connection:
-        out += b'Connection: ' + connection + b'\r\n'
+        added += b'Connection: ' + connection + b'\r\n'
         if connection == b'Upgrade':
-            out += b'Upgrade: websocket\r\n'
-    return out + b'\r\n'
+            added += b'Upgrade: websocket\r\n'
+    out = head.forwarded(added)
+    return out if head.version else b'HTTP/1.1' + out[8:]

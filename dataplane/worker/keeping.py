@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dataplane.rules.noting import Slot
     from dataplane.rules.samples import Sample
     from dataplane.worker.context import Context
-    from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.halves import ClientEnd
 
 
 class Keeping(Places):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dataplane.stick import StickTable
     from dataplane.worker.context import Context
     from dataplane.worker.ending import Story
-    from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.halves import ClientEnd
     from dataplane.worker.transaction import Transaction
 
 _VERSIONS: Final = (b'1.0', b'1.1')

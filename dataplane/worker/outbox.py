@@ -9,17 +9,20 @@ or pushes first), and nothing is kept longer than the turn, so what waits is bou
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol
+from typing import Final
 
 LARGE: Final = 16_384
 """Bytes from which a piece is written at once: copying it to save a send would cost more than the send."""
 
 
-class Sender(Protocol):
+class Sender(asyncio.Protocol):
     """A connection with something to send."""
+
+    __slots__ = ()
 
     def push(self) -> None:
         """Hand it to the transport; nothing to do when it is gone or was sent meanwhile."""
+        raise NotImplementedError
 
 
 class Outbox:

@@ -14,7 +14,7 @@ from dataplane.worker.bareview import BareView
 
 if TYPE_CHECKING:
     from dataplane.rules.samples import Address, Sample
-    from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.halves import ClientEnd
 
 
 class Places(BareView):

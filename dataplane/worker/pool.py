@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from dataplane.core.tables import Tables
+    from dataplane.worker.halves import ServerUser
     from dataplane.worker.outbox import Outbox
-    from dataplane.worker.sides import ServerUser
 
 _OUT: Final = Rota.OUT  # named per request: see core/plane.py
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)

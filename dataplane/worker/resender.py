@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from dataplane.core.counters import C
 from dataplane.core.stream import Life
 from dataplane.core.termination import BAD_RESPONSE, RetryOn
-from dataplane.worker.clock import now_ms
 from dataplane.worker.framing import CHUNKED, BadBody, decoded
 from dataplane.worker.head import BadHead
 from dataplane.worker.seeker import Seeker
@@ -19,8 +18,8 @@ from dataplane.worker.seeker import Seeker
 if TYPE_CHECKING:
     from dataplane.core.model import Frontend
     from dataplane.worker.context import Context
+    from dataplane.worker.halves import ClientEnd
     from dataplane.worker.head import RequestHead
-    from dataplane.worker.sides import ClientEnd
 
 
 class Resender(Seeker):
@@ -76,7 +75,7 @@ class Resender(Seeker):
         if self._leaves(story.retries):
             self._go_elsewhere()
         else:
-            self._waiting_since = now_ms()
+            self._waiting_since = self._context.clock.ms()
             self._connect()
         return True
 

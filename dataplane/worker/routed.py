@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dataplane.core.layout import ANY, NOBODY
-from dataplane.core.stream import Stream
-from dataplane.worker.clock import now_ms
 from dataplane.worker.cookies import Standing
 from dataplane.worker.ending import Story
+from dataplane.worker.halves import ServerUser
 from dataplane.worker.head import RequestHead, ResponseHead
 from dataplane.worker.judging import judge_passed, judge_request, judge_response
 from dataplane.worker.persistence import (
@@ -41,9 +40,9 @@ if TYPE_CHECKING:
     from dataplane.stick import StickTable
     from dataplane.worker.context import Context
     from dataplane.worker.cookies import Jar
+    from dataplane.worker.halves import ClientEnd
     from dataplane.worker.pool import Pool
     from dataplane.worker.rulebook import ProxyRules, Rulebook
-    from dataplane.worker.sides import ClientEnd
     from dataplane.worker.upstream import Ends, Upstream
     from dataplane.worker.verdicts import Verdict
 
@@ -66,11 +65,11 @@ class Stage(IntEnum):
 
 
 # named per request: see core/plane.py
-_ROUTED = Stage.ROUTED
-_USUAL = Persistence.USUAL
+_ROUTED: Final = Stage.ROUTED
+_USUAL: Final = Persistence.USUAL
 
 
-class Routed(Stream):
+class Routed(ServerUser):
     """A request with its route. Its ends (`_fail`, `_obey`) are the exchange's."""
 
     __slots__ = (
@@ -99,7 +98,7 @@ class Routed(Stream):
         self.number = context.number()
         self.stage = _ROUTED
         self.began = began
-        self._received_at = self._waiting_since = now_ms()
+        self._received_at = self._waiting_since = context.clock.ms()
         self._queue_deadline = 0
         self._pool: Pool | None = None
         self._upstream: Upstream | None = None

@@ -39,7 +39,24 @@ _RESPONSE: Final = _grammar(_STATUS_LINE, TOKEN)
 _WATCHED_REQUEST: Final = _watched(REQUEST_FIELDS)
 _WATCHED_RESPONSE: Final = _watched(RESPONSE_FIELDS)
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[!$&'()*+,;=._~0-9A-Za-z%-]*)(?::[0-9]*)?")
+_MOST_DIGITS: Final = 18
 _START_AND_END: Final = 2  # lines of a head that are no fields
+
+
+def head_end(data: bytes, start: int) -> int:
+    """Where the first head in `data` ends, behind its empty line; -1 if that is not there. It is looked for from `start` on."""
+    end = data.find(b'\r\n\r\n', start)
+    return end if end < 0 else end + 4
+
+
+def has_escaped_nul(target: bytes) -> bool:
+    """Does a target hold a NUL, percent-encoded?"""
+    return target.find(b'%00') >= 0  # `in` makes an exception and drops it: 0.5 us instead of 0.2
+
+
+def content_length(value: bytes) -> int:
+    """The number that a Content-Length says (RFC 9110, 8.6), of at most 18 digits; -1 when it is none."""
+    return int(value) if value.isdigit() and len(value) <= _MOST_DIGITS else -1
 
 
 def scan_request(raw: bytes) -> RequestScan | None:

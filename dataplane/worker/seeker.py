@@ -21,7 +21,6 @@ from dataplane.core.retry import leaves, may_retry, turn_around
 from dataplane.core.state import OpState
 from dataplane.core.stream import HASHED, Admission
 from dataplane.core.termination import CONNECT_REFUSED, NO_RESOURCE, NO_SERVER, QUEUE_FULL, Termination
-from dataplane.worker.clock import now_ms
 from dataplane.worker.ending import NOSRV
 from dataplane.worker.persistence import Persistence
 from dataplane.worker.routed import Routed, Stage
@@ -55,7 +54,7 @@ class Seeker(Routed):
     def begin(self) -> None:
         """The head is complete (and `client_body` was called with what came along with it): find a server."""
         context = self._context
-        context.figures.request(self.story.frontend, self._received_at)
+        context.count_request(self.story.frontend, self._received_at)
         if context.rulebook is None or self._passes(context.rulebook.frontends.get(self.story.frontend)):
             self._ask()
 
@@ -72,7 +71,7 @@ class Seeker(Routed):
             first = self._backend is None
             self._learn_backend()
             if first:
-                context.figures.selected(self.backend, self._received_at)
+                context.count_selected(self.backend, self._received_at)
             if context.rulebook is not None:
                 self._insist(context.rulebook)
                 if not self._passes_backend(context.rulebook):
@@ -106,7 +105,7 @@ class Seeker(Routed):
 
     def _wait(self) -> None:
         self.stage = _QUEUED
-        now = now_ms()
+        now = self._context.clock.ms()
         self._waiting_since = now
         timeout = self.timeouts.queue
         if timeout is not None:
@@ -117,7 +116,7 @@ class Seeker(Routed):
     def _note_wait(self) -> None:
         """Its time in this queue is over; the log wants the sum over all queues, and its last place in each kind."""
         self.story.ahead = (self.position_server, self.position_backend)
-        self.story.wait_ms = max(self.story.wait_ms, 0) + now_ms() - self._waiting_since
+        self.story.wait_ms = max(self.story.wait_ms, 0) + self._context.clock.ms() - self._waiting_since
 
     def on_slot(self) -> None:
         """The wait is over: a slot is reserved on `server`."""
@@ -152,7 +151,8 @@ class Seeker(Routed):
 
     def _assigned(self) -> None:
         """A slot is reserved on `server`: note what the log and the figures want to know, then connect."""
-        story, figures, now = self.story, self._context.figures, now_ms()
+        context, story = self._context, self.story
+        figures, now = context.figures, context.clock.ms()
         self._client.server_timer.disarm()
         self._learn_backend()
         queued = self.stage is _QUEUED
@@ -166,7 +166,7 @@ class Seeker(Routed):
             story.redispatched = True
             figures.add(C.WREDIS, figures.server(before), figures.backend(self.backend))
         if story.server != self.server or not story.reached:
-            figures.assigned(self.backend, self.server, now, queued or before == self.server)
+            context.count_assigned(self.backend, self.server, now, queued or before == self.server)
         story.reached = True
         story.server = self.server
         if cookie is not None:
@@ -201,14 +201,14 @@ class Seeker(Routed):
             self._upstream = upstream
             self._reused = True
             self.story.connect_ms = 0
-            context.figures.reused(self.backend, self.server)
+            context.count_reused(self.backend, self.server)
             self._send()
             return
         self._reused = False
         self._upstream = pool.open(self, self.generation, port, preface, address)
         timeout = self.timeouts.connect
         if timeout is not None:
-            context.wheel.arm(client.server_timer, now_ms() + timeout)
+            context.wheel.arm(client.server_timer, self._context.clock.ms() + timeout)
 
     def _preface(self, settings: ProxyProtocol) -> bytes:
         """What a server with `send-proxy` is told first of all."""
@@ -224,7 +224,7 @@ class Seeker(Routed):
         """The server accepted the connection."""
         figures = self._context.figures
         self._client.server_timer.disarm()
-        self.story.connect_ms = now_ms() - self._waiting_since
+        self.story.connect_ms = self._context.clock.ms() - self._waiting_since
         figures.add(C.CONNECT, figures.server(self.server), figures.backend(self.backend))
         if self._pool is not None and self._pool.observer is not None:
             self._pool.observer.note(Event.CONNECTED)
@@ -241,7 +241,7 @@ class Seeker(Routed):
         private = upstream.private or self._backend_of().http_reuse == 'never'
         if private and not self._frontend.max_session_srv_conns:
             upstream.shutdown()
-        elif pool.give(upstream, now_ms(), private=private) and private:
+        elif pool.give(upstream, self._context.clock.ms(), private=private) and private:
             pools.close(client.own)
             client.own = upstream
 
@@ -270,7 +270,7 @@ class Seeker(Routed):
             self._try_again()
             return
         self.stage = Stage.TURN_AROUND
-        self._context.wheel.arm(self._client.server_timer, now_ms() + pause)
+        self._context.wheel.arm(self._client.server_timer, self._context.clock.ms() + pause)
 
     def _leaves(self, attempt: int) -> bool:
         """May this retry go to another server?"""
@@ -303,22 +303,6 @@ class Seeker(Routed):
 
     def _send(self) -> None:
         """The connection is there: send the request."""
-        raise NotImplementedError
-
-    def on_server_data(self, data: bytes) -> None:
-        """Bytes from the server."""
-        raise NotImplementedError
-
-    def on_server_eof(self) -> bool:
-        """The server will send no more."""
-        raise NotImplementedError
-
-    def on_server_lost(self) -> None:
-        """The connection to the server is gone."""
-        raise NotImplementedError
-
-    def on_server_congested(self, *, congested: bool) -> None:
-        """The server takes less than it is sent, or again enough."""
         raise NotImplementedError
 
     def _release_upstream(self) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dataplane.rules.stores import Store
     from dataplane.stick import StickTable
     from dataplane.worker.context import Context
-    from dataplane.worker.sides import ClientEnd
+    from dataplane.worker.halves import ClientEnd
     from dataplane.worker.transaction import Transaction
     from dataplane.worker.verdicts import Verdict
 

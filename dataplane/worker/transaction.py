@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from dataplane.rules.view import Fields
     from dataplane.stick import StickTable
     from dataplane.worker.context import Context
+    from dataplane.worker.halves import ClientEnd
     from dataplane.worker.head import Head, RequestHead, ResponseHead
     from dataplane.worker.routed import Routed
     from dataplane.worker.rulebook import ProxyRules
-    from dataplane.worker.sides import ClientEnd
     from dataplane.worker.tracking import Tracking
     from dataplane.worker.verdicts import Verdict
 

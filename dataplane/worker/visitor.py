@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dataplane.core.termination import LOCAL_ANSWER, RULE_FAILED, Termination
-from dataplane.worker.clock import now_ms
 from dataplane.worker.holding import Holding
 from dataplane.worker.pages import closing
 from dataplane.worker.routed import Stage
@@ -62,7 +61,7 @@ class Visitor(Holding):
         if ruled.tarpit is None or ruled.tarpit.page is None:
             return  # it was asked before, with what had come until then
         page, ruled.tarpit = ruled.tarpit.page, None
-        self._waiting_since = now = now_ms()
+        self._waiting_since = now = self._context.clock.ms()
         self._context.wheel.arm(self._client.server_timer, now + _PATIENCE)
         question = {
             'service': page.service,
@@ -92,7 +91,7 @@ class Visitor(Holding):
             self._answer_page(status, RULE_FAILED)
             return
         if status != _UNAUTHORIZED:
-            self.story.response_ms = now_ms() - self._waiting_since
+            self.story.response_ms = self._context.clock.ms() - self._waiting_since
         keep = self._may_keep_after()
         self._answer_own(status, answer if keep else closing(answer), LOCAL_ANSWER, keep=keep)
 

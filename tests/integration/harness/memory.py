@@ -12,12 +12,11 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 from dataplane.core.model import Snapshot
 from dataplane.worker.client import Client
 from dataplane.worker.clock import now_ms
-from dataplane.worker.sides import ServerUser
 from dataplane.worker.upstream import Upstream
 from tests.integration.harness.lane import Outcome
 from tests.integration.harness.proxy import Proxy, server, snapshot
@@ -168,7 +167,7 @@ class Memory:
         self._served = [one for one in self._served if one.upstream.is_alive()]
         if not any(one.upstream.user is None for one in self._served):
             loop, outbox = asyncio.get_running_loop(), self._context.outbox
-            upstream, wire = Upstream(loop, outbox, 0, _GENERATION, cast(ServerUser, None), pool.forget), Wire()
+            upstream, wire = Upstream(loop, outbox, 0, _GENERATION, None, pool.forget), Wire()
             upstream.connection_made(wire)
             assert pool.give(upstream, now_ms(), private=False)
             self._served.append(Served(upstream, wire))

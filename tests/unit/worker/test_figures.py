@@ -74,8 +74,8 @@ def test_an_answer_that_is_not_the_servers_own_is_of_no_class_there() -> None:
 
 def test_times_and_their_maxima() -> None:
     one, _ = both()
-    one.timed(0, 0, -1, 2, 3, 9)
-    one.timed(0, 0, 1, 1, 5, 7)
+    one.timed(0, 0, 77, -1, 2, 3, 9)
+    one.timed(0, 0, 78, 1, 1, 5, 7)
     for block in (one.backend(0), one.server(0)):
         assert list(one.cells[block + C.TIMES : block + C.TTIME_MAX + 1]) == [2, 1, 3, 8, 16, 1, 2, 5, 9]
 

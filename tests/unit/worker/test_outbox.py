@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import pytest
 import uvloop
 
-from dataplane.worker.outbox import LARGE, Outbox
+from dataplane.core.layout import NOBODY
+from dataplane.worker.halves import ServerUser
+from dataplane.worker.outbox import LARGE, Outbox, Sender
 from dataplane.worker.upstream import Link, Upstream
+from tests.unit.worker.house import COMPILED
+
+pytestmark = pytest.mark.skipif(
+    COMPILED, reason='a compiled class has no heirs in Python, such as these users; as written it is tested'
+)
 
 
-class Server:
+class Server(ServerUser):
     """Notes what a connection to it tells its user."""
 
     def __init__(self) -> None:
+        super().__init__(NOBODY)
         self.connected = asyncio.get_running_loop().create_future()
 
     def on_connected(self) -> None:
@@ -36,7 +45,7 @@ class Server:
         """Nothing is held back."""
 
 
-class Broken:
+class Broken(Sender):
     """Fails when it is pushed."""
 
     def push(self) -> None:

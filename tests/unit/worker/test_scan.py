@@ -15,7 +15,7 @@ from dataplane.worker import scan
 PIECES = (
     b'GET', b'P_ST', b' ', b'  ', b'/', b'/a?b#c', b'*', b'HTTP/1.1', b'HTTP/1.0', b'HTTP/1.2', b'HTTP/2.0', b'\r\n', b'\n', b'\r',
     b'Host', b'hOsT', b'host_', b':', b' :', b': ', b'a', b'\t', b'Content-Length', b'transfer-encoding', b'TE', b'Upgrade',
-    b'X-' + b'y' * 40, b'HTTP2-Settings', b'\x00', b'\x7f', b'\xff', b'\x80', b'200', b'99', b'600', b'10', b' OK', b'',
+    b'X-' + b'y' * 40, b'HTTP2-Settings', b'\x00', b'\x7f', b'\xff', b'\x80', b'200', b'99', b'600', b'10', b' OK', b'', b'long value ' * 3, b'\x1f', b'\t' * 9, b'\x80' * 11, b'~\x7f',
 )  # fmt: skip
 REQUEST = b'GET /a HTTP/1.1\r\nHost: a\r\nX_y: 1\r\nContent-Length:\t 5 \r\nAccept: */*\r\n\r\n'
 RESPONSE = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nServer: x\r\nCONNECTION: close\r\n\r\n'
@@ -36,6 +36,46 @@ def twins() -> list[tuple[Scan, Scan]]:
 def same(raw: bytes) -> None:
     for written, compiled in twins():
         assert compiled(raw) == written(raw), raw
+
+
+def same_end(data: bytes) -> None:
+    native = import_module('dataplane.native.heads')
+    for start in range(len(data) + 2):
+        assert native.head_end(data, start) == scan.head_end(data, start), (data, start)
+
+
+def test_where_a_head_ends() -> None:
+    assert scan.head_end(b'a\r\n\r\nb\r\n\r\n', 0) == 5
+    assert scan.head_end(b'a\r\n\r\nb\r\n\r\n', 2) == 10
+    assert scan.head_end(b'\r\n\r\n', 0) == 4
+    assert [scan.head_end(data, 0) for data in (b'', b'\r\n\r', b'\n\r\n\r', b'\r\r\n\n')] == [-1, -1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    'value, length',
+    [
+        (b'0', 0), (b'5', 5), (b'007', 7), (b'9' * 18, 10**18 - 1), (b'9' * 19, -1), (b'', -1), (b'-1', -1), (b'+1', -1),
+        (b'1 ', -1), (b'0x1', -1), (b'1_0', -1), (b'\xb2', -1), (b'1\x00', -1),
+    ],
+)  # fmt: skip
+def test_a_length(value: bytes, length: int) -> None:
+    assert scan.content_length(value) == length
+
+
+@pytest.mark.parametrize('target', [b'/', b'/%00', b'/a%0', b'/%001', b'/%0%00', b''])
+def test_a_nul_in_disguise(target: bytes) -> None:
+    assert scan.has_escaped_nul(target) is (b'%00' in target)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(st.sampled_from((b'\r', b'\n', b'\r\n', b'a', b'%', b'0', b'%00', b'7')), max_size=12))
+def test_both_find_the_same_in_small_things(pieces: list[bytes]) -> None:
+    twins()
+    data = b''.join(pieces)
+    native = import_module('dataplane.native.heads')
+    same_end(data)
+    assert native.has_escaped_nul(data) is scan.has_escaped_nul(data)
+    assert native.content_length(data) == scan.content_length(data)
 
 
 def test_a_request() -> None:
