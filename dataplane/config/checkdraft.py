@@ -194,8 +194,10 @@ class ProbeDraft:
                 if not isinstance(step, dict) and not (at < last and isinstance(step, Assign))
             ]
             steps = [*_connect(), *before, request, *rest]
-        if not any(isinstance(step, Expect) for step in steps):
-            steps.append(Expect(match=Match.STATUS, codes=_PASSING))
+        last = max(at for at, step in enumerate(steps) if not isinstance(step, Comment | Assign))
+        if isinstance(steps[last], Request) or not any(isinstance(step, Expect) for step in steps):
+            # the answer to what is asked last is always heard
+            steps.insert(last + 1, Expect(match=Match.STATUS, codes=_PASSING))
         return tuple(steps)
 
     def _request(self, said: dict[str, Any]) -> Request:

@@ -84,6 +84,12 @@ def test_with_connections_of_their_own_the_order_is_as_written() -> None:
     assert probe('option httpchk;http-check connect port 81').steps == (Connect(port=81), Request(), USUAL)
 
 
+def test_the_answer_to_what_is_asked_last_is_heard() -> None:
+    lines = 'option httpchk;http-check connect;http-check send uri /a;http-check expect status 404'
+    found = probe(f'{lines};http-check connect;http-check send uri /b;http-check comment end').steps
+    assert found[3:] == (Connect(), Request(uri='/b'), USUAL, Comment(comment='end'))
+
+
 @pytest.mark.parametrize(
     'words, expect',
     [
@@ -161,7 +167,7 @@ def test_what_is_set_before_the_request_is_said_comes_before_it() -> None:
     before, after = ((f'http-check set-var(check.{name}) int(1)') for name in 'xy')
     steps = probe(f'option httpchk;{before};http-check comment c;http-check send meth GET;{after}').steps
     names = [step.action.variable.name if isinstance(step, Assign) else type(step).__name__ for step in steps]
-    assert names == ['Connect', 'x', 'Request', 'Comment', 'y', 'Expect']
+    assert names == ['Connect', 'x', 'Request', 'Expect', 'Comment', 'y']
     steps = probe(f'option httpchk;{before};http-check connect;{after};http-check send meth GET').steps
     names = [step.action.variable.name if isinstance(step, Assign) else type(step).__name__ for step in steps]
     assert names == ['x', 'Connect', 'y', 'Request', 'Expect']
