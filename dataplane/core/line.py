@@ -61,7 +61,8 @@ def queue_of(cells: MutableSequence[int], at: Layout, entry: int) -> int:
     """
     row = entry * ENTRY_STRIDE
     wish = cells[at.E_WISH + row]
-    return wish if wish_usable(cells, at, wish) else at.backend_queue(cells[at.E_BACKEND + row])
+    backend = cells[at.E_BACKEND + row]
+    return wish if wish_counts(cells, at, wish, backend) else at.backend_queue(backend)
 
 
 def owner(at: Layout, queue: int) -> int:
@@ -76,6 +77,11 @@ def wish_usable(cells: MutableSequence[int], at: Layout, wish: int) -> bool:
     if wish >= at.forced:
         return cells[at.ROTA + wish - at.forced] >= 0
     return wish >= 0 and cells[at.ROTA + (wish >> 1)] > wish & 1
+
+
+def wish_counts(cells: MutableSequence[int], at: Layout, wish: int, backend: int) -> bool:
+    """The same for a stream of `backend`. Who waits elsewhere does not keep the number of a server that left: it may be another's by now."""
+    return wish_usable(cells, at, wish) and cells[at.BACKEND + owner(at, wish)] == backend
 
 
 def usable(cells: MutableSequence[int], at: Layout, wish: int, server: int) -> bool:

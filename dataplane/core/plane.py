@@ -252,7 +252,7 @@ class Plane:
         if wish <= HASHED:
             server = self.index.target(cells, backend, HASHED - wish, stream.avoid, self._room)
             wish = NOBODY if server < 0 else 2 * server + 1
-        if line.wish_usable(cells, at, wish):
+        if line.wish_counts(cells, at, wish, backend):
             server = line.owner(at, wish)
             if not pumping and self.room(server):
                 return self._serve(stream, server)

@@ -126,6 +126,17 @@ def test_an_entry_belongs_in_its_servers_queue_while_that_is_usable(cells: array
     assert line.queue_of(cells, AT, entry) == SHARED
 
 
+@pytest.mark.parametrize('wish', [2, 3, AT.forced_queue(1)])
+def test_a_wish_for_a_server_that_is_another_backends_by_now_counts_no_more(cells: array[int], wish: int) -> None:
+    entry = wait(cells, 0, SHARED, 1, wish=wish)
+    cells[AT.ROTA + 1] = Rota.IN
+    assert line.wish_counts(cells, AT, wish, 0)
+    assert line.queue_of(cells, AT, entry) == wish
+    cells[AT.BACKEND + 1] = 1
+    assert not line.wish_counts(cells, AT, wish, 0)
+    assert line.queue_of(cells, AT, entry) == SHARED
+
+
 def test_mail_is_in_order_and_loses_anyone_from_the_middle(cells: array[int]) -> None:
     entries = [wait(cells, 0, SHARED, seq) for seq in range(3)]
     for entry in entries:

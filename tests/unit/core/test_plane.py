@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from dataplane.core import pump
-from dataplane.core.changes import SetAdmin, SetMaxconn, SetWeight, ShutdownSessions
+from dataplane.core.changes import AdoptFile, SetAdmin, SetMaxconn, SetWeight, ShutdownSessions
 from dataplane.core.counters import C
 from dataplane.core.layout import Layout, Rota
 from dataplane.core.model import AdminState, Balance
 from dataplane.core.plane import SUPERVISOR
 from dataplane.core.stream import Admission, Life
+from tests.unit.core.farm import backend, file, server
 from tests.unit.core.planes import LAYOUT, Planes, stream
 
 MAINT, DRAIN, READY = AdminState.MAINT, AdminState.DRAIN, AdminState.READY
@@ -327,3 +330,38 @@ def test_a_forced_stream_leaves_the_queue_of_a_server_that_is_removed() -> None:
         plane._touched.append(0)
     assert farm.settle(0, waiter) == ([waiter], [])
     assert waiter.server == 1
+
+
+def adopt(farm: Planes, ours: Iterable[int], others: Iterable[int]) -> None:
+    """Come to have these servers of px, and these of another backend."""
+    backends = [
+        backend(name, number, *(server(f's{n}', n, maxconn=1, minconn=1) for n in some))
+        for name, number, some in (('px', 3, ours), ('other', 4, others))
+    ]
+    ledger = farm.farm.ledger
+    ledger.adopt(ledger.propose(AdoptFile(file(*backends))), 0)
+    farm.change()
+    farm.pump()
+    farm.tables = ledger.tables.number
+
+
+@pytest.mark.parametrize('waits', [True, False])
+def test_a_wish_leads_to_no_server_of_another_backend_that_has_got_the_number(waits: bool) -> None:
+    farm, forced = Planes(1, 1), LAYOUT.forced_queue(0)
+    first, second, wisher = stream(0), stream(2), stream(forced)
+    for one in (first, second, *([wisher] if waits else [])):
+        farm.admit(0, one)
+    adopt(farm, [2], [])
+    farm.release(0, first)
+    assert farm.supervisor.is_removable(0)
+    farm.farm.ledger.reclaim([0])
+    adopt(farm, [2], [])
+    adopt(farm, [2], [1])
+    assert farm.cells[LAYOUT.BACKEND] == 1
+    adopt(farm, [], [1])
+    if waits:
+        assert farm.settle(0, wisher) == ([], [wisher])
+    else:
+        assert farm.admit(0, wisher) is Admission.NOSRV
+    farm.release(0, second)
+    assert farm.farm.column(LAYOUT.BETOTAL, 2) == [0, 0]
