@@ -151,19 +151,12 @@ async def test_what_is_tried_again(
 
 
 @pytest.mark.parametrize('kind', KINDS)
-async def test_with_redispatch_another_server_is_asked(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize('option, second', [('option redispatch', b's2'), ('', b's1')], ids=['redispatch', 'without'])
+async def test_with_redispatch_another_server_is_asked(kind: str, tmp_path: Path, option: str, second: bytes) -> None:
     flaky = Flaky(BAD, 1)
-    async with by(kind, tmp_path, flaky, 'retry-on 503\n    option redispatch') as (port, _):
+    async with by(kind, tmp_path, flaky, f'retry-on 503\n    {option}') as (port, _):
         assert (await ask(port, GET)).split()[1] == b'200'
-    assert [head[:2] for head in flaky.heads] == [b's1', b's2']
-
-
-@pytest.mark.parametrize('kind', KINDS)
-async def test_without_it_the_same_server_is(kind: str, tmp_path: Path) -> None:
-    flaky = Flaky(BAD, 1)
-    async with by(kind, tmp_path, flaky, 'retry-on 503') as (port, _):
-        assert (await ask(port, GET)).split()[1] == b'200'
-    assert [head[:2] for head in flaky.heads] == [b's1', b's1']
+    assert [head[:2] for head in flaky.heads] == [b's1', second]
 
 
 async def test_a_body_that_is_still_coming_is_kept_as_well(tmp_path: Path) -> None:
