@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dataplane.config.problems import Rejected
 from dataplane.core.checks import (
     AgentCheck,
     Assign,
@@ -124,6 +125,7 @@ class ProbeDraft:
     def add_http(self, step: Step | dict[str, Any]) -> None:
         """One more `http-check` line; a dictionary is `send`'s, which says all that is asked when it is the first here."""
         self._begin_http()
+        self._check_order(step)
         if self.request_inherited and isinstance(step, dict):
             self.request, self.request_inherited = Request(), False
         self.http.append(step)
@@ -131,6 +133,22 @@ class ProbeDraft:
     def ask(self, *steps: Step) -> None:
         """A line like `option smtpchk`: the steps of that protocol."""
         self.kind, self.protocol = ProbeKind.PROTOCOL, steps
+
+    def _check_order(self, step: Step | dict[str, Any]) -> None:
+        """A connection, a request, what is expected of its answer, and so on, behind `option httpchk`. Raises Rejected."""
+        last = next((one for one in reversed(self.http) if not isinstance(one, Comment | Assign)), None)
+        missing = ''
+        if last is None or self.kind is not ProbeKind.HTTP:
+            return
+        if isinstance(step, dict) and not isinstance(last, Connect):
+            missing = 'send rule (missing connect rule)'
+        elif isinstance(step, Expect) and isinstance(last, Connect):
+            missing = 'expect rule (missing send rule)'
+        elif isinstance(step, Connect) and not isinstance(last, Expect):
+            missing = 'connect rule (missing expect rule)'
+        if missing:
+            msg = f'unable to add http-check {missing}.'
+            raise Rejected(msg)
 
     def _begin_http(self) -> None:
         if self.http_inherited:

@@ -198,18 +198,19 @@ class Run:
         return Say(data) if data else self._next()
 
     def _passed(self) -> Result:
-        expect = next((step for step in reversed(self._probe.steps) if isinstance(step, Expect)), None)
-        if expect is not None and expect.ok_status:
-            return Result(Status[expect.ok_status], self._code)
+        last = next((step for step in reversed(self._probe.steps) if not isinstance(step, Comment)), None)
+        if isinstance(last, Expect) and last.ok_status:
+            return Result(
+                Status[last.ok_status], self._code, '(tcp-check)' if self._probe.kind is ProbeKind.TCP else ''
+            )
         if self._probe.kind is ProbeKind.HTTP:
             return Result(Status.L7OK, self._code)
         if self._probe.kind is ProbeKind.PROTOCOL:
             return Result(self._heard.status, self._heard.code, self._heard.info)
-        if self._probe.kind is ProbeKind.TCP and any(
-            not isinstance(s, Connect | Comment | Assign) for s in self._probe.steps
-        ):
+        implicit = not isinstance(last, Connect) or last.implicit
+        if self._probe.kind is ProbeKind.TCP and not isinstance(last, Connect):
             return Result(Status.L7OK, info='(tcp-check)')
-        return Result(Status.L4OK)
+        return Result(Status.L4OK, info='' if implicit else '(tcp-check)')
 
     # -- what was heard ---------------------------------------------------------------------------------------------
 

@@ -54,6 +54,9 @@ PROBES = {
              'tcp-check expect string +PONG'],
     'bin': ['option tcp-check', 'tcp-check send-binary 50494e47', 'tcp-check expect binary 2b504f4e47'],
     'regex': ['option tcp-check', 'tcp-check send x', 'tcp-check expect ! rstring 2..'],
+    'twice': ['option tcp-check', 'tcp-check connect', 'tcp-check connect'],
+    'again': ['option tcp-check', 'tcp-check connect', 'tcp-check send x', 'tcp-check connect comment again'],
+    'named': ['option tcp-check', 'tcp-check send x', 'tcp-check expect ok-status L6OK error-status L4CON string 200'],
 }  # fmt: skip
 
 TURNED = [

@@ -50,8 +50,8 @@ def test_option_httpchk(words: str, request_: Request) -> None:
 
 def test_http_check_lines() -> None:
     found = probe(
-        'option httpchk;http-check expect status 200,300-310;'
-        'http-check send meth POST uri /p ver HTTP/1.1 hdr Host h hdr A b body "x y" comment c;'
+        'option httpchk;http-check send meth POST uri /p ver HTTP/1.1 hdr Host h hdr A b body "x y" comment c;'
+        'http-check expect status 200,300-310;'
         'http-check send-state;http-check disable-on-404;timeout check 5s;option log-health-checks'
     )
     request = Request(
@@ -187,6 +187,7 @@ def test_own_lines_ask_for_all_of_a_request() -> None:
 
 
 GOOD = [
+    'http-check connect\n http-check connect', 'http-check send uri /a\n http-check send uri /b',
     'option httpchk', 'option httpchk GET /', 'http-check send meth GET uri / ver HTTP/1.1 hdr a b body x', 'http-check send-state',
     'http-check expect ! status 200-299,404', 'http-check expect hdr name a value b', 'http-check disable-on-404',
     'http-check connect port 80 linger comment a', 'tcp-check connect linger',
@@ -207,6 +208,9 @@ GOOD = [
     'default-server check inter 5s\n server s 1.1.1.1:1\n server t 1.1.1.1:1 no-check',
 ]  # fmt: skip
 BAD = [
+    'option httpchk\n http-check connect\n http-check send uri /\n http-check connect', 'option httpchk\n http-check connect\n http-check connect',
+    'option httpchk\n http-check connect\n http-check expect status 200', 'option httpchk\n http-check expect status 200\n http-check send uri /',
+    'option httpchk\n http-check send uri /a\n http-check comment x\n http-check send uri /b',
     'option smtpchk a b c', 'option mysql-check foo', 'option mysql-check user', 'option mysql-check user a 41', 'option mysql-check user a pre-41 b',
     'option pgsql-check', 'option pgsql-check user', 'option pgsql-check name a', 'option pgsql-check user a b', 'option redis-check a',
     'option ldap-check a', 'option spop-check a', 'option ssl-hello-chk a', 'no option smtpchk',

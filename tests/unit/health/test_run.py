@@ -73,7 +73,7 @@ def string(text: bytes, *, negated: bool = False, min_recv: int = -1, comment: s
         (Expect(match=Match.BINARY, pattern=b'200', negated=True), b'200', Result(Status.L7RSP, info='TCPCHK matched unwanted content (binary) at step 2')),
         (Expect(match=Match.RBINARY, pattern=b'99'), b'x', Result(Status.L7RSP, info='TCPCHK did not match content (binary regex) at step 2')),
         (Expect(match=Match.RBINARY, pattern=b'^2B50'), b'+P', Result(Status.L7OK, info='(tcp-check)')),
-        (Expect(match=Match.STRING, pattern=b'a', ok_status='L4OK'), b'a', Result(Status.L4OK)),
+        (Expect(match=Match.STRING, pattern=b'a', ok_status='L4OK'), b'a', Result(Status.L4OK, info='(tcp-check)')),
         (Expect(match=Match.STRING, pattern=b'a', error_status='L7STS'), b'b', Result(Status.L7STS, info="TCPCHK did not match content 'a' at step 2")),
     ],
 )  # fmt: skip
