@@ -229,9 +229,12 @@ class Figures:
     # -- rates ---------------------------------------------------------------------------------------------------
 
     def _rate(self, block: int, triple: int, most: int, now: int) -> None:
-        """Count one event in a frequency counter: the second it stands for, this second's count, the last one's."""
+        """Count one event in a frequency counter: the second it stands for, this second's count, the last one's.
+
+        What began earlier, such as a request that waited for its body, counts now: going back would forget everybody else.
+        """
         cells, first, second = self.cells, block + triple, now // 1000
-        if cells[first] == second:
+        if cells[first] >= second:
             count = cells[first + 1] + 1
             cells[first + 1] = count
             if count > cells[block + most]:

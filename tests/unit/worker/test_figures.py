@@ -72,6 +72,15 @@ def test_an_answer_that_is_not_the_servers_own_is_of_no_class_there() -> None:
     assert one.cells[one.server(0) + C.BOUT] == 100
 
 
+def test_what_began_in_an_earlier_second_takes_nothing_from_the_rate() -> None:
+    one, _ = both()
+    for now in (7_000, 8_000, 8_999, 5_000):
+        one.selected(0, now)
+    first = one.backend(0) + C.SESS_SEC
+    assert list(one.cells[first : first + 3]) == [8, 3, 1]
+    assert one.cells[one.backend(0) + C.RATE_MAX] == 3
+
+
 def test_times_and_their_maxima() -> None:
     one, _ = both()
     one.timed(0, 0, 77, -1, 2, 3, 9)
