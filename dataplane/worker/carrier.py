@@ -97,14 +97,14 @@ class Carrier(Resender):
         upstream.write(out)
         self._sent_at = context.clock.ms()
         if self._request_done:
-            self._await_server(self._sent_at)
+            self._await_server()
         else:
             client.hold_body(held=upstream.congested)
 
     def _closes_server(self) -> bool:
         return self._frontend.keep_alive is not _KEEP_ALIVE or self._backend_of().keep_alive is not _KEEP_ALIVE
 
-    def _await_server(self, now: int) -> None:
+    def _await_server(self) -> None:
         """`timeout server` limits the server's silence from here on, unless it is not read as the client takes too little;
         while it takes too little itself, that is limited instead.
         """
@@ -112,7 +112,7 @@ class Carrier(Resender):
             return
         timeout = self.timeouts.server
         if timeout is not None:
-            self._context.wheel.arm(self._client.server_timer, now + timeout)
+            self._context.wheel.arm(self._client.server_timer, now_ms() + timeout)
 
     def client_body(self, payload: bytes, *, done: bool) -> None:
         """More of the request's body; `done`: it is complete."""
@@ -130,7 +130,7 @@ class Carrier(Resender):
                 if self._resend is not None:
                     self._keep_sent(self._resend, out)
             if done or self.stage is _BODY:
-                self._await_server(self._context.clock.ms())
+                self._await_server()
         elif self.stage is Stage.HELD:
             if self._upstream is not None and out:
                 self._upstream.write(out)
@@ -155,7 +155,7 @@ class Carrier(Resender):
         elif self.stage is Stage.TUNNEL:
             self._touch_tunnel()
         elif self._request_done if self.stage is _HEADERS else not self._client.is_congested():
-            self._await_server(self._context.clock.ms())
+            self._await_server()
         else:
             self._client.server_timer.disarm()
 
@@ -165,7 +165,7 @@ class Carrier(Resender):
         if timeout is None:
             self._client.server_timer.disarm()
         else:
-            self._context.wheel.arm(self._client.server_timer, self._context.clock.ms() + timeout)
+            self._context.wheel.arm(self._client.server_timer, now_ms() + timeout)
 
     # -- answered ----------------------------------------------------------------------------------------------------
 
@@ -213,7 +213,7 @@ class Carrier(Resender):
         if self.head.version == 1:
             self._to_client(self._written(response_bytes(head, b'', chunked=False)))
         if self._request_done:
-            self._await_server(self._context.clock.ms())
+            self._await_server()
 
     def _answer(self, head: ResponseHead, rest: bytes) -> None:
         """The final response's head: decide the framing towards the client, and send it with what came of the body.
@@ -263,7 +263,7 @@ class Carrier(Resender):
             self._relay(rest, out)
         elif length:
             self._to_client(out)
-            self._await_server(self._context.clock.ms())
+            self._await_server()
         else:
             self._finish(out)
 
@@ -304,7 +304,7 @@ class Carrier(Resender):
         if out:
             self._to_client(out)
         if self.stage is _BODY:
-            self._await_server(self._context.clock.ms())
+            self._await_server()
             if body.more and self._upstream is not None:
                 self._upstream.pace(paced=True)
                 self._context.loop.call_soon(self._go_on, body)
@@ -333,7 +333,7 @@ class Carrier(Resender):
         if congested:
             self._client.server_timer.disarm()
         elif self.stage is _BODY or self._request_done:
-            self._await_server(self._context.clock.ms())
+            self._await_server()
 
     def _finish(self, out: bytes) -> None:
         """The response is complete: the connection goes back to its pool, or ends, before the slot is given back."""

@@ -21,7 +21,8 @@ class Clock:
     """The time of a loop turn: looked up when it is first asked for, and the same for all that the turn does, as in HAProxy.
 
     A request asks a dozen times, which was 2,500 of its 72,000 instructions; with 40 connections a turn serves 17. It is behind by what the
-    turn has taken so far, so whoever must know whether this process stood still meanwhile (leases, heartbeats, the wheel) asks `now_ms`.
+    turn has taken so far, so deadlines are counted from `now_ms`, or a timeout shorter than a turn would be over before anything was heard; and
+    who must know whether this process stood still meanwhile (leases, heartbeats) asks that, too.
     Times that are subtracted from each other must all come from here, or they could turn out negative.
     """
 
@@ -46,10 +47,10 @@ class Clock:
         return self._wall
 
     def _look(self) -> None:
-        self._known = True
         self._ms, self._wall = now_ms(), _time()
         # runs before the loop waits for anything: what is known is never of a time before that
         self._loop.call_soon(self._forget)
+        self._known = True
 
     def _forget(self) -> None:
         self._known = False

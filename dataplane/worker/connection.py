@@ -13,6 +13,7 @@ import struct
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, cast
 
+from dataplane.worker.clock import now_ms
 from dataplane.worker.halves import ClientEnd
 from dataplane.worker.outbox import LARGE
 from dataplane.worker.transport import tcp_info
@@ -250,7 +251,7 @@ class Connection(ClientEnd):
         if timeout is None:
             self._timer.disarm()
         else:
-            self._context.wheel.arm(self._timer, self._context.clock.ms() + timeout)
+            self._context.wheel.arm(self._timer, now_ms() + timeout)
 
     def check(self) -> None:
         """While it is not read: has its peer gone? Called now and then by its owner."""

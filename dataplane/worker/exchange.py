@@ -38,6 +38,7 @@ from dataplane.core.termination import (
     Termination,
     Who,
 )
+from dataplane.worker.clock import now_ms
 from dataplane.worker.cookies import Ticket
 from dataplane.worker.ending import record
 from dataplane.worker.framing import CloseBody
@@ -330,7 +331,7 @@ class Exchange(Visitor):
             self.story.request_ms = -1
             assert self._ruled is not None
             self._ruled.tarpit = verdict
-            self._context.wheel.arm(self._client.server_timer, self._context.clock.ms() + (self.timeouts.tarpit or 0))
+            self._context.wheel.arm(self._client.server_timer, now_ms() + (self.timeouts.tarpit or 0))
         elif verdict.page is not None:
             self._ask_for(verdict)
         elif verdict.answer is not None:

@@ -16,6 +16,7 @@ from dataplane.core.termination import (
     Termination,
     Who,
 )
+from dataplane.worker.clock import now_ms
 from dataplane.worker.framing import BadBody, CloseBody, body_of
 from dataplane.worker.routed import Stage
 from dataplane.worker.tunnel import Tunneller
@@ -40,7 +41,7 @@ class Holding(Tunneller):
         self.stage = stage
         self._client.server_timer.disarm()
         if verdict.time is not None:
-            self._context.wheel.arm(self._client.server_timer, self._context.clock.ms() + verdict.time)
+            self._context.wheel.arm(self._client.server_timer, now_ms() + verdict.time)
 
     def _waiting(self) -> tuple[Transaction, Verdict]:
         """What rules saw, and what they wait for."""

@@ -21,6 +21,7 @@ from dataplane.core.retry import leaves, may_retry, turn_around
 from dataplane.core.state import OpState
 from dataplane.core.stream import HASHED, Admission
 from dataplane.core.termination import CONNECT_REFUSED, NO_RESOURCE, NO_SERVER, QUEUE_FULL, Termination
+from dataplane.worker.clock import now_ms
 from dataplane.worker.ending import NOSRV
 from dataplane.worker.persistence import Persistence
 from dataplane.worker.routed import Routed, Stage
@@ -105,12 +106,11 @@ class Seeker(Routed):
 
     def _wait(self) -> None:
         self.stage = _QUEUED
-        now = self._context.clock.ms()
-        self._waiting_since = now
+        self._waiting_since = self._context.clock.ms()
         timeout = self.timeouts.queue
         if timeout is not None:
             # One deadline for all the time in queues: who is moved to another queue does not wait anew.
-            self._queue_deadline = self._queue_deadline or now + timeout
+            self._queue_deadline = self._queue_deadline or now_ms() + timeout
             self._context.wheel.arm(self._client.server_timer, self._queue_deadline)
 
     def _note_wait(self) -> None:
@@ -208,7 +208,7 @@ class Seeker(Routed):
         self._upstream = pool.open(self, self.generation, port, preface, address)
         timeout = self.timeouts.connect
         if timeout is not None:
-            context.wheel.arm(client.server_timer, self._context.clock.ms() + timeout)
+            context.wheel.arm(client.server_timer, now_ms() + timeout)
 
     def _preface(self, settings: ProxyProtocol) -> bytes:
         """What a server with `send-proxy` is told first of all."""
@@ -270,7 +270,7 @@ class Seeker(Routed):
             self._try_again()
             return
         self.stage = Stage.TURN_AROUND
-        self._context.wheel.arm(self._client.server_timer, self._context.clock.ms() + pause)
+        self._context.wheel.arm(self._client.server_timer, now_ms() + pause)
 
     def _leaves(self, attempt: int) -> bool:
         """May this retry go to another server?"""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataplane.core.termination import BAD_RESPONSE
 from dataplane.worker.carrier import Carrier
+from dataplane.worker.clock import now_ms
 from dataplane.worker.headers import response_bytes
 from dataplane.worker.routed import Stage
 
@@ -59,7 +60,7 @@ class Tunneller(Carrier):
     def _touch_tunnel(self) -> None:
         """Something moved: the time of silence begins anew."""
         if self.silence is not None and not (self._upstream is not None and self._upstream.congested):
-            self._context.wheel.arm(self._client.server_timer, self._context.clock.ms() + self.silence)
+            self._context.wheel.arm(self._client.server_timer, now_ms() + self.silence)
 
     def _half_close_tunnel(self, timeout: int | None) -> None:
         """One direction has ended: `timeout client-fin` or `server-fin`, where set, limits the silence of the side that has not."""

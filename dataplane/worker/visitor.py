@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dataplane.core.termination import LOCAL_ANSWER, RULE_FAILED, Termination
+from dataplane.worker.clock import now_ms
 from dataplane.worker.holding import Holding
 from dataplane.worker.pages import closing
 from dataplane.worker.routed import Stage
@@ -61,8 +62,8 @@ class Visitor(Holding):
         if ruled.tarpit is None or ruled.tarpit.page is None:
             return  # it was asked before, with what had come until then
         page, ruled.tarpit = ruled.tarpit.page, None
-        self._waiting_since = now = self._context.clock.ms()
-        self._context.wheel.arm(self._client.server_timer, now + _PATIENCE)
+        self._waiting_since = self._context.clock.ms()
+        self._context.wheel.arm(self._client.server_timer, now_ms() + _PATIENCE)
         question = {
             'service': page.service,
             'proxy': page.proxy,

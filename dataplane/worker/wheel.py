@@ -2,8 +2,7 @@
 
 A `Timer` is made once per connection and armed again for every wait. Arming to a later deadline is one attribute store:
 the entry stays where it is filed and is filed again when its tick comes. Disarming is one store as well. A timer fires
-at most one tick (10 ms) late, and early only by what the loop turn that armed it had taken by then (clock.py): as in HAProxy a
-time counts from the beginning of its turn.
+at most one tick (10 ms) late, never early.
 """
 
 from __future__ import annotations
