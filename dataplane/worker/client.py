@@ -183,7 +183,7 @@ class Client(Connection):
     def _answer_here(self, head: RequestHead, rest: bytes) -> None:
         """OPTIONS that may be forwarded no further (RFC 9110, 7.6.2): this hop is the one it asks about."""
         self.requests += 1
-        self._context.figures.request(self._index, self._context.clock.ms())
+        self._context.count_request(self._index, self._context.clock.ms())
         keep = self._may_keep(head)
         answer = empty_page(head.version, keep=keep)
         story = Story(self._index, self._wall)
@@ -203,7 +203,7 @@ class Client(Connection):
     def _answer_monitor(self, head: RequestHead, rest: bytes, fails: bool) -> None:
         """`monitor-uri`: this proxy says that it is there, or that it `fails`. Nothing is logged, and no rule is asked."""
         figures = self._context.figures
-        figures.request(self._index, self._context.clock.ms())
+        self._context.count_request(self._index, self._context.clock.ms())
         figures.add(C.INTERCEPTED, figures.frontend(self._index))
         keep = self._may_keep(head)
         status = 503 if fails else 200
@@ -329,7 +329,7 @@ class Client(Connection):
         self.close(linger=True)
 
     def _record_unserved(self, end: Termination, status: int) -> None:
-        self._context.figures.request(self._index, self._context.clock.ms())
+        self._context.count_request(self._index, self._context.clock.ms())
         story = Story(self._index, self._wall)
         story.status = status
         self._record(story, end)

@@ -172,15 +172,11 @@ class Connection(ClientEnd):
         """Send bytes, small pieces at the end of this turn (outbox.py)."""
         if self._transport is None or self.phase is _CLOSED:
             return
-        if self._unsent:
-            self._unsent += data
-            if len(self._unsent) >= LARGE:
-                self.push()
-        elif len(data) >= LARGE:
-            self._context.outbox.sent += len(data)
-            self._transport.write(data)
-        else:
-            self._unsent = data
+        first = not self._unsent
+        self._unsent = data if first else self._unsent + data
+        if len(self._unsent) >= LARGE:
+            self.push()
+        elif first:
             self._context.outbox.post(self)
 
     def push(self) -> None:

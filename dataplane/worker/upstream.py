@@ -217,15 +217,11 @@ class Upstream(Sender):
         """Send bytes to the server, small pieces at the end of this turn (outbox.py)."""
         if self._transport is None or self.link is not _OPEN:
             return
-        if self._unsent:
-            self._unsent += data
-            if len(self._unsent) >= LARGE:
-                self.push()
-        elif len(data) >= LARGE:
-            self._outbox.sent += len(data)
-            self._transport.write(data)
-        else:
-            self._unsent = data
+        first = not self._unsent
+        self._unsent = data if first else self._unsent + data
+        if len(self._unsent) >= LARGE:
+            self.push()
+        elif first:
             self._outbox.post(self)
 
     def push(self) -> None:
